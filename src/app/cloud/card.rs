@@ -1,0 +1,166 @@
+//! The card beside a point that is hovered or selected: what is known of the candidate.
+
+use super::{
+    super::{
+        document::{Archive, Document, Focus},
+        theme,
+    },
+    Cloud, Scores,
+    overlay::{self, Overlay},
+};
+use crate::engine::{mask::Mask, search::Candidate, template::Graph};
+use bevy::prelude::*;
+use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
+
+/// Width of the card's content, in points.
+const WIDTH: f32 = 200.0;
+/// Points between the point and its card.
+const GAP: f32 = 20.0;
+/// The most a square of the picture of layers measures, and the picture in all, in points.
+const SQUARE: f32 = 11.0;
+const PICTURE: f32 = 72.0;
+/// Parents that are named.
+const NAMED_PARENTS: usize = 4;
+
+pub(super) fn plugin(app: &mut App) {
+    app.add_systems(EguiPrimaryContextPass, show_card);
+}
+
+fn show_card(
+    mut contexts: EguiContexts,
+    overlay: Overlay,
+    focus: Res<Focus>,
+    archive: Res<Archive>,
+    cloud: Res<Cloud>,
+    scores: Res<Scores>,
+    document: Res<Document>,
+) -> Result {
+    let context = contexts.ctx_mut()?;
+    let Some(id) = focus.shown_candidate() else { return Ok(()) };
+    let (Some(placed), Some(place)) = (archive.get(id), cloud.position(id)) else { return Ok(()) };
+    let (Some(free), Some(at)) = (overlay.free_rect(context), overlay.project(place, context)) else {
+        return Ok(());
+    };
+    if !free.contains(at) {
+        return Ok(());
+    }
+    let (pivot, offset) = if at.x < free.center().x {
+        (egui::Align2::LEFT_CENTER, GAP)
+    } else {
+        (egui::Align2::RIGHT_CENTER, -GAP)
+    };
+    overlay::area("card of a candidate")
+        .pivot(pivot)
+        .fixed_pos(at + egui::vec2(offset, 0.0))
+        .constrain_to(free.shrink(8.0))
+        .show(context, |ui| {
+            overlay::plate().show(ui, |ui| {
+                ui.set_width(WIDTH);
+                ui.spacing_mut().item_spacing.y = 3.0;
+                show_content(ui, &placed.candidate, scores.best == Some(id), document.graph());
+            });
+        });
+    Ok(())
+}
+
+fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: &Graph) {
+    ui.horizontal(|ui| {
+        ui.label(overlay::primary(format!("Candidate {}", candidate.id)).strong());
+        if is_best {
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                ui.label(overlay::secondary("best so far"));
+                overlay::star(ui);
+            });
+        }
+    });
+    if candidate.evaluation.is_none() {
+        ui.label(overlay::secondary("Not evaluated yet"));
+    }
+    for (name, value) in facts(candidate) {
+        overlay::row(ui, name, value);
+    }
+    // While another template is being opened, the archive may still be that of the last one.
+    if candidate.mask.node_count() == graph.len() {
+        overlay::row(ui, "Kept nodes", format!("{} of {}", candidate.mask.len(), graph.len()));
+        show_layers(ui, &candidate.mask, graph);
+    }
+}
+
+/// What is known of a candidate, as names and values.
+fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(evaluation) = candidate.evaluation {
+        let loss =
+            if evaluation.loss.is_finite() { format!("{:.3}", evaluation.loss) } else { "not a number".to_owned() };
+        facts.extend([("Proxy accuracy", overlay::percent(evaluation.accuracy)), ("Loss", loss)]);
+    }
+    if let Some(iteration) = candidate.iteration {
+        // The engine counts from 0, the iteration ring from 1.
+        facts.push(("Iteration", (iteration + 1).to_string()));
+    }
+    facts.push(("Parameters", overlay::compact(candidate.cost.params)));
+    facts.push(("FLOPs", overlay::compact(candidate.cost.flops)));
+    if !candidate.parents.is_empty() {
+        let mut names: Vec<_> = candidate.parents.iter().take(NAMED_PARENTS).map(ToString::to_string).collect();
+        if candidate.parents.len() > NAMED_PARENTS {
+            names.push(format!("{} more", candidate.parents.len() - NAMED_PARENTS));
+        }
+        facts.push(("Parents", names.join(", ")));
+    }
+    facts
+}
+
+/// The template in small: a column a layer along the flow of data, a square an alternative; filled in the
+/// colour of its family if the candidate keeps it, else hollow.
+fn show_layers(ui: &mut egui::Ui, mask: &Mask, graph: &Graph) {
+    let layers = graph.layers();
+    let most = layers.iter().map(Vec::len).max().unwrap_or(1);
+    let square = SQUARE.min(WIDTH / layers.len().max(1) as f32).min(PICTURE / most as f32);
+    let size = egui::vec2(square * layers.len() as f32, square * most as f32);
+    let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+    for (column, layer) in layers.iter().enumerate() {
+        for (line, &node) in layer.iter().enumerate() {
+            let corner = rect.min + square * egui::vec2(column as f32, line as f32);
+            let cell = egui::Rect::from_min_size(corner, egui::Vec2::splat(square)).shrink(square * 0.12);
+            if mask.contains(node) {
+                let color = overlay::paint(theme::family_color(graph.nodes()[node].family()));
+                ui.painter().rect_filled(cell, 1.5, color);
+            } else {
+                let stroke = egui::Stroke::new(1.0, overlay::paint(theme::UNEVALUATED));
+                ui.painter().rect_stroke(cell, 1.5, stroke, egui::StrokeKind::Inside);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::points::tests::placed, *};
+    use crate::engine::candidate::CandidateId;
+
+    #[test]
+    fn a_card_tells_what_is_known_and_leaves_out_what_is_not() {
+        let mut candidate = placed(7, [0.0; 3], None).candidate;
+        candidate.cost.params = 1_234_567;
+        let facts_of = |candidate: &Candidate| {
+            facts(candidate).into_iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(facts_of(&candidate), ["Parameters: 1.2 M", "FLOPs: 0"]);
+
+        candidate = Candidate { cost: candidate.cost, ..placed(7, [0.0; 3], Some(0.7134)).candidate };
+        candidate.iteration = Some(0);
+        candidate.parents = (1..=6).map(CandidateId).collect();
+        assert_eq!(
+            facts_of(&candidate),
+            [
+                "Proxy accuracy: 71.3 %",
+                "Loss: 0.287",
+                "Iteration: 1",
+                "Parameters: 1.2 M",
+                "FLOPs: 0",
+                "Parents: #1, #2, #3, #4, 2 more"
+            ]
+        );
+    }
+}

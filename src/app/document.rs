@@ -1,0 +1,369 @@
+//! What the window shows: the template on the plate and everything that jobs have reported. Entities
+//! and panels are views of these resources.
+
+use crate::engine::{
+    candidate::CandidateId,
+    report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress},
+    run::{Run, RunError},
+    search::NodeFitness,
+    template::{self, FileError, Graph, NodeId, Template},
+};
+use bevy::prelude::*;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How many steps of undo are kept.
+const UNDO_STEPS: usize = 200;
+
+pub(super) fn plugin(app: &mut App) {
+    app.init_resource::<Archive>()
+        .init_resource::<TrainingHistory>()
+        .init_resource::<JobStatus>()
+        .init_resource::<Focus>()
+        .add_message::<TemplateOpened>()
+        .add_message::<CandidatesPlaced>()
+        .add_message::<CandidateEvaluated>()
+        .add_message::<Notice>()
+        .add_message::<DocumentRequest>()
+        .add_systems(Startup, |mut opened: MessageWriter<TemplateOpened>| {
+            opened.write(TemplateOpened);
+        })
+        .add_systems(Update, answer_requests);
+}
+
+/// What the user asks of the document.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub enum DocumentRequest {
+    /// Put the preset of this name on the plate.
+    OpenPreset(String),
+    /// Put the template of this file on the plate.
+    OpenFile(PathBuf),
+    /// Open the run in this folder and show what it holds.
+    OpenRun(PathBuf),
+    /// Write the template to the file it came from; a preset needs [`SaveAs`](Self::SaveAs).
+    Save,
+    /// Write the template to this file.
+    SaveAs(PathBuf),
+    /// Take the last edit back.
+    Undo,
+    /// Do it again.
+    Redo,
+}
+
+fn answer_requests(
+    mut requests: MessageReader<DocumentRequest>,
+    mut document: ResMut<Document>,
+    mut opened: MessageWriter<TemplateOpened>,
+    mut notices: MessageWriter<Notice>,
+) {
+    for request in requests.read() {
+        let replaced = match request {
+            DocumentRequest::OpenPreset(name) => {
+                let preset = template::presets().into_iter().find(|preset| preset.name == *name);
+                match preset.map(|preset| preset.graph()) {
+                    Some(graph) => graph.map(|graph| Document::new(graph, None)).map_err(|error| error.to_string()),
+                    None => Err(format!("there is no preset `{name}`")),
+                }
+            }
+            DocumentRequest::OpenFile(path) => template::load(path)
+                .map(|graph| Document::new(graph, Some(path.clone())))
+                .map_err(|error: FileError| error.to_string()),
+            DocumentRequest::OpenRun(folder) => Document::of_run(folder).map_err(|error| error.to_string()),
+            DocumentRequest::Save => {
+                match document.path().cloned() {
+                    Some(path) => save(&mut document, path, &mut notices),
+                    None => {
+                        notices.write(Notice::Error("a preset has no file yet; save it under a name of your own".into()));
+                    }
+                }
+                continue;
+            }
+            DocumentRequest::SaveAs(path) => {
+                save(&mut document, path.clone(), &mut notices);
+                continue;
+            }
+            DocumentRequest::Undo | DocumentRequest::Redo => {
+                let undo = *request == DocumentRequest::Undo;
+                if !(if undo { document.undo() } else { document.redo() }) {
+                    let what = if undo { "nothing to undo" } else { "nothing to redo" };
+                    notices.write(Notice::Info(what.into()));
+                }
+                continue;
+            }
+        };
+        match replaced {
+            Ok(replacement) => {
+                *document = replacement;
+                opened.write(TemplateOpened);
+            }
+            Err(message) => {
+                notices.write(Notice::Error(message));
+            }
+        }
+    }
+}
+
+fn save(document: &mut Document, path: PathBuf, notices: &mut MessageWriter<Notice>) {
+    match template::save(&path, document.graph().template()) {
+        Ok(()) => {
+            notices.write(Notice::Info(format!("saved {}", path.display())));
+            document.mark_saved(path);
+        }
+        Err(error) => {
+            notices.write(Notice::Error(error.to_string()));
+        }
+    }
+}
+
+/// Another template is on the plate; everything that jobs had reported is gone.
+#[derive(Message, Clone, Debug)]
+pub struct TemplateOpened;
+
+/// New candidates are in the [`Archive`]: those from this index on.
+#[derive(Message, Clone, Debug)]
+pub struct CandidatesPlaced {
+    /// The first new one's index.
+    pub first: usize,
+}
+
+/// A candidate in the [`Archive`] has got its accuracy.
+#[derive(Message, Clone, Debug)]
+pub struct CandidateEvaluated {
+    /// Which.
+    pub id: CandidateId,
+}
+
+/// Something the user should read: shown as a toast and in the log.
+#[derive(Message, Clone, Debug)]
+pub enum Notice {
+    /// Good to know.
+    Info(String),
+    /// Something failed: what, where, what to do.
+    Error(String),
+}
+
+/// The template on the plate, with undo.
+#[derive(Resource, Debug)]
+pub struct Document {
+    graph: Arc<Graph>,
+    path: Option<PathBuf>,
+    run: Option<PathBuf>,
+    saved: Template,
+    undo: Vec<Template>,
+    redo: Vec<Template>,
+}
+
+impl Document {
+    /// A document with this template, which is on disk at `path`; `None` for a preset.
+    pub fn new(graph: Graph, path: Option<PathBuf>) -> Self {
+        let saved = graph.template().clone();
+        Self { graph: Arc::new(graph), path, run: None, saved, undo: Vec::new(), redo: Vec::new() }
+    }
+
+    /// The document of the run in `folder`.
+    ///
+    /// # Errors
+    /// When there is no run or its template is damaged.
+    pub fn of_run(folder: &Path) -> Result<Self, RunError> {
+        let graph = Run::open(folder)?.graph()?;
+        Ok(Self { run: Some(folder.to_owned()), ..Self::new(graph, None) })
+    }
+
+    /// The folder of the run that was opened; `None` for a template, whose run begins with its first job.
+    pub fn run(&self) -> Option<&PathBuf> {
+        self.run.as_ref()
+    }
+
+    /// Keeps the template and leaves the run that was opened: the next job begins another.
+    pub fn leave_run(&mut self) {
+        self.run = None;
+    }
+
+    /// The checked template.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The file it was opened from or last saved to.
+    pub fn path(&self) -> Option<&PathBuf> {
+        self.path.as_ref()
+    }
+
+    /// Whether there are edits that are not on disk.
+    pub fn is_dirty(&self) -> bool {
+        *self.graph.template() != self.saved
+    }
+
+    /// Remembers that the present state is on disk at `path`.
+    pub fn mark_saved(&mut self, path: PathBuf) {
+        self.saved = self.graph.template().clone();
+        self.path = Some(path);
+    }
+
+    /// Moves a brick to `position` (studs) as one undoable step. No step if it is there already.
+    pub fn move_brick(&mut self, id: &NodeId, position: [f32; 2]) {
+        let mut template = self.graph.template().clone();
+        let Some(node) = template.node_mut(id) else { return };
+        if node.position == position {
+            return;
+        }
+        node.position = position;
+        self.undo.push(self.graph.template().clone());
+        if self.undo.len() > UNDO_STEPS {
+            self.undo.remove(0);
+        }
+        self.redo.clear();
+        self.replace(template);
+    }
+
+    /// Takes the last edit back; `false` if there is none.
+    pub fn undo(&mut self) -> bool {
+        let Some(template) = self.undo.pop() else { return false };
+        self.redo.push(self.graph.template().clone());
+        self.replace(template);
+        true
+    }
+
+    /// Does again what was taken back last; `false` if there is nothing.
+    pub fn redo(&mut self) -> bool {
+        let Some(template) = self.redo.pop() else { return false };
+        self.undo.push(self.graph.template().clone());
+        self.replace(template);
+        true
+    }
+
+    fn replace(&mut self, template: Template) {
+        // Positions do not enter the checks, and every other edit was checked before it was made.
+        match Graph::new(template) {
+            Ok(graph) => self.graph = Arc::new(graph),
+            Err(problems) => error!("an edit made the template invalid: {problems:?}"),
+        }
+    }
+}
+
+/// All candidates of the run, by id, and what the search has learned.
+#[derive(Resource, Debug, Default)]
+pub struct Archive {
+    /// The candidates; a [`CandidateId`] is a position in this list.
+    pub candidates: Vec<PlacedCandidate>,
+    /// Fitness and frequency by node index; empty before the first iteration.
+    pub fitness: Vec<NodeFitness>,
+    /// The finished iterations.
+    pub iterations: Vec<IterationReport>,
+}
+
+impl Archive {
+    /// The candidate called `id`.
+    pub fn get(&self, id: CandidateId) -> Option<&PlacedCandidate> {
+        self.candidates.get(id.0 as usize)
+    }
+
+    /// The best candidate so far, by proxy accuracy; of equals the first.
+    pub fn best(&self) -> Option<&PlacedCandidate> {
+        let accuracy = |c: &PlacedCandidate| c.candidate.evaluation.map(|e| e.accuracy);
+        self.candidates
+            .iter()
+            .filter(|c| accuracy(c).is_some())
+            .reduce(|best, c| if accuracy(c) > accuracy(best) { c } else { best })
+    }
+
+    /// The lowest and the highest proxy accuracy so far.
+    pub fn accuracy_range(&self) -> Option<(f64, f64)> {
+        self.candidates.iter().filter_map(|c| c.candidate.evaluation.map(|e| e.accuracy)).fold(
+            None,
+            |range, a| match range {
+                None => Some((a, a)),
+                Some((low, high)) => Some((f64::min(low, a), f64::max(high, a))),
+            },
+        )
+    }
+}
+
+/// What training has reported.
+#[derive(Resource, Debug, Default)]
+pub struct TrainingHistory {
+    /// `(step, loss)` of every training step, steps from 1.
+    pub steps: Vec<(u64, f64)>,
+    /// The finished epochs, each with the step at its end.
+    pub epochs: Vec<(u64, EpochReport)>,
+    /// The nodes that the last step trained, by index; `None` when no training runs.
+    pub training_path: Option<crate::engine::mask::Mask>,
+}
+
+/// What the jobs are doing now.
+#[derive(Resource, Debug, Default)]
+pub struct JobStatus {
+    /// The job that runs, paused or not.
+    pub running: Option<Job>,
+    /// Whether it waits.
+    pub paused: bool,
+    /// Whether it was asked to stop and has not ended yet.
+    pub stopping: bool,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// Name and folder of the run.
+    pub run: Option<(String, PathBuf)>,
+}
+
+/// The view that set a hover, so that only that view takes it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Bricks on the plate.
+    Lego,
+    /// Points of the cloud.
+    Cloud,
+    /// egui panels.
+    Panel,
+    /// A scripted walk.
+    Tour,
+}
+
+/// What is hovered and selected: shared by all views, so that brushing links them both ways.
+#[derive(Resource, Debug, Default)]
+pub struct Focus {
+    hovered_brick: Option<(View, NodeId)>,
+    hovered_candidate: Option<(View, CandidateId)>,
+    /// The brick whose properties are shown.
+    pub selected_brick: Option<NodeId>,
+    /// The candidate whose card stays when nothing is hovered.
+    pub selected_candidate: Option<CandidateId>,
+}
+
+impl Focus {
+    /// The brick under the pointer, in whichever view.
+    pub fn hovered_brick(&self) -> Option<&NodeId> {
+        self.hovered_brick.as_ref().map(|(_, id)| id)
+    }
+
+    /// The candidate under the pointer, in whichever view.
+    pub fn hovered_candidate(&self) -> Option<CandidateId> {
+        self.hovered_candidate.map(|(_, id)| id)
+    }
+
+    /// The candidate to show: the hovered one, else the selected one.
+    pub fn shown_candidate(&self) -> Option<CandidateId> {
+        self.hovered_candidate().or(self.selected_candidate)
+    }
+
+    /// Sets or takes away the hovered brick on behalf of `view`; taking away another view's hover does
+    /// nothing. Call through [`ResMut`] only when something changed (`set_if_neq` style), since every
+    /// call through it marks the resource changed.
+    pub fn hover_brick(&mut self, view: View, id: Option<NodeId>) {
+        match id {
+            Some(id) => self.hovered_brick = Some((view, id)),
+            None if self.hovered_brick.as_ref().is_some_and(|(by, _)| *by == view) => self.hovered_brick = None,
+            None => {}
+        }
+    }
+
+    /// Sets or takes away the hovered candidate on behalf of `view`, as [`hover_brick`](Self::hover_brick).
+    pub fn hover_candidate(&mut self, view: View, id: Option<CandidateId>) {
+        match id {
+            Some(id) => self.hovered_candidate = Some((view, id)),
+            None if self.hovered_candidate.is_some_and(|(by, _)| by == view) => self.hovered_candidate = None,
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The bridge to the engine's worker thread: requests go in, reports come out and update the document.
+
+use super::{
+    document::{
+        Archive, CandidateEvaluated, CandidatesPlaced, Document, Focus, JobStatus, Notice, TemplateOpened,
+        TrainingHistory,
+    },
+    settings::Settings,
+};
+use crate::engine::{
+    candidate::CandidateId,
+    data::DataSource,
+    device::DeviceChoice,
+    lab::{Lab, LabSettings},
+    report::{Job, Report},
+    worker::{Worker, WorkerError},
+};
+pub use super::document::DocumentRequest;
+use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
+use std::sync::Arc;
+
+/// Reports taken in one frame at most, so that no frame waits for a talkative job.
+const REPORTS_A_FRAME: usize = 256;
+
+pub(super) fn plugin(app: &mut App) {
+    app.init_resource::<Jobs>()
+        .add_message::<JobRequest>()
+        .add_message::<BestChanged>()
+        .add_systems(PreUpdate, drain_reports)
+        .add_systems(Update, (start_worker.run_if(on_message::<TemplateOpened>), pass_requests_on).chain());
+}
+
+/// What the user asks of the jobs.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub enum JobRequest {
+    /// Train for [`Settings::epochs`] more epochs.
+    Train,
+    /// Search for [`Settings::iterations`] more iterations.
+    Search,
+    /// Wait between two batches.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// End the running job; what is done is kept.
+    Stop,
+}
+
+/// The best candidate changed.
+#[derive(Message, Clone, Debug)]
+pub struct BestChanged {
+    /// The new best.
+    pub id: CandidateId,
+}
+
+/// The worker and what it was started with.
+#[derive(Resource, Default)]
+struct Jobs {
+    worker: Option<SyncCell<Worker>>,
+    basis: Option<Basis>,
+}
+
+impl Jobs {
+    fn worker(&mut self) -> Option<&mut Worker> {
+        self.worker.as_mut().map(SyncCell::get)
+    }
+}
+
+/// The settings that a run cannot change once it exists.
+#[derive(Clone, Debug, PartialEq)]
+struct Basis {
+    data: DataSource,
+    device: DeviceChoice,
+    seed: u64,
+}
+
+impl Basis {
+    fn of(settings: &Settings) -> Self {
+        Self { data: settings.data.clone(), device: settings.device, seed: settings.seed }
+    }
+}
+
+/// Everything that reports update.
+#[derive(SystemParam)]
+struct Views<'w> {
+    archive: ResMut<'w, Archive>,
+    history: ResMut<'w, TrainingHistory>,
+    status: ResMut<'w, JobStatus>,
+    placed: MessageWriter<'w, CandidatesPlaced>,
+    evaluated: MessageWriter<'w, CandidateEvaluated>,
+    best: MessageWriter<'w, BestChanged>,
+    notices: MessageWriter<'w, Notice>,
+}
+
+/// Another template or run: the old worker ends, everything it reported goes, a new one begins.
+fn start_worker(
+    document: Res<Document>,
+    settings: Res<Settings>,
+    mut jobs: ResMut<Jobs>,
+    mut views: Views,
+    mut focus: ResMut<Focus>,
+) {
+    *views.archive = Archive::default();
+    *views.history = TrainingHistory::default();
+    *views.status = JobStatus::default();
+    *focus = Focus::default();
+    // The old one first: it may hold the lock of the run that is opened again.
+    jobs.worker = None;
+    let device = settings.device;
+    let started = if let Some(folder) = document.run() {
+        let folder = folder.clone();
+        Worker::start(move || Lab::open(&folder, device))
+    } else {
+        let graph = Arc::clone(document.graph());
+        let (data, seed, runs) = (settings.data.clone(), settings.seed, settings.runs.clone());
+        Worker::start(move || {
+            let settings = LabSettings { data, device, seed, ..LabSettings::default() };
+            Ok(Lab::new(graph, settings, runs, None))
+        })
+    };
+    match started {
+        Ok(worker) => {
+            jobs.worker = Some(SyncCell::new(worker));
+            jobs.basis = Some(Basis::of(&settings));
+        }
+        Err(error) => {
+            views.notices.write(Notice::Error(error.to_string()));
+        }
+    }
+}
+
+fn pass_requests_on(
+    mut requests: MessageReader<JobRequest>,
+    mut jobs: ResMut<Jobs>,
+    settings: Res<Settings>,
+    mut document: ResMut<Document>,
+    mut status: ResMut<JobStatus>,
+    mut waiting: Local<bool>,
+    mut opened: MessageWriter<TemplateOpened>,
+    mut notices: MessageWriter<Notice>,
+) {
+    // A Train that had to wait for the worker to be started with other settings.
+    if std::mem::take(&mut *waiting)
+        && let Some(worker) = jobs.worker()
+        && let Err(error) = worker.train(settings.epochs)
+    {
+        notices.write(Notice::Error(error.to_string()));
+    }
+    for request in requests.read() {
+        let other_basis = jobs.basis.as_ref().is_some_and(|basis| *basis != Basis::of(&settings));
+        let trained_on = jobs.basis.as_ref().map(|basis| basis.data.to_string()).unwrap_or_default();
+        let Some(worker) = jobs.worker() else {
+            notices.write(Notice::Error(WorkerError::Ended.to_string()));
+            continue;
+        };
+        let asked = match request {
+            JobRequest::Train | JobRequest::Search if status.running.is_some() => Err(WorkerError::Busy),
+            JobRequest::Train if other_basis => {
+                // Other data or another seed make another run.
+                document.leave_run();
+                opened.write(TemplateOpened);
+                *waiting = true;
+                Ok(())
+            }
+            JobRequest::Search if other_basis => {
+                notices.write(Notice::Error(format!(
+                    "this run was set up with {trained_on} and another seed or device; choose these again, or \
+                     press Train to begin a new run"
+                )));
+                Ok(())
+            }
+            JobRequest::Train => worker.train(settings.epochs),
+            JobRequest::Search => worker.search(settings.iterations, settings.candidates),
+            JobRequest::Pause => {
+                worker.set_paused(true);
+                Ok(())
+            }
+            JobRequest::Resume => {
+                worker.set_paused(false);
+                Ok(())
+            }
+            JobRequest::Stop => {
+                worker.stop();
+                status.stopping = status.running.is_some();
+                Ok(())
+            }
+        };
+        if let Err(error) = asked {
+            notices.write(Notice::Error(error.to_string()));
+        }
+    }
+}
+
+fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views) {
+    // Only a report changes anything, so an idle frame must not mark resources as changed.
+    let jobs = jobs.bypass_change_detection();
+    let Some(worker) = jobs.worker() else { return };
+    for _ in 0..REPORTS_A_FRAME {
+        match worker.try_report() {
+            Ok(Some(report)) => take(report, &mut views),
+            Ok(None) => return,
+            Err(_) => break,
+        }
+    }
+    if worker.has_ended() {
+        let was_running = views.status.running.is_some();
+        jobs.worker = None;
+        if was_running {
+            *views.status = JobStatus { run: views.status.run.clone(), ..JobStatus::default() };
+            views.notices.write(Notice::Error(
+                "the job's thread ended unexpectedly; what it had recorded is in the run folder: open the run to go on".into(),
+            ));
+        }
+    }
+}
+
+fn take(report: Report, views: &mut Views) {
+    let Views { archive, history, status, placed, evaluated, best, notices } = views;
+    match report {
+        Report::RunOpened { name, path } => status.run = Some((name, path)),
+        Report::Started(job) => {
+            **status = JobStatus { running: Some(job), run: status.run.take(), ..JobStatus::default() };
+        }
+        Report::Step { step, loss, trained } => {
+            // A stopped epoch goes on where it was; a diverged one may come again.
+            let known = history.steps.partition_point(|&(known, _)| known < step);
+            history.steps.truncate(known);
+            history.steps.push((step, loss));
+            history.training_path = Some(trained);
+        }
+        Report::Epoch(epoch) => {
+            let step = history.steps.last().map_or(0, |&(step, _)| step);
+            history.epochs.push((step, epoch));
+        }
+        Report::Placed(candidates) => {
+            let first = archive.candidates.len();
+            archive.candidates.extend(candidates);
+            placed.write(CandidatesPlaced { first });
+        }
+        Report::Evaluated { id, iteration, evaluation } => {
+            let before = archive.best().map(|candidate| candidate.candidate.id);
+            if let Some(known) = archive.candidates.get_mut(id.index()) {
+                known.candidate.evaluation = Some(evaluation);
+                known.candidate.iteration = iteration.checked_sub(1);
+            }
+            evaluated.write(CandidateEvaluated { id });
+            if archive.best().map(|candidate| candidate.candidate.id) != before {
+                best.write(BestChanged { id });
+            }
+        }
+        Report::Iteration(iteration) => {
+            archive.fitness.clone_from(&iteration.fitness);
+            archive.iterations.push(iteration);
+        }
+        Report::Exhausted => {
+            notices.write(Notice::Info("every candidate of the search space is evaluated".into()));
+        }
+        Report::Progress(progress) => status.progress = Some(progress),
+        Report::Paused(paused) => status.paused = paused,
+        Report::Finished { job, stopped } => {
+            end(status, history);
+            let (name, ended) = (name(job), if stopped { "stopped" } else { "finished" });
+            notices.write(Notice::Info(format!("{name} {ended}")));
+        }
+        Report::Failed { job, message } => {
+            end(status, history);
+            let what = job.map_or("the run could not be opened", |job| match job {
+                Job::Train => "training failed",
+                Job::Search => "the search failed",
+            });
+            notices.write(Notice::Error(format!("{what}: {message}")));
+        }
+    }
+}
+
+fn end(status: &mut JobStatus, history: &mut TrainingHistory) {
+    *status = JobStatus { run: status.run.take(), ..JobStatus::default() };
+    history.training_path = None;
+}
+
+fn name(job: Job) -> &'static str {
+    match job {
+        Job::Train => "Training",
+        Job::Search => "Search",
+    }
+}

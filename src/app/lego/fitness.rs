@@ -1,0 +1,91 @@
+//! Columns of light on the bricks: what the search thinks of each node. The higher, the fitter; the paler,
+//! the less sure.
+
+use super::{Brick, LegoSystems, brick, geometry::Solid};
+use crate::app::{
+    document::{Archive, Document},
+    stage::STUD,
+    theme,
+};
+use bevy::{
+    camera::visibility::NoFrustumCulling,
+    light::{NotShadowCaster, NotShadowReceiver},
+    prelude::*,
+};
+
+/// Height of a column for a fitness of 1, in studs.
+const FULL_HEIGHT: f32 = 2.0;
+/// Width of a column, in studs.
+const WIDTH: f32 = 0.36;
+/// Opacity of a column of which nothing is known, and of one that is certain.
+const OPACITY: [f32; 2] = [0.22, 1.0];
+/// Opacity of the rail that shows how high a column could be.
+const RAIL_OPACITY: f32 = 0.12;
+
+/// All columns.
+#[derive(Component)]
+struct Columns;
+
+pub(super) fn plugin(app: &mut App) {
+    app.add_systems(Startup, spawn_columns)
+        .add_systems(Update, draw_columns.run_if(columns_have_changed).in_set(LegoSystems::Show));
+}
+
+fn spawn_columns(mut commands: Commands, mut materials: ResMut<Assets<StandardMaterial>>) {
+    commands.spawn((
+        Name::new("Fitness columns"),
+        Columns,
+        Mesh3d::default(),
+        MeshMaterial3d(materials.add(StandardMaterial {
+            unlit: true,
+            alpha_mode: AlphaMode::Blend,
+            ..default()
+        })),
+        Visibility::Hidden,
+        NoFrustumCulling,
+        NotShadowCaster,
+        NotShadowReceiver,
+    ));
+}
+
+fn columns_have_changed(
+    archive: Res<Archive>,
+    document: Res<Document>,
+    moved: Query<(), (With<Brick>, Changed<Transform>)>,
+) -> bool {
+    archive.is_changed() || document.is_changed() || !moved.is_empty()
+}
+
+fn draw_columns(
+    archive: Res<Archive>,
+    document: Res<Document>,
+    bricks: Query<(&Brick, &Transform)>,
+    columns: Single<(&mut Mesh3d, &mut Visibility), With<Columns>>,
+    mut meshes: ResMut<Assets<Mesh>>,
+) {
+    let graph = document.graph();
+    let mut solid = Solid::default();
+    for (Brick(id), transform) in &bricks {
+        let Some(node) = graph.index_of(id) else { continue };
+        let Some(known) = archive.fitness.get(node) else { continue };
+        let x = brick::width(&graph.nodes()[node]) / 2.0 - 0.34;
+        let foot = transform.translation + vec3(x, brick::HEIGHT, brick::STUD_ROW) * STUD;
+        let mut bar = |bottom: f32, top: f32, opacity: f32| {
+            let height = FULL_HEIGHT * (top - bottom);
+            if height > 0.0 {
+                let center = foot + Vec3::Y * (FULL_HEIGHT * bottom + height / 2.0) * STUD;
+                let size = vec3(WIDTH, height, WIDTH) * STUD;
+                solid.cuboid(center, size, theme::TEXT.with_alpha(opacity).to_linear());
+            }
+        };
+        let fitness = known.fitness.clamp(0.0, 1.0) as f32;
+        let certainty = 1.0 - known.uncertainty.clamp(0.0, 1.0) as f32;
+        bar(0.0, fitness, OPACITY[0].lerp(OPACITY[1], certainty));
+        bar(fitness, 1.0, RAIL_OPACITY);
+    }
+    let (mut mesh, mut visibility) = columns.into_inner();
+    visibility.set_if_neq(if solid.is_empty() { Visibility::Hidden } else { Visibility::Inherited });
+    if !solid.is_empty() {
+        mesh.0 = meshes.add(solid.into_mesh());
+    }
+}

@@ -1,0 +1,185 @@
+//! What stands on the bricks: two lines of text on the sloping face, drawn as sharp as the distance
+//! allows.
+
+use super::brick;
+use crate::{
+    app::{camera::MainCamera, font, stage::STUD},
+    engine::template::{Graph, Op},
+};
+use bevy::{light::NotShadowCaster, prelude::*, transform::TransformSystems};
+use bevy_rich_text3d::{
+    LoadFonts, SegmentSize, SegmentStyle, Text3d, Text3dDimensionOut, Text3dPlugin, Text3dSegment, Text3dSet,
+    Text3dStyling, TextAlign, TextAtlas, Weight,
+};
+
+/// Height of the first line's letters (an em), in world units.
+const EM: f32 = 1.08 * STUD;
+/// Size of the second line as a share of the first's.
+const SECOND_LINE: f32 = 0.84;
+/// Sizes in which letters are drawn, in pixels; a label takes the smallest that is large enough.
+const SIZES_PX: [f32; 8] = [9.0, 11.0, 14.0, 18.0, 24.0, 34.0, 52.0, 80.0];
+/// Letters that appear smaller than this are left out.
+const SMALLEST_PX: f32 = 4.0;
+
+/// The label of a brick; a child of the brick.
+#[derive(Component)]
+#[require(NotShadowCaster)]
+pub(super) struct Label {
+    /// What it may cover, in world units.
+    room: Vec2,
+}
+
+/// The material of all labels.
+#[derive(Resource)]
+pub(super) struct LabelMaterial(pub(super) Handle<StandardMaterial>);
+
+pub(super) fn plugin(app: &mut App) {
+    app.insert_resource(LoadFonts { font_embedded: vec![font::FONT_SEMIBOLD], ..default() })
+        .add_plugins(Text3dPlugin { default_atlas_dimension: (512, 512), ..default() })
+        .add_systems(
+            PostUpdate,
+            (
+                sharpen_labels.before(Text3dSet),
+                fit_labels.after(Text3dSet).before(TransformSystems::Propagate),
+            ),
+        );
+}
+
+/// The material that labels share.
+pub(super) fn label_material() -> StandardMaterial {
+    StandardMaterial {
+        base_color_texture: Some(TextAtlas::DEFAULT_IMAGE),
+        alpha_mode: AlphaMode::Blend,
+        unlit: true,
+        ..default()
+    }
+}
+
+/// The label for the brick of a node.
+pub(super) fn label(graph: &Graph, node: usize, material: &LabelMaterial) -> impl Bundle + use<> {
+    let [first, second] = lines(graph, node);
+    let family = graph.nodes()[node].family();
+    let (_, ink) = brick::face_colors(family);
+    let mut segments = vec![(Text3dSegment::String(first), SegmentStyle::default())];
+    if !second.is_empty() {
+        let small = SegmentStyle { size: Some(SegmentSize::Multiply(SECOND_LINE)), ..default() };
+        segments.push((Text3dSegment::String(format!("\n{second}")), small));
+    }
+    (
+        Name::new("Label"),
+        Label { room: brick::face_size(brick::width(&graph.nodes()[node])) },
+        Text3d { segments },
+        Text3dStyling {
+            size: SIZES_PX[2],
+            world_scale: Some(Vec2::splat(EM)),
+            font: font::FAMILY.into(),
+            weight: Weight::SEMIBOLD,
+            align: TextAlign::Center,
+            color: ink.to_srgba(),
+            layer_offset: 0.0,
+            ..default()
+        },
+        Mesh3d::default(),
+        MeshMaterial3d(material.0.clone()),
+        Pickable::IGNORE,
+        brick::face_transform(),
+    )
+}
+
+/// The two lines on the brick of a node: name and key argument, or the first and the other parts of a
+/// block. A single line leaves the second empty.
+fn lines(graph: &Graph, node: usize) -> [String; 2] {
+    let ops = graph.nodes()[node].ops.as_slice();
+    let (name, argument) = match ops {
+        [] => (graph.id(node).to_string(), String::new()),
+        [op] => argument_of(op, graph),
+        [first, second] => (first.to_string(), second.to_string()),
+        [first, rest @ ..] => (first.to_string(), format!("and {} more", rest.len())),
+    };
+    match (&graph.nodes()[node].label, argument.is_empty()) {
+        (Some(label), true) => [label.clone(), name],
+        (Some(label), false) => [label.clone(), argument],
+        (None, _) => [name, argument],
+    }
+}
+
+fn argument_of(op: &Op, graph: &Graph) -> (String, String) {
+    let window = |kernel: usize| format!("{kernel}×{kernel}");
+    let argument = match *op {
+        Op::Input { shape: [c, h, w] } => format!("{c}×{h}×{w}"),
+        Op::ConvBlock { conv: true, filters, kernel, stride, .. } => {
+            let step = if stride > 1 { format!(" /{stride}") } else { String::new() };
+            return (format!("{} {}{step}", op.name(), window(kernel)), format!("{filters} filters"));
+        }
+        Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => window(kernel),
+        Op::Dense { units, .. } => format!("{units} units"),
+        Op::Dropout { rate } => format!("{:.0} %", rate * 100.0),
+        Op::Output => format!("{} classes", graph.classes()),
+        Op::GlobalAveragePool => "pool".to_owned(),
+        Op::Add | Op::Flatten | Op::Identity | Op::ConvBlock { .. } => String::new(),
+    };
+    (op.name().to_owned(), argument)
+}
+
+/// Draws each label's letters about as large as they appear, so that they neither blur nor shimmer.
+fn sharpen_labels(
+    camera: Single<(&Camera, &Projection, &GlobalTransform), (With<MainCamera>, Without<Label>)>,
+    mut labels: Query<(&GlobalTransform, &mut Text3dStyling, &mut Visibility), With<Label>>,
+) {
+    let (camera, projection, eye) = *camera;
+    let (Projection::Perspective(perspective), Some(view)) = (projection, camera.sub_camera_view) else {
+        return;
+    };
+    let Some(scale_factor) = camera.target_scaling_factor() else { return };
+    let view_height_px = view.full_size.y as f32 / scale_factor;
+    let px_per_tangent = view_height_px / 2.0 / (perspective.fov / 2.0).tan();
+    for (transform, mut styling, mut visibility) in &mut labels {
+        let distance = (transform.translation() - eye.translation()).dot(*eye.forward());
+        let wanted_px = EM * px_per_tangent / distance.max(f32::EPSILON);
+        let size = SIZES_PX.into_iter().find(|&size| size >= 0.9 * wanted_px).unwrap_or(SIZES_PX[7]);
+        if styling.size != size {
+            styling.size = size;
+        }
+        visibility.set_if_neq(if wanted_px < SMALLEST_PX { Visibility::Hidden } else { Visibility::Inherited });
+    }
+}
+
+/// Shrinks what is too long for its brick.
+fn fit_labels(mut labels: Query<(&Label, &Text3dDimensionOut, &mut Transform), Changed<Text3dDimensionOut>>) {
+    for (label, text, mut transform) in &mut labels {
+        let scale = (label.room / text.dimension.max(Vec2::splat(f32::EPSILON))).min_element().min(1.0);
+        transform.scale = Vec3::splat(scale);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::template::{NodeId, presets};
+
+    #[test]
+    fn labels_name_the_operation_and_its_key_argument() {
+        let vgg11 = presets().into_iter().find(|preset| preset.name == "vgg11").expect("exists");
+        let graph = vgg11.graph().expect("presets are right");
+        let lines = |id: &str| lines(&graph, graph.index_of(&NodeId::new(id)).expect("exists"));
+        assert_eq!(lines("input"), ["input", "1×28×28"]);
+        assert_eq!(lines("c3-3x3"), ["conv 3×3", "64 filters"]);
+        assert_eq!(lines("avg1"), ["average pool", "2×2"]);
+        assert_eq!(lines("add1"), ["add", ""]);
+        assert_eq!(lines("gap"), ["global average", "pool"]);
+        assert_eq!(lines("dense-wide"), ["dense 64", "dense 10"]);
+        assert_eq!(lines("output"), ["output", "10 classes"]);
+    }
+
+    #[test]
+    fn labels_only_use_letters_that_the_font_has() {
+        // Fonts are read by the renderer; what is asserted here is what the cutting script keeps.
+        let kept = |c: char| c == '\n' || (' '..='~').contains(&c) || ('\u{a0}'..='\u{17f}').contains(&c);
+        for preset in presets() {
+            let graph = preset.graph().expect("presets are right");
+            for node in 0..graph.len() {
+                assert!(lines(&graph, node).concat().chars().all(kept), "{:?}", lines(&graph, node));
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Bricks without a window: what opening, moving, undoing and dragging do to entities.
+
+use super::*;
+use crate::{
+    app::{
+        document::{self, Archive, TrainingHistory},
+        stage::{STUD, Stage, studs_from_world},
+    },
+    engine::{
+        candidate::CandidateId,
+        data::DataSource,
+        device::DeviceChoice,
+        mask::Mask,
+        report::PlacedCandidate,
+        search::Candidate,
+        template::{Cost, Graph, presets},
+    },
+};
+use bevy::{
+    camera::NormalizedRenderTarget,
+    picking::{
+        backend::{
+            HitData,
+            ray::{RayId, RayMap},
+        },
+        pointer::{Location, PointerId},
+    },
+    window::RequestRedraw,
+};
+use bevy_egui::input::EguiWantsInput;
+use std::time::Duration;
+
+fn graph(name: &str) -> Graph {
+    let preset = presets().into_iter().find(|preset| preset.name == name).expect("exists");
+    preset.graph().expect("presets are right")
+}
+
+/// An app with bricks, without renderer and window, that has opened a preset.
+fn test_app(preset: &str) -> App {
+    let mut app = App::new();
+    app.add_plugins((MinimalPlugins, AssetPlugin::default()))
+        .init_asset::<Mesh>()
+        .init_asset::<StandardMaterial>()
+        .add_message::<RequestRedraw>()
+        .init_resource::<ButtonInput<KeyCode>>()
+        .init_resource::<RayMap>()
+        .init_resource::<EguiWantsInput>()
+        .insert_resource(Settings {
+            data: DataSource::Digits,
+            device: DeviceChoice::Auto,
+            epochs: 1,
+            iterations: 1,
+            candidates: 1,
+            seed: 0,
+            runs: "runs".into(),
+            reduced_motion: true,
+            low_quality: true,
+        })
+        .insert_resource(Stage::new(&graph(preset)))
+        .insert_resource(Document::new(graph(preset), None))
+        .add_plugins((document::plugin, bricks_plugin));
+    app.world_mut().write_message(TemplateOpened);
+    app.update();
+    app
+}
+
+fn brick(app: &mut App, id: &str) -> Entity {
+    let mut bricks = app.world_mut().query::<(Entity, &Brick)>();
+    let found = bricks.iter(app.world()).find(|(_, brick)| brick.0.as_str() == id);
+    found.expect("has a brick").0
+}
+
+fn place(app: &mut App, id: &str) -> Vec3 {
+    let brick = brick(app, id);
+    app.world().get::<Transform>(brick).expect("is somewhere").translation
+}
+
+fn position(app: &App, id: &str) -> [f32; 2] {
+    app.world().resource::<Document>().graph().template().node(&id.into()).expect("exists").position
+}
+
+fn press(app: &mut App, key: KeyCode) {
+    app.world_mut().resource_mut::<ButtonInput<KeyCode>>().press(key);
+    app.update();
+    let mut keys = app.world_mut().resource_mut::<ButtonInput<KeyCode>>();
+    keys.release(key);
+    keys.clear();
+}
+
+fn selected(app: &App) -> Option<String> {
+    app.world().resource::<Focus>().selected_brick.as_ref().map(ToString::to_string)
+}
+
+/// Sends a pointer event to an entity, as the picking backend would.
+fn point<E: std::fmt::Debug + Clone + Reflect>(app: &mut App, entity: Entity, event: E) {
+    let window = app.world_mut().spawn_empty().id();
+    let target = bevy::window::WindowRef::Entity(window).normalize(None).expect("is an entity");
+    let location = Location { target: NormalizedRenderTarget::Window(target), position: Vec2::ZERO };
+    app.world_mut().trigger(Pointer::new(PointerId::Mouse, location, event, entity));
+}
+
+/// Points the mouse at a point of the world, from high above it and a little in front.
+fn aim(app: &mut App, camera: Entity, target: Vec3) {
+    let eye = target + vec3(0.5, 8.0, 6.0);
+    let ray = Ray3d::new(eye, Dir3::new(target - eye).expect("apart"));
+    app.world_mut().resource_mut::<RayMap>().map.insert(RayId::new(camera, PointerId::Mouse), ray);
+}
+
+/// Seizes a brick at its top and drags it by an offset.
+fn drag(app: &mut App, id: &str, by: Vec3) -> Entity {
+    let camera = app.world_mut().spawn_empty().id();
+    let seized = place(app, id) + Vec3::Y * brick::HEIGHT * STUD;
+    let brick = brick(app, id);
+    let hit = HitData::new(camera, 1.0, Some(seized), Some(Vec3::Y));
+    point(app, brick, DragStart { button: PointerButton::Primary, hit });
+    app.world_mut().flush();
+    aim(app, camera, seized + by);
+    point(app, brick, Drag { button: PointerButton::Primary, distance: Vec2::ONE, delta: Vec2::ONE });
+    app.world_mut().flush();
+    brick
+}
+
+fn drop_brick(app: &mut App, brick: Entity) {
+    point(app, brick, DragEnd { button: PointerButton::Primary, distance: Vec2::ONE });
+    app.update();
+    app.update();
+}
+
+#[test]
+fn opening_a_template_gives_every_node_a_brick_where_it_stands() {
+    let mut app = test_app("vgg11");
+    let mut bricks = app.world_mut().query::<(&Brick, &Transform)>();
+    let graph = app.world().resource::<Document>().graph().clone();
+    assert_eq!(bricks.iter(app.world()).count(), graph.len());
+    for (Brick(id), transform) in bricks.iter(app.world()) {
+        let node = graph.template().node(id).expect("exists");
+        assert_eq!(transform.translation, world_from_studs(node.position));
+    }
+}
+
+#[test]
+fn opening_another_template_replaces_all_bricks() {
+    let mut app = test_app("vgg11");
+    app.world_mut().resource_mut::<Focus>().selected_brick = Some("c8-3x3".into());
+    app.insert_resource(Document::new(graph("3-conv-3-layer"), None));
+    app.world_mut().write_message(TemplateOpened);
+    app.update();
+    let mut bricks = app.world_mut().query::<&Brick>();
+    assert_eq!(bricks.iter(app.world()).count(), 15);
+    let mut labels = app.world_mut().query::<&labels::Label>();
+    assert_eq!(labels.iter(app.world()).count(), 15);
+    assert_eq!(selected(&app), None, "a brick that is gone is not selected");
+}
+
+#[test]
+fn bricks_follow_moves_and_undo() {
+    let mut app = test_app("3-conv-3-layer");
+    let before = place(&mut app, "gap");
+    app.world_mut().resource_mut::<Document>().move_brick(&"gap".into(), [8.0, 4.0]);
+    app.update();
+    assert_eq!(place(&mut app, "gap"), world_from_studs([8.0, 4.0]));
+    app.world_mut().resource_mut::<Document>().undo();
+    app.update();
+    assert_eq!(place(&mut app, "gap"), before);
+}
+
+#[test]
+fn with_motion_a_brick_glides_and_arrives() {
+    let mut app = test_app("3-conv-3-layer");
+    app.world_mut().resource_mut::<Settings>().reduced_motion = false;
+    let step = bevy::time::TimeUpdateStrategy::ManualDuration(Duration::from_millis(50));
+    app.insert_resource(step);
+    let (before, after) = (place(&mut app, "gap"), world_from_studs([8.0, 4.0]));
+    app.world_mut().resource_mut::<Document>().move_brick(&"gap".into(), [8.0, 4.0]);
+    let mut way = Vec::new();
+    for _ in 0..8 {
+        app.update();
+        way.push(place(&mut app, "gap"));
+    }
+    assert!(way.iter().any(|p| *p != before && *p != after), "{way:?}");
+    assert_eq!(way.last(), Some(&after));
+}
+
+#[test]
+fn a_dragged_brick_follows_the_ray_and_snaps_to_a_stud_in_one_undo_step() {
+    let mut app = test_app("3-conv-3-layer");
+    let before = position(&app, "output");
+    let by = vec3(-0.4, 0.0, 5.2) * STUD;
+    let brick = drag(&mut app, "output", by);
+    let held = place(&mut app, "output");
+    assert!(held.xz().abs_diff_eq((world_from_studs(before) + by).xz(), 1e-3), "{held}");
+    assert!(held.y > 0.0, "lifted");
+    assert_eq!(position(&app, "output"), before, "the document waits for the end");
+    drop_brick(&mut app, brick);
+    assert_eq!(position(&app, "output"), [before[0], before[1] + 5.0]);
+    assert_eq!(place(&mut app, "output"), world_from_studs(position(&app, "output")));
+    assert!(app.world_mut().resource_mut::<Document>().undo());
+    assert_eq!(position(&app, "output"), before);
+    assert!(!app.world_mut().resource_mut::<Document>().undo(), "one step");
+}
+
+#[test]
+fn a_brick_cannot_be_dragged_off_the_plate() {
+    let mut app = test_app("3-conv-3-layer");
+    let brick = drag(&mut app, "output", Vec3::X * 20.0);
+    let stage = app.world().resource::<Stage>().clone();
+    assert!(place(&mut app, "output").x < stage.plate_center.x + stage.plate_half.x);
+    drop_brick(&mut app, brick);
+    let place = place(&mut app, "output");
+    assert_eq!(place, world_from_studs(studs_from_world(place)), "on a stud");
+}
+
+#[test]
+fn a_brick_dropped_on_another_moves_beside_it() {
+    let mut app = test_app("3-conv-3-layer");
+    let by = place(&mut app, "gap") - place(&mut app, "output");
+    let brick = drag(&mut app, "output", by);
+    drop_brick(&mut app, brick);
+    let distance = place(&mut app, "gap").distance(place(&mut app, "output"));
+    assert!(distance >= brick::DEPTH * STUD - 1e-4, "{distance}");
+}
+
+#[test]
+fn escape_puts_a_dragged_brick_back_and_keeps_it_selected() {
+    let mut app = test_app("3-conv-3-layer");
+    let before = place(&mut app, "output");
+    let brick = drag(&mut app, "output", Vec3::Z);
+    assert_ne!(place(&mut app, "output"), before);
+    press(&mut app, KeyCode::Escape);
+    app.update();
+    assert_eq!(place(&mut app, "output"), before);
+    drop_brick(&mut app, brick);
+    assert_eq!(place(&mut app, "output"), before, "the button's release comes too late");
+    assert_eq!(selected(&app).as_deref(), Some("output"));
+    assert!(!app.world().resource::<Document>().is_dirty());
+}
+
+#[test]
+fn hovering_and_clicking_a_brick_sets_the_focus() {
+    let mut app = test_app("3-conv-3-layer");
+    let entity = brick(&mut app, "c1-3x3");
+    let hit = || HitData::new(Entity::PLACEHOLDER, 1.0, None, None);
+    point(&mut app, entity, Over { hit: hit() });
+    let hovered = |app: &App| app.world().resource::<Focus>().hovered_brick().map(ToString::to_string);
+    assert_eq!(hovered(&app).as_deref(), Some("c1-3x3"));
+    let click = Click { button: PointerButton::Primary, hit: hit(), duration: Duration::ZERO, count: 1 };
+    point(&mut app, entity, click);
+    assert_eq!(selected(&app).as_deref(), Some("c1-3x3"));
+    point(&mut app, entity, Out { hit: hit() });
+    assert_eq!(hovered(&app), None);
+}
+
+#[test]
+fn tab_walks_through_bricks_arrows_move_them_and_escape_lets_go() {
+    let mut app = test_app("3-conv-3-layer");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(selected(&app).as_deref(), Some("input"));
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(selected(&app).as_deref(), Some("c1-1x1"));
+    let before = position(&app, "c1-1x1");
+    press(&mut app, KeyCode::ArrowRight);
+    assert_eq!(position(&app, "c1-1x1"), [before[0] + 1.0, before[1]]);
+    press(&mut app, KeyCode::Escape);
+    assert_eq!(selected(&app), None);
+}
+
+#[test]
+fn the_shown_candidate_keeps_its_light_and_the_rest_is_muted() {
+    let mut app = test_app("3-conv-3-layer");
+    let kept = [0, 1, 4, 7, 10, 11, 14];
+    let candidate = Candidate {
+        id: CandidateId(0),
+        mask: Mask::from_nodes(15, kept),
+        parents: Vec::new(),
+        iteration: None,
+        evaluation: None,
+        cost: Cost::default(),
+    };
+    let placed = PlacedCandidate { candidate, position: [0.0; 3] };
+    app.world_mut().resource_mut::<Archive>().candidates.push(placed);
+    app.world_mut().resource_mut::<Focus>().selected_candidate = Some(CandidateId(0));
+    app.update();
+    let materials = app.world().resource::<BrickMaterials>();
+    let [muted, normal] = [Emphasis::Muted, Emphasis::Normal].map(|light| materials.brick(light).clone());
+    let mut bricks = app.world_mut().query::<(&Brick, &MeshMaterial3d<StandardMaterial>)>();
+    let graph = graph("3-conv-3-layer");
+    for (Brick(id), material) in bricks.iter(app.world()) {
+        let node = graph.index_of(id).expect("exists");
+        assert_eq!(material.0, if kept.contains(&node) { normal.clone() } else { muted.clone() }, "{id}");
+    }
+}
+
+#[test]
+fn a_path_of_another_template_does_no_harm() {
+    let mut app = test_app("3-conv-3-layer");
+    app.world_mut().resource_mut::<TrainingHistory>().training_path = Some(Mask::full(42));
+    app.update();
+    assert_eq!(app.world_mut().query::<&Brick>().iter(app.world()).count(), 15);
+}

@@ -1,0 +1,149 @@
+//! How often the picture is drawn: not at all while nothing changes, a few times a second while a job
+//! works, at once when something moves. Training then has the processor to itself.
+
+use super::{
+    document::{JobStatus, TemplateOpened},
+    jobs::JobRequest,
+    settings::Settings,
+};
+use bevy::{
+    prelude::*,
+    render::{
+        ExtractSchedule, MainWorld, RenderApp,
+        render_resource::PipelineCache,
+    },
+    window::RequestRedraw,
+    winit::{UpdateMode, WinitSettings},
+};
+use bevy_egui::{EguiFullOutput, EguiPostUpdateSet, egui};
+use std::time::{Duration, Instant};
+
+/// Frames drawn after the last pipeline is there, so that its objects are seen.
+const FRAMES_AFTER_COMPILING: u32 = 3;
+/// How long a job may take to start, with big data to be read first, until nobody looks for it any more.
+const START: Duration = Duration::from_secs(60);
+/// How long the worker may take to tell what the run of a new template holds.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// Nothing to do until somebody touches the mouse or a key.
+pub const IDLE: Pace = Pace(Duration::from_secs(3600));
+/// egui wants to look again soon: a tooltip is due, a cursor blinks.
+const SOON: Pace = Pace(Duration::from_millis(200));
+/// A job works: its reports are shown a dozen times a second.
+const WORKING: Pace = Pace(Duration::from_millis(80));
+/// A job works, and every picture takes the processor away from it.
+const WORKING_IN_SOFTWARE: Pace = Pace(Duration::from_millis(400));
+
+/// The time from one frame to the next when nothing asks for one earlier.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace(Duration);
+
+impl Pace {
+    /// The time from one frame to the next.
+    pub fn wait(self) -> Duration {
+        self.0
+    }
+
+    /// The same for winit.
+    pub fn update_mode(self) -> UpdateMode {
+        UpdateMode::reactive_low_power(self.0)
+    }
+}
+
+/// How many pipelines are not compiled yet; their objects are missing from the picture.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pipelines {
+    /// Pipelines that wait for their shader or the compiler.
+    pub waiting: usize,
+}
+
+pub(super) fn plugin(app: &mut App) {
+    app.insert_resource(IDLE)
+        .init_resource::<Pipelines>()
+        .add_systems(
+            PostUpdate,
+            keep_pace.after(EguiPostUpdateSet::EndPass).before(EguiPostUpdateSet::ProcessOutput),
+        )
+        .add_systems(Last, (draw_until_compiled, spare_the_processor).chain());
+    if let Some(render) = app.get_sub_app_mut(RenderApp) {
+        render.add_systems(ExtractSchedule, count_pipelines);
+    }
+}
+
+/// Chooses the pace for what is going on.
+fn keep_pace(
+    status: Res<JobStatus>,
+    settings: Res<Settings>,
+    mut requests: MessageReader<JobRequest>,
+    mut opened: MessageReader<TemplateOpened>,
+    contexts: Query<&EguiFullOutput>,
+    mut pace: ResMut<Pace>,
+    winit: Option<ResMut<WinitSettings>>,
+    mut awake_until: Local<Option<Instant>>,
+) {
+    let now = Instant::now();
+    if opened.read().count() > 0 {
+        *awake_until = awake_until.max(Some(now + OPENING));
+    }
+    if requests.read().count() > 0 {
+        *awake_until = Some(now + START);
+    }
+    if status.running.is_some() {
+        *awake_until = None;
+    }
+    let answer_due = awake_until.is_some_and(|until| now < until);
+    let working = status.running.is_some() && (!status.paused || status.stopping);
+    let next = if working && settings.low_quality {
+        WORKING_IN_SOFTWARE
+    } else if working || answer_due {
+        WORKING
+    } else if contexts.iter().any(wants_another_look) {
+        SOON
+    } else {
+        IDLE
+    };
+    if pace.set_if_neq(next)
+        && let Some(mut winit) = winit
+    {
+        winit.focused_mode = next.update_mode();
+        winit.unfocused_mode = next.update_mode();
+    }
+}
+
+/// Whether egui asked to be run again later without any input; `bevy_egui` only serves requests for now.
+fn wants_another_look(output: &EguiFullOutput) -> bool {
+    let viewport = output.0.as_ref().and_then(|output| output.viewport_output.get(&egui::ViewportId::ROOT));
+    viewport.is_some_and(|viewport| {
+        !viewport.repaint_delay.is_zero() && viewport.repaint_delay < Duration::from_secs(60)
+    })
+}
+
+fn count_pipelines(mut main_world: ResMut<MainWorld>, cache: Res<PipelineCache>) {
+    let waiting = cache.waiting_pipelines().count();
+    if let Some(mut pipelines) = main_world.get_resource_mut::<Pipelines>() {
+        pipelines.set_if_neq(Pipelines { waiting });
+    }
+}
+
+/// Keeps drawing while pipelines compile: no event tells when one is ready.
+fn draw_until_compiled(
+    pipelines: Res<Pipelines>,
+    mut drawn: Local<u32>,
+    mut redraw: MessageWriter<RequestRedraw>,
+) {
+    *drawn = if pipelines.waiting > 0 { 0 } else { drawn.saturating_add(1) };
+    if *drawn < FRAMES_AFTER_COMPILING {
+        redraw.write(RequestRedraw);
+    }
+}
+
+/// Leaves out the redraws of animations while a job works and the same processor draws.
+fn spare_the_processor(
+    pace: Res<Pace>,
+    pipelines: Res<Pipelines>,
+    mut redraws: ResMut<Messages<RequestRedraw>>,
+) {
+    if *pace == WORKING_IN_SOFTWARE && pipelines.waiting == 0 {
+        redraws.clear();
+    }
+}

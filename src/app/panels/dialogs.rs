@@ -1,0 +1,340 @@
+//! The dialogs: which file to open or to write, and whether edits may be lost.
+
+use super::{
+    format, style,
+    view::{View, Wishes},
+    widgets,
+};
+use crate::app::{document::Document, jobs::DocumentRequest};
+use bevy_egui::egui::{self, Context, Id, Key, Label, Modal, RichText, ScrollArea, TextEdit, Ui, Widget};
+use std::path::{Path, PathBuf};
+
+const WIDTH: f32 = 480.0;
+
+/// The dialog that is open.
+#[derive(Debug)]
+pub(super) enum Dialog {
+    /// Asks for a file.
+    Path(PathDialog),
+    /// Asks whether edits may be lost.
+    Discard {
+        /// What is done after a yes.
+        then: DocumentRequest,
+    },
+}
+
+/// What the file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Open,
+    Save,
+}
+
+/// A dialog that asks for a file.
+#[derive(Debug)]
+pub(super) struct PathDialog {
+    purpose: Purpose,
+    text: String,
+    error: Option<String>,
+    /// The file that was asked for and not answered yet.
+    asked: Option<PathBuf>,
+    fresh: bool,
+    listing: Listing,
+}
+
+impl Dialog {
+    /// The dialog that opens a template.
+    pub(super) fn open(view: View<'_>) -> Self {
+        let text = match view.document.path() {
+            Some(path) => path.display().to_string(),
+            None => in_folder("scenes", ""),
+        };
+        Self::Path(PathDialog::new(Purpose::Open, text))
+    }
+
+    /// The dialog that writes the template to a file of the user's choice.
+    pub(super) fn save_as(view: View<'_>) -> Self {
+        let text = match view.document.path() {
+            Some(path) => path.display().to_string(),
+            None => format!("{}.ron", view.document.graph().template().name),
+        };
+        Self::Path(PathDialog::new(Purpose::Save, text))
+    }
+}
+
+/// `folder/name` if there is such a folder here, else `name`.
+fn in_folder(folder: &str, name: &str) -> String {
+    if Path::new(folder).is_dir() { format!("{folder}/{name}") } else { name.to_owned() }
+}
+
+impl PathDialog {
+    fn new(purpose: Purpose, text: String) -> Self {
+        Self { purpose, text, error: None, asked: None, fresh: true, listing: Listing::default() }
+    }
+}
+
+/// Closes the dialog whose file was opened or written, or shows in it what failed. Tells whether the
+/// dialog took the errors, so that they need no toast.
+pub(super) fn settle(dialog: &mut Option<Dialog>, document: &Document, opened: bool, errors: &[String]) -> bool {
+    let Some(Dialog::Path(open)) = dialog else { return false };
+    let Some(asked) = &open.asked else { return false };
+    if !errors.is_empty() {
+        open.error = Some(errors.join("\n"));
+        open.asked = None;
+        return true;
+    }
+    let done = match open.purpose {
+        Purpose::Open => opened,
+        Purpose::Save => document.path() == Some(asked) && !document.is_dirty(),
+    };
+    if done {
+        *dialog = None;
+    }
+    false
+}
+
+/// Draws the dialog, if there is one.
+pub(super) fn show(context: &Context, view: View<'_>, dialog: &mut Option<Dialog>, wishes: &mut Wishes) {
+    let close = match dialog {
+        None => return,
+        Some(Dialog::Path(open)) => ask_path(context, view, open, wishes),
+        Some(Dialog::Discard { then }) => {
+            let answer = ask_discard(context, view);
+            if answer == Some(Answer::Discard) {
+                wishes.documents.push(then.clone());
+            }
+            match answer {
+                Some(Answer::Save) => {
+                    *dialog = Some(Dialog::save_as(view));
+                    return;
+                }
+                answer => answer.is_some(),
+            }
+        }
+    };
+    if close {
+        *dialog = None;
+    }
+}
+
+/// Draws a dialog for a file; `true` when it is to be closed.
+fn ask_path(context: &Context, view: View<'_>, dialog: &mut PathDialog, wishes: &mut Wishes) -> bool {
+    let modal = Modal::new(Id::new("path")).show(context, |ui| {
+        ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
+        let title = match dialog.purpose {
+            Purpose::Open => "Open a template",
+            Purpose::Save => "Save the template as",
+        };
+        ui.heading(title);
+        ui.add_space(style::GAP);
+        let edit = TextEdit::singleline(&mut dialog.text).desired_width(f32::INFINITY).hint_text("scenes/mine.ron").ui(ui);
+        if std::mem::take(&mut dialog.fresh) {
+            edit.request_focus();
+        }
+        if edit.changed() {
+            dialog.error = None;
+        }
+        let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        dialog.listing.show(ui, &mut dialog.text);
+        let path = expand_home(dialog.text.trim(), std::env::var_os("HOME").map(PathBuf::from));
+        let replaces = dialog.purpose == Purpose::Save && view.document.path() != Some(&path) && path.is_file();
+        if let Some(error) = &dialog.error {
+            let scroll = ScrollArea::vertical().id_salt("error").max_height(120.0).auto_shrink([false, true]);
+            scroll.show(ui, |ui| {
+                ui.add(Label::new(RichText::new(format!("Error: {error}")).color(style::ERROR_TEXT)).wrap());
+            });
+        } else if replaces {
+            ui.label("This file exists and will be replaced");
+        } else if dialog.purpose == Purpose::Open && view.document.is_dirty() {
+            ui.label(format!("The edits to {} are not saved and will be lost", view.document.graph().template().name));
+        }
+        ui.add_space(style::GAP);
+        ui.horizontal(|ui| {
+            let label = match dialog.purpose {
+                Purpose::Open => "Open",
+                Purpose::Save if replaces => "Replace",
+                Purpose::Save => "Save",
+            };
+            let state = match (dialog.text.trim().is_empty(), dialog.asked.is_some()) {
+                (true, _) => Err("the field is empty"),
+                (_, true) => Err("the answer is on its way"),
+                (false, false) => Ok(()),
+            };
+            let pressed = widgets::button(ui, label, title, "Enter", state, false);
+            if (pressed || entered) && state.is_ok() {
+                wishes.documents.push(match dialog.purpose {
+                    Purpose::Open => DocumentRequest::OpenFile(path.clone()),
+                    Purpose::Save => DocumentRequest::SaveAs(path.clone()),
+                });
+                dialog.asked = Some(path);
+                // The field keeps the focus in case the answer is an error.
+                edit.request_focus();
+            }
+            widgets::button(ui, "Cancel", "Change nothing", "Escape", Ok(()), false)
+        })
+        .inner
+    });
+    modal.inner || context.input(|input| input.key_pressed(Key::Escape))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Save,
+    Discard,
+    Cancel,
+}
+
+fn ask_discard(context: &Context, view: View<'_>) -> Option<Answer> {
+    let modal = Modal::new(Id::new("discard")).show(context, |ui| {
+        ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
+        let name = &view.document.graph().template().name;
+        ui.heading("Unsaved edits");
+        ui.add_space(style::GAP);
+        ui.add(Label::new(format!("The edits to {name} are in no file and will be lost.")).wrap());
+        ui.add_space(style::GAP);
+        ui.horizontal(|ui| {
+            let mut answer = None;
+            for (label, what, key, value) in [
+                ("Save as…", "Save the edits first", "", Answer::Save),
+                ("Discard", "Go on without the edits", "", Answer::Discard),
+                ("Cancel", "Change nothing", "Escape", Answer::Cancel),
+            ] {
+                if widgets::button(ui, label, what, key, Ok(()), false) {
+                    answer = Some(value);
+                }
+            }
+            answer
+        })
+        .inner
+    });
+    let escape = context.input(|input| input.key_pressed(Key::Escape));
+    modal.inner.or(escape.then_some(Answer::Cancel))
+}
+
+/// A path in which `~` stands for the home folder, as people type it.
+fn expand_home(text: &str, home: Option<PathBuf>) -> PathBuf {
+    match (text.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// The templates in the folder that is being typed, read when the folder changes.
+#[derive(Debug, Default)]
+struct Listing {
+    folder: Option<PathBuf>,
+    /// Names; folders end in `/`.
+    names: Vec<String>,
+}
+
+impl Listing {
+    /// How many names are listed.
+    const MOST: usize = 500;
+
+    /// Shows the names; a click puts one into `text`.
+    fn show(&mut self, ui: &mut Ui, text: &mut String) {
+        let typed = text.trim();
+        let prefix = typed.rfind('/').map_or("", |slash| &typed[..=slash]).to_owned();
+        let folder = expand_home(&prefix, std::env::var_os("HOME").map(PathBuf::from));
+        let folder = if prefix.is_empty() { PathBuf::from(".") } else { folder };
+        if self.folder.as_ref() != Some(&folder) {
+            self.names = names_in(&folder);
+            self.folder = Some(folder);
+        }
+        if self.names.is_empty() {
+            return;
+        }
+        let shown = self.names.len().min(Self::MOST);
+        ui.label(widgets::secondary(format!("{} here", format::counted(self.names.len(), "template or folder", "templates and folders"))));
+        let row = ui.spacing().interact_size.y;
+        let scroll = ScrollArea::vertical().id_salt("files").max_height(6.0 * row).auto_shrink([false, true]);
+        scroll.show_rows(ui, row, shown, |ui, rows| {
+            ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), |ui| {
+                for name in &self.names[rows] {
+                    let path = format!("{prefix}{name}");
+                    if ui.selectable_label(*text == path, name).clicked() {
+                        *text = path;
+                    }
+                }
+            });
+        });
+    }
+}
+
+/// The templates and folders in a folder, in order; nothing where it cannot be read.
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let is_folder = entry.path().is_dir();
+            match (is_folder, name.starts_with('.'), name.ends_with(".ron")) {
+                (true, false, _) => Some(format!("{name}/")),
+                (false, false, true) => Some(name),
+                _ => None,
+            }
+        })
+        .collect();
+    names.sort_by_key(|name| (name.ends_with('/'), name.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::template::presets;
+
+    fn document() -> Document {
+        Document::new(presets()[0].graph().unwrap(), None)
+    }
+
+    fn asking(purpose: Purpose, path: &str) -> Option<Dialog> {
+        let dialog = PathDialog { asked: Some(path.into()), ..PathDialog::new(purpose, path.to_owned()) };
+        Some(Dialog::Path(dialog))
+    }
+
+    #[test]
+    fn a_dialog_closes_when_its_file_is_there_and_not_before() {
+        let mut document = document();
+        let mut dialog = asking(Purpose::Save, "a.ron");
+        settle(&mut dialog, &document, false, &[]);
+        assert!(dialog.is_some());
+        document.mark_saved("a.ron".into());
+        settle(&mut dialog, &document, false, &[]);
+        assert!(dialog.is_none());
+        let mut dialog = asking(Purpose::Open, "a.ron");
+        settle(&mut dialog, &document, true, &[]);
+        assert!(dialog.is_none());
+    }
+
+    #[test]
+    fn an_error_is_shown_in_the_dialog_that_asked() {
+        let mut dialog = asking(Purpose::Open, "a.ron");
+        assert!(settle(&mut dialog, &document(), false, &["a.ron:3: wrong".to_owned()]));
+        let Some(Dialog::Path(open)) = &dialog else { panic!("closed") };
+        assert_eq!((open.error.as_deref(), &open.asked), (Some("a.ron:3: wrong"), &None));
+        // The next error belongs to somebody else.
+        assert!(!settle(&mut dialog, &document(), false, &["no disk".to_owned()]));
+    }
+
+    #[test]
+    fn the_home_folder_is_meant_by_its_sign() {
+        let home = || Some(PathBuf::from("/home/me"));
+        assert_eq!(expand_home("~/a.ron", home()), PathBuf::from("/home/me/a.ron"));
+        assert_eq!(expand_home("~x/a.ron", home()), PathBuf::from("~x/a.ron"));
+        assert_eq!(expand_home("~/a.ron", None), PathBuf::from("~/a.ron"));
+    }
+
+    #[test]
+    fn templates_come_before_folders_and_nothing_else_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.ron", "a.ron", "notes.txt", ".hidden.ron"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("0")).unwrap();
+        assert_eq!(names_in(folder.path()), ["a.ron", "b.ron", "0/"]);
+        assert!(names_in(Path::new("/no/such/folder")).is_empty());
+    }
+}

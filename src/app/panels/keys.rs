@@ -1,0 +1,239 @@
+//! The keys of the panels. What they do is also on buttons, whose tooltips name them.
+
+use super::{
+    PanelState,
+    controls::{self, Possible},
+    dialogs::Dialog,
+    view::View,
+};
+use crate::app::{
+    document::{Archive, Document, Focus, JobStatus, Notice, TrainingHistory},
+    jobs::{DocumentRequest, JobRequest},
+};
+use bevy::{
+    input::keyboard::{Key, KeyCode, KeyboardInput},
+    prelude::*,
+};
+use bevy_egui::input::EguiWantsInput;
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Train,
+    Search,
+    PauseOrResume,
+    Stop,
+    Open,
+    Save,
+    SaveAs,
+    Undo,
+    Redo,
+    FoldLeft,
+    FoldRight,
+    FoldBottom,
+    EnterPanels,
+    Log,
+    Help,
+    Close,
+}
+
+/// What the help says about the keys of this module.
+pub(super) const KEYS: &[(&str, &str)] = &[
+    ("T", "train the template"),
+    ("S", "search"),
+    ("Space", "pause or resume the job"),
+    ("X", "stop the job"),
+    ("Ctrl+O", "open a template from a file"),
+    ("Ctrl+S", "save the template"),
+    ("Ctrl+Shift+S", "save it as another file"),
+    ("Ctrl+Z", "undo"),
+    ("Ctrl+Shift+Z, Ctrl+Y", "redo"),
+    ("F2, F3, F4", "fold the left panel, the right panel, the bar"),
+    ("F6", "go into the panels; Tab then walks through them"),
+    ("L", "show or fold the log"),
+    ("F1, ?", "this help"),
+];
+
+/// What a press of `key` asks for. Letters follow the keyboard's layout; `physical` helps out where the
+/// layout has no Latin letters.
+pub(super) fn action(key: &Key, physical: KeyCode, ctrl: bool, shift: bool) -> Option<Action> {
+    let letter = match key {
+        Key::Character(text) if text.chars().all(|c| c.is_ascii() && !c.is_control()) => text.to_lowercase(),
+        Key::Character(_) | Key::Unidentified(_) => latin(physical)?.to_owned(),
+        Key::Space if !ctrl => return Some(Action::PauseOrResume),
+        Key::F1 => return Some(Action::Help),
+        Key::F2 => return Some(Action::FoldLeft),
+        Key::F3 => return Some(Action::FoldRight),
+        Key::F4 => return Some(Action::FoldBottom),
+        Key::F6 => return Some(Action::EnterPanels),
+        Key::Escape => return Some(Action::Close),
+        _ => return None,
+    };
+    Some(match (ctrl, shift, letter.as_str()) {
+        (false, _, "?") => Action::Help,
+        (false, false, "t") => Action::Train,
+        (false, false, "s") => Action::Search,
+        (false, false, "x") => Action::Stop,
+        (false, false, "l") => Action::Log,
+        (true, false, "o") => Action::Open,
+        (true, false, "s") => Action::Save,
+        (true, true, "s") => Action::SaveAs,
+        (true, false, "z") => Action::Undo,
+        (true, true, "z") | (true, false, "y") => Action::Redo,
+        _ => return None,
+    })
+}
+
+fn latin(physical: KeyCode) -> Option<&'static str> {
+    Some(match physical {
+        KeyCode::KeyT => "t",
+        KeyCode::KeyS => "s",
+        KeyCode::KeyX => "x",
+        KeyCode::KeyL => "l",
+        KeyCode::KeyO => "o",
+        KeyCode::KeyZ => "z",
+        KeyCode::KeyY => "y",
+        _ => return None,
+    })
+}
+
+/// Carries out what keys ask for, unless somebody types into a field or a dialog is open.
+pub(super) fn press_keys(
+    mut presses: MessageReader<KeyboardInput>,
+    held: Res<ButtonInput<KeyCode>>,
+    wants: Res<EguiWantsInput>,
+    (document, archive, history, status, focus): (
+        Res<Document>,
+        Res<Archive>,
+        Res<TrainingHistory>,
+        Res<JobStatus>,
+        Res<Focus>,
+    ),
+    mut state: ResMut<PanelState>,
+    mut jobs: MessageWriter<JobRequest>,
+    mut documents: MessageWriter<DocumentRequest>,
+    mut notices: MessageWriter<Notice>,
+) {
+    let typing = wants.wants_any_keyboard_input() || state.dialog.is_some();
+    let held = |keys: [KeyCode; 4]| held.any_pressed(keys);
+    let ctrl = held([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
+    let shift = held([KeyCode::ShiftLeft, KeyCode::ShiftRight, KeyCode::ShiftLeft, KeyCode::ShiftRight]);
+    let alt = held([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::AltLeft, KeyCode::AltRight]);
+    // Read in any case: what was typed into a field must not act when the field is left.
+    for press in presses.read() {
+        if typing || alt || press.repeat || !press.state.is_pressed() {
+            continue;
+        }
+        let Some(action) = action(&press.logical_key, press.key_code, ctrl, shift) else { continue };
+        if action == Action::Close && !state.help {
+            continue;
+        }
+        let view = View {
+            document: &document,
+            archive: &archive,
+            history: &history,
+            status: &status,
+            focus: &focus,
+        };
+        let job = match job_request(action, &status, controls::possible(&status, &history)) {
+            Some(Ok(request)) => {
+                jobs.write(request);
+                continue;
+            }
+            Some(Err(why)) => {
+                notices.write(Notice::Info(format!("Not now: {why}")));
+                continue;
+            }
+            None => action,
+        };
+        let state = &mut *state;
+        match job {
+            Action::Open => state.dialog = Some(Dialog::open(view)),
+            Action::Save if document.path().is_some() => {
+                documents.write(DocumentRequest::Save);
+            }
+            Action::Save | Action::SaveAs => state.dialog = Some(Dialog::save_as(view)),
+            Action::Undo => {
+                documents.write(DocumentRequest::Undo);
+            }
+            Action::Redo => {
+                documents.write(DocumentRequest::Redo);
+            }
+            Action::FoldLeft => state.open.left ^= true,
+            Action::FoldRight => state.open.right ^= true,
+            Action::FoldBottom => state.open.bottom ^= true,
+            Action::EnterPanels => state.enter = true,
+            Action::Log => state.open.log ^= true,
+            Action::Help => state.help ^= true,
+            Action::Close => state.help = false,
+            Action::Train | Action::Search | Action::PauseOrResume | Action::Stop => {}
+        }
+    }
+}
+
+/// The request that a key stands for, or why it cannot be made now; `None` for keys that are not about
+/// jobs.
+fn job_request(
+    action: Action,
+    status: &JobStatus,
+    possible: Possible,
+) -> Option<Result<JobRequest, &'static str>> {
+    let (possible, request) = match action {
+        Action::Train => (possible.train, JobRequest::Train),
+        Action::Search => (possible.search, JobRequest::Search),
+        Action::PauseOrResume if status.paused => (possible.pause, JobRequest::Resume),
+        Action::PauseOrResume => (possible.pause, JobRequest::Pause),
+        Action::Stop => (possible.stop, JobRequest::Stop),
+        _ => return None,
+    };
+    Some(possible.map(|()| request))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bevy::input::keyboard::NativeKey;
+
+    fn press(text: &str, physical: KeyCode, ctrl: bool, shift: bool) -> Option<Action> {
+        action(&Key::Character(text.into()), physical, ctrl, shift)
+    }
+
+    #[test]
+    fn letters_follow_the_layout_and_modifiers_count() {
+        assert_eq!(press("t", KeyCode::KeyT, false, false), Some(Action::Train));
+        // On a French keyboard the physical W types a z.
+        assert_eq!(press("z", KeyCode::KeyW, true, false), Some(Action::Undo));
+        assert_eq!(press("Z", KeyCode::KeyZ, true, true), Some(Action::Redo));
+        assert_eq!(press("s", KeyCode::KeyS, true, false), Some(Action::Save));
+        assert_eq!(press("s", KeyCode::KeyS, false, false), Some(Action::Search));
+        assert_eq!(press("t", KeyCode::KeyT, true, false), None);
+        assert_eq!(press("?", KeyCode::Slash, false, true), Some(Action::Help));
+    }
+
+    #[test]
+    fn a_keyboard_without_latin_letters_works_by_place() {
+        assert_eq!(press("е", KeyCode::KeyT, false, false), Some(Action::Train));
+        let unidentified = Key::Unidentified(NativeKey::Unidentified);
+        assert_eq!(action(&unidentified, KeyCode::KeyO, true, false), Some(Action::Open));
+    }
+
+    #[test]
+    fn keys_of_other_views_are_left_alone() {
+        for (text, physical) in [("1", KeyCode::Digit1), ("[", KeyCode::BracketLeft), ("b", KeyCode::KeyB)] {
+            assert_eq!(press(text, physical, false, false), None);
+        }
+        assert_eq!(action(&Key::Tab, KeyCode::Tab, false, false), None);
+    }
+
+    #[test]
+    fn space_goes_on_after_a_pause() {
+        let running = JobStatus { running: Some(crate::engine::report::Job::Train), ..Default::default() };
+        let history = TrainingHistory::default();
+        let asked = |status: &JobStatus| {
+            job_request(Action::PauseOrResume, status, controls::possible(status, &history))
+        };
+        assert_eq!(asked(&running), Some(Ok(JobRequest::Pause)));
+        assert_eq!(asked(&JobStatus { paused: true, ..running }), Some(Ok(JobRequest::Resume)));
+        assert!(matches!(asked(&JobStatus::default()), Some(Err(_))));
+    }
+}

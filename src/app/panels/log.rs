@@ -1,0 +1,112 @@
+//! Everything that was reported since the start, and the toasts that are still on screen.
+
+use super::{format, style, widgets};
+use crate::app::document::Notice;
+use bevy_egui::egui::{Label, RichText, ScrollArea, Ui};
+use std::collections::VecDeque;
+
+/// How many notices are kept.
+const KEPT: usize = 200;
+
+/// One notice of the log.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Counts up, so that a toast can be told from its equals.
+    pub(super) number: u64,
+    /// Seconds since the start of the program.
+    pub(super) at_secs: f64,
+    /// Whether something failed.
+    pub(super) is_error: bool,
+    /// What it says.
+    pub(super) text: String,
+}
+
+/// The log, and which of its notices are still toasts.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    entries: VecDeque<Entry>,
+    /// Numbers of the notices that are still on screen, oldest first.
+    pub(super) toasts: Vec<u64>,
+    count: u64,
+}
+
+impl Notices {
+    /// Takes a notice into the log, and on screen if `toast` says so.
+    pub(super) fn add(&mut self, notice: &Notice, at_secs: f64, toast: bool) {
+        let (is_error, text) = match notice {
+            Notice::Info(text) => (false, text),
+            Notice::Error(text) => (true, text),
+        };
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
+        }
+        self.count += 1;
+        self.entries.push_back(Entry { number: self.count, at_secs, is_error, text: text.clone() });
+        if toast {
+            self.toasts.push(self.count);
+        }
+    }
+
+    /// The notice with this number, as long as it is kept.
+    pub(super) fn get(&self, number: u64) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.number == number)
+    }
+
+    /// How many errors are in the log.
+    pub(super) fn errors(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.is_error).count()
+    }
+
+    /// Takes everything out of the log and off the screen.
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.toasts.clear();
+    }
+}
+
+/// Draws the log, newest last, `height` points high.
+pub(super) fn show(ui: &mut Ui, notices: &mut Notices, height: f32) {
+    if notices.entries.is_empty() {
+        widgets::empty_state(ui, "Nothing has been reported yet");
+        return;
+    }
+    let scroll = ScrollArea::vertical().id_salt("log").max_height(height).auto_shrink([false, false]);
+    let mut clear = false;
+    scroll.stick_to_bottom(true).show(ui, |ui| {
+        for entry in &notices.entries {
+            ui.horizontal_top(|ui| {
+                ui.label(widgets::secondary(format::clock(entry.at_secs)));
+                let text = if entry.is_error {
+                    RichText::new(format!("Error: {}", entry.text)).color(style::ERROR_TEXT)
+                } else {
+                    RichText::new(&entry.text)
+                };
+                ui.add(Label::new(text).wrap().selectable(true));
+            });
+        }
+        clear = ui.small_button("Clear").on_hover_text("Empty the log").clicked();
+    });
+    if clear {
+        notices.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_keeps_the_newest_and_counts_errors() {
+        let mut notices = Notices::default();
+        for i in 0..KEPT + 3 {
+            notices.add(&Notice::Info(format!("{i}")), i as f64, false);
+        }
+        notices.add(&Notice::Error("no disk".to_owned()), 1e3, true);
+        assert_eq!((notices.entries.len(), notices.errors()), (KEPT, 1));
+        assert_eq!(notices.entries.front().map(|entry| entry.text.as_str()), Some("4"));
+        let toast = notices.get(notices.toasts[0]).expect("is kept");
+        assert_eq!((toast.text.as_str(), toast.is_error), ("no disk", true));
+        notices.clear();
+        assert!(notices.toasts.is_empty() && notices.errors() == 0);
+    }
+}

@@ -1,0 +1,200 @@
+//! The left panel: templates that come with the program, files, undo, and what the colours mean.
+
+use super::{
+    dialogs::Dialog,
+    format::{counted, family_name},
+    style,
+    view::{View, Wishes},
+    widgets::{self, Arrow},
+};
+use crate::{
+    app::jobs::DocumentRequest,
+    engine::template::{Family, presets},
+};
+use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};
+
+/// What the list says about a preset.
+#[derive(Clone, Debug)]
+pub(super) struct PresetInfo {
+    name: &'static str,
+    about: String,
+    nodes: usize,
+    links: usize,
+}
+
+/// All presets, read once.
+pub(super) fn list() -> Vec<PresetInfo> {
+    presets()
+        .iter()
+        .filter_map(|preset| {
+            let graph = preset.graph().ok()?;
+            let template = graph.template();
+            Some(PresetInfo {
+                name: preset.name,
+                about: template.about.clone(),
+                nodes: template.nodes.len(),
+                links: template.links.len(),
+            })
+        })
+        .collect()
+}
+
+const FAMILIES: [Family; 6] = [
+    Family::Convolution,
+    Family::Pooling,
+    Family::Dense,
+    Family::Merge,
+    Family::Terminal,
+    Family::Identity,
+];
+
+const BUSY: &str = "a job is running; stop it first (X)";
+
+/// Draws the panel; `true` when it is to be folded.
+pub(super) fn show(
+    ui: &mut Ui,
+    view: View<'_>,
+    list: &[PresetInfo],
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) -> bool {
+    let fold = ui
+        .horizontal(|ui| {
+            ui.heading("Templates");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                widgets::fold_button(ui, Arrow::Left, "Fold this panel", "F2")
+            })
+            .inner
+        })
+        .inner;
+    ui.add_space(4.0);
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        let idle = if view.status.running.is_some() { Err(BUSY) } else { Ok(()) };
+        for preset in list {
+            preset_row(ui, view, preset, idle, dialog, wishes);
+        }
+        open_file(ui, view);
+        ui.add_space(style::GAP);
+        files(ui, view, idle, dialog, wishes);
+        widgets::separator(ui);
+        legend(ui);
+    });
+    fold
+}
+
+fn preset_row(
+    ui: &mut Ui,
+    view: View<'_>,
+    preset: &PresetInfo,
+    idle: Result<(), &'static str>,
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) {
+    let is_open = is_open(view, preset.name);
+    let counts = format!("{} · {}", preset.nodes, preset.links);
+    let button = Button::selectable(is_open, preset.name).right_text(widgets::secondary(counts));
+    let size = [ui.available_width(), ui.spacing().interact_size.y];
+    let response = ui.add_enabled_ui(is_open || idle.is_ok(), |ui| ui.add_sized(size, button)).inner;
+    let about = format!(
+        "{}\n{}, {}",
+        preset.about,
+        counted(preset.nodes, "node", "nodes"),
+        counted(preset.links, "link", "links"),
+    );
+    let response = response
+        .on_hover_text(if is_open { format!("{about}\nThis one is open") } else { about.clone() })
+        .on_disabled_hover_text(format!("{about}\nNot now: {BUSY}"));
+    if response.clicked() && !is_open {
+        ask(view, DocumentRequest::OpenPreset(preset.name.to_owned()), dialog, wishes);
+    }
+}
+
+/// Whether the template on the plate is this preset, edited or not.
+fn is_open(view: View<'_>, name: &str) -> bool {
+    view.document.path().is_none() && view.document.graph().template().name == name
+}
+
+/// The name of the open file, or that the open preset has edits.
+fn open_file(ui: &mut Ui, view: View<'_>) {
+    let edited = view.document.is_dirty();
+    let (text, tip) = match view.document.path() {
+        Some(path) => {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            (format!("File: {name}"), path.display().to_string())
+        }
+        None if edited => ("Not saved yet".to_owned(), "The preset has edits that are in no file".to_owned()),
+        None => return,
+    };
+    let text = if edited { format!("{text} · edited") } else { text };
+    ui.add(Label::new(RichText::new(text).color(style::secondary())).truncate()).on_hover_text(tip);
+}
+
+fn files(
+    ui: &mut Ui,
+    view: View<'_>,
+    idle: Result<(), &'static str>,
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) {
+    ui.horizontal_wrapped(|ui| {
+        if widgets::button(ui, "Open file…", "Put a template from a file on the plate", "Ctrl+O", idle, false) {
+            *dialog = Some(Dialog::open(view));
+        }
+        if widgets::button(ui, "Save", "Write the template to its file", "Ctrl+S", Ok(()), false) {
+            wishes.documents.push(DocumentRequest::Save);
+        }
+        if widgets::button(ui, "Save as…", "Write the template to another file", "Ctrl+Shift+S", Ok(()), false) {
+            *dialog = Some(Dialog::save_as(view));
+        }
+    });
+    ui.horizontal_wrapped(|ui| {
+        if widgets::button(ui, "Undo", "Take the last edit back", "Ctrl+Z", Ok(()), false) {
+            wishes.documents.push(DocumentRequest::Undo);
+        }
+        if widgets::button(ui, "Redo", "Do the edit again", "Ctrl+Shift+Z", Ok(()), false) {
+            wishes.documents.push(DocumentRequest::Redo);
+        }
+    });
+}
+
+/// Asks the document to open something, after a question when edits would be lost.
+fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wishes: &mut Wishes) {
+    if view.document.is_dirty() {
+        *dialog = Some(Dialog::Discard { then: request });
+    } else {
+        wishes.documents.push(request);
+    }
+}
+
+fn legend(ui: &mut Ui) {
+    ui.label(style::strong("Brick colours"));
+    for family in FAMILIES {
+        ui.horizontal(|ui| {
+            widgets::marker(ui, style::family_shape(family), style::family(family));
+            ui.label(family_name(family));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_listed_with_its_size_and_purpose() {
+        let list = list();
+        assert_eq!(list.len(), presets().len());
+        assert!(list.iter().all(|preset| preset.nodes > 2 && preset.links > 1 && !preset.about.is_empty()));
+    }
+
+    #[test]
+    fn the_families_of_the_legend_have_colours_shapes_and_names_of_their_own() {
+        for (i, &a) in FAMILIES.iter().enumerate() {
+            for &b in &FAMILIES[i + 1..] {
+                assert_ne!(style::family(a), style::family(b));
+                assert_ne!(style::family_shape(a), style::family_shape(b));
+                assert_ne!(family_name(a), family_name(b));
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The line that says what runs, how far it is, how long it will take, and what came out so far.
+
+use super::{
+    format,
+    log::Notices,
+    style,
+    view::View,
+    widgets,
+};
+use crate::{
+    app::document::{Archive, JobStatus},
+    engine::report::Job,
+};
+use bevy_egui::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
+
+/// Draws the line; `true` when the log is to be opened or folded.
+pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: bool) -> bool {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let toggled = log_button(ui, notices, log_open);
+        if let Some((name, folder)) = &view.status.run {
+            ui.add(Label::new(widgets::secondary(format!("run {name}"))).truncate())
+                .on_hover_text(format!("Everything is recorded in {}", folder.display()));
+        }
+        if let Some(mean) = mean_text(view.archive) {
+            ui.label(widgets::secondary(mean)).on_hover_text("Mean proxy accuracy of the last iteration");
+        }
+        if let Some(best) = best_text(view.archive) {
+            ui.label(style::strong(best)).on_hover_text("Highest proxy accuracy so far");
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            if let (Some(_), Some(progress)) = (view.status.running, view.status.progress) {
+                let share = if progress.total == 0 { 0.0 } else { progress.done as f32 / progress.total as f32 };
+                let bar = ProgressBar::new(share).desired_width(120.0).desired_height(6.0);
+                ui.add(bar.fill(style::text()).animate(false));
+            }
+            ui.add(Label::new(status_text(view.status, view.is_untrained())).truncate());
+        });
+        toggled
+    })
+    .inner
+}
+
+fn log_button(ui: &mut Ui, notices: &Notices, open: bool) -> bool {
+    let errors = notices.errors();
+    let text = if errors == 0 {
+        RichText::new("Log")
+    } else {
+        RichText::new(format!("Log · {}", format::counted(errors, "error", "errors"))).color(style::ERROR_TEXT)
+    };
+    let tip = widgets::tip(if open { "Fold the log" } else { "Show what has been reported so far" }, "L");
+    ui.add(Button::selectable(open, text)).on_hover_text(tip).clicked()
+}
+
+/// What runs and how far it is.
+fn status_text(status: &JobStatus, untrained: bool) -> String {
+    let Some(job) = status.running else {
+        return if untrained { "Ready · train the template to colour the cloud" } else { "Ready" }.to_owned();
+    };
+    let (verb, unit) = match job {
+        Job::Train => ("Training", "step"),
+        Job::Search => ("Searching", "candidate"),
+    };
+    let mut parts = Vec::new();
+    if status.stopping {
+        parts.push("Stopping".to_owned());
+    } else if status.paused {
+        parts.push("Paused".to_owned());
+    }
+    parts.push(verb.to_owned());
+    if let Some(progress) = status.progress {
+        parts.push(format!("{unit} {} of {}", format::grouped(progress.done), format::grouped(progress.total)));
+        if let (Some(eta), false, false) = (progress.eta_secs, status.paused, status.stopping) {
+            parts.push(format!("{} to go", format::duration(eta)));
+        }
+    }
+    parts.join(" · ")
+}
+
+/// The best candidate so far: `best 78.4 % · candidate 41`.
+fn best_text(archive: &Archive) -> Option<String> {
+    let best = &archive.best()?.candidate;
+    let accuracy = best.evaluation?.accuracy;
+    Some(format!("best {} · candidate {}", format::percent(accuracy), best.id.0))
+}
+
+/// The mean of the last iteration.
+fn mean_text(archive: &Archive) -> Option<String> {
+    let last = archive.iterations.last()?;
+    Some(format!("mean of iteration {}: {}", last.iteration, format::percent(last.mean_accuracy)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::report::Progress;
+
+    fn training(eta_secs: Option<f64>) -> JobStatus {
+        let progress = Progress { job: Job::Train, done: 120, total: 1375, elapsed_secs: 5.0, eta_secs };
+        JobStatus { running: Some(Job::Train), progress: Some(progress), ..Default::default() }
+    }
+
+    #[test]
+    fn the_line_says_what_runs_how_far_it_is_and_how_long_it_takes() {
+        assert_eq!(status_text(&training(Some(12.2)), false), "Training · step 120 of 1,375 · 12 s to go");
+        assert_eq!(status_text(&training(None), false), "Training · step 120 of 1,375");
+        let searching = JobStatus { running: Some(Job::Search), ..Default::default() };
+        assert_eq!(status_text(&searching, false), "Searching");
+    }
+
+    #[test]
+    fn a_job_that_waits_or_stops_promises_no_end() {
+        let paused = JobStatus { paused: true, ..training(Some(12.0)) };
+        assert_eq!(status_text(&paused, false), "Paused · Training · step 120 of 1,375");
+        let stopping = JobStatus { stopping: true, ..training(Some(12.0)) };
+        assert_eq!(status_text(&stopping, false), "Stopping · Training · step 120 of 1,375");
+    }
+
+    #[test]
+    fn without_a_job_the_line_says_what_to_do_next() {
+        assert!(status_text(&JobStatus::default(), true).contains("train the template"));
+        assert_eq!(status_text(&JobStatus::default(), false), "Ready");
+    }
+}

@@ -1,0 +1,109 @@
+//! What panels read and what they ask for. Panels see the document, never change it: they fill in
+//! [`Wishes`], which are carried out after all panels are drawn.
+
+use crate::{
+    app::{
+        document::{Archive, Document, Focus, JobStatus, TrainingHistory},
+        jobs::{DocumentRequest, JobRequest},
+        settings::Settings,
+    },
+    engine::{data::DataSource, mask::Mask, search::NodeFitness, template::NodeId},
+};
+
+/// Everything that panels show.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) document: &'a Document,
+    pub(super) archive: &'a Archive,
+    pub(super) history: &'a TrainingHistory,
+    pub(super) status: &'a JobStatus,
+    pub(super) focus: &'a Focus,
+}
+
+/// What is known of a node before the first iteration.
+const UNKNOWN: NodeFitness = NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
+
+impl View<'_> {
+    /// Whether nothing has been trained yet.
+    pub(super) fn is_untrained(&self) -> bool {
+        self.history.steps.is_empty() && self.history.epochs.is_empty()
+    }
+
+    /// What the search says about a node.
+    pub(super) fn fitness(&self, node: usize) -> NodeFitness {
+        self.archive.fitness.get(node).copied().unwrap_or(UNKNOWN)
+    }
+
+    /// The position of the brick that is hovered, in whichever view.
+    pub(super) fn hovered_node(&self) -> Option<usize> {
+        self.document.graph().index_of(self.focus.hovered_brick()?)
+    }
+
+    /// The position of the brick that is selected.
+    pub(super) fn selected_node(&self) -> Option<usize> {
+        self.document.graph().index_of(self.focus.selected_brick.as_ref()?)
+    }
+
+    /// The nodes of the candidate that is hovered or selected.
+    pub(super) fn shown_mask(&self) -> Option<&Mask> {
+        let mask = &self.archive.get(self.focus.shown_candidate()?)?.candidate.mask;
+        (mask.node_count() == self.document.graph().len()).then_some(mask)
+    }
+}
+
+/// The settings that panels edit.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Choices {
+    pub(super) data: DataSource,
+    pub(super) epochs: usize,
+    pub(super) iterations: u32,
+    pub(super) candidates: usize,
+}
+
+impl Choices {
+    /// The present choices.
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            data: settings.data.clone(),
+            epochs: settings.epochs,
+            iterations: settings.iterations,
+            candidates: settings.candidates,
+        }
+    }
+
+    /// Writes them back.
+    pub(super) fn put(self, settings: &mut Settings) {
+        settings.data = self.data;
+        settings.epochs = self.epochs;
+        settings.iterations = self.iterations;
+        settings.candidates = self.candidates;
+    }
+}
+
+/// What the user has asked for while the panels were drawn.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    /// Requests to the jobs.
+    pub(super) jobs: Vec<JobRequest>,
+    /// Requests to the document.
+    pub(super) documents: Vec<DocumentRequest>,
+    /// The brick whose stand-in in a panel is under the pointer.
+    pub(super) hovered: Option<NodeId>,
+    /// The brick to select.
+    pub(super) selected: Option<NodeId>,
+    /// The settings as they are to be.
+    pub(super) choices: Choices,
+}
+
+impl Wishes {
+    /// No wishes.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            jobs: Vec::new(),
+            documents: Vec::new(),
+            hovered: None,
+            selected: None,
+            choices: Choices::of(settings),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What the user has chosen for jobs and for the window.
+
+use crate::engine::{data::DataSource, device::DeviceChoice};
+use bevy::prelude::*;
+use std::path::PathBuf;
+
+/// The choices that Train and Search start with.
+#[derive(Resource, Clone, Debug)]
+pub struct Settings {
+    /// What to train on.
+    pub data: DataSource,
+    /// Where to train.
+    pub device: DeviceChoice,
+    /// Epochs a press of Train adds.
+    pub epochs: usize,
+    /// Iterations a press of Search adds.
+    pub iterations: u32,
+    /// Candidates an iteration evaluates.
+    pub candidates: usize,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// The folder that holds the runs.
+    pub runs: PathBuf,
+    /// No camera moves, flights or pulses.
+    pub reduced_motion: bool,
+    /// No shadows, no multi-sampling: for software adapters.
+    pub low_quality: bool,
+}

@@ -1,0 +1,365 @@
+//! Tour files: a walk through the program as a list of steps in RON, checked in full before the first
+//! step is taken.
+
+use super::keys::KeyPress;
+use crate::engine::{data::DataSource, template::NodeId};
+use serde::Deserialize;
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+
+/// The version of the tour format that this program reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Why a tour file could not be used.
+#[derive(Debug, Error)]
+pub enum TourError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is not a tour in RON.
+    #[error("{name}:{line}:{column}: {message}")]
+    Parse {
+        /// The file, or what the text is otherwise known as.
+        name: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The tour is of a version this program does not know.
+    #[error("{name}: version {version} of the tour format; this program reads {FORMAT_VERSION}")]
+    Version {
+        /// The file, or what the text is otherwise known as.
+        name: String,
+        /// The version it gives.
+        version: u32,
+    },
+    /// Two screenshots would overwrite one another.
+    #[error("{name}: two screenshots are called `{shot}`; give each its own name")]
+    SameShot {
+        /// The file, or what the text is otherwise known as.
+        name: String,
+        /// The name that occurs twice.
+        shot: String,
+    },
+}
+
+/// A scripted walk through the program.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tour {
+    /// Version of the file format, [`FORMAT_VERSION`].
+    pub version: u32,
+    /// One sentence on what the tour shows.
+    #[serde(default)]
+    pub about: String,
+    /// What is done, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// One thing a tour does.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Step {
+    /// Puts a preset (by name) or a scene file (by path) on the plate.
+    Load(String),
+    /// Chooses the data set that jobs train on.
+    Data(DataSource),
+    /// Presses Train, for so many epochs.
+    Train {
+        /// Epochs to add.
+        epochs: Count,
+        /// Whether the next step has to wait until the training is done.
+        #[serde(default = "yes")]
+        wait: bool,
+    },
+    /// Presses Search, for so many iterations.
+    Search {
+        /// Iterations to add.
+        iterations: Count,
+        /// Candidates an iteration evaluates; as set before where left out.
+        #[serde(default)]
+        candidates: Option<Count>,
+        /// Whether the next step has to wait until the search is done.
+        #[serde(default = "yes")]
+        wait: bool,
+    },
+    /// Waits until no job runs.
+    WaitForJob,
+    /// Moves the pointer onto a brick.
+    HoverBrick(NodeId),
+    /// Moves the pointer onto a point of the cloud.
+    HoverCandidate(Pick),
+    /// Clicks a brick.
+    SelectBrick(NodeId),
+    /// Clicks a point of the cloud.
+    SelectCandidate(Pick),
+    /// Moves the pointer where nothing is.
+    Unhover,
+    /// Drags a brick to another place on the plate.
+    DragBrick {
+        /// The brick.
+        id: NodeId,
+        /// Where to: studs along the data flow, studs across it.
+        to: (f32, f32),
+    },
+    /// Clicks what is labelled with this text in a panel.
+    Click(String),
+    /// Moves the camera.
+    Camera(Place),
+    /// Presses a key: `s`, `ctrl+z`, `escape`.
+    Key(KeyPress),
+    /// Lets time pass.
+    Wait {
+        /// How long.
+        seconds: Seconds,
+    },
+    /// Takes a picture of this name, as soon as everything has come to rest.
+    Screenshot(ShotName),
+    /// Writes the template to a file.
+    Save(PathBuf),
+    /// Says something to those who watch.
+    Caption(String),
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Which candidate is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Pick {
+    /// The one with the highest proxy accuracy.
+    Best,
+    /// The one with the lowest.
+    Worst,
+    /// The one with this number.
+    Number(u32),
+}
+
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Best => f.write_str("the best candidate"),
+            Self::Worst => f.write_str("the worst candidate"),
+            Self::Number(number) => write!(f, "candidate {number}"),
+        }
+    }
+}
+
+/// Where the camera can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Place {
+    /// The bricks.
+    Plate,
+    /// The points.
+    Cloud,
+    /// Bricks and points.
+    Both,
+    /// Straight from above.
+    TopDown,
+}
+
+/// How many; at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Count(pub u32);
+
+impl TryFrom<u32> for Count {
+    type Error = &'static str;
+
+    fn try_from(count: u32) -> Result<Self, Self::Error> {
+        if count == 0 { Err("0 would do nothing; give at least 1") } else { Ok(Self(count)) }
+    }
+}
+
+/// A span of time of at most an hour, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Seconds(pub f64);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if (0.0..=3600.0).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err(format!("{seconds} seconds; give 0 to 3600"))
+        }
+    }
+}
+
+/// The name of a picture, which becomes that of its file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ShotName(pub String);
+
+impl TryFrom<String> for ShotName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if !name.is_empty() && name.len() <= 100 && name.chars().all(fits) {
+            Ok(Self(name))
+        } else {
+            Err(format!("`{name}` is no name for a picture; use letters, digits, `-` and `_`"))
+        }
+    }
+}
+
+/// Reads and checks the tour at `path`.
+///
+/// # Errors
+/// When the file cannot be read or is not a tour.
+pub fn load(path: &Path) -> Result<Tour, TourError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| TourError::Read { path: path.to_owned(), source })?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// Reads and checks a tour from its RON text; `name` stands in messages.
+///
+/// # Errors
+/// When the text is not a tour.
+pub fn parse(name: &str, text: &str) -> Result<Tour, TourError> {
+    let tour: Tour = ron::from_str(text).map_err(|error| TourError::Parse {
+        name: name.to_owned(),
+        line: error.span.start.line,
+        column: error.span.start.col,
+        message: error.code.to_string(),
+    })?;
+    if tour.version != FORMAT_VERSION {
+        return Err(TourError::Version { name: name.to_owned(), version: tour.version });
+    }
+    let mut seen = BTreeSet::new();
+    for step in &tour.steps {
+        if let Step::Screenshot(shot) = step
+            && !seen.insert(shot)
+        {
+            return Err(TourError::SameShot { name: name.to_owned(), shot: shot.0.clone() });
+        }
+    }
+    Ok(tour)
+}
+
+impl fmt::Display for Step {
+    /// What is being done, for the log and for messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: u32| if count == 1 { "" } else { "s" };
+        match self {
+            Self::Load(name) => write!(f, "load {name}"),
+            Self::Data(source) => write!(f, "use the data {source}"),
+            Self::Train { epochs: Count(n), .. } => write!(f, "train for {n} epoch{}", plural(*n)),
+            Self::Search { iterations: Count(n), .. } => {
+                write!(f, "search for {n} iteration{}", plural(*n))
+            }
+            Self::WaitForJob => write!(f, "wait for the job"),
+            Self::HoverBrick(id) => write!(f, "point at the brick {id}"),
+            Self::HoverCandidate(pick) => write!(f, "point at {pick}"),
+            Self::SelectBrick(id) => write!(f, "click the brick {id}"),
+            Self::SelectCandidate(pick) => write!(f, "click {pick}"),
+            Self::Unhover => write!(f, "point at nothing"),
+            Self::DragBrick { id, to: (x, z) } => write!(f, "drag the brick {id} to ({x}, {z})"),
+            Self::Click(label) => write!(f, "click `{label}`"),
+            Self::Camera(place) => write!(f, "move the camera: {place:?}"),
+            Self::Key(key) => write!(f, "press {key}"),
+            Self::Wait { seconds } => write!(f, "wait {} s", seconds.0),
+            Self::Screenshot(name) => write!(f, "take the picture {}", name.0),
+            Self::Save(path) => write!(f, "save the template as {}", path.display()),
+            Self::Caption(text) => write!(f, "caption: {text}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALK: &str = r#"(
+    version: 1,
+    about: "A walk.",
+    steps: [
+        Load("vgg11"),
+        Data("digits"),
+        Train(epochs: 3),
+        Search(iterations: 4, candidates: Some(5), wait: false),
+        WaitForJob,
+        HoverBrick("c1-3x3"),
+        HoverCandidate(Best),
+        SelectCandidate(Number(7)),
+        Unhover,
+        DragBrick(id: "c1-3x3", to: (-14, 1.5)),
+        Click("Train"),
+        Camera(TopDown),
+        Key("ctrl+s"),
+        Wait(seconds: 1.5),
+        Screenshot("01-template"),
+        Save("/tmp/a.ron"),
+        Caption("Look."),
+    ],
+)"#;
+
+    fn message(text: &str) -> String {
+        parse("walk.ron", text).expect_err("is wrong").to_string()
+    }
+
+    #[test]
+    fn every_step_is_read() {
+        let tour = parse("walk.ron", WALK).expect("is right");
+        assert_eq!(tour.steps.len(), 17);
+        assert_eq!(tour.steps[2], Step::Train { epochs: Count(3), wait: true });
+        assert_eq!(tour.steps[9], Step::DragBrick { id: "c1-3x3".into(), to: (-14.0, 1.5) });
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (line, right, wrong, says) in [
+            (7, "Train(epochs: 3)", "Train(epoch: 3)", "epoch"),
+            (7, "Train(epochs: 3)", "Train(epochs: 0)", "at least 1"),
+            (5, "Load(\"vgg11\")", "Lode(\"vgg11\")", "Lode"),
+            (6, "digits", "digit", "`digit`"),
+            (17, "ctrl+s", "ctrl+", "ctrl+"),
+            (18, "1.5)", "-1.5)", "0 to 3600"),
+            (19, "01-template", "../x", "`../x`"),
+        ] {
+            let text = message(&WALK.replacen(right, wrong, 1));
+            assert!(text.starts_with(&format!("walk.ron:{line}:")) && text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_newer_version_and_equal_names_of_pictures_are_refused() {
+        assert!(message(&WALK.replace("version: 1", "version: 9")).contains("version 9"));
+        let twice = WALK.replace("Unhover", "Screenshot(\"01-template\")");
+        assert!(message(&twice).contains("`01-template`"));
+    }
+
+    #[test]
+    fn the_tours_of_the_program_are_right() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tours");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            load(&entry.expect("an entry").path()).expect("is right");
+            count += 1;
+        }
+        assert!(count >= 2);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let text = load(Path::new("/no/such/tour.ron")).expect_err("is missing").to_string();
+        assert!(text.contains("/no/such/tour.ron"), "{text}");
+    }
+}

@@ -1,0 +1,91 @@
+//! `nas-navigator app`: the window, or a tour through it.
+
+use super::job;
+use crate::{
+    app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
+    engine::{data::DataSource, device::DeviceChoice},
+};
+use anyhow::Result;
+use bevy::{app::AppExit, math::UVec2};
+use clap::Args;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Arguments of `app`, and of the program without a command.
+#[derive(Debug, Args)]
+pub(super) struct AppArgs {
+    /// Scene file, or name of a preset.
+    #[arg(long, value_name = "FILE|PRESET", default_value = "vgg11", conflicts_with = "run")]
+    template: String,
+    /// Open the run in this folder.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// What to train on: fashion-mini, digits, or idx:DIR.
+    #[arg(long, value_name = "DATA", default_value_t)]
+    data: DataSource,
+    /// Seed of every random draw.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Where to train: auto, cpu, cuda:N or wgpu:N.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
+    device: DeviceChoice,
+    /// Folder that holds the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    runs: PathBuf,
+    /// Walk through the program as this file says; off-screen where there is no display.
+    #[arg(long, value_name = "FILE")]
+    tour: Option<PathBuf>,
+    /// Folder for the tour's screenshots.
+    #[arg(long, value_name = "DIR", default_value = "shots", requires = "tour")]
+    shots: PathBuf,
+    /// Exit when the tour is over.
+    #[arg(long, requires = "tour")]
+    exit: bool,
+    /// Size of the window or the pictures, in logical pixels.
+    #[arg(long, value_name = "WxH", default_value = "1600x900", value_parser = parse_size)]
+    size: UVec2,
+    /// No camera moves, flights or pulses.
+    #[arg(long)]
+    reduced_motion: bool,
+    /// Keep writing what is where on the screen to this file, for tests and scripts.
+    #[arg(long, value_name = "FILE", hide = true)]
+    dump_state: Option<PathBuf>,
+}
+
+/// `1600x900`.
+fn parse_size(text: &str) -> Result<UVec2, String> {
+    let wrong = || format!("`{text}` is not a size; give width and height in pixels, such as {}x{}", offscreen::DEFAULT_SIZE.x, offscreen::DEFAULT_SIZE.y);
+    let (width, height) = text.split_once('x').ok_or_else(wrong)?;
+    let side = |text: &str| text.parse().ok().filter(|side| (320..=16384).contains(side)).ok_or_else(wrong);
+    Ok(UVec2::new(side(width)?, side(height)?))
+}
+
+pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
+    let document = match &args.run {
+        Some(folder) => Document::of_run(folder)?,
+        None => {
+            let path = Path::new(&args.template);
+            Document::new(job::load_template(&args.template)?, path.exists().then(|| path.to_owned()))
+        }
+    };
+    let settings = Settings {
+        data: args.data,
+        device: args.device,
+        epochs: 3,
+        iterations: 4,
+        candidates: 10,
+        seed: args.seed,
+        runs: args.runs,
+        reduced_motion: args.reduced_motion,
+        low_quality: false,
+    };
+    let tour =
+        TourOptions { file: args.tour, shots: args.shots, exit: args.exit, dump_state: args.dump_state };
+    let exit = app::run(AppOptions { document, settings, tour, size: args.size })?;
+    Ok(match exit {
+        AppExit::Success => ExitCode::SUCCESS,
+        AppExit::Error(code) => ExitCode::from(code.get()),
+    })
+}

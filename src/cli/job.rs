@@ -1,0 +1,113 @@
+//! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C.
+
+use super::{output, progress::ProgressPrinter};
+use crate::engine::{
+    data::DataSource,
+    device::DeviceChoice,
+    lab::{Control, Lab, LabSettings},
+    template::{self, Graph, presets},
+};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Arguments of every command that trains.
+#[derive(Debug, Args)]
+pub(super) struct JobArgs {
+    /// Scene file, or name of a preset.
+    #[arg(long, value_name = "FILE|PRESET", required_unless_present = "resume", conflicts_with = "resume")]
+    template: Option<String>,
+    /// What to train on: fashion-mini, digits, or idx:DIR for a folder of the MNIST family [default: fashion-mini].
+    #[arg(long, value_name = "DATA", conflicts_with = "resume")]
+    data: Option<DataSource>,
+    /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Seed of every random draw [default: 1].
+    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    seed: Option<u64>,
+    /// Where to train: auto, cpu, cuda:N or wgpu:N.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
+    device: DeviceChoice,
+    /// Folder that holds the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    runs: PathBuf,
+    /// Name of the new run's folder [default: after template, data and seed].
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    name: Option<String>,
+    /// Continue the run in this folder.
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// Print the final report as one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Epochs where the command line does not say.
+const DEFAULT_EPOCHS: usize = 3;
+
+impl JobArgs {
+    /// The lab to work in, new or resumed.
+    pub(super) fn lab(&self) -> Result<Lab> {
+        if let Some(folder) = &self.resume {
+            let mut lab = Lab::open(folder, self.device)?;
+            lab.make_writable()?;
+            return Ok(lab);
+        }
+        let template = self.template.as_deref().context("no template: give --template FILE or --resume DIR")?;
+        let settings = LabSettings {
+            data: self.data.clone().unwrap_or(DataSource::FashionMini),
+            device: self.device,
+            seed: self.seed.unwrap_or(1),
+            ..LabSettings::default()
+        };
+        Ok(Lab::new(Arc::new(load_template(template)?), settings, self.runs.clone(), self.name.clone()))
+    }
+
+    /// How many epochs are still to be trained.
+    pub(super) fn epochs_to_go(&self, lab: &Lab) -> usize {
+        let wanted = self.epochs.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
+        wanted.saturating_sub(lab.epochs())
+    }
+}
+
+/// The template called `name`: a scene file, or else a preset.
+pub(super) fn load_template(name: &str) -> Result<Graph> {
+    let path = Path::new(name);
+    if !path.exists()
+        && let Some(preset) = presets().into_iter().find(|preset| preset.name == name)
+    {
+        return Ok(preset.graph()?);
+    }
+    template::load(path).with_context(|| {
+        let names: Vec<_> = presets().iter().map(|preset| preset.name).collect();
+        format!("no template (a scene file, or one of the presets {})", names.join(", "))
+    })
+}
+
+/// Trains `lab` for as many epochs as are missing; `false` if that was stopped.
+pub(super) fn train_missing(lab: &mut Lab, epochs: usize, control: &Control, printer: &mut ProgressPrinter) -> Result<bool> {
+    if epochs == 0 {
+        return Ok(true);
+    }
+    let stopped = lab.train(epochs, control, &mut |report| printer.print(&report))?;
+    Ok(!stopped)
+}
+
+/// A control that Ctrl-C stops: once to end cleanly after the running batch, twice to end at once.
+pub(super) fn control_with_ctrl_c() -> Result<Arc<Control>> {
+    let control = Arc::new(Control::default());
+    let handle = Arc::clone(&control);
+    ctrlc::set_handler(move || {
+        if handle.is_stopped() {
+            std::process::exit(130);
+        }
+        output::message("stopping after this batch; what is done is kept (Ctrl-C again ends at once)");
+        handle.stop();
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(control)
+}

@@ -1,0 +1,68 @@
+//! The command line: one file a subcommand. Data goes to stdout, everything else to stderr; exit code 2
+//! for wrong usage, 1 for failure.
+
+#[cfg(feature = "gui")]
+mod app;
+mod job;
+mod output;
+mod progress;
+mod report;
+mod runs;
+mod search;
+mod train;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// One-shot neural architecture search with a human in the loop.
+///
+/// Without a command, the window opens.
+#[derive(Debug, Parser)]
+#[command(name = "nas-navigator", version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[cfg(feature = "gui")]
+    #[command(flatten)]
+    app: app::AppArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the window, or run a tour through it.
+    #[cfg(feature = "gui")]
+    App(app::AppArgs),
+    /// Train a template's supernet and keep its weights in a run folder.
+    Train(train::TrainArgs),
+    /// Search a template for good candidates; trains it first where that is still to be done.
+    Search(search::SearchArgs),
+    /// List and show runs.
+    Runs(runs::RunsArgs),
+}
+
+/// Parses the command line, does what it says and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        #[cfg(feature = "gui")]
+        Some(Command::App(args)) => app::execute(args),
+        Some(Command::Train(args)) => train::execute(args),
+        Some(Command::Search(args)) => search::execute(args),
+        Some(Command::Runs(args)) => runs::execute(args),
+        #[cfg(feature = "gui")]
+        None => app::execute(cli.app),
+        #[cfg(not(feature = "gui"))]
+        None => {
+            use clap::CommandFactory;
+            Cli::command().error(clap::error::ErrorKind::MissingSubcommand, "this build has no window; give a command").exit()
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            // The chain of causes on one line: each error names the file and the place itself.
+            output::message(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

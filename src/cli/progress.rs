@@ -1,0 +1,100 @@
+//! Progress of a job on stderr: a bar on a terminal, a line now and then elsewhere.
+
+use super::output;
+use crate::engine::report::{Job, Progress, Report};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+/// How often a progress line is written where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Prints the reports of a job.
+pub(super) struct ProgressPrinter {
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl ProgressPrinter {
+    /// A printer for the stderr of this process.
+    pub(super) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            if let Ok(style) = ProgressStyle::with_template("{prefix:>9} {wide_bar} {pos}/{len}  {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { bar, last_line: Instant::now() }
+    }
+
+    /// Shows one report.
+    pub(super) fn print(&mut self, report: &Report) {
+        match report {
+            Report::RunOpened { path, .. } => self.line(&format!("run {}", path.display())),
+            Report::Progress(progress) => self.progress(progress),
+            Report::Epoch(epoch) => self.line(&format!(
+                "epoch {}: training loss {:.4}, validation loss {:.4}, validation accuracy {:.1} %, {:.1} s",
+                epoch.epoch,
+                epoch.train_loss,
+                epoch.val_loss,
+                100.0 * epoch.val_accuracy,
+                epoch.seconds
+            )),
+            Report::Iteration(iteration) => self.line(&format!(
+                "iteration {}: {} candidates, mean proxy accuracy {:.1} %, best {:.1} % (candidate {}), {:.1} s",
+                iteration.iteration,
+                iteration.candidates.len(),
+                100.0 * iteration.mean_accuracy,
+                100.0 * iteration.best_accuracy,
+                iteration.best.0,
+                iteration.seconds
+            )),
+            Report::Exhausted => self.line("every candidate of the search space is evaluated"),
+            _ => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let eta = progress.eta_secs.map_or_else(String::new, |secs| format!("{} to go", duration(secs)));
+        let (name, unit) = match progress.job {
+            Job::Train => ("training", "step"),
+            Job::Search => ("searching", "candidate"),
+        };
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(name);
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            bar.set_message(eta);
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
+            output::message(&format!("{name}: {unit} {} of {}, {eta}", progress.done, progress.total));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| output::message(text)),
+            None => output::message(text),
+        }
+    }
+}
+
+/// Seconds as `12 s`, `3 min 20 s`, `2 h 5 min`.
+fn duration(secs: f64) -> String {
+    let secs = secs.max(0.0).round() as u64;
+    match secs {
+        0..60 => format!("{secs} s"),
+        60..3600 => format!("{} min {} s", secs / 60, secs % 60),
+        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    }
+}

@@ -1,0 +1,144 @@
+//! The final report of a run: what `search` and `train` print, as JSON or as text.
+
+use crate::engine::{lab::Lab, report::EpochReport};
+use serde::Serialize;
+use std::fmt;
+
+/// Everything worth knowing at the end. Equal for equal runs, but for the fields that hold seconds; the
+/// run folder is named on stderr.
+#[derive(Debug, Serialize)]
+pub(super) struct RunReport {
+    template: String,
+    data: String,
+    data_fingerprint: Option<String>,
+    seed: u64,
+    epochs: Vec<EpochReport>,
+    iterations: Vec<IterationSummary>,
+    evaluated: usize,
+    best: Option<BestReport>,
+    nodes: Vec<NodeReport>,
+    seconds: crate::engine::lab::PhaseSeconds,
+}
+
+#[derive(Debug, Serialize)]
+struct IterationSummary {
+    iteration: u32,
+    candidates: usize,
+    mean_accuracy: f64,
+    best_accuracy: f64,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct BestReport {
+    candidate: u32,
+    iteration: u32,
+    proxy_accuracy: f64,
+    loss: f64,
+    params: u64,
+    flops: u64,
+    kept: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeReport {
+    id: String,
+    layer: u32,
+    fitness: f64,
+    uncertainty: f64,
+    frequency: f64,
+    candidates: usize,
+}
+
+impl RunReport {
+    /// The report on the present state of `lab`.
+    pub(super) fn new(lab: &Lab) -> Self {
+        let graph = lab.graph();
+        let best = lab.best().and_then(|candidate| {
+            let evaluation = candidate.evaluation?;
+            Some(BestReport {
+                candidate: candidate.id.0,
+                iteration: candidate.iteration?,
+                proxy_accuracy: evaluation.accuracy,
+                loss: evaluation.loss,
+                params: candidate.cost.params,
+                flops: candidate.cost.flops,
+                kept: candidate.mask.iter().map(|node| graph.id(node).to_string()).collect(),
+            })
+        });
+        let nodes = lab
+            .fitness()
+            .into_iter()
+            .enumerate()
+            .map(|(node, fitness)| NodeReport {
+                id: graph.id(node).to_string(),
+                layer: graph.nodes()[node].layer,
+                fitness: fitness.fitness,
+                uncertainty: fitness.uncertainty,
+                frequency: fitness.frequency,
+                candidates: fitness.count,
+            })
+            .collect();
+        let iterations = lab
+            .iteration_reports()
+            .iter()
+            .map(|report| IterationSummary {
+                iteration: report.iteration,
+                candidates: report.candidates.len(),
+                mean_accuracy: report.mean_accuracy,
+                best_accuracy: report.best_accuracy,
+                seconds: report.seconds,
+            })
+            .collect();
+        Self {
+            template: graph.template().name.clone(),
+            data: lab.settings().data.to_string(),
+            data_fingerprint: lab.data_fingerprint(),
+            seed: lab.settings().seed,
+            epochs: lab.epoch_reports().to_vec(),
+            iterations,
+            evaluated: lab.evaluated(),
+            best,
+            nodes,
+            seconds: lab.seconds(),
+        }
+    }
+}
+
+impl fmt::Display for RunReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
+        if let Some(last) = self.epochs.last() {
+            writeln!(
+                f,
+                "training  {} epochs, validation loss {:.4}, validation accuracy {:.1} %",
+                last.epoch,
+                last.val_loss,
+                100.0 * last.val_accuracy
+            )?;
+        }
+        let Some(best) = &self.best else { return Ok(()) };
+        writeln!(f, "search    {} iterations, {} candidates evaluated", self.iterations.len(), self.evaluated)?;
+        writeln!(
+            f,
+            "best      candidate {}, proxy accuracy {:.1} %, {} parameters, {:.1} MFLOPs",
+            best.candidate,
+            100.0 * best.proxy_accuracy,
+            best.params,
+            best.flops as f64 / 1e6
+        )?;
+        writeln!(f, "keeps     {}", best.kept.join(" "))?;
+        writeln!(f, "\n{:<24} {:>7} {:>11} {:>9}", "node", "fitness", "uncertainty", "frequency")?;
+        for node in &self.nodes {
+            writeln!(
+                f,
+                "{:<24} {:>7.3} {:>11.3} {:>8.1} %",
+                node.id,
+                node.fitness,
+                node.uncertainty,
+                100.0 * node.frequency
+            )?;
+        }
+        Ok(())
+    }
+}

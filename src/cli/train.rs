@@ -1,0 +1,25 @@
+//! `nas-navigator train`: trains a supernet and keeps its weights.
+
+use super::{job, output, progress::ProgressPrinter, report::RunReport};
+use anyhow::Result;
+use clap::Args;
+use std::process::ExitCode;
+
+/// Arguments of `train`.
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    job: job::JobArgs,
+}
+
+pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
+    let control = job::control_with_ctrl_c()?;
+    let mut lab = args.job.lab()?;
+    let mut printer = ProgressPrinter::new();
+    let epochs = args.job.epochs_to_go(&lab);
+    job::train_missing(&mut lab, epochs, &control, &mut printer)?;
+    printer.finish();
+    let report = RunReport::new(&lab);
+    if args.job.json { output::json(&report)? } else { output::data(&report.to_string())? }
+    Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}

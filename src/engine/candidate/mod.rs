@@ -1,0 +1,268 @@
+//! Candidates as masks: which are valid, how others are mended, how they are drawn, which are the same.
+
+mod repair;
+mod sampling;
+
+pub use repair::{prune, repair};
+pub use sampling::{Choice, choices, fair_design, sample, sample_single_path};
+
+use super::{
+    mask::Mask,
+    template::{Graph, Op},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The position of a candidate in its archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CandidateId(pub u32);
+
+impl CandidateId {
+    /// The id as an index into the archive.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for CandidateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// What makes `mask` no candidate of `graph`, or `None` if it is valid.
+///
+/// A valid mask keeps the input and the output, every node it keeps lies on a kept path from one to the
+/// other, and no layer has more kept nodes than the template allows. A layer may be empty where a link
+/// leads past it.
+pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
+    if mask.node_count() != graph.len() {
+        return Some(format!("the mask is for {} nodes, the template has {}", mask.node_count(), graph.len()));
+    }
+    for (node, role) in [(graph.input(), "input"), (graph.output(), "output")] {
+        if !mask.contains(node) {
+            return Some(format!("the {role} `{}` is left out", graph.id(node)));
+        }
+    }
+    let on_a_path = prune(graph, mask);
+    if on_a_path.is_empty() {
+        return Some("no kept path leads from the input to the output".to_owned());
+    }
+    if let Some(node) = mask.difference(&on_a_path).iter().next() {
+        return Some(format!("`{}` lies on no kept path from the input to the output", graph.id(node)));
+    }
+    graph.layers().iter().find_map(|layer| {
+        let limit = graph.template().blocks_per_layer.limit(layer.len());
+        let kept: Vec<_> = layer.iter().filter(|&&node| mask.contains(node)).map(|&node| graph.id(node)).collect();
+        (kept.len() > limit).then(|| {
+            let names: Vec<_> = kept.iter().map(|id| format!("`{id}`")).collect();
+            format!("{} are kept of one layer, the template allows {limit}", names.join(", "))
+        })
+    })
+}
+
+/// What a candidate computes, in a form that is equal for masks which are the same function of the same
+/// weights: the nodes that do something, each with what feeds it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Canonical(Box<[u32]>);
+
+impl Canonical {
+    /// A form from other knowledge of what is the same, such as a table's entry for equal architectures.
+    pub fn from_code(code: impl Into<Box<[u32]>>) -> Self {
+        Self(code.into())
+    }
+}
+
+/// The canonical form of `mask`: nodes on no kept path are dropped, identity nodes are replaced by what
+/// feeds them, and a mean of equal inputs by that input.
+///
+/// Masks with the same form give the same output from the shared weights. The reverse does not hold for
+/// every exotic wiring (nested means are left as they are), which costs an evaluation, never a mistake.
+pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
+    let kept = prune(graph, mask);
+    let identity =
+        |node: usize| graph.nodes()[node].ops.iter().all(|op| matches!(op, Op::Identity));
+    let sums = |node: usize| matches!(graph.nodes()[node].ops.first(), Some(Op::Add));
+
+    // What feeds each kept node once identities are looked through: a multiset, sorted.
+    let mut feeds = vec![Vec::new(); graph.len()];
+    for &node in graph.order().iter().filter(|&&node| kept.contains(node)) {
+        let mut sources: Vec<usize> = graph
+            .sources(node)
+            .iter()
+            .filter(|&&source| kept.contains(source))
+            .map(|&source| match feeds[source].as_slice() {
+                &[single] if identity(source) => single,
+                _ => source,
+            })
+            .collect();
+        sources.sort_unstable();
+        if !sums(node) {
+            if sources.first() == sources.last() {
+                sources.truncate(1);
+            }
+            if let &[source] = sources.as_slice()
+                && identity(source)
+            {
+                sources.clone_from(&feeds[source]);
+            }
+        }
+        feeds[node] = sources;
+    }
+
+    let mut code = Vec::new();
+    let mut needed = Mask::empty(graph.len());
+    if kept.contains(graph.output()) {
+        needed.insert(graph.output());
+    }
+    for &node in graph.order().iter().rev() {
+        if needed.contains(node) {
+            code.push(node as u32);
+            code.push(feeds[node].len() as u32);
+            for &source in &feeds[node] {
+                code.push(source as u32);
+                needed.insert(source);
+            }
+        }
+    }
+    Canonical(code.into())
+}
+
+#[cfg(test)]
+pub(in crate::engine) mod tests {
+    use super::*;
+    use crate::engine::template::{BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Template};
+
+    /// A template of nodes that do nothing but differ; `layers[0]` follows the input. Layers are fully
+    /// linked to the next, `skips` are further links between node indices (input 0, output last).
+    pub(in crate::engine) fn layered(
+        layers: &[usize],
+        blocks_per_layer: BlocksPerLayer,
+        skips: &[(usize, usize)],
+    ) -> Graph {
+        let mut groups = vec![vec![0]];
+        let mut count = 1;
+        for &size in layers {
+            groups.push((count..count + size).collect());
+            count += size;
+        }
+        groups.push(vec![count]);
+        let links: Vec<_> = groups
+            .windows(2)
+            .flat_map(|pair| pair[0].iter().flat_map(|&a| pair[1].iter().map(move |&b| (a, b))))
+            .chain(skips.iter().copied())
+            .collect();
+        let ops = |node: usize| {
+            if node == 0 {
+                vec![Op::Input { shape: [1, 2, 2] }]
+            } else if node == count {
+                vec![Op::GlobalAveragePool, Op::Output]
+            } else {
+                vec![relu()]
+            }
+        };
+        let layer_of = |node: usize| groups.iter().position(|group| group.contains(&node)).unwrap_or(0);
+        graph_of((0..=count).map(|node| (layer_of(node) as u32, ops(node))).collect(), &links, blocks_per_layer)
+    }
+
+    /// A checked template from layers, operations and links by index.
+    pub(in crate::engine) fn graph_of(
+        nodes: Vec<(u32, Vec<Op>)>,
+        links: &[(usize, usize)],
+        blocks_per_layer: BlocksPerLayer,
+    ) -> Graph {
+        let id = |node: usize| NodeId::new(format!("n{node}"));
+        Graph::new(Template {
+            version: FORMAT_VERSION,
+            name: "test".to_owned(),
+            about: String::new(),
+            blocks_per_layer,
+            nodes: nodes
+                .into_iter()
+                .enumerate()
+                .map(|(i, (layer, ops))| Node { id: id(i), label: None, layer, ops, position: [0.0, 0.0] })
+                .collect(),
+            links: links.iter().map(|&(a, b)| Link(id(a), id(b))).collect(),
+        })
+        .expect("a sound template")
+    }
+
+    pub(in crate::engine) fn relu() -> Op {
+        Op::ConvBlock {
+            filters: 1,
+            kernel: 1,
+            stride: 1,
+            padding: crate::engine::template::Padding::Same,
+            bias: false,
+            conv: false,
+            batch_norm: false,
+            relu: true,
+        }
+    }
+
+    fn mask(graph: &Graph, nodes: &[usize]) -> Mask {
+        Mask::from_nodes(graph.len(), nodes.iter().copied())
+    }
+
+    #[test]
+    fn problems_are_named() {
+        // Input 0, layers {1, 2} and {3, 4}, output 5.
+        let graph = layered(&[2, 2], BlocksPerLayer::One, &[]);
+        let problem_of = |nodes: &[usize]| problem(&graph, &mask(&graph, nodes)).unwrap_or_default();
+        assert_eq!(problem_of(&[0, 1, 4, 5]), "");
+        assert!(problem_of(&[0, 1, 4]).contains("output `n5`"));
+        assert!(problem_of(&[0, 1, 5]).contains("no kept path"));
+        assert!(problem_of(&[0, 1, 2, 4, 5]).contains("`n1`, `n2` are kept of one layer, the template allows 1"));
+        assert!(problem(&graph, &Mask::full(3)).is_some_and(|what| what.contains("3 nodes")));
+        // Two separate chains: 1 -> 3 and 2 -> 4.
+        let ops = |node| if node == 0 { vec![Op::Input { shape: [1, 1, 1] }] } else { vec![Op::Identity] };
+        let mut nodes: Vec<_> = [0, 1, 1, 2, 2].into_iter().enumerate().map(|(i, layer)| (layer, ops(i))).collect();
+        nodes.push((3, vec![Op::Flatten, Op::Output]));
+        let links = [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)];
+        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let what = problem(&graph, &mask(&graph, &[0, 1, 3, 4, 5])).unwrap_or_default();
+        assert!(what.contains("`n4` lies on no kept path"), "{what}");
+    }
+
+    #[test]
+    fn identities_and_equal_means_collapse_but_real_differences_stay() {
+        // Input 0; layer 1: relu 1, identity 2, identity 3; layer 2: relu 4; output 5.
+        let nodes = vec![
+            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (1, vec![relu()]),
+            (1, vec![Op::Identity]),
+            (1, vec![Op::Identity, Op::Identity]),
+            (2, vec![relu()]),
+            (3, vec![Op::Flatten, Op::Output]),
+        ];
+        let links = [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4), (4, 5)];
+        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let form = |nodes: &[usize]| canonical(&graph, &mask(&graph, nodes));
+        let identity = form(&[0, 2, 4, 5]);
+        assert_eq!(identity, form(&[0, 3, 4, 5]), "either identity");
+        assert_eq!(identity, form(&[0, 2, 3, 4, 5]), "the mean of two equal inputs");
+        assert_ne!(identity, form(&[0, 1, 4, 5]), "a relu is something else");
+        assert_ne!(form(&[0, 1, 4, 5]), form(&[0, 1, 2, 4, 5]), "a mean of relu and input is something else");
+        assert_eq!(form(&[0, 1, 2, 4, 5]), form(&[0, 1, 3, 4, 5]), "either identity beside the relu");
+        assert_ne!(form(&[0, 1, 2, 4, 5]), form(&[0, 1, 2, 3, 4, 5]), "the shares of the mean count");
+    }
+
+    #[test]
+    fn a_sum_is_not_taken_for_a_mean() {
+        // Input 0; relus 1 and 2; identity 3 (mean) and add 4 take both; output 5 takes the mean of 3 and 4.
+        let ops = |op: Op| vec![op];
+        let nodes = vec![
+            (0, ops(Op::Input { shape: [1, 1, 1] })),
+            (1, ops(relu())),
+            (1, ops(relu())),
+            (2, ops(Op::Identity)),
+            (2, ops(Op::Add)),
+            (3, vec![Op::Flatten, Op::Output]),
+        ];
+        let links = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 5), (4, 5)];
+        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let form = |nodes: &[usize]| canonical(&graph, &mask(&graph, nodes));
+        assert_ne!(form(&[0, 1, 2, 3, 5]), form(&[0, 1, 2, 4, 5]));
+    }
+}

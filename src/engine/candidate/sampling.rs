@@ -1,0 +1,217 @@
+//! Draws candidates at random, and the balanced set that a search starts from.
+
+use super::{
+    super::{mask::Mask, template::Graph},
+    Canonical, canonical, repair,
+};
+use rand::{Rng, RngExt, seq::SliceRandom};
+use std::collections::HashSet;
+
+/// What there is to choose in one layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The alternatives: the layer's nodes without input and output, which every candidate keeps.
+    pub nodes: Vec<usize>,
+    /// The fewest that a drawn candidate keeps: 1, or 0 beside the input or output.
+    pub least: usize,
+    /// The most that a candidate may keep.
+    pub most: usize,
+}
+
+impl Choice {
+    /// For each number of kept nodes from `least` to `most`: the share of the allowed subsets that have it.
+    pub fn size_shares(&self) -> Vec<f64> {
+        let n = self.nodes.len();
+        // Logarithms of binomial coefficients, which overflow otherwise in layers of over 1,000 nodes.
+        let mut log_count = vec![0.0; n + 1];
+        for size in 1..=n {
+            log_count[size] = log_count[size - 1] + ((n - size + 1) as f64 / size as f64).ln();
+        }
+        let counts = &log_count[self.least..=self.most];
+        let largest = counts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let shares: Vec<_> = counts.iter().map(|count| (count - largest).exp()).collect();
+        let total: f64 = shares.iter().sum();
+        shares.into_iter().map(|share| share / total).collect()
+    }
+
+    /// The probability that a given alternative is kept when every allowed subset is equally likely.
+    pub fn inclusion(&self) -> f64 {
+        if self.nodes.is_empty() {
+            return 0.0;
+        }
+        let mean: f64 =
+            self.size_shares().iter().enumerate().map(|(i, share)| share * (self.least + i) as f64).sum();
+        mean / self.nodes.len() as f64
+    }
+
+    /// How many nodes to keep, so that every allowed subset is equally likely.
+    fn draw_size(&self, rng: &mut impl Rng) -> usize {
+        let mut rest: f64 = rng.random();
+        for (i, share) in self.size_shares().into_iter().enumerate() {
+            rest -= share;
+            if rest < 0.0 {
+                return self.least + i;
+            }
+        }
+        self.most
+    }
+}
+
+/// What there is to choose in each layer of `graph`, in the order of [`Graph::layers`].
+pub fn choices(graph: &Graph) -> Vec<Choice> {
+    let blocks = graph.template().blocks_per_layer;
+    let choice = |layer: &Vec<usize>| {
+        let nodes: Vec<_> =
+            layer.iter().copied().filter(|&node| node != graph.input() && node != graph.output()).collect();
+        let fixed = layer.len() - nodes.len();
+        let most = blocks.limit(layer.len()).saturating_sub(fixed).min(nodes.len());
+        Choice { nodes, least: usize::from(fixed == 0).min(most), most }
+    };
+    graph.layers().iter().map(choice).collect()
+}
+
+/// A candidate drawn layer by layer, every subset within the template's blocks a layer equally likely,
+/// then repaired.
+pub fn sample(graph: &Graph, rng: &mut impl Rng) -> Mask {
+    draw(graph, rng, |choice, rng| choice.draw_size(rng))
+}
+
+/// A candidate with one node a layer, each alternative equally likely, then repaired.
+pub fn sample_single_path(graph: &Graph, rng: &mut impl Rng) -> Mask {
+    draw(graph, rng, |choice, _| choice.most.min(1))
+}
+
+fn draw<R: Rng>(graph: &Graph, rng: &mut R, size: impl Fn(&Choice, &mut R) -> usize) -> Mask {
+    let mut picked = Vec::new();
+    for choice in choices(graph) {
+        let size = size(&choice, rng);
+        let mut nodes = choice.nodes;
+        let (chosen, _) = nodes.partial_shuffle(rng, size);
+        picked.extend_from_slice(chosen);
+    }
+    repair_at_random(graph, picked, rng)
+}
+
+/// Repairs with random scores, so that no node is favoured where the draw does not connect.
+fn repair_at_random(graph: &Graph, picked: Vec<usize>, rng: &mut impl Rng) -> Mask {
+    let scores: Vec<f64> = (0..graph.len()).map(|_| rng.random()).collect();
+    repair(graph, &Mask::from_nodes(graph.len(), picked), &|node| scores[node])
+}
+
+/// How many drafts [`fair_design`] weighs up for each of its candidates.
+const DRAFTS: usize = 16;
+
+/// `count` candidates in which every alternative of a layer occurs equally often, give or take one, as
+/// far as the links allow it; every beginning of the list has the property too.
+///
+/// Each candidate takes the alternatives of each layer that have occurred least, at random among equals;
+/// of several such drafts, the one that is new and has the least in common with those before it is
+/// chosen, so that effects of different layers can be told apart early. The list holds duplicates where
+/// balance or the size of the space leaves no other choice.
+pub fn fair_design(graph: &Graph, count: usize, rng: &mut impl Rng) -> Vec<Mask> {
+    let choices = choices(graph);
+    let mut occurred = vec![0_u32; graph.len()];
+    let mut seen = HashSet::new();
+    let mut design: Vec<Mask> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let sizes: Vec<_> = choices.iter().map(|choice| choice.draw_size(rng)).collect();
+        let mut best: Option<((bool, usize), Mask, Canonical)> = None;
+        for _ in 0..DRAFTS {
+            let mut picked = Vec::new();
+            for (choice, &size) in choices.iter().zip(&sizes) {
+                let mut nodes = choice.nodes.clone();
+                nodes.shuffle(rng);
+                nodes.sort_by_key(|&node| occurred[node]);
+                picked.extend_from_slice(&nodes[..size]);
+            }
+            let draft = repair_at_random(graph, picked, rng);
+            let form = canonical(graph, &draft);
+            let common: usize = design.iter().map(|other| draft.intersection(other).len().pow(2)).sum();
+            let cost = (seen.contains(&form), common);
+            if best.as_ref().is_none_or(|(lowest, ..)| cost < *lowest) {
+                best = Some((cost, draft, form));
+            }
+        }
+        if let Some((_, mask, form)) = best {
+            for node in mask.iter() {
+                occurred[node] += 1;
+            }
+            seen.insert(form);
+            design.push(mask);
+        }
+    }
+    design
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{problem, tests::layered};
+    use super::*;
+    use crate::engine::{seed, template::BlocksPerLayer};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_allowed_subset_is_drawn_equally_often() {
+        let graph = layered(&[3], BlocksPerLayer::UpTo(2), &[]);
+        let mut rng = seed::rng(1, "test", 0);
+        let mut counts = BTreeMap::<Vec<usize>, usize>::new();
+        for _ in 0..6_000 {
+            *counts.entry(sample(&graph, &mut rng).iter().collect()).or_default() += 1;
+        }
+        assert_eq!(counts.len(), 6, "three singles and three pairs: {counts:?}");
+        // Five standard deviations of a binomial count with n = 6,000 and p = 1/6.
+        assert!(counts.values().all(|&count| count.abs_diff(1_000) < 145), "{counts:?}");
+    }
+
+    #[test]
+    fn inclusion_follows_from_the_subsets() {
+        let inclusion = |sizes: &[usize], blocks| choices(&layered(sizes, blocks, &[]))[1].inclusion();
+        assert!((inclusion(&[4], BlocksPerLayer::One) - 0.25).abs() < 1e-12);
+        // Of the seven subsets of three nodes, each node is in four.
+        assert!((inclusion(&[3], BlocksPerLayer::Any) - 4.0 / 7.0).abs() < 1e-12);
+        assert!((inclusion(&[1], BlocksPerLayer::One) - 1.0).abs() < 1e-12);
+        assert!((inclusion(&[3_000], BlocksPerLayer::Any) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn samples_are_valid_with_links_that_skip_layers() {
+        let mut rng = seed::rng(2, "test", 0);
+        for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
+            // Input 0, layers {1, 2, 3}, {4}, {5, 6}, output 7; links past layers 1 and 2.
+            let graph = layered(&[3, 1, 2], blocks, &[(0, 4), (1, 5), (2, 7)]);
+            for _ in 0..200 {
+                let (any, single) = (sample(&graph, &mut rng), sample_single_path(&graph, &mut rng));
+                assert_eq!(problem(&graph, &any), None);
+                assert_eq!(problem(&graph, &single), None);
+                assert!(single.len() <= 5, "{single:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_beginning_of_a_fair_design_is_balanced() {
+        for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
+            let graph = layered(&[3, 5, 2, 1], blocks, &[]);
+            let design = fair_design(&graph, 40, &mut seed::rng(3, "test", 0));
+            assert_eq!(design.len(), 40);
+            let mut counts = vec![0_usize; graph.len()];
+            for mask in &design {
+                assert_eq!(problem(&graph, mask), None);
+                mask.iter().for_each(|node| counts[node] += 1);
+                for layer in graph.layers() {
+                    let of_layer: Vec<_> = layer.iter().map(|&node| counts[node]).collect();
+                    let (low, high) = (of_layer.iter().min(), of_layer.iter().max());
+                    assert!(high.zip(low).is_some_and(|(high, low)| high - low <= 1), "{of_layer:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fair_design_of_a_small_space_starts_with_all_of_it() {
+        let graph = layered(&[3], BlocksPerLayer::One, &[]);
+        let design = fair_design(&graph, 3, &mut seed::rng(4, "test", 0));
+        let distinct: HashSet<_> = design.iter().collect();
+        assert_eq!(distinct.len(), 3);
+    }
+}

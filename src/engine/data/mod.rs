@@ -1,0 +1,20 @@
+//! Labelled images to train, search and test on: where they come from, and how they reach a tensor.
+//!
+//! A [`DataSource`] names a data set, [`Dataset::load`] reads and checks it, [`Dataset::fit_to`] brings it
+//! to the input shape of a template, and [`Dataset::batch`] hands out normalised batches. Three splits
+//! are kept apart: weights are trained on `train`, the search sees `val`, and nothing but the final
+//! evaluation sees `test`.
+
+mod dataset;
+mod embedded;
+mod error;
+mod idx;
+mod images;
+mod resize;
+mod source;
+mod split;
+
+pub use dataset::{Batch, Dataset, Split};
+pub use error::{DataError, Place};
+pub use images::Images;
+pub use source::DataSource;

@@ -1,0 +1,168 @@
+//! Whole jobs on a template small enough for tests.
+
+use super::*;
+use crate::engine::template;
+
+const SMALL: &str = r#"(
+    version: 1,
+    name: "small",
+    nodes: [
+        (id: "in", layer: 0, ops: [Input(shape: (1, 8, 8))], position: (0, 0)),
+        (id: "a1", layer: 1, ops: [ConvBlock(filters: 4, kernel: 1)], position: (6, 0)),
+        (id: "a3", layer: 1, ops: [ConvBlock(filters: 4, kernel: 3)], position: (6, 4)),
+        (id: "b1", layer: 2, ops: [ConvBlock(filters: 8, kernel: 1, stride: 2)], position: (12, 0)),
+        (id: "b3", layer: 2, ops: [ConvBlock(filters: 8, kernel: 3, stride: 2)], position: (12, 4)),
+        (id: "bm", layer: 2, ops: [MaxPool(kernel: 2, stride: 2), ConvBlock(filters: 8, kernel: 1)], position: (12, 8)),
+        (id: "gap", layer: 3, ops: [GlobalAveragePool], position: (18, 0)),
+        (id: "flat", layer: 3, ops: [Flatten, Dense(units: 8)], position: (18, 4)),
+        (id: "head", layer: 4, ops: [Dense(units: 10)], position: (24, 0)),
+        (id: "out", layer: 5, ops: [Output], position: (30, 0)),
+    ],
+    links: [
+        ("in", "a1"), ("in", "a3"),
+        ("a1", "b1"), ("a1", "b3"), ("a1", "bm"), ("a3", "b1"), ("a3", "b3"), ("a3", "bm"),
+        ("b1", "gap"), ("b3", "gap"), ("bm", "gap"), ("b1", "flat"), ("b3", "flat"), ("bm", "flat"),
+        ("gap", "head"), ("flat", "head"), ("head", "out"),
+    ],
+)"#;
+
+fn lab(runs: &Path, name: &str) -> Lab {
+    let graph = template::parse("small", SMALL).expect("is right");
+    let settings = LabSettings {
+        data: DataSource::Digits,
+        device: DeviceChoice::Cpu,
+        seed: 7,
+        evaluation: EvaluationSettings { images: 100, recalibration_batches: 1, batch_size: 50 },
+        pool: 8,
+        ..LabSettings::default()
+    };
+    Lab::new(Arc::new(graph), settings, runs.to_owned(), Some(name.to_owned()))
+}
+
+fn ignore(_: Report) {}
+
+/// Reports without what differs from run to run.
+fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<PlacedCandidate>) {
+    let epochs = lab.epochs.iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
+    let iterations = lab.iterations.iter().map(|report| IterationReport { seconds: 0.0, ..report.clone() });
+    (epochs.collect(), iterations.collect(), lab.placed())
+}
+
+#[test]
+fn an_opened_run_holds_what_the_lab_held() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut first = lab(runs.path(), "run");
+    let control = Control::default();
+    assert!(!first.train(1, &control, &mut ignore).expect("trains"));
+    assert!(!first.search(2, 3, &control, &mut ignore).expect("searches"));
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(facts(&opened), facts(&first));
+    assert_eq!(opened.best(), first.best());
+    assert_eq!((opened.evaluated(), opened.iterations(), opened.epochs()), (6, 2, 1));
+}
+
+#[test]
+fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_been() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut whole = lab(runs.path(), "whole");
+    whole.train(1, &control, &mut ignore).expect("trains");
+    whole.search(3, 3, &control, &mut ignore).expect("searches");
+
+    let mut cut = lab(runs.path(), "cut");
+    cut.train(1, &control, &mut ignore).expect("trains");
+    // Ends in the middle of the second iteration, as a kill would: nothing but the journal goes on.
+    let mut evaluated = 0;
+    let stopping = Control::default();
+    let stopped = cut
+        .search(3, 3, &stopping, &mut |report| {
+            evaluated += u32::from(matches!(report, Report::Evaluated { .. }));
+            if evaluated == 4 {
+                stopping.stop();
+            }
+        })
+        .expect("is stopped");
+    assert!(stopped && evaluated == 4);
+    drop(cut);
+
+    let mut resumed = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(resumed.evaluated(), 4);
+    assert_eq!(resumed.targets(), Targets { epochs: Some(1), iterations: Some(3), candidates: Some(3) });
+    let mut again = 0;
+    resumed
+        .search(2, 3, &control, &mut |report| again += u32::from(matches!(report, Report::Evaluated { .. })))
+        .expect("goes on");
+    assert_eq!(again, 5, "what was evaluated before is not evaluated again");
+    assert_eq!(facts(&resumed), facts(&whole));
+}
+
+#[test]
+fn training_that_is_stopped_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut whole = lab(runs.path(), "whole");
+    whole.train(2, &control, &mut ignore).expect("trains");
+
+    let mut cut = lab(runs.path(), "cut");
+    let stopping = Control::default();
+    let stopped = cut.train(2, &stopping, &mut |report| {
+        if matches!(report, Report::Step { step: 45, .. }) {
+            stopping.stop();
+        }
+    });
+    assert!(stopped.expect("is stopped"));
+    assert_eq!(cut.epochs(), 1);
+    drop(cut);
+
+    let mut resumed = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
+    let mut first_step = None;
+    resumed
+        .train(1, &control, &mut |report| {
+            if let Report::Step { step, .. } = report {
+                first_step.get_or_insert(step);
+            }
+        })
+        .expect("goes on");
+    assert_eq!(first_step, Some(46));
+    assert_eq!(facts(&resumed), facts(&whole));
+}
+
+#[test]
+fn a_run_that_is_written_by_another_lab_is_refused_and_untouched() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    first.train(1, &control, &mut ignore).expect("trains");
+    let journal = runs.path().join("run/journal.jsonl");
+    let before = std::fs::read(&journal).expect("is there");
+    let mut second = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("can be read");
+    let error = second.search(1, 2, &control, &mut ignore).expect_err("is in use").to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+    assert_eq!(std::fs::read(&journal).expect("is there"), before);
+    let error = lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken").to_string();
+    assert!(error.contains("exists already"), "{error}");
+}
+
+#[test]
+fn jobs_in_the_wrong_order_are_refused_with_the_reason() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    assert!(matches!(lab.search(1, 2, &control, &mut ignore), Err(LabError::NotTrained)));
+    assert!(!runs.path().join("run").exists());
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(1, 2, &control, &mut ignore).expect("searches");
+    assert!(matches!(lab.train(1, &control, &mut ignore), Err(LabError::SearchBegan)));
+}
+
+#[test]
+fn a_search_ends_when_the_space_is_exhausted() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    let mut exhausted = false;
+    lab.search(9, 5, &control, &mut |report| exhausted |= report == Report::Exhausted).expect("searches");
+    // Two, three and two alternatives, one kept of each.
+    assert_eq!((lab.evaluated(), exhausted), (12, true));
+}

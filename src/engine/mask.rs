@@ -1,0 +1,132 @@
+//! A set of nodes of one template: the form in which a candidate is held, compared and combined.
+
+use std::fmt;
+
+/// A set of node indices (positions in [`Graph::nodes`](super::template::Graph::nodes)), one bit a node.
+///
+/// Two masks that are compared or combined must come from the same template; the number of nodes is
+/// part of the value so that a mix-up is caught.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mask {
+    node_count: usize,
+    words: Box<[u64]>,
+}
+
+impl Mask {
+    /// The empty set over `node_count` nodes.
+    pub fn empty(node_count: usize) -> Self {
+        Self { node_count, words: vec![0; node_count.div_ceil(64)].into_boxed_slice() }
+    }
+
+    /// The set of all `node_count` nodes.
+    pub fn full(node_count: usize) -> Self {
+        Self::from_nodes(node_count, 0..node_count)
+    }
+
+    /// The set of the given nodes.
+    ///
+    /// # Panics
+    /// If an index is not below `node_count`.
+    pub fn from_nodes(node_count: usize, nodes: impl IntoIterator<Item = usize>) -> Self {
+        let mut mask = Self::empty(node_count);
+        for node in nodes {
+            mask.insert(node);
+        }
+        mask
+    }
+
+    /// How many nodes the template has, kept or not.
+    pub fn node_count(&self) -> usize {
+        self.node_count
+    }
+
+    /// How many nodes are kept.
+    pub fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Whether no node is kept.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+
+    /// Whether `node` is kept.
+    pub fn contains(&self, node: usize) -> bool {
+        assert!(node < self.node_count, "node {node} of {}", self.node_count);
+        self.words[node / 64] >> (node % 64) & 1 == 1
+    }
+
+    /// Keeps `node`.
+    pub fn insert(&mut self, node: usize) {
+        assert!(node < self.node_count, "node {node} of {}", self.node_count);
+        self.words[node / 64] |= 1 << (node % 64);
+    }
+
+    /// Drops `node`.
+    pub fn remove(&mut self, node: usize) {
+        assert!(node < self.node_count, "node {node} of {}", self.node_count);
+        self.words[node / 64] &= !(1 << (node % 64));
+    }
+
+    /// The kept nodes in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    index * 64 + bit
+                })
+            })
+        })
+    }
+
+    /// Nodes that are in either set.
+    pub fn union(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| a | b)
+    }
+
+    /// Nodes that are in both sets.
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| a & b)
+    }
+
+    /// Nodes that are in `self` but not in `other`.
+    pub fn difference(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| a & !b)
+    }
+
+    fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
+        assert_eq!(self.node_count, other.node_count, "masks of different templates");
+        let words = self.words.iter().zip(&other.words).map(|(&a, &b)| op(a, b)).collect();
+        Self { node_count: self.node_count, words }
+    }
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_set_of_integers(a in proptest::collection::btree_set(0usize..130, 0..60),
+                                         b in proptest::collection::btree_set(0usize..130, 0..60)) {
+            let (ma, mb) = (Mask::from_nodes(130, a.iter().copied()), Mask::from_nodes(130, b.iter().copied()));
+            let set = |mask: &Mask| mask.iter().collect::<BTreeSet<_>>();
+            prop_assert_eq!(set(&ma), a.clone());
+            prop_assert_eq!(ma.len(), a.len());
+            prop_assert_eq!(set(&ma.union(&mb)), &a | &b);
+            prop_assert_eq!(set(&ma.intersection(&mb)), &a & &b);
+            prop_assert_eq!(set(&ma.difference(&mb)), &a - &b);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The engine: template, data, supernet, search, embedding and runs. It never names Bevy, so that it
+//! builds and runs where there is no window.
+
+pub mod candidate;
+pub mod data;
+pub mod device;
+pub mod embedding;
+pub mod files;
+pub mod lab;
+pub mod mask;
+pub mod report;
+pub mod run;
+pub mod search;
+pub mod seed;
+pub mod supernet;
+pub mod template;
+pub mod training;
+pub mod worker;

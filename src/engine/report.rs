@@ -1,0 +1,131 @@
+//! What a running job tells whoever watches it: the window or the command line.
+
+use super::{
+    candidate::CandidateId,
+    search::{Candidate, Evaluation, NodeFitness},
+};
+
+/// The two kinds of long work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Training the supernet.
+    Train,
+    /// Searching with the trained supernet.
+    Search,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Which job.
+    pub job: Job,
+    /// Units done: training steps, or candidates evaluated.
+    pub done: u64,
+    /// Units in all.
+    pub total: u64,
+    /// Seconds of work so far, pauses left out.
+    pub elapsed_secs: f64,
+    /// Seconds still to go at the present pace; `None` until there is a pace.
+    pub eta_secs: Option<f64>,
+}
+
+/// One finished epoch of supernet training.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EpochReport {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Mean cross entropy over the epoch's training batches.
+    pub train_loss: f64,
+    /// Mean cross entropy over validation images of a few fixed paths.
+    pub val_loss: f64,
+    /// Share of validation images that those paths classify correctly, averaged over the paths.
+    pub val_accuracy: f64,
+    /// Seconds the epoch took, validation included.
+    pub seconds: f64,
+}
+
+/// One finished iteration of the search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IterationReport {
+    /// The iteration, from 1.
+    pub iteration: u32,
+    /// Candidates evaluated in it.
+    pub candidates: Vec<CandidateId>,
+    /// Their mean proxy accuracy.
+    pub mean_accuracy: f64,
+    /// The best candidate of the whole search so far.
+    pub best: CandidateId,
+    /// Its proxy accuracy.
+    pub best_accuracy: f64,
+    /// Fitness and frequency of every node, by node index.
+    pub fitness: Vec<NodeFitness>,
+    /// Seconds the iteration took.
+    pub seconds: f64,
+}
+
+/// A candidate with its place in the cloud.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedCandidate {
+    /// The candidate; its id is its position in the order of arrival.
+    pub candidate: Candidate,
+    /// Where it is in the cloud; the landmarks have a root-mean-square radius of 1.
+    pub position: [f32; 3],
+}
+
+/// One message of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// The run folder in which everything is recorded.
+    RunOpened {
+        /// Its name.
+        name: String,
+        /// Its path.
+        path: std::path::PathBuf,
+    },
+    /// A job has begun.
+    Started(Job),
+    /// A training step is done.
+    Step {
+        /// Its number, from 1 over all epochs.
+        step: u64,
+        /// Its cross entropy.
+        loss: f64,
+        /// The nodes that were trained.
+        trained: super::mask::Mask,
+    },
+    /// An epoch is done.
+    Epoch(EpochReport),
+    /// New candidates, in id order, not yet evaluated (or evaluated in an earlier session).
+    Placed(Vec<PlacedCandidate>),
+    /// A candidate was evaluated.
+    Evaluated {
+        /// Which.
+        id: CandidateId,
+        /// In which iteration, from 1.
+        iteration: u32,
+        /// With what result.
+        evaluation: Evaluation,
+    },
+    /// An iteration is done.
+    Iteration(IterationReport),
+    /// The search ends early, since every candidate of the search space is evaluated.
+    Exhausted,
+    /// How far the job is.
+    Progress(Progress),
+    /// The job waits (`true`) or goes on (`false`).
+    Paused(bool),
+    /// The job ended: `stopped` if somebody stopped it before its end.
+    Finished {
+        /// Which job.
+        job: Job,
+        /// Whether it was stopped.
+        stopped: bool,
+    },
+    /// The job ended with an error.
+    Failed {
+        /// Which job; `None` if even the run could not be opened.
+        job: Option<Job>,
+        /// What went wrong, where, and what to do.
+        message: String,
+    },
+}

@@ -1,0 +1,227 @@
+//! The journal of a run: one JSON document a line, only ever appended to.
+//!
+//! Every line goes out in a single write, so a killed process leaves at most one unfinished line at the
+//! end, which is ignored when the journal is read and cut off before it is written to again.
+
+use super::RunError;
+use crate::engine::{candidate::CandidateId, report::EpochReport, template::NodeId};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Training began.
+    TrainStarted {
+        /// The epoch it begins with, from 1.
+        from_epoch: usize,
+        /// The epoch it is to end with.
+        to_epoch: usize,
+    },
+    /// An epoch ended.
+    Epoch(EpochReport),
+    /// Weights and trainer state were stored in `weights/<name>`.
+    Checkpoint {
+        /// The folder's name.
+        name: String,
+    },
+    /// Training ended.
+    TrainFinished {
+        /// Whether somebody stopped it.
+        stopped: bool,
+    },
+    /// A candidate was made; ids are given in the order of arrival.
+    Candidate {
+        /// Its id.
+        id: CandidateId,
+        /// In which iteration it was made, from 1; 0 for the pool that is there from the start.
+        iteration: u32,
+        /// What it was bred from; empty for fresh samples.
+        parents: Vec<CandidateId>,
+        /// The nodes it keeps, in template order.
+        kept: Vec<NodeId>,
+    },
+    /// The search began.
+    SearchStarted {
+        /// The iteration it begins with, from 1.
+        from_iteration: u32,
+        /// The iteration it is to end with.
+        to_iteration: u32,
+        /// How many candidates an iteration evaluates.
+        candidates: usize,
+    },
+    /// A candidate was evaluated.
+    Evaluated {
+        /// Which.
+        id: CandidateId,
+        /// In which iteration, from 1.
+        iteration: u32,
+        /// Its proxy accuracy.
+        accuracy: f64,
+        /// Its validation cross entropy.
+        loss: f64,
+        /// Seconds it took.
+        seconds: f64,
+    },
+    /// An iteration ended.
+    Iteration {
+        /// Which, from 1.
+        iteration: u32,
+        /// What was evaluated in it.
+        candidates: Vec<CandidateId>,
+        /// Their mean proxy accuracy.
+        mean_accuracy: f64,
+        /// The best candidate so far.
+        best: CandidateId,
+        /// Seconds it took.
+        seconds: f64,
+    },
+    /// The search ended.
+    SearchFinished {
+        /// Whether somebody stopped it.
+        stopped: bool,
+    },
+}
+
+/// A journal line: when, and what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Seconds since 1970.
+    pub time: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A journal that is open for appending.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Creates the journal at `path`, or opens it and cuts off an unfinished last line.
+    ///
+    /// # Errors
+    /// When the file cannot be created, read or cut.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let open = || -> io::Result<File> {
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let complete = complete_lines(&bytes).len() as u64;
+            if complete < bytes.len() as u64 {
+                file.set_len(complete)?;
+            }
+            file.seek(SeekFrom::Start(complete))?;
+            Ok(file)
+        };
+        let file = open().map_err(|source| RunError::io(path, source))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Appends `events`, all with the present time, in one write.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        let mut text = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut text, &Entry { time, event })
+                .map_err(|error| RunError::io(&self.path, io::Error::other(error)))?;
+            text.push(b'\n');
+        }
+        self.file.write_all(&text).map_err(|source| RunError::io(&self.path, source))
+    }
+
+    /// Waits until everything appended is on the disk.
+    ///
+    /// # Errors
+    /// When the system reports that it is not.
+    pub fn sync(&self) -> Result<(), RunError> {
+        self.file.sync_data().map_err(|source| RunError::io(&self.path, source))
+    }
+}
+
+/// Reads the journal at `path`; an unfinished last line is left out.
+///
+/// # Errors
+/// When the file cannot be read or a complete line is not a journal entry: the message names the line.
+pub fn read(path: &Path) -> Result<Vec<Entry>, RunError> {
+    let bytes = std::fs::read(path).map_err(|source| RunError::io(path, source))?;
+    complete_lines(&bytes)
+        .split(|&byte| byte == b'\n')
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(index, line)| {
+            serde_json::from_slice(line).map_err(|error| RunError::Journal {
+                path: path.to_owned(),
+                line: index + 1,
+                message: error.to_string(),
+            })
+        })
+        .collect()
+}
+
+fn complete_lines(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    &bytes[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluated(id: u32) -> Event {
+        Event::Evaluated { id: CandidateId(id), iteration: 1, accuracy: 0.5, loss: 1.25, seconds: 0.1 }
+    }
+
+    fn events(path: &Path) -> Vec<Event> {
+        read(path).expect("is read").into_iter().map(|entry| entry.event).collect()
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let all = [
+            Event::TrainStarted { from_epoch: 1, to_epoch: 3 },
+            Event::Epoch(EpochReport { epoch: 1, train_loss: 2.0, val_loss: 1.5, val_accuracy: 0.3, seconds: 4.0 }),
+            Event::Candidate { id: CandidateId(0), iteration: 0, parents: vec![], kept: vec!["a".into()] },
+            evaluated(0),
+        ];
+        Journal::open(&path).expect("opens").append(all.clone()).expect("is written");
+        Journal::open(&path).expect("opens again").append([evaluated(1)]).expect("is written");
+        assert_eq!(events(&path), [all.as_slice(), &[evaluated(1)]].concat());
+    }
+
+    #[test]
+    fn a_line_cut_short_by_a_kill_is_ignored_and_then_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        Journal::open(&path).expect("opens").append([evaluated(0), evaluated(1)]).expect("is written");
+        let length = std::fs::metadata(&path).expect("is there").len();
+        OpenOptions::new().write(true).open(&path).expect("opens").set_len(length - 7).expect("is cut");
+        assert_eq!(events(&path), [evaluated(0)]);
+        Journal::open(&path).expect("opens again").append([evaluated(2)]).expect("is written");
+        assert_eq!(events(&path), [evaluated(0), evaluated(2)]);
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        std::fs::write(&path, "{\"time\":0,\"event\":\"search_finished\",\"stopped\":true}\nrubbish\n").expect("is written");
+        let text = read(&path).expect_err("is damaged").to_string();
+        assert!(text.contains("journal.jsonl") && text.contains(":2:"), "{text}");
+    }
+}

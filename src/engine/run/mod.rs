@@ -1,0 +1,382 @@
+//! Run folders: everything a run has decided and found out, on disk as it happens.
+//!
+//! ```text
+//! runs/<name>/run.ron                      settings, seed, versions, fingerprint of the data
+//!             template/0001.ron            the template
+//!             journal.jsonl                what happened, appended
+//!             weights/<checkpoint>/        supernet.safetensors, trainer.safetensors
+//!             lock                         held by the process that writes
+//! ```
+
+mod journal;
+
+pub use journal::{Entry, Event, Journal, read as read_journal};
+
+use super::{
+    data::DataSource,
+    files::{self, WriteError},
+    template::{self, FileError, Graph},
+};
+use ron::ser::PrettyConfig;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+
+/// The version of `run.ron` that this program writes, and the newest it reads.
+pub const RUN_VERSION: u32 = 1;
+
+/// Why a run folder could not be used.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A file of the run could not be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the run could not be replaced.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// There is no run in the folder.
+    #[error("{} is not a run: it has no run.ron; `nas-navigator runs list` shows the runs", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// `run.ron` does not say what it should.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// A newer program wrote the run.
+    #[error("{} has version {version}, this program reads up to {RUN_VERSION}; use a newer program", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// The run's template is damaged.
+    #[error(transparent)]
+    Template(#[from] FileError),
+    /// A line of the journal is damaged.
+    #[error("{}:{line}: not a journal entry: {message}; mend or delete the line", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// Another process writes the run.
+    #[error("{} is in use by another process; close it there, or choose another run", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The wanted name is taken.
+    #[error("{} exists already; continue it with --resume, or choose another name", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The wanted name is no folder name.
+    #[error("`{name}` cannot name a run: use letters, digits, `.`, `-` and `_`")]
+    Name {
+        /// The name.
+        name: String,
+    },
+}
+
+impl RunError {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}
+
+/// What a run was started with; the content of `run.ron`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Version of the format, [`RUN_VERSION`].
+    pub version: u32,
+    /// Version of the program that made the run.
+    pub program: String,
+    /// Seconds since 1970 at the start.
+    pub created: u64,
+    /// Name of the template.
+    pub template: String,
+    /// The data, as `fashion-mini`, `digits` or `idx:DIR`.
+    pub data: DataSource,
+    /// Fingerprint of the data, so that a resumed run is not fed other images unnoticed.
+    pub data_fingerprint: String,
+    /// Where it was started, as `cpu`, `cuda:0`, `wgpu:0`.
+    pub device: String,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// How the supernet is trained.
+    pub training: super::training::TrainSettings,
+    /// How candidates are evaluated.
+    pub evaluation: super::supernet::EvaluationSettings,
+    /// How many candidates the cloud starts with.
+    pub pool: usize,
+}
+
+/// Everything that training needs to go on: two safetensors files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The shared weights and running statistics.
+    pub supernet: Vec<u8>,
+    /// The optimizer's state and the position in the epoch.
+    pub trainer: Vec<u8>,
+}
+
+/// A run folder, open for reading, and for writing once it is locked.
+#[derive(Debug)]
+pub struct Run {
+    folder: PathBuf,
+    config: RunConfig,
+    writer: Option<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    journal: Journal,
+    // Held for its lock, which the system releases when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Run {
+    /// Makes the folder `runs/<name>` for a new run and locks it. Without a name, it is called after
+    /// template, data and seed, with a number where that is taken.
+    ///
+    /// # Errors
+    /// When the name is taken or no folder name, or the folder cannot be written.
+    pub fn create(runs: &Path, name: Option<&str>, graph: &Graph, config: RunConfig) -> Result<Self, RunError> {
+        std::fs::create_dir_all(runs).map_err(|source| RunError::io(runs, source))?;
+        let folder = match name {
+            Some(name) => {
+                let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+                if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+                    return Err(RunError::Name { name: name.to_owned() });
+                }
+                make_folder(&runs.join(name))?
+            }
+            None => {
+                let data = match &config.data {
+                    DataSource::Idx(folder) => {
+                        folder.file_name().map_or("idx".into(), |name| name.to_string_lossy().into_owned())
+                    }
+                    embedded => embedded.to_string(),
+                };
+                let stem: String = format!("{}-{data}-{}", config.template, config.seed)
+                    .chars()
+                    .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
+                    .collect();
+                (1..)
+                    .map(|n| if n == 1 { runs.join(&stem) } else { runs.join(format!("{stem}-{n}")) })
+                    .find_map(|folder| match make_folder(&folder) {
+                        Err(RunError::Exists { .. }) => None,
+                        made => Some(made),
+                    })
+                    .unwrap_or_else(|| Err(RunError::Name { name: stem.clone() }))?
+            }
+        };
+        let sub = |name: &str| make_folder(&folder.join(name));
+        let lock = lock(&folder)?;
+        template::save(&sub("template")?.join("0001.ron"), graph.template())?;
+        sub("weights")?;
+        let text = ron::ser::to_string_pretty(&config, PrettyConfig::new().struct_names(false))
+            .map_err(|error| RunError::io(&folder, io::Error::other(error)))?;
+        let journal = Journal::open(&folder.join("journal.jsonl"))?;
+        // Last, since a folder without it is not a run yet.
+        files::write_atomic(&folder.join("run.ron"), (text + "\n").as_bytes())?;
+        Ok(Self { folder, config, writer: Some(Writer { journal, _lock: lock }) })
+    }
+
+    /// Opens the run in `folder` for reading; nothing in it changes.
+    ///
+    /// # Errors
+    /// When there is no run or `run.ron` is damaged.
+    pub fn open(folder: &Path) -> Result<Self, RunError> {
+        let path = folder.join("run.ron");
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RunError::NotARun { path: folder.to_owned() });
+            }
+            read => read.map_err(|source| RunError::io(&path, source))?,
+        };
+        let config: RunConfig = ron::from_str(&text).map_err(|error| RunError::Config {
+            path: path.clone(),
+            line: error.span.start.line,
+            column: error.span.start.col,
+            message: error.code.to_string(),
+        })?;
+        if config.version == 0 || config.version > RUN_VERSION {
+            return Err(RunError::Version { path, version: config.version });
+        }
+        Ok(Self { folder: folder.to_owned(), config, writer: None })
+    }
+
+    /// Locks the run for writing; does nothing where it is locked by `self` already.
+    ///
+    /// # Errors
+    /// When another process writes it.
+    pub fn make_writable(&mut self) -> Result<(), RunError> {
+        if self.writer.is_none() {
+            let lock = lock(&self.folder)?;
+            let journal = Journal::open(&self.journal_path())?;
+            self.writer = Some(Writer { journal, _lock: lock });
+        }
+        Ok(())
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder's name.
+    pub fn name(&self) -> String {
+        self.folder.file_name().map_or_else(|| self.folder.display().to_string(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// What the run was started with.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Reads the run's template.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged.
+    pub fn graph(&self) -> Result<Graph, RunError> {
+        Ok(template::load(&self.folder.join("template/0001.ron"))?)
+    }
+
+    /// Reads the journal.
+    ///
+    /// # Errors
+    /// When it is missing or a line is damaged.
+    pub fn journal(&self) -> Result<Vec<Entry>, RunError> {
+        read_journal(&self.journal_path())
+    }
+
+    /// Appends to the journal.
+    ///
+    /// # Errors
+    /// When the run is not writable or the disk refuses.
+    pub fn record(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
+        self.writer()?.journal.append(events)
+    }
+
+    /// Waits until the journal is on the disk.
+    ///
+    /// # Errors
+    /// When the run is not writable or the disk refuses.
+    pub fn sync(&mut self) -> Result<(), RunError> {
+        self.writer()?.journal.sync()
+    }
+
+    /// Stores weights and trainer state as a checkpoint and journals it together with `events`; the
+    /// checkpoint before it is deleted only then, so that there is a complete one at any moment.
+    ///
+    /// # Errors
+    /// When the run is not writable or the disk refuses; the checkpoint before it is then still there.
+    pub fn save_checkpoint(
+        &mut self,
+        name: &str,
+        checkpoint: &Checkpoint,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<(), RunError> {
+        let weights = self.folder.join("weights");
+        let folder = weights.join(name);
+        std::fs::create_dir_all(&folder).map_err(|source| RunError::io(&folder, source))?;
+        files::write_atomic(&folder.join("supernet.safetensors"), &checkpoint.supernet)?;
+        files::write_atomic(&folder.join("trainer.safetensors"), &checkpoint.trainer)?;
+        let event = Event::Checkpoint { name: name.to_owned() };
+        self.record(events.into_iter().chain([event]))?;
+        self.sync()?;
+        for entry in std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?.flatten() {
+            if entry.file_name() != name {
+                // A leftover costs disk space only; the next checkpoint tries again.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the checkpoint called `name`.
+    ///
+    /// # Errors
+    /// When one of its files cannot be read.
+    pub fn checkpoint(&self, name: &str) -> Result<Checkpoint, RunError> {
+        let read = |file: &str| {
+            let path = self.folder.join("weights").join(name).join(file);
+            std::fs::read(&path).map_err(|source| RunError::io(&path, source))
+        };
+        Ok(Checkpoint { supernet: read("supernet.safetensors")?, trainer: read("trainer.safetensors")? })
+    }
+
+    fn journal_path(&self) -> PathBuf {
+        self.folder.join("journal.jsonl")
+    }
+
+    fn writer(&mut self) -> Result<&mut Writer, RunError> {
+        let folder = &self.folder;
+        self.writer.as_mut().ok_or_else(|| {
+            RunError::io(folder, io::Error::new(io::ErrorKind::PermissionDenied, "the run is open for reading only"))
+        })
+    }
+}
+
+/// The run folders in `runs`, by name; none where the folder does not exist. Each is opened for reading,
+/// so a damaged one is an error in its place.
+///
+/// # Errors
+/// When `runs` cannot be listed.
+pub fn list(runs: &Path) -> Result<Vec<(PathBuf, Result<Run, RunError>)>, RunError> {
+    let entries = match std::fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(RunError::io(runs, source)),
+    };
+    let mut folders: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.join("run.ron").is_file())
+        .collect();
+    folders.sort();
+    Ok(folders.into_iter().map(|folder| (folder.clone(), Run::open(&folder))).collect())
+}
+
+fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
+    match std::fs::create_dir(path) {
+        Ok(()) => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RunError::Exists { path: path.to_owned() }),
+        Err(source) => Err(RunError::io(path, source)),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, RunError> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|source| RunError::io(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(RunError::io(&path, source)),
+    }
+}

@@ -1,0 +1,423 @@
+//! The archive of a search: every candidate known, what was measured, which iteration is next.
+
+use super::{
+    Evaluation,
+    features::Features,
+    fitness::{Model, Synergy},
+    proposal::{self, Known},
+};
+use crate::engine::{
+    candidate::{self, Canonical, CandidateId},
+    mask::Mask,
+    seed,
+    template::{Cost, Graph},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// A candidate network and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Its position in the archive.
+    pub id: CandidateId,
+    /// The nodes it keeps.
+    pub mask: Mask,
+    /// The candidates it was bred from; empty for samples.
+    pub parents: Vec<CandidateId>,
+    /// The iteration in which it was proposed, if it was.
+    pub iteration: Option<u32>,
+    /// What its evaluation gave, once it is over.
+    pub evaluation: Option<Evaluation>,
+    /// What it costs.
+    pub cost: Cost,
+}
+
+/// What a journal holds of a candidate; the rest of [`Candidate`] follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The nodes it keeps.
+    pub mask: Mask,
+    /// The candidates it was bred from.
+    pub parents: Vec<CandidateId>,
+    /// The iteration in which it was proposed, if it was.
+    pub iteration: Option<u32>,
+    /// What its evaluation gave, if it was evaluated.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// What the evaluations say about one node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NodeFitness {
+    /// Probability that including the node raises accuracy, averaged over the candidates it can be part of:
+    /// compared with the layer's alternatives where a candidate keeps one node a layer, with leaving it
+    /// out elsewhere. 0.5 where nothing is known, and for a node that every candidate keeps.
+    pub fitness: f64,
+    /// Standard deviation of the node's effect as a share of what it was before any evaluation, in `0..=1`:
+    /// 1 where nothing is known, and for a node that every candidate keeps.
+    pub uncertainty: f64,
+    /// Share of the evaluated candidates that keep the node, in `0..=1`; 0 with none evaluated.
+    pub frequency: f64,
+    /// How many evaluated candidates keep the node.
+    pub count: usize,
+}
+
+/// What one iteration brought.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IterationSummary {
+    /// Which one, counted from 0.
+    pub iteration: u32,
+    /// How many candidates were evaluated in it.
+    pub evaluated: usize,
+    /// Their mean accuracy; `None` with none evaluated.
+    pub mean_accuracy: Option<f64>,
+    /// The best of them.
+    pub best: Option<CandidateId>,
+}
+
+/// Why an archive cannot take something.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SearchError {
+    /// There is no such candidate.
+    #[error("candidate {0} is not in the archive of {1} candidates; propose it first")]
+    UnknownCandidate(CandidateId, usize),
+    /// The candidate has another evaluation, which later proposals rest on.
+    #[error("candidate {0} was evaluated before with another result; evaluate each candidate once")]
+    EvaluatedTwice(CandidateId),
+    /// A recorded candidate is not valid for the template.
+    #[error("recorded candidate {0} does not fit the template: {1}; restore the run with the template it was made with")]
+    Invalid(CandidateId, String),
+    /// Two recorded candidates are the same.
+    #[error("recorded candidates {0} and {1} keep the same nodes; the journal is damaged, remove the later one")]
+    Duplicate(CandidateId, CandidateId),
+    /// A recorded candidate descends from one that stands after it.
+    #[error("recorded candidate {0} names {1} as a parent, which is not before it; the journal is damaged")]
+    UnknownParent(CandidateId, CandidateId),
+    /// The counts given with the candidates do not fit them.
+    #[error("{0}; the journal is damaged")]
+    Inconsistent(String),
+}
+
+/// How many candidates at the beginning of the pool are balanced, see
+/// [`fair_design`](candidate::fair_design); the first iteration evaluates as many of them as it asks for.
+const FAIR_START: usize = 64;
+
+/// Draws without anything new after which a space counts as exhausted.
+const MOST_MISSES: usize = 500;
+
+/// The canonical form by which candidates count as the same.
+type Form = Arc<dyn Fn(&Graph, &Mask) -> Canonical + Send + Sync>;
+
+/// A search: the archive of candidates, and the iteration that it has come to.
+///
+/// The candidates of iteration k follow from the seed and from what was evaluated in the iterations before
+/// k, and from nothing else: an interrupted iteration is proposed again as it was.
+///
+/// ```text
+/// loop: propose(10) -> evaluate each, record(id, evaluation) -> finish_iteration()
+/// ```
+#[derive(Clone)]
+pub struct SearchState {
+    graph: Arc<Graph>,
+    seed: u64,
+    features: Features,
+    form: Form,
+    candidates: Vec<Candidate>,
+    by_mask: HashMap<Mask, CandidateId>,
+    /// How many candidates at the beginning of the archive were drawn before the first iteration.
+    pool: usize,
+    finished: u32,
+}
+
+impl SearchState {
+    /// A search of `graph` with a pool of `pool_size` distinct candidates to show and to start from, or of
+    /// as many as the space has: first a fair start, then samples.
+    pub fn new(graph: Arc<Graph>, seed: u64, pool_size: usize) -> Self {
+        let mut rng = seed::rng(seed, "search/pool", 0);
+        let mut state = Self::empty(graph, seed);
+        let mut seen = HashSet::new();
+        let fair = candidate::fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
+        let mut misses = 0;
+        for mask in fair {
+            state.add_to_pool(mask, &mut seen);
+        }
+        while state.candidates.len() < pool_size && misses < MOST_MISSES {
+            let mask = candidate::sample(&state.graph, &mut rng);
+            misses = if state.add_to_pool(mask, &mut seen) { 0 } else { misses + 1 };
+        }
+        state.pool = state.candidates.len();
+        state
+    }
+
+    /// The search as it was when `recorded` was written, in the order of ids: its first `pool` candidates
+    /// are those that [`new`](Self::new) drew, and `finished` iterations were over.
+    ///
+    /// # Errors
+    /// If the candidates do not fit the template, one another or the counts.
+    pub fn restore(
+        graph: Arc<Graph>,
+        seed: u64,
+        recorded: Vec<Recorded>,
+        pool: usize,
+        finished: u32,
+    ) -> Result<Self, SearchError> {
+        if pool > recorded.len() {
+            return Err(SearchError::Inconsistent(format!(
+                "{} candidates are recorded, but the pool has {pool}",
+                recorded.len()
+            )));
+        }
+        let mut state = Self { pool, finished, ..Self::empty(graph, seed) };
+        for entry in recorded {
+            let id = state.next_id();
+            if let Some(what) = candidate::problem(&state.graph, &entry.mask) {
+                return Err(SearchError::Invalid(id, what));
+            }
+            if let Some(&earlier) = state.by_mask.get(&entry.mask) {
+                return Err(SearchError::Duplicate(earlier, id));
+            }
+            if let Some(&parent) = entry.parents.iter().find(|&&parent| parent >= id) {
+                return Err(SearchError::UnknownParent(id, parent));
+            }
+            let in_order = match entry.iteration {
+                Some(iteration) => iteration <= finished,
+                None => id.index() < pool && entry.evaluation.is_none(),
+            };
+            if !in_order {
+                return Err(SearchError::Inconsistent(format!(
+                    "candidate {id} was proposed in iteration {:?}, but {finished} iterations are finished",
+                    entry.iteration
+                )));
+            }
+            state.push(entry);
+        }
+        Ok(state)
+    }
+
+    /// Counts candidates as the same by `form` instead of by [`canonical`](candidate::canonical), where more
+    /// is known about what is the same: in a table, equal architectures have one entry.
+    #[must_use]
+    pub fn with_form(mut self, form: impl Fn(&Graph, &Mask) -> Canonical + Send + Sync + 'static) -> Self {
+        self.form = Arc::new(form);
+        self
+    }
+
+    /// The template that is searched.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// All candidates known, by id.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The candidate with this id.
+    pub fn candidate(&self, id: CandidateId) -> Option<&Candidate> {
+        self.candidates.get(id.index())
+    }
+
+    /// The candidate that keeps exactly these nodes.
+    pub fn find(&self, mask: &Mask) -> Option<&Candidate> {
+        self.by_mask.get(mask).and_then(|&id| self.candidate(id))
+    }
+
+    /// How many candidates were drawn before the first iteration: the first ones in the archive.
+    pub fn pool_len(&self) -> usize {
+        self.pool
+    }
+
+    /// How many iterations are over; also the number of the one that is next or running.
+    pub fn finished_iterations(&self) -> u32 {
+        self.finished
+    }
+
+    /// The candidates to evaluate in this iteration: `count`, or as many as the space still has.
+    ///
+    /// They are new to the archive's evaluations, also in what they compute. Newcomers are added to the
+    /// archive. Asked again in the same iteration it gives the same ones, some of which may have been
+    /// evaluated by then; a smaller `count` gives the first of them.
+    pub fn propose(&mut self, count: usize) -> Vec<CandidateId> {
+        let proposals = self.proposals(count);
+        proposals
+            .into_iter()
+            .map(|proposal| {
+                let id = match self.by_mask.get(&proposal.mask) {
+                    Some(&id) => id,
+                    None => self.push(Recorded {
+                        mask: proposal.mask,
+                        parents: proposal.parents,
+                        iteration: None,
+                        evaluation: None,
+                    }),
+                };
+                self.candidates[id.index()].iteration = Some(self.finished);
+                id
+            })
+            .collect()
+    }
+
+    fn proposals(&self, count: usize) -> Vec<proposal::Proposal> {
+        let earlier = |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
+        let known = Known {
+            graph: &self.graph,
+            features: &self.features,
+            evaluated: self
+                .candidates
+                .iter()
+                .filter(|candidate| earlier(candidate))
+                .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
+                .collect(),
+            waiting: self.candidates[..self.pool]
+                .iter()
+                .filter(|candidate| !earlier(candidate))
+                .map(|candidate| &candidate.mask)
+                .collect(),
+            taken: self
+                .candidates
+                .iter()
+                .filter(|candidate| earlier(candidate))
+                .map(|candidate| (self.form)(&self.graph, &candidate.mask))
+                .collect(),
+            form: &|mask| (self.form)(&self.graph, mask),
+        };
+        let mut rng = seed::rng(self.seed, "search/propose", u64::from(self.finished));
+        proposal::propose(&known, &proposal::Tuning::default(), count, &mut rng)
+    }
+
+    /// Takes the evaluation of a candidate. One that no iteration proposed counts to the current one.
+    ///
+    /// # Errors
+    /// If there is no such candidate, or it has another evaluation already.
+    pub fn record(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
+        let known = self.candidates.len();
+        let candidate = self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
+        // Bits are compared, so that NaN equals NaN.
+        let bits = |e: Evaluation| (e.accuracy.to_bits(), e.loss.to_bits());
+        match candidate.evaluation {
+            Some(earlier) if bits(earlier) != bits(evaluation) => Err(SearchError::EvaluatedTwice(id)),
+            _ => {
+                candidate.evaluation = Some(evaluation);
+                candidate.iteration.get_or_insert(self.finished);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the current iteration; what it proposed and nobody evaluated is not proposed again.
+    pub fn finish_iteration(&mut self) -> IterationSummary {
+        let summary = self.summary(self.finished);
+        self.finished += 1;
+        summary
+    }
+
+    /// What each finished iteration brought.
+    pub fn iterations(&self) -> Vec<IterationSummary> {
+        (0..self.finished).map(|iteration| self.summary(iteration)).collect()
+    }
+
+    fn summary(&self, iteration: u32) -> IterationSummary {
+        let members: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.iteration == Some(iteration))
+            .filter_map(|candidate| Some((candidate.id, candidate.evaluation?)))
+            .collect();
+        let total: f64 = members.iter().map(|(_, evaluation)| evaluation.accuracy).sum();
+        IterationSummary {
+            iteration,
+            evaluated: members.len(),
+            mean_accuracy: (!members.is_empty()).then(|| total / members.len() as f64),
+            best: best_of(members),
+        }
+    }
+
+    /// The best candidate evaluated so far; among equals the one known longest.
+    pub fn best(&self) -> Option<CandidateId> {
+        best_of(self.evaluated().map(|(id, _, evaluation)| (id, evaluation)))
+    }
+
+    /// What the evaluations so far say about each node of the template.
+    pub fn fitness(&self) -> Vec<NodeFitness> {
+        let model = self.model();
+        let mut counts = vec![0; self.graph.len()];
+        let mut total = 0_usize;
+        for (_, mask, _) in self.evaluated() {
+            total += 1;
+            for node in mask.iter() {
+                counts[node] += 1;
+            }
+        }
+        counts
+            .into_iter()
+            .enumerate()
+            .map(|(node, count)| {
+                let (fitness, uncertainty) = match model.effect(node) {
+                    Some((effect, before)) => {
+                        (effect.probability_positive(), (effect.variance / before).sqrt().min(1.0))
+                    }
+                    None => (0.5, 1.0),
+                };
+                NodeFitness { fitness, uncertainty, frequency: count as f64 / total.max(1) as f64, count }
+            })
+            .collect()
+    }
+
+    /// The pairs of nodes that the evaluations say do best (or worst) together, at most `count`, strongest
+    /// first.
+    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
+        if self.evaluated().next().is_none() {
+            return Vec::new();
+        }
+        self.model().synergies(&self.graph, count)
+    }
+
+    fn model(&self) -> Model<'_> {
+        let data: Vec<_> = self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
+        Model::fit(&self.features, Default::default(), &data)
+    }
+
+    fn evaluated(&self) -> impl Iterator<Item = (CandidateId, &Mask, Evaluation)> {
+        self.candidates.iter().filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
+    }
+
+    fn empty(graph: Arc<Graph>, seed: u64) -> Self {
+        Self {
+            features: Features::new(&graph),
+            graph,
+            seed,
+            form: Arc::new(candidate::canonical),
+            candidates: Vec::new(),
+            by_mask: HashMap::new(),
+            pool: 0,
+            finished: 0,
+        }
+    }
+
+    fn next_id(&self) -> CandidateId {
+        CandidateId(u32::try_from(self.candidates.len()).expect("memory ends long before four thousand million candidates"))
+    }
+
+    fn push(&mut self, entry: Recorded) -> CandidateId {
+        let id = self.next_id();
+        let Recorded { mask, parents, iteration, evaluation } = entry;
+        let cost = self.graph.total_cost(mask.iter());
+        self.by_mask.insert(mask.clone(), id);
+        self.candidates.push(Candidate { id, mask, parents, iteration, evaluation, cost });
+        id
+    }
+
+    /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
+    fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
+        let new = candidate::problem(&self.graph, &mask).is_none() && seen.insert((self.form)(&self.graph, &mask));
+        if new {
+            self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
+        }
+        new
+    }
+}
+
+fn best_of(evaluated: impl IntoIterator<Item = (CandidateId, Evaluation)>) -> Option<CandidateId> {
+    evaluated.into_iter().max_by(|(a, x), (b, y)| x.compare(y).then(b.cmp(a))).map(|(id, _)| id)
+}

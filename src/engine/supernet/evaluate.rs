@@ -1,0 +1,272 @@
+//! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
+//! then it classifies validation images.
+
+use super::{Misfit, Supernet, layers::Statistics};
+use crate::engine::{
+    data::{Dataset, Split},
+    mask::Mask,
+    search::Evaluation,
+    seed,
+};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
+use thiserror::Error;
+
+/// How much data an evaluation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationSettings {
+    /// Validation images, at most; all where there are fewer.
+    pub images: usize,
+    /// Training batches from which a candidate's batch-norm statistics are gathered; with 0, the running
+    /// statistics of training are used, which mix those of all candidates.
+    pub recalibration_batches: usize,
+    /// Images that are run at once.
+    pub batch_size: usize,
+}
+
+impl Default for EvaluationSettings {
+    fn default() -> Self {
+        Self { images: 1000, recalibration_batches: 4, batch_size: 128 }
+    }
+}
+
+/// An evaluation did not come to its end.
+#[derive(Debug, Error)]
+pub enum EvaluationError {
+    /// Somebody asked to stop.
+    #[error("the evaluation was stopped")]
+    Stopped,
+    /// Data and template do not belong together.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// The device failed.
+    #[error("the device failed while evaluating a candidate: {0}")]
+    Device(String),
+}
+
+/// Images on the device with their labels on the host.
+struct Batch {
+    // [batch, channels, height, width]
+    images: Tensor<4>,
+    labels: Vec<i32>,
+}
+
+/// Validation and recalibration images on the device, the same for all candidates.
+pub struct Evaluator {
+    validation: Vec<Batch>,
+    // Batches of equal size.
+    recalibration: Vec<Tensor<4>>,
+}
+
+impl Evaluator {
+    /// Puts the images on the supernet's device. Which ones, where there are more than the settings ask
+    /// for, depends on `seed` only.
+    ///
+    /// # Errors
+    /// When the data does not fit the template.
+    pub fn new(
+        supernet: &Supernet,
+        data: &Dataset,
+        settings: EvaluationSettings,
+        seed: u64,
+    ) -> Result<Self, EvaluationError> {
+        supernet.check_data(data)?;
+        let batch_size = settings.batch_size.max(1);
+        let choose = |split: Split, most: usize| {
+            let mut indices: Vec<_> = (0..data.split(split).len()).collect();
+            indices.shuffle(&mut seed::rng(seed, &format!("evaluation/{split:?}"), 0));
+            indices.truncate(most);
+            indices
+        };
+        let validation: Vec<_> = choose(Split::Val, settings.images.max(1))
+            .chunks(batch_size)
+            .map(|indices| load(data, Split::Val, indices, supernet.device()))
+            .collect();
+        let indices =
+            choose(Split::Train, settings.recalibration_batches.saturating_mul(batch_size));
+        // Batches count alike, so they must be of one size: a small rest is left out.
+        let size = batch_size.min(indices.len()).max(1);
+        let recalibration: Vec<_> = indices
+            .chunks_exact(size)
+            .map(|indices| load(data, Split::Train, indices, supernet.device()).images)
+            .collect();
+        Ok(Self { validation, recalibration })
+    }
+
+    /// Accuracy and loss of the valid candidate `mask`. The supernet stays as it is.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Stopped`] soon after `stop` becomes true (it is looked at between batches), or
+    /// when the device fails.
+    pub fn evaluate(
+        &self,
+        supernet: &Supernet,
+        mask: &Mask,
+        stop: &AtomicBool,
+    ) -> Result<Evaluation, EvaluationError> {
+        let statistics = self.recalibrate(supernet, mask, stop)?;
+        let mut tally = Tally::default();
+        for batch in &self.validation {
+            tally.add(supernet, mask, batch, &statistics, stop)?;
+        }
+        Ok(tally.finish())
+    }
+
+    /// Mean accuracy and loss when the validation batches are dealt out among `masks`: one look at each
+    /// image, whatever their number.
+    pub(in crate::engine) fn evaluate_dealt_out(
+        &self,
+        supernet: &Supernet,
+        masks: &[Mask],
+        stop: &AtomicBool,
+    ) -> Result<Evaluation, EvaluationError> {
+        let mut tally = Tally::default();
+        for (i, mask) in masks.iter().enumerate() {
+            let mut dealt = self.validation.iter().skip(i).step_by(masks.len()).peekable();
+            if dealt.peek().is_none() {
+                break;
+            }
+            let statistics = self.recalibrate(supernet, mask, stop)?;
+            for batch in dealt {
+                tally.add(supernet, mask, batch, &statistics, stop)?;
+            }
+        }
+        Ok(tally.finish())
+    }
+
+    /// The statistics that the batch normalisations of the candidate have on training images: the mean of
+    /// the batches' means, and the variance around it. Batch normalisations that the candidate does not
+    /// have keep their running statistics.
+    pub(super) fn recalibrate(
+        &self,
+        supernet: &Supernet,
+        mask: &Mask,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Statistics>, EvaluationError> {
+        let mut seen: Vec<Vec<Statistics>> = vec![Vec::new(); supernet.running.len()];
+        for images in &self.recalibration {
+            go_on(stop)?;
+            let (_, statistics) = supernet.forward_with_batch_statistics(mask, images.clone());
+            for (seen, statistics) in seen.iter_mut().zip(statistics) {
+                seen.extend(statistics);
+            }
+        }
+        Ok(seen
+            .iter()
+            .zip(&supernet.running)
+            .map(|(seen, running)| pool(seen).unwrap_or(running.clone()))
+            .collect())
+    }
+}
+
+/// Mean and variance over all batches together (law of total variance); `None` without batches.
+fn pool(batches: &[Statistics]) -> Option<Statistics> {
+    let share = 1.0 / batches.len() as f64;
+    let average = |values: &mut dyn Iterator<Item = Tensor<1>>| {
+        values.reduce(|sum, value| sum + value).map(|sum| sum.mul_scalar(share))
+    };
+    let mean = average(&mut batches.iter().map(|batch| batch.mean.clone()))?;
+    let variance = average(
+        &mut batches
+            .iter()
+            .map(|batch| batch.variance.clone() + (batch.mean.clone() - mean.clone()).square()),
+    )?;
+    Some(Statistics { mean, variance })
+}
+
+fn go_on(stop: &AtomicBool) -> Result<(), EvaluationError> {
+    if stop.load(Ordering::Relaxed) { Err(EvaluationError::Stopped) } else { Ok(()) }
+}
+
+fn load(data: &Dataset, split: Split, indices: &[usize], device: &Device) -> Batch {
+    let batch = data.batch(split, indices);
+    Batch {
+        images: Tensor::from_data(TensorData::new(batch.pixels, batch.shape), device),
+        labels: batch.labels,
+    }
+}
+
+/// Sums over validation images.
+#[derive(Default)]
+struct Tally {
+    images: usize,
+    right: usize,
+    loss: f64,
+}
+
+impl Tally {
+    fn add(
+        &mut self,
+        supernet: &Supernet,
+        mask: &Mask,
+        batch: &Batch,
+        statistics: &[Statistics],
+        stop: &AtomicBool,
+    ) -> Result<(), EvaluationError> {
+        go_on(stop)?;
+        let scores = supernet.forward_with_statistics(mask, batch.images.clone(), statistics);
+        let [_, classes] = scores.dims();
+        let scores = scores
+            .try_into_vec_as::<f32>()
+            .map_err(|error| EvaluationError::Device(error.to_string()))?;
+        // A few numbers an image: the host sums them up in double precision, whatever the device.
+        for (scores, &label) in scores.chunks_exact(classes).zip(&batch.labels) {
+            let label = label as usize;
+            let (best, loss) = judge(scores, label);
+            self.images += 1;
+            self.right += usize::from(best == label);
+            self.loss += loss;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Evaluation {
+        let images = self.images.max(1) as f64;
+        Evaluation { accuracy: self.right as f64 / images, loss: self.loss / images }
+    }
+}
+
+/// The class with the highest score (the first of equals) and the cross entropy of `label`.
+fn judge(scores: &[f32], label: usize) -> (usize, f64) {
+    let mut best = 0;
+    for (class, &score) in scores.iter().enumerate() {
+        if score > scores[best] {
+            best = class;
+        }
+    }
+    let highest = f64::from(scores[best]);
+    let sum: f64 = scores.iter().map(|&score| (f64::from(score) - highest).exp()).sum();
+    (best, highest + sum.ln() - f64::from(scores[label]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_class_and_the_cross_entropy_have_their_closed_forms() {
+        let (best, loss) = judge(&[0.0, 0.0, 3f32.ln(), 0.0, 0.0, 0.0, 0.0], 2);
+        assert_eq!(best, 2);
+        assert!((loss - 3f64.ln()).abs() < 1e-6, "{loss}");
+        assert_eq!(judge(&[1.0, 1.0], 0).0, 0);
+        assert!((judge(&[1000.0, 0.0], 1).1 - 1000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn pooled_statistics_are_those_of_all_images_together() {
+        let device = Device::flex();
+        let tensor = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device);
+        // Channel 0: batches {0, 2} and {4, 6}; channel 1: the same batch twice.
+        let batches = [
+            Statistics { mean: tensor([1.0, 5.0]), variance: tensor([1.0, 2.0]) },
+            Statistics { mean: tensor([5.0, 5.0]), variance: tensor([1.0, 2.0]) },
+        ];
+        let pooled = pool(&batches).expect("there are batches");
+        assert_eq!(pooled.mean.try_into_vec_as::<f32>().expect("two numbers"), [3.0, 5.0]);
+        assert_eq!(pooled.variance.try_into_vec_as::<f32>().expect("two numbers"), [5.0, 2.0]);
+        assert!(pool(&[]).is_none());
+    }
+}

@@ -1,0 +1,401 @@
+//! What each operation of a template does to tensors, and which parameters it needs for that.
+
+use super::init::Init;
+use crate::engine::template::{Graph, Op, Shape};
+use burn::tensor::{
+    Tensor, TensorData, activation,
+    module::{avg_pool2d, batch_norm_train, conv2d, linear, max_pool2d},
+    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// Keeps the variance of a batch normalisation away from zero, as in PyTorch.
+pub(super) const EPSILON: f64 = 1e-5;
+
+/// What travels along a link.
+#[derive(Clone, Debug)]
+pub(super) enum Activation {
+    /// `[batch, channels, height, width]`.
+    Image(Tensor<4>),
+    /// `[batch, features]`.
+    Flat(Tensor<2>),
+}
+
+impl Activation {
+    fn image(self) -> Tensor<4> {
+        match self {
+            Self::Image(x) => x,
+            Self::Flat(_) => {
+                unreachable!("a checked graph gives no flat vector to an image operation")
+            }
+        }
+    }
+
+    pub(super) fn flat(self) -> Tensor<2> {
+        match self {
+            Self::Flat(x) => x,
+            Self::Image(_) => {
+                unreachable!("a checked graph gives no image to an operation on vectors")
+            }
+        }
+    }
+
+    fn add(self, other: Self) -> Self {
+        match self {
+            Self::Image(x) => Self::Image(x + other.image()),
+            Self::Flat(x) => Self::Flat(x + other.flat()),
+        }
+    }
+
+    fn scale(self, factor: f64) -> Self {
+        match self {
+            Self::Image(x) => Self::Image(x.mul_scalar(factor)),
+            Self::Flat(x) => Self::Flat(x.mul_scalar(factor)),
+        }
+    }
+
+    /// The sum or the mean of what arrives at a node; `None` when nothing does.
+    pub(super) fn merge(incoming: Vec<Self>, sum: bool) -> Option<Self> {
+        let count = incoming.len();
+        let total = incoming.into_iter().reduce(Self::add)?;
+        Some(if sum || count == 1 { total } else { total.scale(1.0 / count as f64) })
+    }
+}
+
+/// Mean and population variance of every channel.
+#[derive(Clone, Debug)]
+pub(super) struct Statistics {
+    // [channels]
+    pub(super) mean: Tensor<1>,
+    // [channels]
+    pub(super) variance: Tensor<1>,
+}
+
+/// Which statistics batch normalisations use.
+pub(super) enum Norms<'a> {
+    /// Those of the batch itself; they are written into the list, which has a place for each batch
+    /// normalisation of the supernet.
+    Batch(&'a mut [Option<Statistics>]),
+    /// These, one for each batch normalisation of the supernet.
+    Fixed(&'a [Statistics]),
+}
+
+/// What a forward pass works with besides the images.
+pub(super) struct Pass<'a> {
+    /// The flat values of all parameters of the supernet, on an autodiff device where they are trained.
+    pub(super) values: &'a [Tensor<1>],
+    /// Where batch normalisations take mean and variance from.
+    pub(super) norms: Norms<'a>,
+    /// Where dropout masks are drawn; without it nothing is dropped.
+    pub(super) dropout: Option<&'a mut ChaCha8Rng>,
+}
+
+/// A convolution. Parameters are indices into the supernet's list.
+#[derive(Clone, Debug)]
+pub(super) struct Conv {
+    weight: usize,
+    bias: Option<usize>,
+    // [filters, channels, kernel, kernel]
+    shape: [usize; 4],
+    stride: usize,
+    padding: usize,
+}
+
+/// A batch normalisation.
+#[derive(Clone, Debug)]
+pub(super) struct BatchNorm {
+    gamma: usize,
+    beta: usize,
+    /// Its place among the batch normalisations of the supernet.
+    norm: usize,
+    channels: usize,
+}
+
+/// One operation with everything worked out. Operations that leave their input as it is have none.
+#[derive(Clone, Debug)]
+pub(super) enum Layer {
+    Block { conv: Option<Conv>, batch_norm: Option<BatchNorm>, relu: bool },
+    MaxPool { kernel: usize, stride: usize, padding: usize },
+    AveragePool { kernel: usize, stride: usize, padding: usize },
+    GlobalAveragePool,
+    // weight: [features, units]
+    Dense { weight: usize, bias: usize, shape: [usize; 2], relu: bool },
+    Flatten,
+    Dropout { rate: f64 },
+}
+
+/// A parameter that a supernet needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Parameter {
+    /// The node it belongs to.
+    pub(super) node: usize,
+    /// `<node id>.<op index>.<weight|bias|gamma|beta>`.
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) init: Init,
+}
+
+/// A batch normalisation's running statistics.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NormSlot {
+    /// The node it belongs to.
+    pub(super) node: usize,
+    /// `<node id>.<op index>`, to which `.mean` and `.var` are added.
+    pub(super) name: String,
+    pub(super) channels: usize,
+}
+
+/// How one node is computed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NodePlan {
+    /// Whether what arrives is summed up; otherwise its mean is taken.
+    pub(super) sum: bool,
+    pub(super) layers: Vec<Layer>,
+}
+
+/// How all nodes are computed, and the parameters that takes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    pub(super) nodes: Vec<NodePlan>,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) norms: Vec<NormSlot>,
+}
+
+impl Plan {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let mut plan = Self::default();
+        for (node, definition) in graph.nodes().iter().enumerate() {
+            let mut node_plan = NodePlan::default();
+            let mut shape = graph.input_shape(node);
+            for (place, op) in definition.ops.iter().enumerate() {
+                let name = format!("{}.{place}", definition.id);
+                let mut builder = Builder { plan: &mut plan, node, name };
+                node_plan.sum |= matches!(op, Op::Add);
+                node_plan.layers.extend(builder.layer(op, shape));
+                shape = Some(output_shape(op, shape));
+            }
+            plan.nodes.push(node_plan);
+        }
+        plan
+    }
+}
+
+/// What an operation of a checked graph makes of an image or vector of shape `input`.
+fn output_shape(op: &Op, input: Option<Shape>) -> Shape {
+    let window =
+        |[channels, height, width]: [usize; 3], kernel: usize, stride: usize, padding: usize| {
+            let side = |side: usize| (side + 2 * padding - kernel) / stride + 1;
+            Shape::Image([channels, side(height), side(width)])
+        };
+    match (op, input) {
+        (&Op::Input { shape }, _) => Shape::Image(shape),
+        (
+            &Op::ConvBlock { filters, kernel, stride, padding, conv: true, .. },
+            Some(Shape::Image([_, h, w])),
+        ) => window([filters, h, w], kernel, stride, padding.pixels(kernel)),
+        (
+            &(Op::MaxPool { kernel, stride, padding }
+            | Op::AveragePool { kernel, stride, padding }),
+            Some(Shape::Image(image)),
+        ) => window(image, kernel, stride, padding),
+        (Op::GlobalAveragePool, Some(Shape::Image([channels, ..]))) => Shape::Flat(channels),
+        (&Op::Dense { units, .. }, _) => Shape::Flat(units),
+        (Op::Flatten, Some(shape)) => Shape::Flat(shape.size()),
+        (_, shape) => shape.unwrap_or(Shape::Flat(0)),
+    }
+}
+
+/// Adds the parameters of one operation to a plan.
+struct Builder<'a> {
+    plan: &'a mut Plan,
+    node: usize,
+    name: String,
+}
+
+impl Builder<'_> {
+    fn parameter(&mut self, role: &str, shape: &[usize], init: Init) -> usize {
+        let name = format!("{}.{role}", self.name);
+        self.plan.parameters.push(Parameter { node: self.node, name, shape: shape.to_vec(), init });
+        self.plan.parameters.len() - 1
+    }
+
+    fn layer(&mut self, op: &Op, input: Option<Shape>) -> Option<Layer> {
+        match *op {
+            Op::ConvBlock { filters, kernel, stride, padding, bias, conv, batch_norm, relu } => {
+                let Some(Shape::Image([channels, ..])) = input else {
+                    unreachable!("a checked graph gives an image to a convolution block")
+                };
+                let conv = conv.then(|| {
+                    let shape = [filters, channels, kernel, kernel];
+                    let init = Init::Normal { fan_in: channels * kernel * kernel, relu };
+                    Conv {
+                        weight: self.parameter("weight", &shape, init),
+                        bias: bias.then(|| self.parameter("bias", &[filters], Init::Zeros)),
+                        shape,
+                        stride,
+                        padding: padding.pixels(kernel),
+                    }
+                });
+                let channels = if conv.is_some() { filters } else { channels };
+                let batch_norm = batch_norm.then(|| {
+                    let norm = self.plan.norms.len();
+                    self.plan.norms.push(NormSlot {
+                        node: self.node,
+                        name: self.name.clone(),
+                        channels,
+                    });
+                    BatchNorm {
+                        gamma: self.parameter("gamma", &[channels], Init::Ones),
+                        beta: self.parameter("beta", &[channels], Init::Zeros),
+                        norm,
+                        channels,
+                    }
+                });
+                Some(Layer::Block { conv, batch_norm, relu })
+            }
+            Op::MaxPool { kernel, stride, padding } => {
+                Some(Layer::MaxPool { kernel, stride, padding })
+            }
+            Op::AveragePool { kernel, stride, padding } => {
+                Some(Layer::AveragePool { kernel, stride, padding })
+            }
+            Op::GlobalAveragePool => Some(Layer::GlobalAveragePool),
+            Op::Dense { units, relu } => {
+                let features = input.map_or(0, Shape::size);
+                let shape = [features, units];
+                Some(Layer::Dense {
+                    weight: self.parameter(
+                        "weight",
+                        &shape,
+                        Init::Normal { fan_in: features, relu },
+                    ),
+                    bias: self.parameter("bias", &[units], Init::Zeros),
+                    shape,
+                    relu,
+                })
+            }
+            Op::Flatten => Some(Layer::Flatten),
+            Op::Dropout { rate } => Some(Layer::Dropout { rate }),
+            Op::Input { .. } | Op::Add | Op::Identity | Op::Output => None,
+        }
+    }
+}
+
+impl Layer {
+    pub(super) fn apply(&self, x: Activation, pass: &mut Pass<'_>) -> Activation {
+        match self {
+            Self::Block { conv, batch_norm, relu } => {
+                let x = block(x.image(), conv.as_ref(), batch_norm.as_ref(), pass);
+                Activation::Image(if *relu { activation::relu(x) } else { x })
+            }
+            &Self::MaxPool { kernel, stride, padding } => {
+                let options = MaxPoolOptions::new([kernel; 2])
+                    .with_stride([stride; 2])
+                    .with_padding([padding; 2]);
+                Activation::Image(max_pool2d(x.image(), options))
+            }
+            &Self::AveragePool { kernel, stride, padding } => {
+                let options = AvgPoolOptions::new([kernel; 2])
+                    .with_stride([stride; 2])
+                    .with_padding([padding; 2])
+                    .with_count_include_pad(false);
+                Activation::Image(avg_pool2d(x.image(), options))
+            }
+            Self::GlobalAveragePool => {
+                let x = x.image();
+                let [batch, channels, height, width] = x.dims();
+                let x = x.reshape([batch * channels, height * width]).mean_dim(1);
+                Activation::Flat(x.reshape([batch, channels]))
+            }
+            Self::Dense { weight, bias, shape, relu } => {
+                let weight = pass.values[*weight].clone().reshape(*shape);
+                let x = linear(x.flat(), weight, Some(pass.values[*bias].clone()));
+                Activation::Flat(if *relu { activation::relu(x) } else { x })
+            }
+            Self::Flatten => match x {
+                Activation::Image(x) => {
+                    let [batch, channels, height, width] = x.dims();
+                    Activation::Flat(x.reshape([batch, channels * height * width]))
+                }
+                flat @ Activation::Flat(_) => flat,
+            },
+            &Self::Dropout { rate } => match (&mut pass.dropout, x) {
+                (Some(rng), Activation::Image(x)) => Activation::Image(drop_out(x, rate, rng)),
+                (Some(rng), Activation::Flat(x)) => Activation::Flat(drop_out(x, rate, rng)),
+                (None, x) => x,
+            },
+        }
+    }
+}
+
+/// Convolution and batch normalisation, either of which may be missing.
+fn block(
+    x: Tensor<4>,
+    conv: Option<&Conv>,
+    batch_norm: Option<&BatchNorm>,
+    pass: &mut Pass<'_>,
+) -> Tensor<4> {
+    let values = pass.values;
+    let weight_and_bias = conv.map(|conv| {
+        let weight = values[conv.weight].clone().reshape(conv.shape);
+        (conv, weight, conv.bias.map(|bias| values[bias].clone()))
+    });
+    let Some(bn) = batch_norm else {
+        return match weight_and_bias {
+            Some((conv, weight, bias)) => conv.run(x, weight, bias),
+            None => x,
+        };
+    };
+    match &mut pass.norms {
+        Norms::Batch(seen) => {
+            let x = match weight_and_bias {
+                Some((conv, weight, bias)) => conv.run(x, weight, bias),
+                None => x,
+            };
+            let out =
+                batch_norm_train(x, values[bn.gamma].clone(), values[bn.beta].clone(), EPSILON);
+            let (mean, variance) = (out.mean.without_autodiff(), out.variance.without_autodiff());
+            seen[bn.norm] = Some(Statistics { mean, variance });
+            out.output
+        }
+        Norms::Fixed(statistics) => {
+            // With known statistics a batch normalisation is a factor and a summand a channel, and
+            // these go into the convolution before it, which makes it free.
+            let Statistics { mean, variance } = &statistics[bn.norm];
+            let scale = values[bn.gamma].clone() / variance.clone().add_scalar(EPSILON).sqrt();
+            let shift = values[bn.beta].clone() - mean.clone() * scale.clone();
+            match weight_and_bias {
+                Some((conv, weight, bias)) => {
+                    let shift = match bias {
+                        Some(bias) => shift + bias * scale.clone(),
+                        None => shift,
+                    };
+                    conv.run(x, weight * scale.reshape([bn.channels, 1, 1, 1]), Some(shift))
+                }
+                None => {
+                    let shape = [1, bn.channels, 1, 1];
+                    x * scale.reshape(shape) + shift.reshape(shape)
+                }
+            }
+        }
+    }
+}
+
+impl Conv {
+    fn run(&self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], 1);
+        conv2d(x, weight, bias, options)
+    }
+}
+
+/// Zeroes each value with probability `rate` and scales the rest up, so that the mean stays. The mask
+/// is drawn here and not by the backend, whose generators differ from device to device.
+fn drop_out<const D: usize>(x: Tensor<D>, rate: f64, rng: &mut ChaCha8Rng) -> Tensor<D> {
+    let kept = (1.0 / (1.0 - rate)) as f32;
+    let shape = x.shape();
+    let mask: Vec<f32> =
+        (0..shape.num_elements()).map(|_| if rng.random_bool(rate) { 0.0 } else { kept }).collect();
+    let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
+    x * mask
+}

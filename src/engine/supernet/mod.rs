@@ -1,0 +1,328 @@
+//! The supernet: all nodes of a template with their shared weights, of which any candidate can be run.
+//!
+//! A [`Supernet`] holds weights and running statistics and knows how to run a candidate; an
+//! [`Evaluator`] holds the validation images and says how good a candidate is with the weights it
+//! inherits. Training is in [`training`](crate::engine::training).
+//!
+//! Parameters are kept as flat vectors in one list, so that initialisation, optimiser and weight files
+//! treat all of them alike; each operation gives them their shape where it uses them.
+
+mod evaluate;
+mod init;
+mod layers;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(in crate::engine) mod toy;
+mod weights;
+
+pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
+pub use weights::WeightsError;
+
+pub(in crate::engine) use weights::{TensorFile, TensorWriter};
+
+use crate::engine::{data::Dataset, mask::Mask, template::Graph};
+use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError, activation::log_softmax};
+use layers::{Activation, Norms, Pass, Plan, Statistics};
+use rand_chacha::ChaCha8Rng;
+use std::{collections::BTreeMap, fmt, sync::Arc};
+use thiserror::Error;
+
+/// Share of a batch's statistics in the running ones, as in PyTorch.
+const MOMENTUM: f64 = 0.1;
+
+/// A template with shared weights, on one device.
+pub struct Supernet {
+    graph: Arc<Graph>,
+    device: Device,
+    plan: Plan,
+    // One a parameter, flat, never on an autodiff device.
+    values: Vec<Tensor<1>>,
+    // One a batch normalisation.
+    running: Vec<Statistics>,
+}
+
+/// Loss and gradients of one training batch.
+pub(in crate::engine) struct Gradients {
+    /// Mean cross entropy.
+    pub(in crate::engine) loss: f64,
+    /// The gradient of each parameter that took part, by index into the list of parameters.
+    pub(in crate::engine) of_parameters: Vec<(usize, Tensor<1>)>,
+    /// What the batch normalisations saw.
+    statistics: Vec<Option<Statistics>>,
+}
+
+/// A data set does not fit a template.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Misfit {
+    /// The images have another shape than the template's input.
+    #[error(
+        "the template `{template}` takes images of {}, the data set has images of {}; \
+         change the shape of the input brick, or choose other data", shape(*.wanted), shape(*.found)
+    )]
+    Shape {
+        /// The template's name.
+        template: String,
+        /// Channels, height, width that the template takes.
+        wanted: [usize; 3],
+        /// Channels, height, width of the data.
+        found: [usize; 3],
+    },
+    /// The data has more classes than the template tells apart.
+    #[error(
+        "the template `{template}` tells {wanted} classes apart, the data set has {found}; \
+         give the last dense brick {found} units"
+    )]
+    Classes {
+        /// The template's name.
+        template: String,
+        /// Values at the template's output.
+        wanted: usize,
+        /// Classes of the data.
+        found: usize,
+    },
+}
+
+fn shape([channels, height, width]: [usize; 3]) -> String {
+    format!("{channels}×{height}×{width}")
+}
+
+impl Supernet {
+    /// A supernet whose weights are drawn with `seed`: the same on every device.
+    pub fn new(graph: Arc<Graph>, seed: u64, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let plan = Plan::new(&graph);
+        let values = init::values(&plan.parameters, &graph, seed)
+            .into_iter()
+            .map(|values| vector(values, &device))
+            .collect();
+        let running = plan
+            .norms
+            .iter()
+            .map(|norm| Statistics {
+                mean: Tensor::zeros([norm.channels], &device),
+                variance: Tensor::ones([norm.channels], &device),
+            })
+            .collect();
+        Self { graph, device, plan, values, running }
+    }
+
+    /// The template.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether images and classes of `data` fit the template.
+    ///
+    /// # Errors
+    /// When they do not, with the fix.
+    pub fn check_data(&self, data: &Dataset) -> Result<(), Misfit> {
+        let template = self.graph.template().name.clone();
+        let (wanted, found) = (self.graph.image_shape(), data.shape());
+        if wanted != found {
+            return Err(Misfit::Shape { template, wanted, found });
+        }
+        let (wanted, found) = (self.graph.classes(), data.classes);
+        if wanted < found {
+            return Err(Misfit::Classes { template, wanted, found });
+        }
+        Ok(())
+    }
+
+    /// Takes over weights and running statistics of every node that is the same in `previous`: same id,
+    /// operations and input shape. Says which nodes these are; the others keep what they have.
+    pub fn inherit(&mut self, previous: &Self) -> Mask {
+        let mut inherited = Mask::empty(self.graph.len());
+        for node in 0..self.graph.len() {
+            let Some(from) = previous.graph.index_of(self.graph.id(node)) else { continue };
+            let same_ops = self.graph.nodes()[node].ops == previous.graph.nodes()[from].ops;
+            if same_ops && self.graph.input_shape(node) == previous.graph.input_shape(from) {
+                inherited.insert(node);
+            }
+        }
+        // Names begin with the node's id, and equal operations have equal parameters.
+        let old: BTreeMap<_, _> = previous.parameter_names().zip(&previous.values).collect();
+        for (parameter, value) in self.plan.parameters.iter().zip(&mut self.values) {
+            if let (true, Some(&old)) =
+                (inherited.contains(parameter.node), old.get(parameter.name.as_str()))
+            {
+                *value = old.clone().to_device(&self.device);
+            }
+        }
+        let old: BTreeMap<_, _> = previous
+            .plan
+            .norms
+            .iter()
+            .map(|norm| norm.name.as_str())
+            .zip(&previous.running)
+            .collect();
+        for (norm, running) in self.plan.norms.iter().zip(&mut self.running) {
+            if let (true, Some(old)) = (inherited.contains(norm.node), old.get(norm.name.as_str()))
+            {
+                running.mean = old.mean.clone().to_device(&self.device);
+                running.variance = old.variance.clone().to_device(&self.device);
+            }
+        }
+        inherited
+    }
+
+    /// The names of all parameters.
+    pub(in crate::engine) fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        self.plan.parameters.iter().map(|parameter| parameter.name.as_str())
+    }
+
+    /// The flat value of each parameter, in the order of [`Self::parameter_names`].
+    pub(in crate::engine) fn values(&self) -> &[Tensor<1>] {
+        &self.values
+    }
+
+    /// The same, to change them.
+    pub(in crate::engine) fn values_mut(&mut self) -> &mut [Tensor<1>] {
+        &mut self.values
+    }
+
+    /// Runs the candidate `mask` on `images`, `[batch, channels, height, width]`, node by node.
+    /// Returns the class scores, `[batch, classes]`.
+    ///
+    /// # Panics
+    /// If the candidate is not valid in the sense of [`candidate::problem`](crate::engine::candidate::problem).
+    fn forward(&self, mask: &Mask, images: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<2> {
+        let graph = &*self.graph;
+        // An activation is dropped with its last reader, which may then work in place.
+        let mut readers: Vec<_> = (0..graph.len())
+            .map(|node| graph.targets(node).iter().filter(|&&target| mask.contains(target)).count())
+            .collect();
+        let mut made: Vec<Option<Activation>> = vec![None; graph.len()];
+        let mut images = Some(Activation::Image(images));
+        for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
+            let incoming = graph
+                .sources(node)
+                .iter()
+                .filter(|&&source| mask.contains(source))
+                .filter_map(|&source| {
+                    readers[source] -= 1;
+                    if readers[source] == 0 { made[source].take() } else { made[source].clone() }
+                });
+            let plan = &self.plan.nodes[node];
+            let input = Activation::merge(incoming.collect(), plan.sum).or_else(|| images.take());
+            let Some(input) = input else {
+                panic!("node `{}` of the candidate is not fed", graph.id(node))
+            };
+            let output = plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass));
+            if node == graph.output() {
+                return output.flat();
+            }
+            made[node] = Some(output);
+        }
+        panic!("the candidate does not reach the output")
+    }
+
+    /// Class scores with the statistics of the batch itself, and these statistics.
+    fn forward_with_batch_statistics(
+        &self,
+        mask: &Mask,
+        images: Tensor<4>,
+    ) -> (Tensor<2>, Vec<Option<Statistics>>) {
+        let mut seen = vec![None; self.plan.norms.len()];
+        let mut pass = Pass { values: &self.values, norms: Norms::Batch(&mut seen), dropout: None };
+        let scores = self.forward(mask, images, &mut pass);
+        (scores, seen)
+    }
+
+    /// Class scores with given statistics, one for each batch normalisation.
+    fn forward_with_statistics(
+        &self,
+        mask: &Mask,
+        images: Tensor<4>,
+        statistics: &[Statistics],
+    ) -> Tensor<2> {
+        let mut pass =
+            Pass { values: &self.values, norms: Norms::Fixed(statistics), dropout: None };
+        self.forward(mask, images, &mut pass)
+    }
+
+    /// Cross entropy of the candidate `mask` on one batch, and its gradients. Nothing is changed.
+    ///
+    /// `images` is `[batch, channels, height, width]`, `labels` has a class for each. There are no gradients
+    /// of a loss that is not finite.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(in crate::engine) fn gradients(
+        &self,
+        mask: &Mask,
+        images: Tensor<4>,
+        labels: &[i32],
+        dropout: &mut ChaCha8Rng,
+    ) -> Result<Gradients, TensorReadError> {
+        let kept = |parameter: usize| mask.contains(self.plan.parameters[parameter].node);
+        let leaves: Vec<_> = self
+            .values
+            .iter()
+            .enumerate()
+            .map(
+                |(i, value)| {
+                    if kept(i) { value.clone().autodiff().require_grad() } else { value.clone() }
+                },
+            )
+            .collect();
+        let mut statistics = vec![None; self.plan.norms.len()];
+        let mut pass =
+            Pass { values: &leaves, norms: Norms::Batch(&mut statistics), dropout: Some(dropout) };
+        let scores = self.forward(mask, images, &mut pass);
+        let loss = cross_entropy(scores, labels, &self.device);
+        let value = f64::from(loss.clone().without_autodiff().try_into_scalar::<f32>()?);
+        let mut of_parameters = Vec::new();
+        // A template without parameters has nothing to differentiate.
+        if value.is_finite() && loss.is_tracked() {
+            let mut gradients = loss.backward();
+            for (i, leaf) in leaves.iter().enumerate() {
+                if let Some(gradient) = leaf.grad_remove(&mut gradients) {
+                    of_parameters.push((i, gradient));
+                }
+            }
+        }
+        Ok(Gradients { loss: value, of_parameters, statistics })
+    }
+
+    /// Moves the running statistics towards what a training batch showed.
+    pub(in crate::engine) fn update_running(&mut self, gradients: &Gradients) {
+        for (running, seen) in self.running.iter_mut().zip(&gradients.statistics) {
+            let Some(Statistics { mean, variance }) = seen else { continue };
+            let blend = |old: &Tensor<1>, new: &Tensor<1>| {
+                old.clone().mul_scalar(1.0 - MOMENTUM) + new.clone().mul_scalar(MOMENTUM)
+            };
+            running.mean = blend(&running.mean, mean);
+            running.variance = blend(&running.variance, variance);
+        }
+    }
+}
+
+impl fmt::Debug for Supernet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: usize =
+            self.plan.parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
+        let name = &self.graph.template().name;
+        write!(f, "supernet of `{name}` with {parameters} parameters on {:?}", self.device)
+    }
+}
+
+/// Mean over the batch of the negative logarithm of the probability given to the right class.
+///
+/// `scores` is `[batch, classes]`.
+fn cross_entropy(scores: Tensor<2>, labels: &[i32], device: &Device) -> Tensor<1> {
+    let classes = TensorData::new(labels.to_vec(), [labels.len(), 1]);
+    let classes = Tensor::<2, Int>::from_data(classes, device);
+    log_softmax(scores, 1).gather(1, classes).mean().neg()
+}
+
+/// A vector on `device`.
+pub(in crate::engine) fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}

@@ -1,0 +1,481 @@
+//! Values of single operations against closed forms, and what a supernet promises as a whole.
+
+use super::{
+    layers::EPSILON,
+    toy::{bars, block, chain, graph, noise, small_vgg, tensor},
+    *,
+};
+use crate::engine::{
+    seed,
+    template::{Op, Padding},
+};
+use std::sync::atomic::AtomicBool;
+
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+fn supernet(graph: &Arc<Graph>) -> Supernet {
+    Supernet::new(graph.clone(), 1, &Device::flex())
+}
+
+fn full(supernet: &Supernet) -> Mask {
+    Mask::full(supernet.graph.len())
+}
+
+fn mask(graph: &Graph, ids: &[&str]) -> Mask {
+    Mask::from_nodes(graph.len(), ids.iter().map(|&id| graph.index_of(&id.into()).expect("a node")))
+}
+
+fn place(supernet: &Supernet, name: &str) -> usize {
+    supernet.parameter_names().position(|found| found == name).expect("a parameter")
+}
+
+fn set(supernet: &mut Supernet, name: &str, values: Vec<f32>) {
+    let place = place(supernet, name);
+    supernet.values[place] = vector(values, &Device::flex());
+}
+
+fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.try_to_vec_as().expect("floats")
+}
+
+/// Scores of the full template with running statistics.
+fn scores(supernet: &Supernet, images: Tensor<4>) -> Vec<f32> {
+    numbers(&supernet.forward_with_statistics(&full(supernet), images, &supernet.running))
+}
+
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= tolerance, "at {i}: {a} instead of {b}\n{found:?}\n{expected:?}");
+    }
+}
+
+/// An input, one operation, a flatten and the output.
+fn single(shape: [usize; 3], op: Op) -> Arc<Graph> {
+    let flatten = [Op::Flatten, Op::Output];
+    chain(&[("in", &[Op::Input { shape }]), ("op", &[op]), ("out", &flatten)])
+}
+
+#[test]
+fn convolutions_follow_the_definition() {
+    for (kernel, stride, padding) in [
+        (3, 1, Padding::Same),
+        (2, 2, Padding::Valid),
+        (5, 2, Padding::Pixels(1)),
+        (1, 1, Padding::Same),
+    ] {
+        let (batch, channels, side, filters) = (2, 3, 6, 4);
+        let op = Op::ConvBlock {
+            filters,
+            kernel,
+            stride,
+            padding,
+            bias: true,
+            conv: true,
+            batch_norm: false,
+            relu: true,
+        };
+        let mut supernet = supernet(&single([channels, side, side], op));
+        let (weight, bias) = (noise(filters * channels * kernel * kernel, 0), noise(filters, 1));
+        set(&mut supernet, "op.0.weight", weight.clone());
+        set(&mut supernet, "op.0.bias", bias.clone());
+        let x = noise(batch * channels * side * side, 2);
+        let pad = padding.pixels(kernel);
+        let out = (side + 2 * pad - kernel) / stride + 1;
+        let mut expected = Vec::new();
+        for n in 0..batch {
+            for f in 0..filters {
+                for (row, column) in
+                    (0..out).flat_map(|row| (0..out).map(move |column| (row, column)))
+                {
+                    let mut sum = bias[f];
+                    for c in 0..channels {
+                        for (i, j) in (0..kernel).flat_map(|i| (0..kernel).map(move |j| (i, j))) {
+                            let (y, x_place) = (row * stride + i, column * stride + j);
+                            if (pad..side + pad).contains(&y)
+                                && (pad..side + pad).contains(&x_place)
+                            {
+                                let pixel =
+                                    x[((n * channels + c) * side + y - pad) * side + x_place - pad];
+                                sum +=
+                                    pixel * weight[((f * channels + c) * kernel + i) * kernel + j];
+                            }
+                        }
+                    }
+                    expected.push(sum.max(0.0));
+                }
+            }
+        }
+        assert_close(&scores(&supernet, tensor(x, [batch, channels, side, side])), &expected, 1e-5);
+    }
+}
+
+#[test]
+fn poolings_leave_their_padding_out() {
+    let image = [-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0];
+    let run = |op| scores(&supernet(&single([1, 3, 3], op)), tensor(image.to_vec(), [1, 1, 3, 3]));
+    assert_close(
+        &run(Op::MaxPool { kernel: 2, stride: 2, padding: 1 }),
+        &[-1.0, -2.0, -4.0, -5.0],
+        0.0,
+    );
+    assert_close(
+        &run(Op::AveragePool { kernel: 2, stride: 2, padding: 1 }),
+        &[-1.0, -2.5, -5.5, -7.0],
+        1e-6,
+    );
+    assert_close(
+        &run(Op::MaxPool { kernel: 2, stride: 1, padding: 0 }),
+        &[-1.0, -2.0, -4.0, -5.0],
+        0.0,
+    );
+    assert_close(&run(Op::GlobalAveragePool), &[-5.0], 1e-6);
+}
+
+#[test]
+fn a_dense_layer_multiplies_adds_and_cuts_off() {
+    let mut supernet = supernet(&chain(&[
+        ("in", &[Op::Input { shape: [1, 1, 2] }]),
+        ("fc", &[Op::Flatten, Op::Dense { units: 3, relu: true }]),
+        ("out", &[Op::Output]),
+    ]));
+    // Rows are inputs, columns units.
+    set(&mut supernet, "fc.1.weight", vec![1.0, 2.0, -3.0, 10.0, 20.0, -30.0]);
+    set(&mut supernet, "fc.1.bias", vec![0.5, 0.0, 0.0]);
+    assert_close(
+        &scores(&supernet, tensor(vec![1.0, 2.0], [1, 1, 1, 2])),
+        &[21.5, 42.0, 0.0],
+        1e-6,
+    );
+}
+
+#[test]
+fn batch_norm_uses_the_batch_in_training_and_given_statistics_otherwise() {
+    for conv in [false, true] {
+        let op = Op::ConvBlock {
+            filters: 2,
+            kernel: 1,
+            stride: 1,
+            padding: Padding::Same,
+            bias: conv,
+            conv,
+            batch_norm: true,
+            relu: false,
+        };
+        let mut supernet = supernet(&single([2, 2, 2], op));
+        if conv {
+            // Channel 0 is passed on as 2 x + 1, channel 1 as -x.
+            set(&mut supernet, "op.0.weight", vec![2.0, 0.0, 0.0, -1.0]);
+            set(&mut supernet, "op.0.bias", vec![1.0, 0.0]);
+        }
+        let convolved = |value: f32, channel: usize| match (conv, channel) {
+            (false, _) => value,
+            (true, 0) => 2.0 * value + 1.0,
+            (true, _) => -value,
+        };
+        let (gamma, beta) = ([1.5, -0.5], [0.25, 4.0]);
+        set(&mut supernet, "op.0.gamma", gamma.to_vec());
+        set(&mut supernet, "op.0.beta", beta.to_vec());
+        let x = noise(3 * 2 * 4, 7);
+        let channel = |i: usize| i / 4 % 2;
+        let of = |c: usize| {
+            x.iter()
+                .enumerate()
+                .filter(move |&(i, _)| channel(i) == c)
+                .map(move |(_, &v)| convolved(v, c))
+        };
+        let mean = [0, 1].map(|c| of(c).sum::<f32>() / 12.0);
+        let variance = [0, 1].map(|c| of(c).map(|v| (v - mean[c]).powi(2)).sum::<f32>() / 12.0);
+        let expected = |mean: [f32; 2], variance: [f32; 2]| -> Vec<f32> {
+            let value = |(i, &v): (usize, &f32)| {
+                let c = channel(i);
+                (convolved(v, c) - mean[c]) / (variance[c] + EPSILON as f32).sqrt() * gamma[c]
+                    + beta[c]
+            };
+            x.iter().enumerate().map(value).collect()
+        };
+        let images = tensor(x.clone(), [3, 2, 2, 2]);
+        let (trained, seen) =
+            supernet.forward_with_batch_statistics(&full(&supernet), images.clone());
+        assert_close(&numbers(&trained), &expected(mean, variance), 1e-5);
+        let seen = seen[0].clone().expect("was seen");
+        assert_close(&numbers(&seen.mean), &mean, 1e-6);
+        assert_close(&numbers(&seen.variance), &variance, 1e-6);
+        let (given_mean, given_variance) = ([0.5, -2.0], [4.0, 0.25]);
+        supernet.running[0] = Statistics {
+            mean: vector(given_mean.to_vec(), &Device::flex()),
+            variance: vector(given_variance.to_vec(), &Device::flex()),
+        };
+        assert_close(&scores(&supernet, images), &expected(given_mean, given_variance), 1e-5);
+    }
+}
+
+#[test]
+fn several_links_are_averaged_and_add_sums_them() {
+    let halves = |op: Op| {
+        let conv = Op::ConvBlock {
+            filters: 1,
+            kernel: 1,
+            stride: 1,
+            padding: Padding::Same,
+            bias: false,
+            conv: true,
+            batch_norm: false,
+            relu: false,
+        };
+        let graph = graph(
+            &[
+                ("in", 0, &[Op::Input { shape: [1, 1, 2] }]),
+                ("one", 1, std::slice::from_ref(&conv)),
+                ("ten", 1, &[conv]),
+                ("join", 2, &[op]),
+                ("out", 3, &[Op::Flatten, Op::Output]),
+            ],
+            &[
+                ("in", "one"),
+                ("in", "ten"),
+                ("in", "join"),
+                ("one", "join"),
+                ("ten", "join"),
+                ("join", "out"),
+            ],
+        );
+        let mut supernet = supernet(&graph);
+        set(&mut supernet, "one.0.weight", vec![1.0]);
+        set(&mut supernet, "ten.0.weight", vec![10.0]);
+        move |ids: &[&str]| {
+            let images = tensor(vec![1.0, -2.0], [1, 1, 1, 2]);
+            numbers(&supernet.forward_with_statistics(
+                &mask(&supernet.graph, ids),
+                images,
+                &supernet.running,
+            ))
+        }
+    };
+    let (mean, sum) = (halves(Op::Identity), halves(Op::Add));
+    let all = ["in", "one", "ten", "join", "out"];
+    assert_close(&mean(&all), &[4.0, -8.0], 1e-6);
+    assert_close(&sum(&all), &[12.0, -24.0], 1e-6);
+    // Only what the candidate keeps counts.
+    let without_one = ["in", "ten", "join", "out"];
+    assert_close(&mean(&without_one), &[5.5, -11.0], 1e-6);
+    assert_close(&sum(&without_one), &[11.0, -22.0], 1e-6);
+    assert_close(&mean(&["in", "join", "out"]), &[1.0, -2.0], 0.0);
+}
+
+#[test]
+fn dropout_keeps_the_mean_in_training_and_does_nothing_otherwise() {
+    let supernet = supernet(&single([1, 100, 100], Op::Dropout { rate: 0.25 }));
+    let images = || Tensor::<4>::ones([1, 1, 100, 100], &Device::flex());
+    assert!(scores(&supernet, images()).iter().all(|&value| value == 1.0));
+    let mut rng = seed::rng(1, "test", 0);
+    let mut pass =
+        Pass { values: &supernet.values, norms: Norms::Fixed(&[]), dropout: Some(&mut rng) };
+    let values = numbers(&supernet.forward(&full(&supernet), images(), &mut pass));
+    assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
+    let dropped = values.iter().filter(|&&value| value == 0.0).count();
+    // Four standard deviations around 2500.
+    assert!((2327..=2673).contains(&dropped), "{dropped}");
+}
+
+#[test]
+fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
+    // Of `skip`, one output is read twice; `b` gets a mean of three.
+    let smooth = |filters| Op::ConvBlock {
+        filters,
+        kernel: 3,
+        stride: 1,
+        padding: Padding::Same,
+        bias: true,
+        conv: true,
+        batch_norm: true,
+        relu: false,
+    };
+    let graph = graph(
+        &[
+            ("in", 0, &[Op::Input { shape: [2, 4, 4] }]),
+            ("skip", 1, &[smooth(2)]),
+            ("a", 2, &[smooth(2), Op::AveragePool { kernel: 3, stride: 1, padding: 1 }]),
+            ("left out", 2, &[smooth(2)]),
+            ("b", 3, &[smooth(3), Op::GlobalAveragePool, Op::Dense { units: 3, relu: false }]),
+            ("out", 4, &[Op::Output]),
+        ],
+        &[
+            ("in", "skip"),
+            ("in", "b"),
+            ("skip", "a"),
+            ("skip", "left out"),
+            ("skip", "b"),
+            ("a", "b"),
+            ("left out", "b"),
+            ("b", "out"),
+        ],
+    );
+    let mut supernet = supernet(&graph);
+    let kept = mask(&graph, &["in", "skip", "a", "b", "out"]);
+    let (images, labels) = (tensor(noise(3 * 2 * 16, 0), [3, 2, 4, 4]), [0, 2, 1]);
+    let gradients = |supernet: &Supernet| {
+        let mut rng = seed::rng(1, "test", 0);
+        supernet.gradients(&kept, images.clone(), &labels, &mut rng).expect("the CPU answers")
+    };
+    let found = gradients(&supernet);
+    let expected: Vec<_> = (0..supernet.values.len())
+        .filter(|&i| kept.contains(supernet.plan.parameters[i].node))
+        .collect();
+    assert_eq!(found.of_parameters.iter().map(|&(i, _)| i).collect::<Vec<_>>(), expected);
+    for (i, gradient) in &found.of_parameters {
+        let gradient = numbers(gradient);
+        let original = numbers(&supernet.values[*i]);
+        for entry in [0, original.len() / 2, original.len() - 1] {
+            let mut loss_at = |change: f32| {
+                let mut values = original.clone();
+                values[entry] += change;
+                supernet.values[*i] = vector(values, &Device::flex());
+                gradients(&supernet).loss
+            };
+            let slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02;
+            let difference = (slope - f64::from(gradient[entry])).abs();
+            let name = &supernet.plan.parameters[*i].name;
+            assert!(difference < 1e-3, "{name}[{entry}]: {} instead of {slope}", gradient[entry]);
+        }
+        supernet.values[*i] = vector(original, &Device::flex());
+    }
+}
+
+#[test]
+fn recalibration_takes_the_statistics_of_the_data_and_disturbs_nothing() {
+    // A batch norm on the bare images: its statistics are those of the normalised pixels.
+    let bare = Op::ConvBlock {
+        filters: 1,
+        kernel: 1,
+        stride: 1,
+        padding: Padding::Same,
+        bias: false,
+        conv: false,
+        batch_norm: true,
+        relu: false,
+    };
+    let supernet = supernet(&chain(&[
+        ("in", &[Op::Input { shape: [1, 8, 8] }, bare]),
+        ("head", &[Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output]),
+    ]));
+    let data = bars(64, 30);
+    let before = supernet.to_bytes().expect("the CPU answers");
+    let settings = EvaluationSettings { images: 30, recalibration_batches: 4, batch_size: 16 };
+    let evaluator = Evaluator::new(&supernet, &data, settings, 0).expect("fits");
+    let statistics = evaluator.recalibrate(&supernet, &full(&supernet), &GO_ON).expect("goes on");
+    // All 64 training images took part, and normalisation gave them mean 0 and variance 1.
+    assert_close(&numbers(&statistics[0].mean), &[0.0], 1e-5);
+    assert_close(&numbers(&statistics[0].variance), &[1.0], 1e-4);
+    evaluator.evaluate(&supernet, &full(&supernet), &GO_ON).expect("goes on");
+    assert_eq!(supernet.to_bytes().expect("the CPU answers"), before);
+}
+
+#[test]
+fn evaluation_is_the_same_twice_and_stops_when_told_to() {
+    let supernet = supernet(&small_vgg());
+    let data = bars(64, 30);
+    let settings = EvaluationSettings { images: 20, recalibration_batches: 2, batch_size: 16 };
+    let evaluate = || {
+        let evaluator = Evaluator::new(&supernet, &data, settings, 0).expect("fits");
+        evaluator.evaluate(&supernet, &full(&supernet), &GO_ON).expect("goes on")
+    };
+    let first = evaluate();
+    assert_eq!(first, evaluate());
+    assert!(first.loss > 0.0 && (first.accuracy * 20.0).fract() == 0.0, "{first:?}");
+    let evaluator = Evaluator::new(&supernet, &data, settings, 0).expect("fits");
+    let stopped = evaluator.evaluate(&supernet, &full(&supernet), &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(EvaluationError::Stopped)), "{stopped:?}");
+}
+
+#[test]
+fn data_that_does_not_fit_is_refused_with_the_fix() {
+    let wide = supernet(&chain(&[
+        ("in", &[Op::Input { shape: [3, 8, 8] }]),
+        ("out", &[Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output]),
+    ]));
+    let error = wide.check_data(&bars(8, 8)).expect_err("three channels").to_string();
+    assert!(error.contains("3×8×8") && error.contains("1×8×8"), "{error}");
+    let narrow = supernet(&chain(&[
+        ("in", &[Op::Input { shape: [1, 8, 8] }]),
+        ("out", &[Op::Flatten, Op::Dense { units: 1, relu: false }, Op::Output]),
+    ]));
+    let error = narrow.check_data(&bars(8, 8)).expect_err("one class").to_string();
+    assert!(error.contains("2 units"), "{error}");
+}
+
+#[test]
+fn weights_start_the_same_for_equal_seeds_whatever_else_the_template_holds() {
+    let value = |supernet: &Supernet, name: &str| numbers(&supernet.values[place(supernet, name)]);
+    let (one, other) = (supernet(&small_vgg()), Supernet::new(small_vgg(), 2, &Device::flex()));
+    assert_ne!(value(&one, "b3.0.weight"), value(&other, "b3.0.weight"));
+    let alone = supernet(&chain(&[
+        ("in", &[Op::Input { shape: [4, 8, 8] }]),
+        ("b3", &[block(6, 3)]),
+        ("out", &[Op::GlobalAveragePool, Op::Output]),
+    ]));
+    assert_eq!(value(&one, "b3.0.weight"), value(&alone, "b3.0.weight"));
+    assert_eq!(value(&one, "b3.0.gamma"), [1.0; 6]);
+    assert_eq!(value(&one, "head.2.bias"), [0.0; 2]);
+}
+
+#[test]
+fn weights_come_back_bit_by_bit() {
+    let first = supernet(&small_vgg());
+    let bytes = first.to_bytes().expect("the CPU answers");
+    let mut second = Supernet::new(small_vgg(), 99, &Device::flex());
+    assert_ne!(second.to_bytes().expect("the CPU answers"), bytes);
+    second.load_bytes(&bytes).expect("the same template");
+    assert_eq!(second.to_bytes().expect("the CPU answers"), bytes);
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    for name in ["a3.0.weight", "a3.0.gamma", "a3.0.beta", "a3.0.mean", "a3.0.var", "head.2.bias"] {
+        file.tensor(name).expect(name);
+    }
+}
+
+#[test]
+fn weights_of_another_template_are_refused_and_change_nothing() {
+    let with = |ops: &[Op]| {
+        chain(&[
+            ("in", &[Op::Input { shape: [1, 8, 8] }]),
+            ("a", ops),
+            ("out", &[Op::GlobalAveragePool, Op::Output]),
+        ])
+    };
+    let mut target = supernet(&with(&[block(4, 3)]));
+    let before = target.to_bytes().expect("the CPU answers");
+    let bytes = |ops: &[Op]| supernet(&with(ops)).to_bytes().expect("the CPU answers");
+    let mut refused =
+        |bytes: &[u8]| target.load_bytes(bytes).expect_err("does not fit").to_string();
+    let message = refused(&bytes(&[block(4, 5)]));
+    assert!(message.contains("a.0.weight") && message.contains("[4, 1, 5, 5]"), "{message}");
+    let message = refused(&bytes(&[Op::Identity]));
+    assert!(message.contains("lack `a.0.weight`"), "{message}");
+    let message = refused(&bytes(&[block(4, 3), block(4, 3)]));
+    assert!(message.contains("`a.1.beta` and 4 more"), "{message}");
+    refused(b"no safetensors file");
+    refused(&before[..before.len() - 1]);
+    assert_eq!(target.to_bytes().expect("the CPU answers"), before);
+}
+
+#[test]
+fn an_edited_template_inherits_the_nodes_that_stayed() {
+    let old = supernet(&small_vgg());
+    // `a5` gets another kernel, `b1` goes; `b3` and the rest stay.
+    let mut template = small_vgg().template().clone();
+    template.nodes.retain(|node| node.id != "b1".into());
+    template.links.retain(|link| link.0 != "b1".into() && link.1 != "b1".into());
+    template.node_mut(&"a5".into()).expect("a node").ops = vec![block(4, 7)];
+    let graph = Arc::new(Graph::new(template).expect("still right"));
+    let mut new = Supernet::new(graph.clone(), 2, &Device::flex());
+    let inherited = new.inherit(&old);
+    assert_eq!(inherited, mask(&graph, &["in", "a3", "pool", "b3", "head", "out"]));
+    let fresh = Supernet::new(graph, 2, &Device::flex());
+    for (i, parameter) in new.plan.parameters.iter().enumerate() {
+        let source = if parameter.name.starts_with("a5") { &fresh } else { &old };
+        assert_eq!(
+            numbers(&new.values[i]),
+            numbers(&source.values[place(source, &parameter.name)])
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! Weights in safetensors files, checked against the template they are read for.
+
+use super::{Supernet, layers::Statistics, vector};
+use burn::tensor::Tensor;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// A weights file cannot be written or does not belong to the template.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// The bytes are no safetensors file.
+    #[error("not a safetensors file, or a damaged one: {0}; restore it, or train again")]
+    Format(#[from] safetensors::SafeTensorError),
+    /// A tensor is missing.
+    #[error("the weights lack `{0}`; they were saved for another template")]
+    Missing(String),
+    /// Tensors are left over.
+    #[error("the weights have `{}`{}, which the template does not; they were saved for another one",
+        .first, more(*.others))]
+    Unexpected {
+        /// The first of them.
+        first: String,
+        /// How many there are besides.
+        others: usize,
+    },
+    /// A tensor has another shape or number format.
+    #[error(
+        "`{name}` is {found} in the file, the template needs {wanted}; it was saved for another template"
+    )]
+    Unfit {
+        /// The tensor.
+        name: String,
+        /// What the template needs.
+        wanted: String,
+        /// What the file has.
+        found: String,
+    },
+    /// The device failed.
+    #[error("the weights cannot be read from the device: {0}")]
+    Device(String),
+}
+
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" and {others} more") }
+}
+
+impl Supernet {
+    /// All weights and running statistics as a safetensors file, named
+    /// `<node id>.<op index>.<weight|bias|gamma|beta|mean|var>`. Equal weights give equal bytes.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        let mut writer = TensorWriter::default();
+        for (parameter, value) in self.plan.parameters.iter().zip(&self.values) {
+            writer.tensor(parameter.name.clone(), &parameter.shape, value)?;
+        }
+        for (norm, Statistics { mean, variance }) in self.plan.norms.iter().zip(&self.running) {
+            writer.tensor(format!("{}.mean", norm.name), &[norm.channels], mean)?;
+            writer.tensor(format!("{}.var", norm.name), &[norm.channels], variance)?;
+        }
+        writer.finish()
+    }
+
+    /// Takes all weights and running statistics from what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the file is damaged, or names, shapes or number formats are not those of the template. Nothing
+    /// is changed then.
+    pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
+        let mut file = TensorFile::read(bytes)?;
+        let values = self
+            .plan
+            .parameters
+            .iter()
+            .map(|parameter| {
+                Ok(vector(file.take(&parameter.name, &parameter.shape)?, &self.device))
+            })
+            .collect::<Result<Vec<_>, WeightsError>>()?;
+        let running = self
+            .plan
+            .norms
+            .iter()
+            .map(|norm| {
+                let mut take = |role: &str| {
+                    let values = file.take(&format!("{}.{role}", norm.name), &[norm.channels])?;
+                    Ok::<_, WeightsError>(vector(values, &self.device))
+                };
+                Ok(Statistics { mean: take("mean")?, variance: take("var")? })
+            })
+            .collect::<Result<Vec<_>, WeightsError>>()?;
+        file.finish()?;
+        (self.values, self.running) = (values, running);
+        Ok(())
+    }
+}
+
+/// Gathers named tensors for a safetensors file.
+#[derive(Default)]
+pub(in crate::engine) struct TensorWriter {
+    tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+impl TensorWriter {
+    /// Adds a flat tensor under the given shape.
+    pub(in crate::engine) fn tensor(
+        &mut self,
+        name: String,
+        shape: &[usize],
+        value: &Tensor<1>,
+    ) -> Result<(), WeightsError> {
+        let values = value
+            .try_to_vec_as::<f32>()
+            .map_err(|error| WeightsError::Device(error.to_string()))?;
+        let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        self.tensors.push((name, Dtype::F32, shape.to_vec(), bytes));
+        Ok(())
+    }
+
+    /// Adds whole numbers.
+    pub(in crate::engine) fn numbers(&mut self, name: &str, numbers: &[u64]) {
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.tensors.push((name.to_owned(), Dtype::U64, vec![numbers.len()], bytes));
+    }
+
+    /// The file.
+    pub(in crate::engine) fn finish(&self) -> Result<Vec<u8>, WeightsError> {
+        let views = self
+            .tensors
+            .iter()
+            .map(|(name, dtype, shape, bytes)| {
+                Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, WeightsError>>()?;
+        Ok(safetensors::serialize(views, None)?)
+    }
+}
+
+/// A safetensors file from which every tensor must be taken.
+pub(in crate::engine) struct TensorFile<'a> {
+    file: SafeTensors<'a>,
+    left: BTreeSet<String>,
+}
+
+impl<'a> TensorFile<'a> {
+    pub(in crate::engine) fn read(bytes: &'a [u8]) -> Result<Self, WeightsError> {
+        let file = SafeTensors::deserialize(bytes)?;
+        let left = file.names().into_iter().map(str::to_owned).collect();
+        Ok(Self { file, left })
+    }
+
+    /// Whether a tensor of this name has not been taken yet.
+    pub(in crate::engine) fn has(&self, name: &str) -> bool {
+        self.left.contains(name)
+    }
+
+    /// The values of a tensor of 32-bit floats.
+    pub(in crate::engine) fn take(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, WeightsError> {
+        let (chunks, []) = self.view(name, Dtype::F32, shape)?.as_chunks() else {
+            unreachable!("safetensors checks the number of bytes");
+        };
+        Ok(chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    }
+
+    /// The whole numbers of a tensor.
+    pub(in crate::engine) fn take_numbers<const N: usize>(
+        &mut self,
+        name: &str,
+    ) -> Result<[u64; N], WeightsError> {
+        let (chunks, []) = self.view(name, Dtype::U64, &[N])?.as_chunks() else {
+            unreachable!("safetensors checks the number of bytes");
+        };
+        Ok(std::array::from_fn(|i| u64::from_le_bytes(chunks[i])))
+    }
+
+    fn view(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+    ) -> Result<&'a [u8], WeightsError> {
+        if !self.left.remove(name) {
+            return Err(WeightsError::Missing(name.to_owned()));
+        }
+        let view = self.file.tensor(name)?;
+        if (view.dtype(), view.shape()) != (dtype, shape) {
+            let describe = |dtype: Dtype, shape: &[usize]| format!("{dtype:?} {shape:?}");
+            return Err(WeightsError::Unfit {
+                name: name.to_owned(),
+                wanted: describe(dtype, shape),
+                found: describe(view.dtype(), view.shape()),
+            });
+        }
+        Ok(view.data())
+    }
+
+    /// Makes sure that nothing is left.
+    pub(in crate::engine) fn finish(self) -> Result<(), WeightsError> {
+        let others = self.left.len().saturating_sub(1);
+        match self.left.into_iter().next() {
+            Some(first) => Err(WeightsError::Unexpected { first, others }),
+            None => Ok(()),
+        }
+    }
+}

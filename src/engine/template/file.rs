@@ -1,0 +1,200 @@
+//! Scene files: templates as RON, made to be read and edited by hand.
+
+use super::{Graph, Problem, Template};
+use crate::engine::files::{self, WriteError};
+use ron::ser::PrettyConfig;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why a scene file could not be used.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is not a template in RON.
+    #[error("{name}:{line}:{column}: {message}")]
+    Parse {
+        /// The file, or what the text is otherwise known as.
+        name: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The template breaks a rule.
+    #[error("{}", list(name, problems))]
+    Invalid {
+        /// The file, or what the text is otherwise known as.
+        name: String,
+        /// Each problem with the line it is on, where one could be found.
+        problems: Vec<(Option<usize>, Problem)>,
+    },
+}
+
+fn list(name: &str, problems: &[(Option<usize>, Problem)]) -> String {
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|(line, problem)| match line {
+            Some(line) => format!("{name}:{line}: {problem}"),
+            None => format!("{name}: {problem}"),
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// Reads and checks the scene file at `path`.
+///
+/// # Errors
+/// When the file cannot be read, is not a template, or the template breaks a rule.
+pub fn load(path: &Path) -> Result<Graph, FileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// Reads and checks a template from its RON text; `name` stands in messages.
+///
+/// # Errors
+/// When the text is not a template or the template breaks a rule.
+pub fn parse(name: &str, text: &str) -> Result<Graph, FileError> {
+    let template: Template = ron::from_str(text).map_err(|error| FileError::Parse {
+        name: name.to_owned(),
+        line: error.span.start.line,
+        column: error.span.start.col,
+        message: error.code.to_string(),
+    })?;
+    Graph::new(template).map_err(|problems| FileError::Invalid {
+        name: name.to_owned(),
+        problems: problems.into_iter().map(|problem| (line_of(text, &problem), problem)).collect(),
+    })
+}
+
+/// The first line that names all of the problem's nodes (a link), else the one that defines the first.
+fn line_of(text: &str, problem: &Problem) -> Option<usize> {
+    let first = problem.nodes.first()?;
+    let quoted: Vec<_> = problem.nodes.iter().map(|id| format!("\"{id}\"")).collect();
+    let find = |wanted: &dyn Fn(&str) -> bool| text.lines().position(wanted).map(|line| line + 1);
+    find(&|line| quoted.len() > 1 && quoted.iter().all(|id| line.contains(id)))
+        .or_else(|| find(&|line| line.contains(&format!("id: \"{first}\""))))
+        .or_else(|| find(&|line| line.contains(&quoted[0])))
+}
+
+/// The template as RON text, one node and one link a line.
+///
+/// # Errors
+/// When a value cannot be written as RON, which no template built by this program has.
+pub fn to_ron(template: &Template) -> Result<String, ron::Error> {
+    let config = PrettyConfig::new().depth_limit(2).struct_names(false);
+    Ok(ron::ser::to_string_pretty(template, config)? + "\n")
+}
+
+/// Writes the template to `path`; an existing file stays as it was until the new one is complete.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save(path: &Path, template: &Template) -> Result<(), WriteError> {
+    let text = to_ron(template)
+        .map_err(|error| WriteError::new(path, std::io::Error::other(error.to_string())))?;
+    files::write_atomic(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::template::presets;
+
+    const SMALL: &str = r#"(
+    version: 1,
+    name: "small",
+    nodes: [
+        (id: "in", layer: 0, ops: [Input(shape: (1, 8, 8))], position: (0, 0)),
+        (id: "pool", layer: 1, ops: [GlobalAveragePool], position: (6, 0)),
+        (id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),
+        (id: "out", layer: 3, ops: [Output], position: (18, 0)),
+    ],
+    links: [
+        ("in", "pool"),
+        ("pool", "head"),
+        ("head", "out"),
+    ],
+)"#;
+
+    fn message(text: &str) -> String {
+        parse("scene.ron", text).expect_err("is wrong").to_string()
+    }
+
+    #[test]
+    fn a_hand_written_scene_is_read() {
+        let graph = parse("scene.ron", SMALL).expect("is right");
+        assert_eq!((graph.len(), graph.image_shape(), graph.classes()), (4, [1, 8, 8], 10));
+    }
+
+    #[test]
+    fn saving_and_loading_gives_the_same_template() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for preset in presets() {
+            let graph = preset.graph().expect("presets are right");
+            let path = folder.path().join("scene.ron");
+            save(&path, graph.template()).expect("is written");
+            assert_eq!(load(&path).expect("is read").template(), graph.template());
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_gives_line_and_name() {
+        let text = message(&SMALL.replace("Dense(units: 10)", "Dense(unit: 10)"));
+        assert!(text.starts_with("scene.ron:7:") && text.contains("unit"), "{text}");
+    }
+
+    #[test]
+    fn a_dangling_link_gives_line_id_and_fix() {
+        let text = message(&SMALL.replace(r#"("pool", "head")"#, r#"("pool", "heed")"#));
+        assert!(text.contains("`heed`") && text.contains("scene.ron:12") && text.contains("correct the id"), "{text}");
+    }
+
+    #[test]
+    fn a_cycle_names_its_nodes() {
+        let text = message(&SMALL.replace(r#"("in", "pool"),"#, r#"("in", "pool"), ("head", "pool"),"#));
+        assert!(text.contains("`pool`") && text.contains("`head`") && text.contains("circle"), "{text}");
+    }
+
+    #[test]
+    fn a_shape_mismatch_names_both_bricks_both_shapes_and_the_fix() {
+        let text = message(&SMALL.replace(
+            r#"(id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),"#,
+            r#"(id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),
+            (id: "big", layer: 2, ops: [Dense(units: 12)], position: (12, 4)),"#,
+        ).replace(r#"("in", "pool"),"#, r#"("in", "pool"), ("pool", "big"), ("big", "out"),"#));
+        for part in ["`head`", "`big`", "10", "12", "give both the same"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_dead_end_and_a_missing_output_are_named() {
+        let text = message(&SMALL.replace(r#"("head", "out"),"#, ""));
+        assert!(text.contains("`head`: no path leads from here to the output"), "{text}");
+        let text = message(&SMALL.replace("[Output]", "[Identity]"));
+        assert!(text.contains("0 output operations"), "{text}");
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        let text = message(&SMALL.replace("version: 1", "version: 99"));
+        assert!(text.contains("version 99"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let text = load(Path::new("/no/such/scene.ron")).expect_err("is missing").to_string();
+        assert!(text.contains("/no/such/scene.ron"), "{text}");
+    }
+}

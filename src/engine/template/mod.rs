@@ -1,0 +1,172 @@
+//! The template network: nodes joined by links, grouped into layers of parallel alternatives.
+//!
+//! A [`Template`] is what the user edits and what scene files hold; it may be wrong. A [`Graph`] is a
+//! template that has been checked, with everything the engine needs worked out: order, neighbours,
+//! shapes, costs.
+
+mod file;
+mod graph;
+mod op;
+mod presets;
+mod shape;
+
+pub use file::{FileError, load, parse, save, to_ron};
+pub use graph::{Cost, Graph, Problem};
+pub use op::{Family, Op, Padding};
+pub use presets::{Preset, presets};
+pub use shape::Shape;
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+/// The version of the scene format that this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The name of a node, unique within its template. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct NodeId(Arc<str>);
+
+impl NodeId {
+    /// The id with this text.
+    pub fn new(id: impl AsRef<str>) -> Self {
+        Self(id.as_ref().into())
+    }
+
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl From<String> for NodeId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<NodeId> for String {
+    fn from(id: NodeId) -> Self {
+        id.as_str().to_owned()
+    }
+}
+
+impl From<&str> for NodeId {
+    fn from(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+/// How many blocks of one layer a candidate may keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlocksPerLayer {
+    /// Exactly one.
+    #[default]
+    One,
+    /// One to this many.
+    UpTo(usize),
+    /// One to all.
+    Any,
+}
+
+impl BlocksPerLayer {
+    /// The largest number of blocks that may be kept of a layer with `alternatives` nodes.
+    pub fn limit(self, alternatives: usize) -> usize {
+        match self {
+            Self::One => 1,
+            Self::UpTo(most) => most.clamp(1, alternatives),
+            Self::Any => alternatives,
+        }
+    }
+}
+
+/// One node of the template; on screen, a brick.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Unique name, used by links and journals.
+    pub id: NodeId,
+    /// What stands on the brick; the operation's own name where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Nodes with the same number are alternatives of one another.
+    pub layer: u32,
+    /// The operations, applied in order.
+    pub ops: Vec<Op>,
+    /// Where the brick stands on the plate: studs along the data flow, studs across it.
+    pub position: [f32; 2],
+}
+
+impl Node {
+    /// What the brick says: the label, or the first operation with its key argument.
+    pub fn title(&self) -> String {
+        match (&self.label, self.ops.as_slice()) {
+            (Some(label), _) => label.clone(),
+            (None, []) => self.id.to_string(),
+            (None, [op]) => op.to_string(),
+            (None, [op, rest @ ..]) => format!("{op} +{}", rest.len()),
+        }
+    }
+
+    /// The family that colours the brick: that of the most telling operation.
+    pub fn family(&self) -> Family {
+        let families: Vec<_> = self.ops.iter().map(Op::family).collect();
+        let rank = |family: &&Family| match family {
+            Family::Convolution => 0,
+            Family::Terminal => 1,
+            Family::Dense => 2,
+            Family::Pooling => 3,
+            Family::Merge => 4,
+            Family::Identity => 5,
+        };
+        families.iter().min_by_key(rank).copied().unwrap_or(Family::Identity)
+    }
+}
+
+/// A link that carries data from the first node to the second; written `("from", "to")` in files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Link(pub NodeId, pub NodeId);
+
+/// The super-graph whose subgraphs are the candidates, as edited and as stored in `scenes/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// Version of the file format, [`FORMAT_VERSION`].
+    pub version: u32,
+    /// Short name, shown in menus and reports.
+    pub name: String,
+    /// One sentence on what the template is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// How many blocks of one layer a candidate may keep.
+    #[serde(default)]
+    pub blocks_per_layer: BlocksPerLayer,
+    /// The nodes; their order gives the indices that masks use.
+    pub nodes: Vec<Node>,
+    /// The links.
+    pub links: Vec<Link>,
+}
+
+impl Template {
+    /// The node called `id`.
+    pub fn node(&self, id: &NodeId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id == *id)
+    }
+
+    /// The node called `id`, to change it.
+    pub fn node_mut(&mut self, id: &NodeId) -> Option<&mut Node> {
+        self.nodes.iter_mut().find(|node| node.id == *id)
+    }
+}

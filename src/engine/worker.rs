@@ -1,0 +1,155 @@
+//! A thread with a lab: jobs are asked for and reports come back, neither of which ever blocks the window.
+
+use super::{
+    lab::{Control, Lab, LabError},
+    report::{Job, Report},
+};
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+/// Reports that may wait to be read; then the job waits for its reader.
+const REPORTS: usize = 1024;
+
+/// What a worker is asked to do.
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    Train { epochs: usize },
+    Search { iterations: u32, candidates: usize },
+}
+
+/// A lab on a thread of its own. Dropping it stops the running job and waits for the thread.
+#[derive(Debug)]
+pub struct Worker {
+    requests: Option<SyncSender<Request>>,
+    reports: Option<Receiver<Report>>,
+    control: Arc<Control>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A worker does not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkerError {
+    /// The job before has not ended.
+    #[error("another job is running; stop it or wait for its end")]
+    Busy,
+    /// The thread has ended.
+    #[error("the worker has ended; open the template again")]
+    Ended,
+    /// The system gives no thread.
+    #[error("the system gives no thread; close other programs")]
+    NoThread,
+}
+
+impl Worker {
+    /// Starts the thread, makes the lab on it and reports what the lab holds already.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(make_lab: impl FnOnce() -> Result<Lab, LabError> + Send + 'static) -> Result<Self, WorkerError> {
+        let (requests, inbox) = sync_channel(1);
+        let (outbox, reports) = sync_channel(REPORTS);
+        let control = Arc::new(Control::default());
+        let for_thread = Arc::clone(&control);
+        let work = move || {
+            let mut report = |report| {
+                if outbox.send(report).is_err() {
+                    // Nobody listens any more.
+                    for_thread.stop();
+                }
+            };
+            match make_lab() {
+                Ok(mut lab) => serve(&mut lab, &inbox, &for_thread, &mut report),
+                Err(error) => report(Report::Failed { job: None, message: error.to_string() }),
+            }
+        };
+        let thread = thread::Builder::new().name("lab".into()).spawn(work).map_err(|_| WorkerError::NoThread)?;
+        Ok(Self { requests: Some(requests), reports: Some(reports), control, thread: Some(thread) })
+    }
+
+    /// Asks for `epochs` more epochs of training.
+    ///
+    /// # Errors
+    /// When a job is waiting already or the thread has ended.
+    pub fn train(&self, epochs: usize) -> Result<(), WorkerError> {
+        self.ask(Request::Train { epochs })
+    }
+
+    /// Asks for `iterations` more iterations of `candidates` each.
+    ///
+    /// # Errors
+    /// When a job is waiting already or the thread has ended.
+    pub fn search(&self, iterations: u32, candidates: usize) -> Result<(), WorkerError> {
+        self.ask(Request::Search { iterations, candidates })
+    }
+
+    /// Makes the running job wait, or go on.
+    pub fn set_paused(&self, paused: bool) {
+        self.control.set_paused(paused);
+    }
+
+    /// Ends the running job; what is done is kept.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// The next report, if there is one.
+    ///
+    /// # Errors
+    /// [`WorkerError::Ended`] when the thread has ended and everything was read.
+    pub fn try_report(&self) -> Result<Option<Report>, WorkerError> {
+        match self.reports.as_ref().map(Receiver::try_recv) {
+            Some(Ok(report)) => Ok(Some(report)),
+            Some(Err(TryRecvError::Empty)) => Ok(None),
+            Some(Err(TryRecvError::Disconnected)) | None => Err(WorkerError::Ended),
+        }
+    }
+
+    /// Whether the thread has ended, which it only does by itself when it could not begin or has panicked.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn ask(&self, request: Request) -> Result<(), WorkerError> {
+        let Some(requests) = &self.requests else { return Err(WorkerError::Ended) };
+        self.control.reset();
+        requests.try_send(request).map_err(|error| match error {
+            std::sync::mpsc::TrySendError::Full(_) => WorkerError::Busy,
+            std::sync::mpsc::TrySendError::Disconnected(_) => WorkerError::Ended,
+        })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.control.stop();
+        // Without its ends of the channels the thread neither waits for requests nor for readers.
+        self.requests = None;
+        self.reports = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic was printed where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(lab: &mut Lab, inbox: &Receiver<Request>, control: &Control, report: &mut dyn FnMut(Report)) {
+    for past in lab.story() {
+        report(past);
+    }
+    while let Ok(request) = inbox.recv() {
+        let (job, done) = match request {
+            Request::Train { epochs } => (Job::Train, lab.train(epochs, control, report)),
+            Request::Search { iterations, candidates } => {
+                (Job::Search, lab.search(iterations, candidates, control, report))
+            }
+        };
+        if let Err(error) = done {
+            report(Report::Failed { job: Some(job), message: error.to_string() });
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The program from outside: one test binary, so that it is linked once.
+
+mod command_line;
+#[cfg(feature = "gui")]
+mod window;
+#[cfg(feature = "gui")]
+mod xvfb;
