@@ -59,14 +59,20 @@ fn train_and_evaluate(c: &mut Criterion) {
     let evaluator = Evaluator::new(&supernet, &data, settings, 1).expect("fits");
     let recalibrating =
         Evaluator::new(&supernet, &data, EvaluationSettings::default(), 1).expect("fits");
-    let masks: Vec<_> =
-        (0..10).map(|i| candidate::sample_single_path(&graph, &mut seed::rng(1, "bench", i))).collect();
+    let masks: Vec<_> = (0..10)
+        .map(|i| candidate::sample_single_path(&graph, &mut seed::rng(1, "bench", i)))
+        .collect();
     group.throughput(Throughput::Elements(masks.len() as u64));
-    for (name, evaluator) in [("evaluation, candidates", &evaluator), ("evaluation with recalibration, candidates", &recalibrating)] {
+    for (name, evaluator) in [
+        ("evaluation, candidates", &evaluator),
+        ("evaluation with recalibration, candidates", &recalibrating),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for mask in &masks {
-                    black_box(evaluator.evaluate(&supernet, mask, &AtomicBool::new(false)).expect("runs"));
+                    black_box(
+                        evaluator.evaluate(&supernet, mask, &AtomicBool::new(false)).expect("runs"),
+                    );
                 }
             });
         });
@@ -82,15 +88,23 @@ fn search_and_embedding(c: &mut Criterion) {
         for _ in 0..10 {
             for id in search.propose(10) {
                 // Any fixed opinion will do: here, large kernels are good.
-                let cost = search.candidate(id).map_or(0.0, |candidate| candidate.cost.flops as f64);
+                let cost =
+                    search.candidate(id).map_or(0.0, |candidate| candidate.cost.flops as f64);
                 search.record(id, Evaluation { accuracy: cost, loss: 1.0 }).expect("is known");
             }
             search.finish_iteration();
         }
-        bencher.iter_batched(|| search.clone(), |mut search| search.propose(10), BatchSize::LargeInput);
+        bencher.iter_batched(
+            || search.clone(),
+            |mut search| search.propose(10),
+            BatchSize::LargeInput,
+        );
     });
-    let masks: Vec<_> = (0..10_000).map(|i| candidate::sample(&graph, &mut seed::rng(1, "bench", i))).collect();
-    group.bench_function("fitting 300 landmarks", |bencher| bencher.iter(|| Embedding::fit(&masks[..300], None)));
+    let masks: Vec<_> =
+        (0..10_000).map(|i| candidate::sample(&graph, &mut seed::rng(1, "bench", i))).collect();
+    group.bench_function("fitting 300 landmarks", |bencher| {
+        bencher.iter(|| Embedding::fit(&masks[..300], None));
+    });
     let embedding = Embedding::fit(&masks[..300], None);
     group.throughput(Throughput::Elements(masks.len() as u64));
     group.bench_function("placing 10,000 candidates", |bencher| {

@@ -1,6 +1,6 @@
-// The candidate cloud: each instance is a quad that faces the camera and looks like a small glossy ball.
-// The instance's tag is the candidate's id, a position in `points`. Nothing is blended: an edge fades to
-// the colour of the background, which smooths it and sets points apart where they overlap.
+// The candidate cloud: each instance is a quad that faces the camera and looks like a small disc or a
+// glossy ball. The instance's tag is the candidate's id, a position in `points`. Nothing is blended: an
+// edge fades to the colour of the background, which smooths it and sets points apart where they overlap.
 
 #import bevy_pbr::{
     mesh_functions,
@@ -22,11 +22,9 @@ struct Highlights {
     hovered: u32,
     selected: u32,
     best: u32,
-    flat_discs: u32,
-    background: vec3<f32>,
     forward: f32,
+    background: vec3<f32>,
     accent: vec3<f32>,
-    unused: u32,
 }
 
 @group(#{MATERIAL_BIND_GROUP}) @binding(0) var<storage, read> points: array<PointRecord>;
@@ -41,10 +39,10 @@ const MUTED: u32 = 2u;
 // Bits of `VertexOutput.shape`.
 const STAR: u32 = 1u;
 const RING: u32 = 2u;
-const SHINY: u32 = 4u;
+const BALL: u32 = 4u;
 
 // How far the end of a newborn's trail is behind it, as a share of the flight.
-const TRAIL: f32 = 0.22;
+const TRAIL: f32 = 0.12;
 // Where the ring begins, in radii.
 const RING_INNER: f32 = 1.3;
 
@@ -90,7 +88,7 @@ fn vertex(in: Vertex) -> VertexOutput {
     var shape = 0u;
     var min_radius_px = MIN_RADIUS_PX;
     if (point.flags & EVALUATED) != 0u {
-        shape |= SHINY;
+        shape |= BALL;
     }
     if id == highlights.best {
         shape |= STAR;
@@ -99,7 +97,12 @@ fn vertex(in: Vertex) -> VertexOutput {
         min_radius_px = 8.0;
     }
     if (point.flags & MUTED) != 0u {
-        color = mix(color, highlights.background, 0.72);
+        // The best is a landmark, which steps back less than others.
+        var depth = 0.75;
+        if (shape & STAR) != 0u {
+            depth = 0.4;
+        }
+        color = mix(color, highlights.background, depth);
         radius *= 0.8;
     }
     if id == highlights.selected {
@@ -173,13 +176,15 @@ fn star_distance(p: vec2<f32>) -> f32 {
 }
 
 // A ball seen from the front, lit from the upper left.
-fn ball(p: vec2<f32>, color: vec3<f32>, shine: f32) -> vec3<f32> {
+fn ball(p: vec2<f32>, color: vec3<f32>) -> vec3<f32> {
     let normal = vec3(p, sqrt(max(1.0 - dot(p, p), 0.0)));
     let light = vec3(-0.44, 0.62, 0.65);
     let half_way = vec3(-0.2422, 0.3413, 0.9082);
     let diffuse = max(dot(normal, light), 0.0);
     let gloss = pow(max(dot(normal, half_way), 0.0), 48.0);
-    return color * (0.45 + 0.62 * diffuse) + vec3(shine * gloss);
+    // The low end of the colour scale is almost as dark as the background: a cool rim shows it, too.
+    let rim = 1.0 - normal.z;
+    return color * (0.45 + 0.62 * diffuse) + vec3(0.3 * gloss) + vec3(0.05, 0.09, 0.16) * rim * rim;
 }
 
 @fragment
@@ -208,18 +213,15 @@ fn fragment(in: VertexOutput) -> @location(0) vec4<f32> {
     if dist > 1.0 {
         // Only a trail is out here: it narrows and fades to its end.
         let along = -p.x / (1.0 + in.trail);
-        if in.trail <= 0.0 || along < 0.0 || along > 1.0 || abs(p.y) > 0.8 * (1.0 - along) {
+        if in.trail <= 0.0 || along < 0.0 || along > 1.0 || abs(p.y) > 0.6 * (1.0 - along) {
             discard;
         }
-        return vec4(mix(in.color, background, sqrt(along)), 1.0);
+        return vec4(mix(in.color, background, 0.5 + 0.5 * along), 1.0);
     }
+    // Evaluated or not is said by colour, size and shape: a ball or a flat disc.
     var color = in.color;
-    if highlights.flat_discs == 0u {
-        var shine = 0.06;
-        if (in.shape & SHINY) != 0u {
-            shine = 0.3;
-        }
-        color = ball(p, color, shine);
+    if (in.shape & BALL) != 0u {
+        color = ball(p, color);
     }
     return vec4(mix(color, background, smoothstep(1.0 - soft, 1.0, dist)), 1.0);
 }

@@ -63,19 +63,25 @@ fn answer_requests(
             DocumentRequest::OpenPreset(name) => {
                 let preset = template::presets().into_iter().find(|preset| preset.name == *name);
                 match preset.map(|preset| preset.graph()) {
-                    Some(graph) => graph.map(|graph| Document::new(graph, None)).map_err(|error| error.to_string()),
+                    Some(graph) => graph
+                        .map(|graph| Document::new(graph, None))
+                        .map_err(|error| error.to_string()),
                     None => Err(format!("there is no preset `{name}`")),
                 }
             }
             DocumentRequest::OpenFile(path) => template::load(path)
                 .map(|graph| Document::new(graph, Some(path.clone())))
                 .map_err(|error: FileError| error.to_string()),
-            DocumentRequest::OpenRun(folder) => Document::of_run(folder).map_err(|error| error.to_string()),
+            DocumentRequest::OpenRun(folder) => {
+                Document::of_run(folder).map_err(|error| error.to_string())
+            }
             DocumentRequest::Save => {
                 match document.path().cloned() {
                     Some(path) => save(&mut document, path, &mut notices),
                     None => {
-                        notices.write(Notice::Error("a preset has no file yet; save it under a name of your own".into()));
+                        notices.write(Notice::Error(
+                            "a preset has no file yet; save it under a name of your own".into(),
+                        ));
                     }
                 }
                 continue;
@@ -353,7 +359,9 @@ impl Focus {
     pub fn hover_brick(&mut self, view: View, id: Option<NodeId>) {
         match id {
             Some(id) => self.hovered_brick = Some((view, id)),
-            None if self.hovered_brick.as_ref().is_some_and(|(by, _)| *by == view) => self.hovered_brick = None,
+            None if self.hovered_brick.as_ref().is_some_and(|(by, _)| *by == view) => {
+                self.hovered_brick = None;
+            }
             None => {}
         }
     }
@@ -362,7 +370,9 @@ impl Focus {
     pub fn hover_candidate(&mut self, view: View, id: Option<CandidateId>) {
         match id {
             Some(id) => self.hovered_candidate = Some((view, id)),
-            None if self.hovered_candidate.is_some_and(|(by, _)| by == view) => self.hovered_candidate = None,
+            None if self.hovered_candidate.is_some_and(|(by, _)| by == view) => {
+                self.hovered_candidate = None;
+            }
             None => {}
         }
     }

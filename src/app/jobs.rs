@@ -1,9 +1,10 @@
 //! The bridge to the engine's worker thread: requests go in, reports come out and update the document.
 
+pub use super::document::DocumentRequest;
 use super::{
     document::{
-        Archive, CandidateEvaluated, CandidatesPlaced, Document, Focus, JobStatus, Notice, TemplateOpened,
-        TrainingHistory,
+        Archive, CandidateEvaluated, CandidatesPlaced, Document, Focus, JobStatus, Notice,
+        TemplateOpened, TrainingHistory,
     },
     settings::Settings,
 };
@@ -15,7 +16,6 @@ use crate::engine::{
     report::{Job, Report},
     worker::{Worker, WorkerError},
 };
-pub use super::document::DocumentRequest;
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
 use std::sync::Arc;
 
@@ -27,7 +27,10 @@ pub(super) fn plugin(app: &mut App) {
         .add_message::<JobRequest>()
         .add_message::<BestChanged>()
         .add_systems(PreUpdate, drain_reports)
-        .add_systems(Update, (start_worker.run_if(on_message::<TemplateOpened>), pass_requests_on).chain());
+        .add_systems(
+            Update,
+            (start_worker.run_if(on_message::<TemplateOpened>), pass_requests_on).chain(),
+        );
 }
 
 /// What the user asks of the jobs.
@@ -147,13 +150,16 @@ fn pass_requests_on(
     }
     for request in requests.read() {
         let other_basis = jobs.basis.as_ref().is_some_and(|basis| *basis != Basis::of(&settings));
-        let trained_on = jobs.basis.as_ref().map(|basis| basis.data.to_string()).unwrap_or_default();
+        let trained_on =
+            jobs.basis.as_ref().map(|basis| basis.data.to_string()).unwrap_or_default();
         let Some(worker) = jobs.worker() else {
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
             continue;
         };
         let asked = match request {
-            JobRequest::Train | JobRequest::Search if status.running.is_some() => Err(WorkerError::Busy),
+            JobRequest::Train | JobRequest::Search if status.running.is_some() => {
+                Err(WorkerError::Busy)
+            }
             JobRequest::Train if other_basis => {
                 // Other data or another seed make another run.
                 document.leave_run();
@@ -218,7 +224,8 @@ fn take(report: Report, views: &mut Views) {
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
         Report::Started(job) => {
-            **status = JobStatus { running: Some(job), run: status.run.take(), ..JobStatus::default() };
+            **status =
+                JobStatus { running: Some(job), run: status.run.take(), ..JobStatus::default() };
         }
         Report::Step { step, loss, trained } => {
             // A stopped epoch goes on where it was; a diverged one may come again.

@@ -44,7 +44,10 @@ pub fn run(options: AppOptions) -> Result<AppExit, DisplayError> {
     let Screen { mut app, adapter, software, .. } = offscreen::open(size, tour.file.is_some())?;
     info!("drawing with {adapter}");
     settings.low_quality |= software;
-    app.insert_resource(document).insert_resource(settings).insert_resource(tour).add_plugins(AppPlugin);
+    app.insert_resource(document)
+        .insert_resource(settings)
+        .insert_resource(tour)
+        .add_plugins(AppPlugin);
     Ok(app.run())
 }
 

@@ -108,7 +108,9 @@ pub fn output_plan(display: Option<&OsStr>, tour: bool) -> Result<Output, Displa
     match display.filter(|display| !display.is_empty()) {
         Some(display) if x11_answers(display) => Ok(Output::Window),
         _ if tour => Ok(Output::Offscreen),
-        Some(display) => Err(DisplayError::NoAnswer { display: display.to_string_lossy().into_owned() }),
+        Some(display) => {
+            Err(DisplayError::NoAnswer { display: display.to_string_lossy().into_owned() })
+        }
         None => Err(DisplayError::NoDisplay),
     }
 }
@@ -141,8 +143,9 @@ fn find_adapter() -> Result<RenderResources, DisplayError> {
         .backends
         .ok_or_else(|| DisplayError::NoAdapter { reason: "WGPU_BACKEND allows none".to_owned() })?;
     // Bevy itself would choose in the same way, also before there is a window, but panic.
-    let try_open =
-        |backends| quietly(|| bevy::tasks::block_on(initialize_renderer(backends, None, &settings)));
+    let try_open = |backends| {
+        quietly(|| bevy::tasks::block_on(initialize_renderer(backends, None, &settings)))
+    };
     // OpenGL last: where there is no screen, merely looking for it makes its libraries complain.
     let first = allowed & Backends::PRIMARY;
     let found = if first.is_empty() { Err(String::new()) } else { try_open(first) };
@@ -152,7 +155,8 @@ fn find_adapter() -> Result<RenderResources, DisplayError> {
 /// Bevy with a window, redrawn only when there is a reason.
 fn window_app(size: UVec2, resources: RenderResources) -> App {
     let mut app = App::new();
-    let plugins = DefaultPlugins.set(WindowPlugin { primary_window: Some(window(size)), ..default() });
+    let plugins =
+        DefaultPlugins.set(WindowPlugin { primary_window: Some(window(size)), ..default() });
     app.insert_resource(WinitSettings {
         focused_mode: pace::IDLE.update_mode(),
         unfocused_mode: pace::IDLE.update_mode(),
@@ -179,9 +183,10 @@ fn offscreen_app(size: UVec2, resources: RenderResources) -> App {
     let canvas = Image::new_target_texture(size.x, size.y, TextureFormat::Rgba8UnormSrgb, None);
     let canvas = Canvas(app.world_mut().resource_mut::<Assets<Image>>().add(canvas));
     if let Some(render) = app.get_sub_app_mut(RenderApp) {
-        render
-            .insert_resource(canvas.clone())
-            .add_systems(Render, draw_on_canvas.in_set(RenderSystems::CreateViews).before(sort_cameras));
+        render.insert_resource(canvas.clone()).add_systems(
+            Render,
+            draw_on_canvas.in_set(RenderSystems::CreateViews).before(sort_cameras),
+        );
     }
     app.insert_resource(canvas)
         .add_systems(Startup, (close_input_methods, exit_on_interrupt))
@@ -210,7 +215,10 @@ fn add_common(
         .insert_resource(ClearColor(theme::BACKGROUND))
         .add_plugins(
             plugins
-                .set(RenderPlugin { render_creation: RenderCreation::Manual(resources), ..default() })
+                .set(RenderPlugin {
+                    render_creation: RenderCreation::Manual(resources),
+                    ..default()
+                })
                 // The command line has set up the log, and one handler of Ctrl+C that also wakes an
                 // idle window replaces Bevy's.
                 .disable::<LogPlugin>()
@@ -273,7 +281,8 @@ fn run_offscreen(mut app: App) -> AppExit {
         let world = app.world();
         let redraw = requests.read(world.resource::<Messages<RequestRedraw>>()).count() > 0;
         if !redraw {
-            let wait = world.get_resource::<Pace>().map_or(LONGEST, |pace| pace.wait().min(LONGEST));
+            let wait =
+                world.get_resource::<Pace>().map_or(LONGEST, |pace| pace.wait().min(LONGEST));
             std::thread::sleep(wait.saturating_sub(begun.elapsed()));
         }
     }

@@ -8,10 +8,7 @@ use super::{
 };
 use bevy::{
     prelude::*,
-    render::{
-        ExtractSchedule, MainWorld, RenderApp,
-        render_resource::PipelineCache,
-    },
+    render::{ExtractSchedule, MainWorld, RenderApp, render_resource::PipelineCache},
     window::RequestRedraw,
     winit::{UpdateMode, WinitSettings},
 };
@@ -20,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Frames drawn after the last pipeline is there, so that its objects are seen.
 const FRAMES_AFTER_COMPILING: u32 = 3;
+/// Two moments nearer than this are the same; nothing in a panel has to be more punctual.
+const PUNCTUAL: Duration = Duration::from_millis(100);
 /// How long a job may take to start, with big data to be read first, until nobody looks for it any more.
 const START: Duration = Duration::from_secs(60);
 /// How long the worker may take to tell what the run of a new template holds.
@@ -27,8 +26,6 @@ const OPENING: Duration = Duration::from_secs(5);
 
 /// Nothing to do until somebody touches the mouse or a key.
 pub const IDLE: Pace = Pace(Duration::from_secs(3600));
-/// egui wants to look again soon: a tooltip is due, a cursor blinks.
-const SOON: Pace = Pace(Duration::from_millis(200));
 /// A job works: its reports are shown a dozen times a second.
 const WORKING: Pace = Pace(Duration::from_millis(80));
 /// A job works, and every picture takes the processor away from it.
@@ -79,43 +76,69 @@ fn keep_pace(
     contexts: Query<&EguiFullOutput>,
     mut pace: ResMut<Pace>,
     winit: Option<ResMut<WinitSettings>>,
-    mut awake_until: Local<Option<Instant>>,
+    mut alarms: Local<Alarms>,
 ) {
     let now = Instant::now();
     if opened.read().count() > 0 {
-        *awake_until = awake_until.max(Some(now + OPENING));
+        alarms.answer = alarms.answer.max(Some(now + OPENING));
     }
     if requests.read().count() > 0 {
-        *awake_until = Some(now + START);
+        alarms.answer = Some(now + START);
     }
     if status.running.is_some() {
-        *awake_until = None;
+        alarms.answer = None;
     }
-    let answer_due = awake_until.is_some_and(|until| now < until);
+    let answer_due = alarms.answer.is_some_and(|until| now < until);
     let working = status.running.is_some() && (!status.paused || status.stopping);
     let next = if working && settings.low_quality {
         WORKING_IN_SOFTWARE
     } else if working || answer_due {
         WORKING
-    } else if contexts.iter().any(wants_another_look) {
-        SOON
     } else {
-        IDLE
+        match contexts.iter().filter_map(next_look).min() {
+            Some(delay) => alarms.until_look(now, delay, *pace),
+            None => IDLE,
+        }
     };
-    if pace.set_if_neq(next)
-        && let Some(mut winit) = winit
-    {
-        winit.focused_mode = next.update_mode();
-        winit.unfocused_mode = next.update_mode();
+    if pace.set_if_neq(next) {
+        debug!("a frame every {:?}", next.wait());
+        if let Some(mut winit) = winit {
+            winit.focused_mode = next.update_mode();
+            winit.unfocused_mode = next.update_mode();
+        }
     }
 }
 
-/// Whether egui asked to be run again later without any input; `bevy_egui` only serves requests for now.
-fn wants_another_look(output: &EguiFullOutput) -> bool {
-    let viewport = output.0.as_ref().and_then(|output| output.viewport_output.get(&egui::ViewportId::ROOT));
-    viewport.is_some_and(|viewport| {
-        !viewport.repaint_delay.is_zero() && viewport.repaint_delay < Duration::from_secs(60)
-    })
+/// What frames are due for.
+#[derive(Default)]
+struct Alarms {
+    /// Until when the worker is expected to answer.
+    answer: Option<Instant>,
+    /// When egui wants to look again.
+    look: Option<Instant>,
+}
+
+impl Alarms {
+    /// The pace at which the next frame comes when egui wants it. A frame in between changes nothing: a new
+    /// pace would make winit draw yet another one, without end.
+    fn until_look(&mut self, now: Instant, delay: Duration, pace: Pace) -> Pace {
+        let due = now + delay;
+        match self.look {
+            Some(known) if known.max(due) - known.min(due) < PUNCTUAL && pace != IDLE => pace,
+            _ => {
+                self.look = Some(due);
+                Pace(delay.max(PUNCTUAL))
+            }
+        }
+    }
+}
+
+/// After what time egui wants to be run again without any input: a tooltip is due, a toast is over, a
+/// cursor blinks. `bevy_egui` itself only serves requests for the next frame.
+fn next_look(output: &EguiFullOutput) -> Option<Duration> {
+    let viewport = output.0.as_ref()?.viewport_output.get(&egui::ViewportId::ROOT)?;
+    let delay = viewport.repaint_delay;
+    (!delay.is_zero() && delay < IDLE.0).then_some(delay)
 }
 
 fn count_pipelines(mut main_world: ResMut<MainWorld>, cache: Res<PipelineCache>) {
@@ -145,5 +168,24 @@ fn spare_the_processor(
 ) {
     if *pace == WORKING_IN_SOFTWARE && pipelines.waiting == 0 {
         redraws.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_before_the_next_look_keeps_the_pace() {
+        let (mut alarms, begin) = (Alarms::default(), Instant::now());
+        let after = |millis| begin + Duration::from_millis(millis);
+        let pace = alarms.until_look(begin, Duration::from_secs(5), IDLE);
+        assert_eq!(pace.wait(), Duration::from_secs(5));
+        for millis in [20, 40, 3000] {
+            let delay = after(5000) - after(millis);
+            assert_eq!(alarms.until_look(after(millis), delay, pace), pace);
+        }
+        let sooner = alarms.until_look(after(3000), Duration::from_millis(500), pace);
+        assert_eq!(sooner.wait(), Duration::from_millis(500));
     }
 }

@@ -29,15 +29,15 @@ const EDGE_RADIUS: f32 = 0.12;
 const PLATE_COLOR: Color = rgb(0x222933);
 
 /// Where the key light and the rim light come from.
-const KEY_FROM: Vec3 = vec3(-0.5, 1.0, 0.6);
+const KEY_FROM: Vec3 = vec3(-0.65, 1.0, 0.75);
 const RIM_FROM: Vec3 = vec3(0.6, 0.5, -0.8);
 const KEY_COLOR: Color = rgb(0xFFF3E2);
 const RIM_COLOR: Color = rgb(0x8FB4FF);
 const AMBIENT_COLOR: Color = rgb(0xDCE6FF);
 /// Light as a share of what makes a surface that faces it look exactly as its colour says.
-const KEY_LIGHT: f32 = 0.82;
+const KEY_LIGHT: f32 = 0.95;
 const RIM_LIGHT: f32 = 0.3;
-const AMBIENT_LIGHT: f32 = 0.3;
+const AMBIENT_LIGHT: f32 = 0.18;
 /// What Bevy's default exposure makes of a luminance, in 1/(cd/m²).
 const EXPOSURE: f32 = 0.001;
 
@@ -129,10 +129,10 @@ impl Stage {
         let high = (high + MARGIN - 0.5).ceil() + 0.5;
         let plate_center = world_from_studs(((low + high) / 2.0).to_array());
         let plate_half = (high - low) / 2.0 * STUD;
-        let cloud_radius = (plate_half.x * 0.36).max(1.6);
-        // Above and behind: the lower rim of the cloud appears just above the back edge of the plate.
-        let behind = plate_half.y + 0.5 * cloud_radius;
-        let cloud_center = plate_center + vec3(0.0, 0.7 + cloud_radius, -behind);
+        let cloud_radius = (plate_half.x * 0.42).max(1.6);
+        // Above and behind, but no farther than needed: nothing of it hangs over the plate or below it.
+        let cloud_center =
+            plate_center + vec3(0.0, 0.25 + cloud_radius, -plate_half.y - cloud_radius);
         Self { plate_center, plate_half, cloud_center, cloud_radius }
     }
 
@@ -266,13 +266,16 @@ fn stud_tile() -> Image {
     const SIZE: u32 = 64;
     let color = PLATE_COLOR.to_srgba();
     let mut level: Vec<f32> = (0..SIZE * SIZE)
-        .map(|pixel| stud_relief(vec2((pixel % SIZE) as f32, (pixel / SIZE) as f32) / SIZE as f32 - 0.5))
+        .map(|pixel| {
+            stud_relief(vec2((pixel % SIZE) as f32, (pixel / SIZE) as f32) / SIZE as f32 - 0.5)
+        })
         .collect();
     let mut data = Vec::new();
     let mut size = SIZE;
     loop {
         data.extend(level.iter().flat_map(|relief| {
-            let [r, g, b] = [color.red, color.green, color.blue].map(|c| (c * relief * 255.0).round() as u8);
+            let [r, g, b] =
+                [color.red, color.green, color.blue].map(|c| (c * relief * 255.0).round() as u8);
             [r, g, b, 255]
         }));
         if size == 1 {
@@ -287,7 +290,8 @@ fn stud_tile() -> Image {
     }
     let extent = Extent3d { width: SIZE, height: SIZE, depth_or_array_layers: 1 };
     let usage = RenderAssetUsages::RENDER_WORLD;
-    let mut image = Image::new_uninit(extent, TextureDimension::D2, TextureFormat::Rgba8UnormSrgb, usage);
+    let mut image =
+        Image::new_uninit(extent, TextureDimension::D2, TextureFormat::Rgba8UnormSrgb, usage);
     image.texture_descriptor.mip_level_count = SIZE.ilog2() + 1;
     image.data = Some(data);
     image.sampler = ImageSampler::Descriptor(ImageSamplerDescriptor {
@@ -329,7 +333,9 @@ mod tests {
     #[test]
     fn a_point_snaps_to_the_nearest_stud_without_negative_zeros() {
         assert_eq!(studs_from_world(vec3(0.29, 5.0, -0.31)), [1.0, -2.0]);
-        assert!(studs_from_world(vec3(-0.01, 0.0, -0.01)).iter().all(|stud| stud.is_sign_positive()));
+        assert!(
+            studs_from_world(vec3(-0.01, 0.0, -0.01)).iter().all(|stud| stud.is_sign_positive())
+        );
     }
 
     #[test]

@@ -56,9 +56,17 @@ pub(super) struct AppArgs {
 
 /// `1600x900`.
 fn parse_size(text: &str) -> Result<UVec2, String> {
-    let wrong = || format!("`{text}` is not a size; give width and height in pixels, such as {}x{}", offscreen::DEFAULT_SIZE.x, offscreen::DEFAULT_SIZE.y);
+    let wrong = || {
+        format!(
+            "`{text}` is not a size; give width and height in pixels, such as {}x{}",
+            offscreen::DEFAULT_SIZE.x,
+            offscreen::DEFAULT_SIZE.y
+        )
+    };
     let (width, height) = text.split_once('x').ok_or_else(wrong)?;
-    let side = |text: &str| text.parse().ok().filter(|side| (320..=16384).contains(side)).ok_or_else(wrong);
+    let side = |text: &str| {
+        text.parse().ok().filter(|side| (320..=16384).contains(side)).ok_or_else(wrong)
+    };
     Ok(UVec2::new(side(width)?, side(height)?))
 }
 
@@ -67,7 +75,10 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
         Some(folder) => Document::of_run(folder)?,
         None => {
             let path = Path::new(&args.template);
-            Document::new(job::load_template(&args.template)?, path.exists().then(|| path.to_owned()))
+            Document::new(
+                job::load_template(&args.template)?,
+                path.exists().then(|| path.to_owned()),
+            )
         }
     };
     let settings = Settings {
@@ -81,8 +92,12 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
         reduced_motion: args.reduced_motion,
         low_quality: false,
     };
-    let tour =
-        TourOptions { file: args.tour, shots: args.shots, exit: args.exit, dump_state: args.dump_state };
+    let tour = TourOptions {
+        file: args.tour,
+        shots: args.shots,
+        exit: args.exit,
+        dump_state: args.dump_state,
+    };
     let exit = app::run(AppOptions { document, settings, tour, size: args.size })?;
     Ok(match exit {
         AppExit::Success => ExitCode::SUCCESS,

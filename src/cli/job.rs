@@ -18,7 +18,12 @@ use std::{
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
     /// Scene file, or name of a preset.
-    #[arg(long, value_name = "FILE|PRESET", required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(
+        long,
+        value_name = "FILE|PRESET",
+        required_unless_present = "resume",
+        conflicts_with = "resume"
+    )]
     template: Option<String>,
     /// What to train on: fashion-mini, digits, or idx:DIR for a folder of the MNIST family [default: fashion-mini].
     #[arg(long, value_name = "DATA", conflicts_with = "resume")]
@@ -57,14 +62,22 @@ impl JobArgs {
             lab.make_writable()?;
             return Ok(lab);
         }
-        let template = self.template.as_deref().context("no template: give --template FILE or --resume DIR")?;
+        let template = self
+            .template
+            .as_deref()
+            .context("no template: give --template FILE or --resume DIR")?;
         let settings = LabSettings {
             data: self.data.clone().unwrap_or(DataSource::FashionMini),
             device: self.device,
             seed: self.seed.unwrap_or(1),
             ..LabSettings::default()
         };
-        Ok(Lab::new(Arc::new(load_template(template)?), settings, self.runs.clone(), self.name.clone()))
+        Ok(Lab::new(
+            Arc::new(load_template(template)?),
+            settings,
+            self.runs.clone(),
+            self.name.clone(),
+        ))
     }
 
     /// How many epochs are still to be trained.
@@ -89,7 +102,12 @@ pub(super) fn load_template(name: &str) -> Result<Graph> {
 }
 
 /// Trains `lab` for as many epochs as are missing; `false` if that was stopped.
-pub(super) fn train_missing(lab: &mut Lab, epochs: usize, control: &Control, printer: &mut ProgressPrinter) -> Result<bool> {
+pub(super) fn train_missing(
+    lab: &mut Lab,
+    epochs: usize,
+    control: &Control,
+    printer: &mut ProgressPrinter,
+) -> Result<bool> {
     if epochs == 0 {
         return Ok(true);
     }
@@ -105,7 +123,9 @@ pub(super) fn control_with_ctrl_c() -> Result<Arc<Control>> {
         if handle.is_stopped() {
             std::process::exit(130);
         }
-        output::message("stopping after this batch; what is done is kept (Ctrl-C again ends at once)");
+        output::message(
+            "stopping after this batch; what is done is kept (Ctrl-C again ends at once)",
+        );
         handle.stop();
     })
     .context("cannot listen for Ctrl-C")?;

@@ -54,7 +54,12 @@ pub fn main() -> ExitCode {
         #[cfg(not(feature = "gui"))]
         None => {
             use clap::CommandFactory;
-            Cli::command().error(clap::error::ErrorKind::MissingSubcommand, "this build has no window; give a command").exit()
+            Cli::command()
+                .error(
+                    clap::error::ErrorKind::MissingSubcommand,
+                    "this build has no window; give a command",
+                )
+                .exit()
         }
     };
     match done {

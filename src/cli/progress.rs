@@ -22,7 +22,9 @@ impl ProgressPrinter {
     pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>9} {wide_bar} {pos}/{len}  {msg}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{prefix:>9} {wide_bar} {pos}/{len}  {msg}")
+            {
                 bar.set_style(style);
             }
             bar
@@ -65,7 +67,8 @@ impl ProgressPrinter {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        let eta = progress.eta_secs.map_or_else(String::new, |secs| format!("{} to go", duration(secs)));
+        let eta =
+            progress.eta_secs.map_or_else(String::new, |secs| format!("{} to go", duration(secs)));
         let (name, unit) = match progress.job {
             Job::Train => ("training", "step"),
             Job::Search => ("searching", "candidate"),
@@ -77,7 +80,10 @@ impl ProgressPrinter {
             bar.set_message(eta);
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
-            output::message(&format!("{name}: {unit} {} of {}, {eta}", progress.done, progress.total));
+            output::message(&format!(
+                "{name}: {unit} {} of {}, {eta}",
+                progress.done, progress.total
+            ));
         }
     }
 

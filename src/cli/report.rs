@@ -118,7 +118,12 @@ impl fmt::Display for RunReport {
             )?;
         }
         let Some(best) = &self.best else { return Ok(()) };
-        writeln!(f, "search    {} iterations, {} candidates evaluated", self.iterations.len(), self.evaluated)?;
+        writeln!(
+            f,
+            "search    {} iterations, {} candidates evaluated",
+            self.iterations.len(),
+            self.evaluated
+        )?;
         writeln!(
             f,
             "best      candidate {}, proxy accuracy {:.1} %, {} parameters, {:.1} MFLOPs",

@@ -20,7 +20,13 @@ pub(super) struct RunsArgs {
     #[command(subcommand)]
     command: RunsCommand,
     /// Folder that holds the runs.
-    #[arg(long, global = true, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "NAS_NAVIGATOR_RUNS"
+    )]
     runs: PathBuf,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -57,7 +63,11 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
         RunsCommand::Show { run } => {
             let folder = if run.exists() { run } else { args.runs.join(run) };
             let report = RunReport::new(&Lab::open(&folder, DeviceChoice::Auto)?);
-            if args.json { output::json(&report)? } else { output::data(&report.to_string())? }
+            if args.json {
+                output::json(&report)?;
+            } else {
+                output::data(&report.to_string())?;
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -78,12 +88,20 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
     if json {
         output::json(&lines)?;
     } else if lines.is_empty() && !damaged {
-        output::message(&format!("no runs in {}; `nas-navigator search` makes one", runs.display()));
+        output::message(&format!(
+            "no runs in {}; `nas-navigator search` makes one",
+            runs.display()
+        ));
     } else {
         let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(4);
-        let mut text = format!("{:<width$} {:>6} {:>10} {:>9} {:>7}\n", "run", "epochs", "iterations", "evaluated", "best");
+        let mut text = format!(
+            "{:<width$} {:>6} {:>10} {:>9} {:>7}\n",
+            "run", "epochs", "iterations", "evaluated", "best"
+        );
         for line in &lines {
-            let best = line.best_proxy_accuracy.map_or("-".into(), |best| format!("{:.1} %", 100.0 * best));
+            let best = line
+                .best_proxy_accuracy
+                .map_or("-".into(), |best| format!("{:.1} %", 100.0 * best));
             text += &format!(
                 "{:<width$} {:>6} {:>10} {:>9} {:>7}\n",
                 line.name, line.epochs, line.iterations, line.evaluated, best
@@ -113,7 +131,8 @@ fn summary(run: &Run) -> Result<RunLine, RunError> {
             Event::Iteration { iteration, .. } => line.iterations = iteration,
             Event::Evaluated { id, accuracy, .. } => {
                 evaluated.insert(id);
-                line.best_proxy_accuracy = Some(line.best_proxy_accuracy.map_or(accuracy, |best| best.max(accuracy)));
+                line.best_proxy_accuracy =
+                    Some(line.best_proxy_accuracy.map_or(accuracy, |best| best.max(accuracy)));
             }
             _ => {}
         }

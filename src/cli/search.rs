@@ -44,6 +44,10 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     }
     printer.finish();
     let report = RunReport::new(&lab);
-    if args.job.json { output::json(&report)? } else { output::data(&report.to_string())? }
+    if args.job.json {
+        output::json(&report)?;
+    } else {
+        output::data(&report.to_string())?;
+    }
     Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

@@ -20,6 +20,10 @@ pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;
     printer.finish();
     let report = RunReport::new(&lab);
-    if args.job.json { output::json(&report)? } else { output::data(&report.to_string())? }
+    if args.job.json {
+        output::json(&report)?;
+    } else {
+        output::data(&report.to_string())?;
+    }
     Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

@@ -54,7 +54,9 @@ pub enum LabError {
     #[error("{0}")]
     Weights(#[from] WeightsError),
     /// The run was made with other images.
-    #[error("{data} has changed since the run began (fingerprint {found}, was {wanted}); restore it, or start a new run")]
+    #[error(
+        "{data} has changed since the run began (fingerprint {found}, was {wanted}); restore it, or start a new run"
+    )]
     OtherData {
         /// The data.
         data: DataSource,
@@ -163,7 +165,12 @@ struct Bench {
 impl Lab {
     /// A lab for `graph`. Candidates are drawn and placed; nothing is written before the first job, which
     /// makes the run folder `runs/<name>`.
-    pub fn new(graph: Arc<Graph>, settings: LabSettings, runs: PathBuf, name: Option<String>) -> Self {
+    pub fn new(
+        graph: Arc<Graph>,
+        settings: LabSettings,
+        runs: PathBuf,
+        name: Option<String>,
+    ) -> Self {
         let search = SearchState::new(Arc::clone(&graph), settings.seed, settings.pool);
         let embedding = embed(&search);
         Self {
@@ -251,7 +258,10 @@ impl Lab {
 
     /// The reports that tell somebody new everything that the lab holds.
     pub fn story(&self) -> Vec<Report> {
-        let run = self.run.as_ref().map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
+        let run = self
+            .run
+            .as_ref()
+            .map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         run.into_iter()
             .chain(self.epochs.iter().copied().map(Report::Epoch))
             .chain([Report::Placed(self.placed())])
@@ -301,15 +311,16 @@ impl Lab {
         let mut stopped = false;
         for epoch in first..=last {
             let offset = (epoch - first) as u64 * steps;
-            let trained = bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
-                report(Report::Step {
-                    step: (epoch as u64 - 1) * steps + step.step as u64,
-                    loss: step.loss,
-                    trained: step.kept.clone(),
+            let trained =
+                bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
+                    report(Report::Step {
+                        step: (epoch as u64 - 1) * steps + step.step as u64,
+                        loss: step.loss,
+                        trained: step.kept.clone(),
+                    });
+                    report(Report::Progress(pace.at(offset + step.step as u64)));
+                    pace.wait(control, report)
                 });
-                report(Report::Progress(pace.at(offset + step.step as u64)));
-                pace.wait(control, report)
-            });
             let checkpoint = || {
                 Ok::<_, LabError>(Checkpoint {
                     supernet: bench.supernet.to_bytes()?,
@@ -362,7 +373,11 @@ impl Lab {
         if iterations > 0 {
             self.targets.iterations = Some(last);
             self.targets.candidates = Some(candidates);
-            self.record([Event::SearchStarted { from_iteration: first, to_iteration: last, candidates }])?;
+            self.record([Event::SearchStarted {
+                from_iteration: first,
+                to_iteration: last,
+                candidates,
+            }])?;
         }
         let mut pace = Pace::new(Job::Search, u64::from(iterations) * candidates as u64, 0);
         let mut stopped = false;
@@ -400,7 +415,12 @@ impl Lab {
             return Ok(Step::Exhausted);
         }
         let newcomers = self.search.candidates()[known..].to_vec();
-        self.record(newcomers.iter().map(|candidate| arrival(&self.graph, candidate, iteration)).collect::<Vec<_>>())?;
+        self.record(
+            newcomers
+                .iter()
+                .map(|candidate| arrival(&self.graph, candidate, iteration))
+                .collect::<Vec<_>>(),
+        )?;
         report(Report::Placed(self.place(&newcomers)));
         for &id in &proposed {
             // Known already where the iteration was cut short before.
@@ -414,10 +434,11 @@ impl Lab {
             let mask = self.search.candidates()[id.index()].mask.clone();
             let clock = Instant::now();
             let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
-            let evaluation = match bench.evaluator.evaluate(&bench.supernet, &mask, control.stop_flag()) {
-                Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
-                evaluated => evaluated?,
-            };
+            let evaluation =
+                match bench.evaluator.evaluate(&bench.supernet, &mask, control.stop_flag()) {
+                    Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
+                    evaluated => evaluated?,
+                };
             let Evaluation { accuracy, loss } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
             self.record([Event::Evaluated { id, iteration, accuracy, loss, seconds }])?;
@@ -427,7 +448,9 @@ impl Lab {
         }
         self.search.finish_iteration();
         let seconds = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
-        let Some(done) = self.iteration_report(iteration, proposed, seconds) else { return Ok(Step::Exhausted) };
+        let Some(done) = self.iteration_report(iteration, proposed, seconds) else {
+            return Ok(Step::Exhausted);
+        };
         self.record([Event::Iteration {
             iteration,
             candidates: done.candidates.clone(),
@@ -445,8 +468,14 @@ impl Lab {
     }
 
     /// The report on an iteration that has just ended.
-    fn iteration_report(&self, iteration: u32, candidates: Vec<CandidateId>, seconds: f64) -> Option<IterationReport> {
-        let accuracy = |id: &CandidateId| Some(self.search.candidates()[id.index()].evaluation?.accuracy);
+    fn iteration_report(
+        &self,
+        iteration: u32,
+        candidates: Vec<CandidateId>,
+        seconds: f64,
+    ) -> Option<IterationReport> {
+        let accuracy =
+            |id: &CandidateId| Some(self.search.candidates()[id.index()].evaluation?.accuracy);
         let best = self.best()?;
         let accuracies: Vec<_> = candidates.iter().filter_map(accuracy).collect();
         Some(IterationReport {
@@ -470,7 +499,11 @@ impl Lab {
             let fingerprint = data.fingerprint();
             let wanted = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
             if let Some(wanted) = wanted.filter(|wanted| *wanted != fingerprint) {
-                return Err(LabError::OtherData { data: self.settings.data.clone(), wanted, found: fingerprint });
+                return Err(LabError::OtherData {
+                    data: self.settings.data.clone(),
+                    wanted,
+                    found: fingerprint,
+                });
             }
             let seed = self.settings.seed;
             let mut supernet = Supernet::new(Arc::clone(&self.graph), seed, &device);
@@ -504,7 +537,9 @@ impl Lab {
         let config = RunConfig {
             version: RUN_VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            created: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
             template: self.graph.template().name.clone(),
             data,
             data_fingerprint,
@@ -515,7 +550,9 @@ impl Lab {
             pool,
         };
         let mut run = Run::create(&self.runs, self.name.as_deref(), &self.graph, config)?;
-        run.record(self.search.candidates().iter().map(|candidate| arrival(&self.graph, candidate, 0)))?;
+        run.record(
+            self.search.candidates().iter().map(|candidate| arrival(&self.graph, candidate, 0)),
+        )?;
         self.run = Some(run);
         Ok(())
     }
@@ -548,7 +585,8 @@ enum Step {
 
 /// Landmarks are the candidates that are there from the start, so that no later one moves a point.
 fn embed(search: &SearchState) -> Embedding {
-    let masks: Vec<_> = search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
+    let masks: Vec<_> =
+        search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
     Embedding::fit(&masks, None)
 }
 
@@ -586,8 +624,8 @@ impl Pace {
         self.done = done;
         let elapsed_secs = self.worked();
         let paced = done.saturating_sub(self.skipped);
-        let eta_secs =
-            (paced > 0).then(|| elapsed_secs / paced as f64 * self.total.saturating_sub(done) as f64);
+        let eta_secs = (paced > 0)
+            .then(|| elapsed_secs / paced as f64 * self.total.saturating_sub(done) as f64);
         Progress { job: self.job, done, total: self.total, elapsed_secs, eta_secs }
     }
 

@@ -26,7 +26,12 @@ mod tests {
     fn the_same_key_gives_the_same_numbers_and_any_other_key_gives_others() {
         let first = |seed, stream, index| rng(seed, stream, index).next_u64();
         assert_eq!(first(1, "search", 0), first(1, "search", 0));
-        let others = [first(2, "search", 0), first(1, "train", 0), first(1, "search", 1), first(1, "search0", 0)];
+        let others = [
+            first(2, "search", 0),
+            first(1, "train", 0),
+            first(1, "search", 1),
+            first(1, "search0", 0),
+        ];
         assert!(others.iter().all(|&other| other != first(1, "search", 0)), "{others:?}");
     }
 }

@@ -60,7 +60,7 @@ pub struct TrainSettings {
 
 impl Default for TrainSettings {
     fn default() -> Self {
-        Self { epochs: 3, batch_size: 32, learning_rate: 2e-3, seed: 0 }
+        Self { epochs: 3, batch_size: 16, learning_rate: 3e-3, seed: 0 }
     }
 }
 

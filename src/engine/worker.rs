@@ -50,7 +50,9 @@ impl Worker {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(make_lab: impl FnOnce() -> Result<Lab, LabError> + Send + 'static) -> Result<Self, WorkerError> {
+    pub fn start(
+        make_lab: impl FnOnce() -> Result<Lab, LabError> + Send + 'static,
+    ) -> Result<Self, WorkerError> {
         let (requests, inbox) = sync_channel(1);
         let (outbox, reports) = sync_channel(REPORTS);
         let control = Arc::new(Control::default());
@@ -67,7 +69,10 @@ impl Worker {
                 Err(error) => report(Report::Failed { job: None, message: error.to_string() }),
             }
         };
-        let thread = thread::Builder::new().name("lab".into()).spawn(work).map_err(|_| WorkerError::NoThread)?;
+        let thread = thread::Builder::new()
+            .name("lab".into())
+            .spawn(work)
+            .map_err(|_| WorkerError::NoThread)?;
         Ok(Self { requests: Some(requests), reports: Some(reports), control, thread: Some(thread) })
     }
 
@@ -137,7 +142,12 @@ impl Drop for Worker {
     }
 }
 
-fn serve(lab: &mut Lab, inbox: &Receiver<Request>, control: &Control, report: &mut dyn FnMut(Report)) {
+fn serve(
+    lab: &mut Lab,
+    inbox: &Receiver<Request>,
+    control: &Control,
+    report: &mut dyn FnMut(Report),
+) {
     for past in lab.story() {
         report(past);
     }

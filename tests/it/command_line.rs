@@ -12,8 +12,18 @@ use std::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nas-navigator");
 
 /// The smallest real job: a small template, the quick data, one epoch.
-const SMALL_JOB: [&str; 10] =
-    ["search", "--template", "3-conv-3-layer", "--data", "digits", "--epochs", "1", "--device", "cpu", "--json"];
+const SMALL_JOB: [&str; 10] = [
+    "search",
+    "--template",
+    "3-conv-3-layer",
+    "--data",
+    "digits",
+    "--epochs",
+    "1",
+    "--device",
+    "cpu",
+    "--json",
+];
 
 fn program(runs: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
@@ -64,23 +74,35 @@ fn the_same_search_twice_gives_the_same_report_but_for_times() {
     let best = first["best"]["proxy_accuracy"].as_f64().expect("a number");
     // Ten classes: a network that learned nothing gets a tenth right.
     assert!(best > 0.3, "{best}");
-    let other = stdout_json(program(runs.path()).args(SMALL_JOB).args(&job[..4]).args(["--seed", "6"]));
+    let other =
+        stdout_json(program(runs.path()).args(SMALL_JOB).args(&job[..4]).args(["--seed", "6"]));
     assert_ne!(facts(first), facts(other), "another seed draws other paths");
 
     let list = stdout_json(program(runs.path()).args(["runs", "list", "--json"]));
-    let names: Vec<_> = list.as_array().expect("a list").iter().map(|run| run["name"].as_str()).collect();
+    let names: Vec<_> =
+        list.as_array().expect("a list").iter().map(|run| run["name"].as_str()).collect();
     assert_eq!(
         names,
-        ["3-conv-3-layer-digits-5", "3-conv-3-layer-digits-5-2", "3-conv-3-layer-digits-6"].map(Some)
+        ["3-conv-3-layer-digits-5", "3-conv-3-layer-digits-5-2", "3-conv-3-layer-digits-6"]
+            .map(Some)
     );
-    assert!(list.as_array().expect("a list").iter().all(|run| run["iterations"] == 2 && run["evaluated"] == 6));
+    assert!(
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .all(|run| run["iterations"] == 2 && run["evaluated"] == 6)
+    );
 }
 
 /// Waits until the journal at `path` satisfies `enough`.
 fn wait_for_journal(path: &Path, enough: impl Fn(&str) -> bool) {
     let patience = Instant::now();
     while !fs::read_to_string(path).is_ok_and(|text| enough(&text)) {
-        assert!(patience.elapsed() < Duration::from_secs(120), "the journal {} does not grow", path.display());
+        assert!(
+            patience.elapsed() < Duration::from_secs(120),
+            "the journal {} does not grow",
+            path.display()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -99,9 +121,11 @@ fn start(runs: &Path, arguments: &[&str]) -> std::process::Child {
 fn a_killed_search_loses_nothing_evaluated_and_is_continued_as_if_nothing_had_happened() {
     let runs = tempfile::tempdir().expect("a folder");
     let job = ["--iterations", "4", "--candidates", "4"];
-    let whole = stdout_json(program(runs.path()).args(SMALL_JOB).args(job).args(["--name", "whole"]));
+    let whole =
+        stdout_json(program(runs.path()).args(SMALL_JOB).args(job).args(["--name", "whole"]));
 
-    let arguments: Vec<_> = SMALL_JOB.iter().chain(&job).copied().chain(["--name", "killed"]).collect();
+    let arguments: Vec<_> =
+        SMALL_JOB.iter().chain(&job).copied().chain(["--name", "killed"]).collect();
     let mut child = start(runs.path(), &arguments);
     let journal = runs.path().join("killed/journal.jsonl");
     // In the middle of the second iteration.
@@ -117,7 +141,8 @@ fn a_killed_search_loses_nothing_evaluated_and_is_continued_as_if_nothing_had_ha
     let shown = stdout_json(program(runs.path()).args(["runs", "show", "killed", "--json"]));
     assert_eq!(shown["evaluated"], evaluated_before.len());
 
-    let resumed = stdout_json(program(runs.path()).args(["search", "--json", "--resume"]).arg(&run));
+    let resumed =
+        stdout_json(program(runs.path()).args(["search", "--json", "--resume"]).arg(&run));
     assert_eq!(facts(resumed), facts(whole));
     let mut all = evaluated(&journal);
     assert_eq!(all[..evaluated_before.len()], evaluated_before);
@@ -151,9 +176,18 @@ fn a_wrong_scene_is_refused_with_file_place_and_fix() {
     let folder = tempfile::tempdir().expect("a folder");
     for (replace, expected) in [
         (("filters: 16", "filtres: 16"), vec!["scene.ron:", "filtres"]),
-        (("(\"gap\", \"dense\")", "(\"gap\", \"denser\")"), vec!["scene.ron:", "`denser`", "correct the id"]),
-        (("(\"gap\", \"dense\")", "(\"gap\", \"c1-3x3\"), (\"gap\", \"dense\")"), vec!["circle", "`gap`"]),
-        (("GlobalAveragePool", "MaxPool(kernel: 50, stride: 1)"), vec!["`gap`", "50×50", "smaller kernel"]),
+        (
+            ("(\"gap\", \"dense\")", "(\"gap\", \"denser\")"),
+            vec!["scene.ron:", "`denser`", "correct the id"],
+        ),
+        (
+            ("(\"gap\", \"dense\")", "(\"gap\", \"c1-3x3\"), (\"gap\", \"dense\")"),
+            vec!["circle", "`gap`"],
+        ),
+        (
+            ("GlobalAveragePool", "MaxPool(kernel: 50, stride: 1)"),
+            vec!["`gap`", "50×50", "smaller kernel"],
+        ),
         (("name:", "nmae:"), vec!["scene.ron:3:"]),
     ] {
         let path = scene(folder.path(), replace);
@@ -174,7 +208,10 @@ fn missing_and_damaged_files_are_named() {
     let text = failure(program(&runs).args(["train", "--template", "no/such.ron"]), 1);
     assert!(text.contains("no/such.ron") && text.contains("vgg11"), "{text}");
 
-    let text = failure(program(&runs).args(["train", "--template", "vgg11", "--data", "idx:/no/such/folder"]), 1);
+    let text = failure(
+        program(&runs).args(["train", "--template", "vgg11", "--data", "idx:/no/such/folder"]),
+        1,
+    );
     assert!(text.contains("/no/such/folder"), "{text}");
 
     let data = folder.path().join("data");
@@ -185,7 +222,8 @@ fn missing_and_damaged_files_are_named() {
         fs::write(data.join(name), images).expect("is written");
     }
     for name in ["train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"] {
-        fs::write(data.join(name), [0, 0, 8, 1, 0, 0, 0, 10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).expect("is written");
+        fs::write(data.join(name), [0, 0, 8, 1, 0, 0, 0, 10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+            .expect("is written");
     }
     let source = format!("idx:{}", data.display());
     let text = failure(program(&runs).args(["train", "--template", "vgg11", "--data", &source]), 1);
@@ -214,6 +252,9 @@ fn wrong_usage_ends_with_code_2() {
 #[test]
 fn a_device_that_is_not_there_is_a_message() {
     let runs = tempfile::tempdir().expect("a folder");
-    let text = failure(program(runs.path()).args(["train", "--template", "vgg11", "--device", "cuda:0"]), 1);
+    let text = failure(
+        program(runs.path()).args(["train", "--template", "vgg11", "--device", "cuda:0"]),
+        1,
+    );
     assert!(text.contains("cuda"), "{text}");
 }

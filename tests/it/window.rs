@@ -110,7 +110,10 @@ fn the_quick_tour_runs_without_a_display_and_its_pictures_show_bricks() {
         let picture = Picture::open(&shots.join(name));
         assert_eq!((picture.width, picture.height), (SIZE.0 as usize, SIZE.1 as usize));
         assert!(picture.colors() > 300, "{name} has only {} colours", picture.colors());
-        let amber = picture.rows(picture.height / 2..picture.height).filter(|pixel| is_amber(*pixel)).count();
+        let amber = picture
+            .rows(picture.height / 2..picture.height)
+            .filter(|pixel| is_amber(*pixel))
+            .count();
         assert!(amber > 500, "{name} has {amber} amber pixels in its lower half");
     }
     assert_trained_and_searched(folder.path());
@@ -123,7 +126,8 @@ fn a_tour_that_cannot_go_on_ends_with_code_1_and_names_its_step() {
     let tour = folder.path().join("wrong.ron");
     fs::write(&tour, r#"(version: 1, steps: [Load("3-conv-3-layer"), HoverBrick("nowhere")])"#)
         .expect("is written");
-    let text = failure(program(folder.path()).arg("--tour").arg(&tour).arg("--exit"), folder.path());
+    let text =
+        failure(program(folder.path()).arg("--tour").arg(&tour).arg("--exit"), folder.path());
     assert!(text.contains("wrong.ron: step 2") && text.contains("no brick nowhere"), "{text}");
 }
 
@@ -133,7 +137,8 @@ fn a_tour_file_with_a_mistake_is_refused_with_its_line() {
     let tour = folder.path().join("wrong.ron");
     fs::write(&tour, "(\n    version: 1,\n    steps: [\n        Lode(\"vgg11\"),\n    ],\n)\n")
         .expect("is written");
-    let text = failure(program(folder.path()).arg("--tour").arg(&tour).arg("--exit"), folder.path());
+    let text =
+        failure(program(folder.path()).arg("--tour").arg(&tour).arg("--exit"), folder.path());
     assert!(text.contains("wrong.ron:4:") && text.contains("Lode"), "{text}");
 }
 
@@ -281,9 +286,8 @@ fn train_and_search_are_clicked_and_a_point_lights_its_bricks() {
     session.wait_for("its end", |state| state["job"]["running"].is_null());
     session.click_label("Search");
     session.wait_for("the search", |state| state["job"]["running"] == "search");
-    let state = session.wait_for("its end", |state| {
-        state["job"]["running"].is_null() && state["settled"] == true
-    });
+    let state = session
+        .wait_for("its end", |state| state["job"]["running"].is_null() && state["settled"] == true);
     assert_trained_and_searched(session.folder.path());
 
     let before = session.screen.picture();
@@ -302,5 +306,8 @@ fn train_and_search_are_clicked_and_a_point_lights_its_bricks() {
     };
     let layer = ["c1-1x1", "c1-3x3", "c1-5x5"].map(change);
     let muted = layer.iter().filter(|change| **change < 0.85).count();
-    assert_eq!(muted, 2, "one alternative of the layer is kept, the change of brightness is {layer:?}");
+    assert_eq!(
+        muted, 2,
+        "one alternative of the layer is kept, the change of brightness is {layer:?}"
+    );
 }

@@ -5,7 +5,7 @@ use bevy::prelude::*;
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 
 /// Vertical field of view of the whole window. Narrow, so that bricks look alike wherever they stand.
-pub(super) const FIELD_OF_VIEW: f32 = 30.0 * PI / 180.0;
+pub(super) const FIELD_OF_VIEW: f32 = 24.0 * PI / 180.0;
 /// Free pixels between what is framed and the edges of the free rectangle.
 const PADDING_PX: f32 = 12.0;
 /// Room above the plate that belongs to it: bricks with their columns of light.
@@ -102,7 +102,7 @@ pub(super) fn frame(bookmark: Bookmark, stage: &Stage, free: &FreeRect) -> Pose 
     let pitch: f32 = match bookmark {
         Bookmark::Plate => 55.0,
         Bookmark::Cloud => 14.0,
-        Bookmark::Both => 46.0,
+        Bookmark::Both => 47.0,
         Bookmark::TopDown => 90.0,
     };
     let mut pose = Pose { pitch: pitch.to_radians().min(FRAC_PI_2 - 1e-3), ..default() };
@@ -161,7 +161,8 @@ mod tests {
     use super::*;
     use crate::engine::template::presets;
 
-    const BOOKMARKS: [Bookmark; 4] = [Bookmark::Plate, Bookmark::Cloud, Bookmark::Both, Bookmark::TopDown];
+    const BOOKMARKS: [Bookmark; 4] =
+        [Bookmark::Plate, Bookmark::Cloud, Bookmark::Both, Bookmark::TopDown];
 
     /// Where a point appears: pixels from the window's top left corner.
     fn project(pose: &Pose, free: &FreeRect, point: Vec3) -> Vec2 {
@@ -194,14 +195,20 @@ mod tests {
                 points.extend(plate_corners(&stage));
             }
             if matches!(bookmark, Bookmark::Cloud | Bookmark::Both) {
-                points.extend([Vec3::Y, Vec3::NEG_Y, Vec3::X, Vec3::NEG_X].map(|axis| {
-                    stage.cloud_center + pose.rotation() * axis * stage.cloud_radius
-                }));
+                points.extend(
+                    [Vec3::Y, Vec3::NEG_Y, Vec3::X, Vec3::NEG_X].map(|axis| {
+                        stage.cloud_center + pose.rotation() * axis * stage.cloud_radius
+                    }),
+                );
             }
             for point in points {
                 let offset = (project(&pose, &free, point) - free.center).abs();
                 let limit = free.half - PADDING_PX + 0.5;
-                assert!(offset.cmple(limit).all(), "{bookmark:?} of {}: {offset} {limit}", preset.name);
+                assert!(
+                    offset.cmple(limit).all(),
+                    "{bookmark:?} of {}: {offset} {limit}",
+                    preset.name
+                );
             }
         }
     }
@@ -211,7 +218,9 @@ mod tests {
         let (stage, free) = (Stage::default(), windows()[0]);
         let pose = frame(Bookmark::Plate, &stage, &free);
         let reach = plate_corners(&stage)
-            .map(|point| (project(&pose, &free, point) - free.center).abs() / (free.half - PADDING_PX))
+            .map(|point| {
+                (project(&pose, &free, point) - free.center).abs() / (free.half - PADDING_PX)
+            })
             .fold(Vec2::ZERO, Vec2::max);
         assert!((reach.max_element() - 1.0).abs() < 1e-3, "{reach}");
     }
@@ -231,7 +240,8 @@ mod tests {
         let free = windows()[0];
         let pose = frame(Bookmark::Both, &stage, &free);
         let back = stage.plate_center - vec3(0.0, 0.0, stage.plate_half.y);
-        let px_per_stud = (project(&pose, &free, back + Vec3::X * STUD) - project(&pose, &free, back)).x;
+        let px_per_stud =
+            (project(&pose, &free, back + Vec3::X * STUD) - project(&pose, &free, back)).x;
         assert!(px_per_stud > 11.0, "{px_per_stud}");
     }
 
@@ -240,7 +250,10 @@ mod tests {
         let from = Pose { yaw: 3.0, radius: 1.0, ..default() };
         let to = Pose { yaw: -3.0, radius: 16.0, focus: Vec3::ONE, pitch: 1.0 };
         let half = from.interpolate(&to, 0.5);
-        assert!((half.yaw.rem_euclid(TAU) - PI).abs() < 1e-4 && (half.radius - 4.0).abs() < 1e-4, "{half:?}");
+        assert!(
+            (half.yaw.rem_euclid(TAU) - PI).abs() < 1e-4 && (half.radius - 4.0).abs() < 1e-4,
+            "{half:?}"
+        );
         assert!(from.interpolate(&to, 1.0).is_like(&to));
     }
 
@@ -249,7 +262,10 @@ mod tests {
         let free = windows()[0];
         let full = free.window * free.magnification();
         let corner = full / 2.0 - free.center;
-        assert!(corner.cmpge(Vec2::splat(-1e-3)).all() && (corner + free.window).cmple(full + 1e-3).all());
+        assert!(
+            corner.cmpge(Vec2::splat(-1e-3)).all()
+                && (corner + free.window).cmple(full + 1e-3).all()
+        );
         assert_eq!(FreeRect::new(free.window, Vec2::ZERO, Vec2::ZERO).magnification(), 1.0);
     }
 

@@ -133,7 +133,11 @@ fn spawn_camera(mut commands: Commands, settings: Res<Settings>) {
         PrimaryEguiContext,
         MeshPickingCamera,
         Camera3d::default(),
-        Projection::Perspective(PerspectiveProjection { fov: FIELD_OF_VIEW, far: 400.0, ..default() }),
+        Projection::Perspective(PerspectiveProjection {
+            fov: FIELD_OF_VIEW,
+            far: 400.0,
+            ..default()
+        }),
         // Colours are data here: they have to reach the screen as they are.
         Tonemapping::None,
         if settings.low_quality { Msaa::Off } else { Msaa::Sample4 },
@@ -147,7 +151,10 @@ fn spawn_camera(mut commands: Commands, settings: Res<Settings>) {
     ));
 }
 
-fn adapt_smoothness(settings: Res<Settings>, mut orbit: Single<&mut PanOrbitCamera, With<MainCamera>>) {
+fn adapt_smoothness(
+    settings: Res<Settings>,
+    mut orbit: Single<&mut PanOrbitCamera, With<MainCamera>>,
+) {
     let smoothness = if settings.reduced_motion { 0.0 } else { SMOOTHNESS };
     orbit.orbit_smoothness = smoothness;
     orbit.pan_smoothness = smoothness;
@@ -188,7 +195,8 @@ fn frame_bookmark(
     if size.min_element() < 1.0 {
         return; // Minimised.
     }
-    let free = FreeRect::new(size, vec2(insets.left, insets.top), vec2(insets.right, insets.bottom));
+    let free =
+        FreeRect::new(size, vec2(insets.left, insets.top), vec2(insets.right, insets.bottom));
     let wanted = (view.bookmark, stage.clone(), free);
     if view.framed.as_ref() == Some(&wanted) {
         return;
@@ -203,9 +211,10 @@ fn frame_bookmark(
 
     if let Some(bookmark) = view.bookmark {
         let to = frame(bookmark, &stage, &free);
-        let travels = view.framed.as_ref().is_some_and(|(bookmark, stage, _)| {
-            *bookmark != wanted.0 || *stage != wanted.1
-        });
+        let travels = view
+            .framed
+            .as_ref()
+            .is_some_and(|(bookmark, stage, _)| *bookmark != wanted.0 || *stage != wanted.1);
         if travels && !settings.reduced_motion {
             let from = target(&orbit);
             commands.entity(entity).insert(Flight { from, to, elapsed_secs: 0.0 });
@@ -354,7 +363,9 @@ fn draw_until_settled(
     orbit: Single<&PanOrbitCamera, With<MainCamera>>,
     mut redraw: MessageWriter<RequestRedraw>,
 ) {
-    let (Some(yaw), Some(pitch), Some(radius)) = (orbit.yaw, orbit.pitch, orbit.radius) else { return };
+    let (Some(yaw), Some(pitch), Some(radius)) = (orbit.yaw, orbit.pitch, orbit.radius) else {
+        return;
+    };
     let pose = Pose { focus: orbit.focus, yaw, pitch, radius };
     if !pose.is_like(&target(&orbit)) {
         redraw.write(RequestRedraw);

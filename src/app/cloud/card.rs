@@ -3,6 +3,7 @@
 use super::{
     super::{
         document::{Archive, Document, Focus},
+        stage::Stage,
         theme,
     },
     Cloud, Scores,
@@ -14,8 +15,14 @@ use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
 /// Width of the card's content, in points.
 const WIDTH: f32 = 200.0;
-/// Points between the point and its card.
-const GAP: f32 = 20.0;
+/// Points between the ring around a point and its card.
+const GAP: f32 = 12.0;
+/// How much larger than its record says a point is drawn at most: the best one, hovered, with its ring.
+const LARGEST: f32 = 2.4 * 1.4 * 1.6;
+/// The height that a card needs, in points.
+const HEIGHT: f32 = 220.0;
+/// How high bricks stand on the plate, in world units.
+const BRICKS: f32 = 0.3;
 /// The most a square of the picture of layers measures, and the picture in all, in points.
 const SQUARE: f32 = 11.0;
 const PICTURE: f32 = 72.0;
@@ -34,33 +41,62 @@ fn show_card(
     cloud: Res<Cloud>,
     scores: Res<Scores>,
     document: Res<Document>,
+    stage: Res<Stage>,
 ) -> Result {
     let context = contexts.ctx_mut()?;
     let Some(id) = focus.shown_candidate() else { return Ok(()) };
     let (Some(placed), Some(place)) = (archive.get(id), cloud.position(id)) else { return Ok(()) };
-    let (Some(free), Some(at)) = (overlay.free_rect(context), overlay.project(place, context)) else {
+    let (Some(free), Some(at)) = (overlay.free_rect(context), overlay.project(place, context))
+    else {
         return Ok(());
     };
     if !free.contains(at) {
         return Ok(());
     }
-    let (pivot, offset) = if at.x < free.center().x {
-        (egui::Align2::LEFT_CENTER, GAP)
-    } else {
-        (egui::Align2::RIGHT_CENTER, -GAP)
-    };
+    let drawn = cloud.records().get(id.index()).map_or(0.0, |record| record.radius * LARGEST);
+    let ring = overlay.project_ball(place, drawn, context).map_or(0.0, |(_, radius)| radius);
+    let middle = overlay.project(stage.cloud_center, context).unwrap_or(free.center());
+    let (pivot, offset) = side(at.x, middle.x, ring + GAP, free.x_range());
+    let plate = overlay.project(back_of_plate(&stage), context).map_or(free.max.y, |back| back.y);
     overlay::area("card of a candidate")
         .pivot(pivot)
         .fixed_pos(at + egui::vec2(offset, 0.0))
-        .constrain_to(free.shrink(8.0))
+        .constrain_to(above(free.shrink(8.0), at.y, plate))
         .show(context, |ui| {
-            overlay::plate().show(ui, |ui| {
+            overlay::plate(1.0).show(ui, |ui| {
                 ui.set_width(WIDTH);
-                ui.spacing_mut().item_spacing.y = 3.0;
+                overlay::tighten(ui);
                 show_content(ui, &placed.candidate, scores.best == Some(id), document.graph());
             });
         });
     Ok(())
+}
+
+/// On which side of a point at `x` its card stands, and how far away: on the outside of the cloud, whose
+/// middle is at `middle`, so that the card hides little of it; on the inside where the outside has no room.
+fn side(x: f32, middle: f32, distance: f32, free: egui::Rangef) -> (egui::Align2, f32) {
+    let needed = WIDTH + distance + 24.0;
+    let (room_left, room_right) = (x - free.min >= needed, free.max - x >= needed);
+    if if x < middle { !room_left && room_right } else { room_right || !room_left } {
+        (egui::Align2::LEFT_CENTER, distance)
+    } else {
+        (egui::Align2::RIGHT_CENTER, -distance)
+    }
+}
+
+/// The part of the free rectangle above the plate, whose upper edge is at `plate`, so that no brick is
+/// covered; the whole where that is too low for a card or the point at `y` is not in it.
+fn above(free: egui::Rect, y: f32, plate: f32) -> egui::Rect {
+    if y < plate && plate - free.min.y >= HEIGHT {
+        free.with_max_y(free.max.y.min(plate))
+    } else {
+        free
+    }
+}
+
+/// The upper edge of the bricks in the plate's last row.
+fn back_of_plate(stage: &Stage) -> Vec3 {
+    stage.plate_center + Vec3::new(0.0, BRICKS, -stage.plate_half.y)
 }
 
 fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: &Graph) {
@@ -91,8 +127,11 @@ fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: 
 fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(evaluation) = candidate.evaluation {
-        let loss =
-            if evaluation.loss.is_finite() { format!("{:.3}", evaluation.loss) } else { "not a number".to_owned() };
+        let loss = if evaluation.loss.is_finite() {
+            format!("{:.3}", evaluation.loss)
+        } else {
+            "not a number".to_owned()
+        };
         facts.extend([("Proxy accuracy", overlay::percent(evaluation.accuracy)), ("Loss", loss)]);
     }
     if let Some(iteration) = candidate.iteration {
@@ -102,7 +141,8 @@ fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
     facts.push(("Parameters", overlay::compact(candidate.cost.params)));
     facts.push(("FLOPs", overlay::compact(candidate.cost.flops)));
     if !candidate.parents.is_empty() {
-        let mut names: Vec<_> = candidate.parents.iter().take(NAMED_PARENTS).map(ToString::to_string).collect();
+        let mut names: Vec<_> =
+            candidate.parents.iter().take(NAMED_PARENTS).map(ToString::to_string).collect();
         if candidate.parents.len() > NAMED_PARENTS {
             names.push(format!("{} more", candidate.parents.len() - NAMED_PARENTS));
         }
@@ -122,7 +162,8 @@ fn show_layers(ui: &mut egui::Ui, mask: &Mask, graph: &Graph) {
     for (column, layer) in layers.iter().enumerate() {
         for (line, &node) in layer.iter().enumerate() {
             let corner = rect.min + square * egui::vec2(column as f32, line as f32);
-            let cell = egui::Rect::from_min_size(corner, egui::Vec2::splat(square)).shrink(square * 0.12);
+            let cell =
+                egui::Rect::from_min_size(corner, egui::Vec2::splat(square)).shrink(square * 0.12);
             if mask.contains(node) {
                 let color = overlay::paint(theme::family_color(graph.nodes()[node].family()));
                 ui.painter().rect_filled(cell, 1.5, color);
@@ -140,15 +181,37 @@ mod tests {
     use crate::engine::candidate::CandidateId;
 
     #[test]
+    fn a_card_stands_outside_of_the_cloud_where_there_is_room() {
+        let free = egui::Rangef::new(0.0, 1000.0);
+        let is_left = |x| side(x, 500.0, 30.0, free).1 < 0.0;
+        assert!(is_left(400.0) && !is_left(600.0));
+        assert!(!is_left(100.0) && is_left(900.0), "at the edge there is only the inside");
+        assert_eq!(side(400.0, 500.0, 30.0, free).1, -30.0);
+    }
+
+    #[test]
+    fn a_card_covers_no_brick_where_there_is_room_above_the_plate() {
+        let free = egui::Rect::from_min_max(egui::Pos2::ZERO, egui::pos2(1000.0, 600.0));
+        assert_eq!(above(free, 200.0, 300.0).max.y, 300.0);
+        assert_eq!(above(free, 50.0, 100.0), free, "too low");
+        assert_eq!(above(free, 400.0, 300.0), free, "the point is in front of the plate");
+        assert_eq!(above(free, 200.0, 900.0), free, "the plate is out of view");
+    }
+
+    #[test]
     fn a_card_tells_what_is_known_and_leaves_out_what_is_not() {
         let mut candidate = placed(7, [0.0; 3], None).candidate;
         candidate.cost.params = 1_234_567;
         let facts_of = |candidate: &Candidate| {
-            facts(candidate).into_iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+            facts(candidate)
+                .into_iter()
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect::<Vec<_>>()
         };
         assert_eq!(facts_of(&candidate), ["Parameters: 1.2 M", "FLOPs: 0"]);
 
-        candidate = Candidate { cost: candidate.cost, ..placed(7, [0.0; 3], Some(0.7134)).candidate };
+        candidate =
+            Candidate { cost: candidate.cost, ..placed(7, [0.0; 3], Some(0.7134)).candidate };
         candidate.iteration = Some(0);
         candidate.parents = (1..=6).map(CandidateId).collect();
         assert_eq!(

@@ -2,7 +2,7 @@
 //! point, and a tiny second buffer for what changes with every move of the pointer.
 
 use super::{
-    super::{document::Focus, settings::Settings, stage::Stage, theme},
+    super::{document::Focus, stage::Stage, theme},
     Cloud, CloudSystems, Scores,
     points::{self, PointRecord},
 };
@@ -27,11 +27,14 @@ const NOBODY: u32 = u32::MAX;
 
 /// How far best, selected and hovered points are drawn in front of where they are, as a share of the
 /// cloud's radius, so that a dense cloud does not hide them.
-const FORWARD: f32 = 0.5;
+const FORWARD: f32 = 1.2;
 
 pub(super) fn plugin(app: &mut App) {
     // The shader is part of the program, which therefore runs from any folder.
-    let shader = Shader::from_wgsl(include_str!("../../../assets/shaders/points.wgsl"), "shaders/points.wgsl");
+    let shader = Shader::from_wgsl(
+        include_str!("../../../assets/shaders/points.wgsl"),
+        "shaders/points.wgsl",
+    );
     if let Err(error) = app.world_mut().resource_mut::<Assets<Shader>>().insert(&SHADER, shader) {
         error!("the points cannot be drawn: {error}");
     }
@@ -114,10 +117,12 @@ fn create_look(
     let mut bytes = Vec::new();
     points::pack(&[], &mut bytes);
     let points = buffers.add(ShaderBuffer::new(&bytes, RenderAssetUsages::default()));
-    let highlights = buffers.add(ShaderBuffer::new(&Highlights::default().bytes(), RenderAssetUsages::default()));
+    let highlights = buffers
+        .add(ShaderBuffer::new(&Highlights::default().bytes(), RenderAssetUsages::default()));
     commands.insert_resource(PointLook {
         quad: meshes.add(quad),
-        material: materials.add(PointMaterial { points: points.clone(), highlights: highlights.clone() }),
+        material: materials
+            .add(PointMaterial { points: points.clone(), highlights: highlights.clone() }),
         points,
         highlights,
         settling: 0,
@@ -131,7 +136,8 @@ fn upload_points(
     mut materials: ResMut<Assets<PointMaterial>>,
 ) {
     let Some(mut look) = look else { return };
-    let room = buffers.get(&look.points).and_then(|buffer| buffer.data.as_ref()).map_or(0, Vec::len);
+    let room =
+        buffers.get(&look.points).and_then(|buffer| buffer.data.as_ref()).map_or(0, Vec::len);
     if cloud.records.len() * PointRecord::SIZE <= room {
         if let Some(mut buffer) = buffers.get_mut(&look.points)
             && let Some(bytes) = &mut buffer.data
@@ -165,7 +171,6 @@ fn upload_highlights(
     focus: Res<Focus>,
     scores: Res<Scores>,
     stage: Res<Stage>,
-    settings: Res<Settings>,
     look: Option<Res<PointLook>>,
     mut buffers: ResMut<Assets<ShaderBuffer>>,
 ) {
@@ -175,7 +180,6 @@ fn upload_highlights(
         hovered: id(focus.hovered_candidate()),
         selected: id(focus.selected_candidate),
         best: id(scores.best),
-        flat: settings.low_quality,
         forward: stage.cloud_radius * FORWARD,
     }
     .bytes();
@@ -192,24 +196,25 @@ struct Highlights {
     hovered: u32,
     selected: u32,
     best: u32,
-    /// Draw discs instead of balls.
-    flat: bool,
+    /// See [`FORWARD`]; in world units.
     forward: f32,
 }
 
 impl Default for Highlights {
     fn default() -> Self {
-        Self { hovered: NOBODY, selected: NOBODY, best: NOBODY, flat: false, forward: 0.0 }
+        Self { hovered: NOBODY, selected: NOBODY, best: NOBODY, forward: 0.0 }
     }
 }
 
 impl Highlights {
     /// The layout of the WGSL struct.
     fn bytes(&self) -> [u8; 48] {
-        let background = theme::BACKGROUND.to_linear().to_f32_array_no_alpha().map(f32::to_bits);
-        let accent = theme::ACCENT.to_linear().to_f32_array_no_alpha().map(f32::to_bits);
-        let head = [self.hovered, self.selected, self.best, u32::from(self.flat)];
-        let words = head.into_iter().chain(background).chain([self.forward.to_bits()]).chain(accent).chain([0]);
+        let color = |color: Color| color.to_linear().to_f32_array_no_alpha().map(f32::to_bits);
+        let words = [self.hovered, self.selected, self.best, self.forward.to_bits()]
+            .into_iter()
+            .chain(color(theme::BACKGROUND))
+            .chain([0])
+            .chain(color(theme::ACCENT));
         let mut bytes = [0; 48];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_ne_bytes());

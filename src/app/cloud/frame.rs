@@ -13,7 +13,11 @@ use bevy::{
 };
 use std::f32::consts::TAU;
 
-/// Where the rings of the floor are, as shares of the cloud's radius.
+/// The floor's radius and its depth below the middle of the cloud as shares of the cloud's radius: it must
+/// not reach over the plate, and only few points may be below it.
+const FLOOR_RADIUS: f32 = 0.6;
+const FLOOR_DEPTH: f32 = 0.75;
+/// Where the rings of the floor are, as shares of its radius.
 const RINGS: [f32; 3] = [1.0 / 3.0, 2.0 / 3.0, 1.0];
 /// Straight pieces of a ring.
 const RING_PIECES: usize = 96;
@@ -55,7 +59,12 @@ fn draw_frame(
     };
     let (floor, drop) = (lines(floor_lines()), lines(drop_lines()));
     let mut paint = |color: Color| {
-        materials.add(StandardMaterial { base_color: color, unlit: true, fog_enabled: false, ..default() })
+        materials.add(StandardMaterial {
+            base_color: color,
+            unlit: true,
+            fog_enabled: false,
+            ..default()
+        })
     };
     let silent = (Pickable::IGNORE, NotShadowCaster, NotShadowReceiver);
     commands.spawn((
@@ -89,7 +98,8 @@ fn floor_lines() -> Vec<[f32; 3]> {
         [radius * angle.cos(), 0.0, radius * angle.sin()]
     };
     let rings = RINGS.iter().flat_map(|&radius| {
-        (0..RING_PIECES).flat_map(move |piece| [on_circle(radius, piece), on_circle(radius, piece + 1)])
+        (0..RING_PIECES)
+            .flat_map(move |piece| [on_circle(radius, piece), on_circle(radius, piece + 1)])
     });
     rings.chain([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 0.0, 1.0]]).collect()
 }
@@ -106,15 +116,14 @@ fn drop_lines() -> Vec<[f32; 3]> {
     ]
 }
 
-/// The height of the floor: at the bottom of the ball that holds most points.
 fn floor_height(stage: &Stage) -> f32 {
-    stage.cloud_center.y - stage.cloud_radius
+    stage.cloud_center.y - stage.cloud_radius * FLOOR_DEPTH
 }
 
 fn place_floor(stage: Res<Stage>, mut floors: Query<&mut Transform, With<Floor>>) {
     for mut floor in &mut floors {
         floor.translation = stage.cloud_center.with_y(floor_height(&stage));
-        floor.scale = Vec3::splat(stage.cloud_radius);
+        floor.scale = Vec3::splat(stage.cloud_radius * FLOOR_RADIUS);
     }
 }
 
@@ -139,8 +148,10 @@ fn place_drop_lines(
             continue;
         };
         visibility.set_if_neq(Visibility::Inherited);
+        // From a point below the floor the line rises.
         let height = top.y - floor_height(&stage);
-        transform.set_if_neq(Transform::from_translation(top).with_scale(Vec3::new(1.0, height, 1.0)));
+        transform
+            .set_if_neq(Transform::from_translation(top).with_scale(Vec3::new(1.0, height, 1.0)));
     }
 }
 

@@ -54,10 +54,12 @@ impl ScreenView {
         let ndc = Vec2::new(clip.x, -clip.y) / clip.w;
         let position = self.viewport.min + (ndc + 1.0) / 2.0 * size;
         let radius = point.radius * self.clip_from_view.y_axis.y / clip.w * size.y / 2.0;
-        self.viewport
-            .inflate(MARGIN_PX)
-            .contains(position)
-            .then_some(ScreenPoint { id, position, radius: radius.max(MIN_RADIUS_PX), depth: -view.z })
+        self.viewport.inflate(MARGIN_PX).contains(position).then_some(ScreenPoint {
+            id,
+            position,
+            radius: radius.max(MIN_RADIUS_PX),
+            depth: -view.z,
+        })
     }
 }
 
@@ -191,9 +193,16 @@ mod tests {
 
     #[test]
     fn of_two_discs_under_the_pointer_the_front_one_is_found() {
-        let index = ScreenIndex::new(vec![point(0, (100.0, 100.0, 9.0, 5.0)), point(1, (104.0, 100.0, 9.0, 4.0))]);
+        let index = ScreenIndex::new(vec![
+            point(0, (100.0, 100.0, 9.0, 5.0)),
+            point(1, (104.0, 100.0, 9.0, 4.0)),
+        ]);
         assert_eq!(index.nearest(Vec2::new(100.0, 100.0), 8.0).map(|p| p.id), Some(1));
-        assert_eq!(index.nearest(Vec2::new(93.0, 100.0), 8.0).map(|p| p.id), Some(0), "only 0 covers this");
+        assert_eq!(
+            index.nearest(Vec2::new(93.0, 100.0), 8.0).map(|p| p.id),
+            Some(0),
+            "only 0 covers this"
+        );
         assert_eq!(index.nearest(Vec2::new(140.0, 100.0), 8.0), None);
     }
 
@@ -207,12 +216,17 @@ mod tests {
 
     #[test]
     fn projection_respects_the_viewport() {
-        let at = |position| view().project(7, &PointRecord { position, radius: 1.0, ..Default::default() });
+        let at = |position| {
+            view().project(7, &PointRecord { position, radius: 1.0, ..Default::default() })
+        };
         let middle = at(Vec3::ZERO).unwrap();
         assert_eq!(middle.id, 7);
         assert!(middle.position.distance(Vec2::new(700.0, 250.0)) < 1e-3, "{middle:?}");
         // A field of view of 90° sees ±10 units over ±200 px at distance 10.
-        assert!((middle.radius - 20.0).abs() < 1e-3 && (middle.depth - 10.0).abs() < 1e-5, "{middle:?}");
+        assert!(
+            (middle.radius - 20.0).abs() < 1e-3 && (middle.depth - 10.0).abs() < 1e-5,
+            "{middle:?}"
+        );
         let right_and_up = at(Vec3::new(5.0, 5.0, 0.0)).unwrap();
         assert!(right_and_up.position.distance(Vec2::new(800.0, 150.0)) < 1e-3, "{right_and_up:?}");
         assert_eq!(at(Vec3::new(0.0, 0.0, 11.0)), None, "behind the camera");

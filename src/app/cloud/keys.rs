@@ -57,14 +57,24 @@ impl Rank {
 
 /// The evaluated candidate that follows `from` in the order of ranks. From nowhere both steps lead to
 /// the best. `None` at the end.
-fn neighbour(candidates: &[PlacedCandidate], from: Option<CandidateId>, step: Step) -> Option<CandidateId> {
-    let rank = |candidate: &PlacedCandidate| Some(Rank(candidate.candidate.evaluation?.accuracy, candidate.candidate.id));
+fn neighbour(
+    candidates: &[PlacedCandidate],
+    from: Option<CandidateId>,
+    step: Step,
+) -> Option<CandidateId> {
+    let rank = |candidate: &PlacedCandidate| {
+        Some(Rank(candidate.candidate.evaluation?.accuracy, candidate.candidate.id))
+    };
     let ranked = candidates.iter().filter_map(rank);
     let here = from.and_then(|id| candidates.get(id.index())).and_then(rank);
     let next = match (here, step) {
         (None, _) => ranked.max_by(Rank::compare),
-        (Some(here), Step::Better) => ranked.filter(|rank| rank.compare(&here).is_gt()).min_by(Rank::compare),
-        (Some(here), Step::Worse) => ranked.filter(|rank| rank.compare(&here).is_lt()).max_by(Rank::compare),
+        (Some(here), Step::Better) => {
+            ranked.filter(|rank| rank.compare(&here).is_gt()).min_by(Rank::compare)
+        }
+        (Some(here), Step::Worse) => {
+            ranked.filter(|rank| rank.compare(&here).is_lt()).max_by(Rank::compare)
+        }
     };
     next.map(|Rank(_, id)| id)
 }
@@ -78,7 +88,9 @@ mod tests {
         let accuracies = [Some(0.5), None, Some(0.9), Some(0.7), Some(0.7)];
         let candidates: Vec<_> =
             (0..).zip(accuracies).map(|(id, accuracy)| placed(id, [0.0; 3], accuracy)).collect();
-        let walk = |from: Option<u32>, step| neighbour(&candidates, from.map(CandidateId), step).map(|id| id.0);
+        let walk = |from: Option<u32>, step| {
+            neighbour(&candidates, from.map(CandidateId), step).map(|id| id.0)
+        };
 
         assert_eq!(walk(None, Step::Better), Some(2));
         assert_eq!(walk(None, Step::Worse), Some(2));

@@ -1,7 +1,11 @@
 //! The legend beside the cloud: what colours and signs mean, in numbers.
 
 use super::{
-    super::{document::{Archive, TrainingHistory}, stage::Stage, theme},
+    super::{
+        document::{Archive, TrainingHistory},
+        stage::Stage,
+        theme,
+    },
     Scores,
     overlay::{self, Overlay},
 };
@@ -9,7 +13,7 @@ use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
 /// Width of the legend's content, in points.
-const WIDTH: f32 = 152.0;
+const WIDTH: f32 = 176.0;
 /// Height of the colour bar, in points.
 const BAR: f32 = 8.0;
 /// Points between legend and cloud, and legend and edge.
@@ -35,16 +39,20 @@ fn show_legend(
     }
     let Some(free) = overlay.free_rect(context) else { return Ok(()) };
     let cloud = overlay.project_ball(stage.cloud_center, stage.cloud_radius * FULL, context);
-    let Some(corner) = cloud.and_then(|(center, radius)| corner_beside(center, radius, free)) else {
+    let Some(corner) = cloud.and_then(|(center, radius)| corner_beside(center, radius, free))
+    else {
         return Ok(());
     };
-    overlay::area("legend of the cloud").fixed_pos(corner).constrain_to(free.shrink(GAP)).show(context, |ui| {
-        overlay::plate().show(ui, |ui| {
-            ui.set_width(WIDTH);
-            ui.spacing_mut().item_spacing.y = 4.0;
-            show_content(ui, &scores, &archive, &history);
-        });
-    });
+    overlay::area("legend of the cloud").fixed_pos(corner).constrain_to(free.shrink(GAP)).show(
+        context,
+        |ui| {
+            overlay::plate(0.94).show(ui, |ui| {
+                ui.set_width(WIDTH);
+                overlay::tighten(ui);
+                show_content(ui, &scores, &archive, &history);
+            });
+        },
+    );
     Ok(())
 }
 
@@ -66,7 +74,11 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
             });
         });
     }
-    ui.label(overlay::primary(format!("{} of {} evaluated", scores.evaluated, scores.count)));
+    ui.label(overlay::primary(format!(
+        "{} of {} evaluated",
+        overlay::grouped(scores.evaluated),
+        overlay::grouped(scores.count)
+    )));
     if let Some(best) = scores.best.and_then(|id| archive.get(id))
         && let Some(evaluation) = best.candidate.evaluation
     {
@@ -80,7 +92,11 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
         });
     } else {
         let untrained = history.steps.is_empty() && history.epochs.is_empty();
-        let next = if untrained { "Train the template to colour the cloud" } else { "Search to colour the cloud" };
+        let next = if untrained {
+            "Train the template to colour the cloud"
+        } else {
+            "Search to colour the cloud"
+        };
         ui.add(egui::Label::new(overlay::secondary(next)).wrap());
     }
 }
@@ -112,8 +128,14 @@ mod tests {
     #[test]
     fn the_legend_stands_beside_the_cloud_and_goes_with_it() {
         let free = egui::Rect::from_min_max(egui::pos2(200.0, 0.0), egui::pos2(1000.0, 600.0));
-        assert_eq!(corner_beside(egui::pos2(600.0, 200.0), 100.0, free), Some(egui::pos2(712.0, 100.0)));
-        assert!(corner_beside(egui::pos2(600.0, -50.0), 100.0, free).is_some(), "its lower half shows");
+        assert_eq!(
+            corner_beside(egui::pos2(600.0, 200.0), 100.0, free),
+            Some(egui::pos2(712.0, 100.0))
+        );
+        assert!(
+            corner_beside(egui::pos2(600.0, -50.0), 100.0, free).is_some(),
+            "its lower half shows"
+        );
         assert_eq!(corner_beside(egui::pos2(600.0, -150.0), 100.0, free), None);
     }
 
@@ -131,10 +153,20 @@ mod tests {
         };
         let waiting = Scores { count: 500, ..Scores::default() };
         let trained = TrainingHistory { steps: vec![(1, 2.3)], ..TrainingHistory::default() };
-        assert_eq!(say(&waiting, &TrainingHistory::default()), "0 of 500 evaluated|Train the template to colour the cloud");
+        assert_eq!(
+            say(&waiting, &TrainingHistory::default()),
+            "0 of 500 evaluated|Train the template to colour the cloud"
+        );
         assert_eq!(say(&waiting, &trained), "0 of 500 evaluated|Search to colour the cloud");
-        let searched =
-            Scores { count: 500, evaluated: 20, range: Some((0.405, 0.713)), best: Some(CandidateId(3)) };
-        assert!(say(&searched, &trained).starts_with("Proxy accuracy|40.5 %|71.3 %|20 of 500 evaluated"));
+        let searched = Scores {
+            count: 500,
+            evaluated: 20,
+            range: Some((0.405, 0.713)),
+            best: Some(CandidateId(3)),
+        };
+        assert!(
+            say(&searched, &trained)
+                .starts_with("Proxy accuracy|40.5 %|71.3 %|20 of 500 evaluated")
+        );
     }
 }

@@ -22,7 +22,10 @@ use super::{
     stage::Stage,
 };
 use crate::engine::{candidate::CandidateId, report::PlacedCandidate};
-use bevy::{asset::AssetEventSystems, camera::visibility::VisibilitySystems, prelude::*, window::RequestRedraw};
+use bevy::{
+    asset::AssetEventSystems, camera::visibility::VisibilitySystems, prelude::*,
+    window::RequestRedraw,
+};
 use bevy_egui::EguiPostUpdateSet;
 use points::{BORN_LONG_AGO, FLIGHT_SECS, PointRecord, Style};
 
@@ -151,13 +154,18 @@ fn place_points(
     mut cloud: ResMut<Cloud>,
 ) {
     let first = cloud.records.len();
-    let Some(newcomers) = archive.candidates.get(first..).filter(|new| !new.is_empty()) else { return };
+    let Some(newcomers) = archive.candidates.get(first..).filter(|new| !new.is_empty()) else {
+        return;
+    };
     let (cloud, named) = (&mut *cloud, archive.candidates.len() <= MOST_NAMES);
     for candidate in newcomers {
         let id = candidate.candidate.id;
         let record = record_of(candidate, &archive, &stage, &settings, &time);
-        let mut point =
-            commands.spawn((Point(id), Transform::from_translation(record.position), Pickable::default()));
+        let mut point = commands.spawn((
+            Point(id),
+            Transform::from_translation(record.position),
+            Pickable::default(),
+        ));
         if named {
             point.insert(Name::new(format!("Candidate {id}")));
         }
@@ -184,8 +192,13 @@ fn record_of(
     time: &Time,
 ) -> PointRecord {
     let position = world_from_cloud(candidate.position, stage);
-    let parents: Vec<_> =
-        candidate.candidate.parents.iter().filter_map(|&id| archive.get(id)).map(|p| Vec3::from(p.position)).collect();
+    let parents: Vec<_> = candidate
+        .candidate
+        .parents
+        .iter()
+        .filter_map(|&id| archive.get(id))
+        .map(|p| Vec3::from(p.position))
+        .collect();
     // A run that is opened again comes with its evaluations, and shows itself at once.
     if parents.is_empty() || candidate.candidate.evaluation.is_some() || settings.reduced_motion {
         return PointRecord { position, birth_position: position, ..PointRecord::default() };
@@ -205,7 +218,11 @@ fn world_from_cloud(position: [f32; 3], stage: &Stage) -> Vec3 {
 }
 
 /// Draws frames while newborns fly, and one more when the last has landed.
-fn land_newborns(mut cloud: ResMut<Cloud>, time: Res<Time>, mut redraw: MessageWriter<RequestRedraw>) {
+fn land_newborns(
+    mut cloud: ResMut<Cloud>,
+    time: Res<Time>,
+    mut redraw: MessageWriter<RequestRedraw>,
+) {
     redraw.write(RequestRedraw);
     if cloud.flying_until.is_some_and(|until| time.elapsed_secs_f64() >= until) {
         let first = cloud.first_flying;
@@ -228,7 +245,9 @@ fn move_points(
         return;
     }
     let cloud = &mut *cloud;
-    for ((candidate, record), &entity) in archive.candidates.iter().zip(&mut cloud.records).zip(&cloud.entities) {
+    for ((candidate, record), &entity) in
+        archive.candidates.iter().zip(&mut cloud.records).zip(&cloud.entities)
+    {
         let position = world_from_cloud(candidate.position, &stage);
         record.birth_position += position - record.position;
         record.position = position;
@@ -266,7 +285,9 @@ fn style_points(
         style.apply(candidate, record);
     }
     for CandidateEvaluated { id } in evaluated.read() {
-        if let (Some(candidate), Some(record)) = (archive.get(*id), cloud.records.get_mut(id.index())) {
+        if let (Some(candidate), Some(record)) =
+            (archive.get(*id), cloud.records.get_mut(id.index()))
+        {
             style.apply(candidate, record);
         }
     }

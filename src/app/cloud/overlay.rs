@@ -24,13 +24,13 @@ impl Overlay<'_, '_> {
         let (camera, _) = self.cameras.single().ok()?;
         let (target, viewport) = (camera.logical_target_size()?, camera.logical_viewport_rect()?);
         let insets = &*self.insets;
-        let uncovered =
-            Rect::from_corners(Vec2::new(insets.left, insets.top), target - Vec2::new(insets.right, insets.bottom));
+        let uncovered = Rect::from_corners(
+            Vec2::new(insets.left, insets.top),
+            target - Vec2::new(insets.right, insets.bottom),
+        );
         let free = uncovered.intersect(viewport);
-        (!free.is_empty()).then(|| egui::Rect {
-            min: points(free.min, context),
-            max: points(free.max, context),
-        })
+        (!free.is_empty())
+            .then(|| egui::Rect { min: points(free.min, context), max: points(free.max, context) })
     }
 
     /// Where a place in the world is, in egui's points; `None` behind the camera.
@@ -65,9 +65,18 @@ pub(super) fn paint(color: Color) -> egui::Color32 {
     egui::Color32::from_rgba_unmultiplied(r, g, b, a)
 }
 
-/// The plate under a label: the colour of the panels, as opaque as they are.
-pub(super) fn plate() -> egui::Frame {
-    egui::Frame::new().fill(paint(theme::PANEL.with_alpha(0.94))).corner_radius(4.0).inner_margin(8.0)
+/// The plate under a label, in the colour of the panels.
+pub(super) fn plate(opacity: f32) -> egui::Frame {
+    egui::Frame::new()
+        .fill(paint(theme::PANEL.with_alpha(opacity)))
+        .corner_radius(4.0)
+        .inner_margin(8.0)
+}
+
+/// Sets lines as close as lines of text are, since nothing in a label is clicked.
+pub(super) fn tighten(ui: &mut egui::Ui) {
+    let spacing = ui.spacing_mut();
+    (spacing.item_spacing.y, spacing.interact_size.y) = (5.0, 0.0);
 }
 
 /// A label over the world, which no pointer notices.
@@ -89,7 +98,9 @@ pub(super) fn primary(text: impl Into<String>) -> egui::RichText {
 pub(super) fn row(ui: &mut egui::Ui, name: &str, value: impl Into<String>) {
     ui.horizontal(|ui| {
         ui.label(secondary(name));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.label(primary(value)));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(primary(value))
+        });
     });
 }
 
@@ -116,6 +127,19 @@ pub(super) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "not a number".to_owned() }
 }
 
+/// A count in full with its thousands apart: `10,000`.
+pub(super) fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A count in at most four characters and a unit: `999`, `12.3 k`, `4.5 M`.
 pub(super) fn compact(count: u64) -> String {
     if count < 1000 {
@@ -138,10 +162,18 @@ mod tests {
 
     #[test]
     fn numbers_carry_their_units() {
-        for (count, text) in
-            [(0, "0"), (999, "999"), (1000, "1.0 k"), (99_950, "100 k"), (999_500, "1.0 M"), (2_500_000_000_000, "2.5 T")]
-        {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.0 k"),
+            (99_950, "100 k"),
+            (999_500, "1.0 M"),
+            (2_500_000_000_000, "2.5 T"),
+        ] {
             assert_eq!(compact(count), text);
+        }
+        for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(count), text);
         }
         assert_eq!(percent(0.7134), "71.3 %");
         assert_eq!(percent(f64::NAN), "not a number");

@@ -16,7 +16,7 @@ use bevy::{
             HitData, PointerHits,
             ray::{RayId, RayMap},
         },
-        pointer::PointerId,
+        pointer::{PointerId, PointerPress},
     },
     prelude::*,
 };
@@ -58,9 +58,10 @@ fn find_points(
     for (camera_entity, camera, camera_transform) in &cameras {
         for &pointer in &pointers {
             let Some(ray) = rays.map.get(&RayId::new(camera_entity, pointer)) else { continue };
-            let (Some(viewport), Ok(at)) =
-                (camera.logical_viewport_rect(), camera.world_to_viewport(camera_transform, ray.get_point(1.0)))
-            else {
+            let (Some(viewport), Ok(at)) = (
+                camera.logical_viewport_rect(),
+                camera.world_to_viewport(camera_transform, ray.get_point(1.0)),
+            ) else {
                 continue;
             };
             let view = ScreenView {
@@ -69,11 +70,16 @@ fn find_points(
                 viewport,
             };
             if shown.view != Some(view) {
-                *shown = Shown { index: ScreenIndex::of_records(&cloud.records, &view), view: Some(view) };
+                *shown = Shown {
+                    index: ScreenIndex::of_records(&cloud.records, &view),
+                    view: Some(view),
+                };
             }
             let Some(found) = shown.index.nearest(at, SLACK_PX) else { continue };
             let index = found.id as usize;
-            if let (Some(&entity), Some(record)) = (cloud.entities.get(index), cloud.records.get(index)) {
+            if let (Some(&entity), Some(record)) =
+                (cloud.entities.get(index), cloud.records.get(index))
+            {
                 // As mesh picking has it, so that bricks in front of the cloud win.
                 let depth = record.position.distance(ray.origin);
                 let hit = HitData::new(camera_entity, depth, Some(record.position), None);
@@ -83,8 +89,18 @@ fn find_points(
     }
 }
 
-fn hover_point(over: On<Pointer<Over>>, points: Query<&Point>, mut focus: ResMut<Focus>) {
+fn hover_point(
+    over: On<Pointer<Over>>,
+    points: Query<&Point>,
+    pointers: Query<(&PointerId, &PointerPress)>,
+    mut focus: ResMut<Focus>,
+) {
+    // While the camera is turned, points only pass by.
+    let is_dragging = pointers
+        .iter()
+        .any(|(&pointer, press)| pointer == over.pointer_id && press.is_any_pressed());
     if let Ok(&Point(id)) = points.get(over.entity)
+        && !is_dragging
         && focus.hovered_candidate() != Some(id)
     {
         focus.hover_candidate(View::Cloud, Some(id));

@@ -23,8 +23,10 @@ pub const MUTED: u32 = 2;
 /// Radius of an evaluated point as a share of the cloud's radius, and of one that is not evaluated.
 const EVALUATED_RADIUS: f32 = 0.02;
 const UNEVALUATED_RADIUS: f32 = 0.012;
-/// From this many points on, points shrink so that the cloud stays about equally dense.
+/// The number of points that these radii are for; with more, points shrink so that the cloud stays about
+/// equally dense, and with fewer they grow, within limits.
 const CROWD: f32 = 1500.0;
+const CROWDING: (f32, f32) = (0.3, 1.4);
 
 /// One point as the shader reads it: 48 bytes in the layout of a WGSL struct.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,7 +104,7 @@ impl Style {
         cloud_radius: f32,
         count: usize,
     ) -> Self {
-        let crowding = (CROWD / count.max(1) as f32).cbrt().clamp(0.3, 1.0);
+        let crowding = (CROWD / count.max(1) as f32).cbrt().clamp(CROWDING.0, CROWDING.1);
         Self { range, wanted_node, scale: cloud_radius * crowding }
     }
 
@@ -113,14 +115,18 @@ impl Style {
         record.radius = radius * self.scale;
         record.color = linear(self.color(evaluation));
         let mask = &candidate.candidate.mask;
-        let muted = self.wanted_node.is_some_and(|node| node < mask.node_count() && !mask.contains(node));
-        record.flags = if evaluation.is_some() { EVALUATED } else { 0 } | if muted { MUTED } else { 0 };
+        let muted =
+            self.wanted_node.is_some_and(|node| node < mask.node_count() && !mask.contains(node));
+        record.flags =
+            if evaluation.is_some() { EVALUATED } else { 0 } | if muted { MUTED } else { 0 };
     }
 
     /// The colour of a point with this evaluation.
     pub fn color(&self, evaluation: Option<Evaluation>) -> Color {
         match (evaluation, self.range) {
-            (Some(evaluation), Some(range)) => ACCURACY_COLORS[color_step(evaluation.accuracy, range)],
+            (Some(evaluation), Some(range)) => {
+                ACCURACY_COLORS[color_step(evaluation.accuracy, range)]
+            }
             _ => theme::UNEVALUATED,
         }
     }
@@ -147,7 +153,11 @@ pub(super) mod tests {
     use crate::engine::{candidate::CandidateId, mask::Mask, search::Candidate, template::Cost};
 
     /// A candidate at `position` over three nodes, of which it keeps the first two.
-    pub(in crate::app::cloud) fn placed(id: u32, position: [f32; 3], accuracy: Option<f64>) -> PlacedCandidate {
+    pub(in crate::app::cloud) fn placed(
+        id: u32,
+        position: [f32; 3],
+        accuracy: Option<f64>,
+    ) -> PlacedCandidate {
         PlacedCandidate {
             candidate: Candidate {
                 id: CandidateId(id),
@@ -170,7 +180,8 @@ pub(super) mod tests {
     #[test]
     fn points_are_grey_and_small_until_evaluated_then_coloured_and_larger() {
         let style = Style::new(Some((0.2, 0.8)), None, 1.0, 10);
-        let (waiting, low, high) = (look(&style, None), look(&style, Some(0.2)), look(&style, Some(0.8)));
+        let (waiting, low, high) =
+            (look(&style, None), look(&style, Some(0.2)), look(&style, Some(0.8)));
         assert_eq!(waiting.color, linear(theme::UNEVALUATED));
         assert_eq!(low.color, linear(theme::accuracy_color(0.0)));
         assert_eq!(high.color, linear(theme::accuracy_color(1.0)));
@@ -190,14 +201,24 @@ pub(super) mod tests {
         let style = |wanted_node| Style::new(None, wanted_node, 1.0, 1);
         assert_eq!(look(&style(Some(1)), None).flags, 0);
         assert_eq!(look(&style(Some(2)), None).flags, MUTED);
-        assert_eq!(look(&style(Some(99)), None).flags, 0, "a node of another template mutes nothing");
+        assert_eq!(
+            look(&style(Some(99)), None).flags,
+            0,
+            "a node of another template mutes nothing"
+        );
     }
 
     #[test]
     fn a_crowd_has_smaller_points() {
         let radius = |count| look(&Style::new(None, None, 1.0, count), None).radius;
-        assert_eq!(radius(1), radius(1500));
-        assert!(radius(12_000) < 0.51 * radius(1500) && radius(12_000) > 0.49 * radius(1500));
+        let ratio = |count| radius(count) / radius(1500);
+        assert!((ratio(12_000) - 0.5).abs() < 1e-3, "eight times as many are half as wide");
+        assert_eq!(
+            (radius(1), radius(10_000_000)),
+            (radius(100), radius(1_000_000)),
+            "within limits"
+        );
+        assert!(ratio(1) > 1.0 && ratio(10_000_000) < 0.5);
     }
 
     #[test]
@@ -213,8 +234,10 @@ pub(super) mod tests {
         let mut bytes = Vec::new();
         pack(&[PointRecord::default(), record], &mut bytes);
         assert_eq!(bytes.len(), 256 * PointRecord::SIZE);
-        let words: Vec<_> =
-            bytes[48..96].chunks_exact(4).map(|w| u32::from_ne_bytes(w.try_into().unwrap())).collect();
+        let words: Vec<_> = bytes[48..96]
+            .chunks_exact(4)
+            .map(|w| u32::from_ne_bytes(w.try_into().unwrap()))
+            .collect();
         let floats: Vec<_> = words[..11].iter().map(|&w| f32::from_bits(w)).collect();
         assert_eq!(floats, (1..12).map(|x| x as f32).collect::<Vec<_>>());
         assert_eq!(words[11], 12);

@@ -53,7 +53,8 @@ pub(super) fn face_transform() -> Transform {
     // Just in front of the face, so that the text does not sink into it.
     let middle = (low + high) / 2.0 + outward * 0.03;
     let tilt = slope.y.atan2(-slope.x) - std::f32::consts::FRAC_PI_2;
-    Transform::from_translation(vec3(0.0, middle.y, middle.x) * STUD).with_rotation(Quat::from_rotation_x(tilt))
+    Transform::from_translation(vec3(0.0, middle.y, middle.x) * STUD)
+        .with_rotation(Quat::from_rotation_x(tilt))
 }
 
 /// What text may cover of the sloping face of a brick `width` studs wide: world units.
@@ -97,10 +98,13 @@ pub(super) fn brick_mesh(
     });
     add_studs(&mut solid, width, 0.0, |normal| product(body, light(normal)));
     let port = PORT_COLOR.to_linear();
-    for ((end, side), exists) in ports(width).into_iter().zip([Dir3::NEG_X, Dir3::X]).zip(has_ports) {
+    for ((end, side), exists) in ports(width).into_iter().zip([Dir3::NEG_X, Dir3::X]).zip(has_ports)
+    {
         if exists {
             let base = end - side * PORT_LENGTH * STUD;
-            solid.peg(base, side, PORT_RADIUS * STUD, PORT_LENGTH * STUD, |normal| product(port, light(normal)));
+            solid.peg(base, side, PORT_RADIUS * STUD, PORT_LENGTH * STUD, |normal| {
+                product(port, light(normal))
+            });
         }
     }
     solid.into_mesh()
@@ -187,7 +191,8 @@ mod tests {
     #[test]
     fn a_brick_stays_within_its_footprint_but_for_its_ports() {
         let mesh = outline_mesh(5.0, 0.0);
-        let positions = mesh.attribute(Mesh::ATTRIBUTE_POSITION).and_then(|a| a.as_float3()).expect("has some");
+        let positions =
+            mesh.attribute(Mesh::ATTRIBUTE_POSITION).and_then(|a| a.as_float3()).expect("has some");
         let limit = vec3(2.5, HEIGHT + STUD_HEIGHT, DEPTH / 2.0) * STUD + 1e-5;
         assert!(positions.iter().all(|&p| Vec3::from(p).abs().cmple(limit).all()));
         assert!(positions.iter().all(|p| p[1] > -1e-5), "nothing below the plate");

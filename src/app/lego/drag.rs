@@ -94,7 +94,11 @@ fn clear_selection(
         pointer == click.pointer_id && place.distance(here) <= CLICK_PX
     });
     let on_nothing = empty.contains(click.original_event_target());
-    if click.button == PointerButton::Primary && on_nothing && stayed && focus.selected_brick.is_some() {
+    if click.button == PointerButton::Primary
+        && on_nothing
+        && stayed
+        && focus.selected_brick.is_some()
+    {
         focus.selected_brick = None;
     }
 }
@@ -110,7 +114,9 @@ fn start_drag(
 ) {
     let Ok((Brick(id), transform)) = bricks.get(drag.entity) else { return };
     drag.propagate(false);
-    let (Some(seized), Some(node)) = (drag.hit.position, document.graph().index_of(id)) else { return };
+    let (Some(seized), Some(node)) = (drag.hit.position, document.graph().index_of(id)) else {
+        return;
+    };
     if drag.button != PointerButton::Primary {
         return;
     }
@@ -149,7 +155,8 @@ fn drag_brick(
     let Ok((Brick(id), dragged, mut transform)) = bricks.get_mut(drag.entity) else { return };
     drag.propagate(false);
     let Some(node) = document.graph().index_of(id) else { return };
-    let point = rays.map.get(&dragged.ray).and_then(|&ray| layout::plane_point(ray, dragged.height));
+    let point =
+        rays.map.get(&dragged.ray).and_then(|&ray| layout::plane_point(ray, dragged.height));
     // A ray that points above the horizon leaves the brick where it is.
     let Some(point) = point else { return };
     let size = layout::footprint(&document.graph().nodes()[node]);
@@ -192,7 +199,8 @@ fn cancel_drag(
     bricks: Query<(Entity, &Dragged)>,
     landing: Query<Entity, With<LandingPlace>>,
 ) {
-    for (brick, _) in bricks.iter().filter(|(_, dragged)| dragged.ray.pointer == cancel.pointer_id) {
+    for (brick, _) in bricks.iter().filter(|(_, dragged)| dragged.ray.pointer == cancel.pointer_id)
+    {
         let_go(&mut commands, brick, &landing);
     }
 }

@@ -45,10 +45,13 @@ impl Solid {
             .chain(right)
             .map(|(x, angle)| {
                 let (sin, cos) = angle.sin_cos();
-                self.ring(outline.iter().map(|&(corner, normal)| {
-                    let normal = vec3(sin, normal.y * cos, normal.x * cos);
-                    (vec3(x, corner.y, corner.x) + normal * radius, normal)
-                }), &paint)
+                self.ring(
+                    outline.iter().map(|&(corner, normal)| {
+                        let normal = vec3(sin, normal.y * cos, normal.x * cos);
+                        (vec3(x, corner.y, corner.x) + normal * radius, normal)
+                    }),
+                    &paint,
+                )
             })
             .collect();
         for pair in rings.windows(2) {
@@ -56,7 +59,10 @@ impl Solid {
         }
         for side in [-1.0, 1.0] {
             let x = side * (half_length + radius);
-            let cap = self.ring(profile.iter().map(|corner| (vec3(x, corner.y, corner.x), Vec3::X * side)), &paint);
+            let cap = self.ring(
+                profile.iter().map(|corner| (vec3(x, corner.y, corner.x), Vec3::X * side)),
+                &paint,
+            );
             for last in 2..profile.len() as u32 {
                 self.triangle([cap, cap + last - 1, cap + last]);
             }
@@ -64,7 +70,14 @@ impl Solid {
     }
 
     /// A round peg that stands on `base` and points along `axis`, with a bevelled end.
-    pub(in crate::app) fn peg(&mut self, base: Vec3, axis: Dir3, radius: f32, height: f32, color: impl Fn(Vec3) -> LinearRgba) {
+    pub(in crate::app) fn peg(
+        &mut self,
+        base: Vec3,
+        axis: Dir3,
+        radius: f32,
+        height: f32,
+        color: impl Fn(Vec3) -> LinearRgba,
+    ) {
         let bevel = 0.2 * height.min(radius);
         let (side, up) = axis.any_orthonormal_pair();
         let ring = |radius: f32, height: f32, normal: fn(Vec3, Vec3) -> Vec3| {
@@ -101,7 +114,9 @@ impl Solid {
             passed += point.distance(from);
             let Ok(tangent) = Dir3::new(to - from) else { continue };
             // The frame is carried along, so that the tube does not twist.
-            let Some(carried) = side.reject_from_normalized(*tangent).try_normalize() else { continue };
+            let Some(carried) = side.reject_from_normalized(*tangent).try_normalize() else {
+                continue;
+            };
             side = carried;
             let other = tangent.cross(side);
             let (radius, color) = style(passed / length.max(f32::EPSILON));
@@ -126,7 +141,8 @@ impl Solid {
             let (u, v) = (axis.zxy(), axis.yzx());
             for normal in [axis, -axis] {
                 let corners = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)];
-                let corners = corners.map(|(a, b)| (center + 0.5 * size * (normal + u * a + v * b), normal));
+                let corners =
+                    corners.map(|(a, b)| (center + 0.5 * size * (normal + u * a + v * b), normal));
                 let face = self.ring(corners.into_iter(), &|_| color);
                 self.triangle([face, face + 1, face + 2]);
                 self.triangle([face, face + 2, face + 3]);
@@ -234,7 +250,12 @@ mod tests {
     /// Volume by the divergence theorem: right only for a closed surface whose triangles all face outward.
     fn volume(solid: &Solid) -> f32 {
         let corner = |i: u32| solid.positions[i as usize];
-        solid.indices.chunks(3).map(|t| corner(t[0]).dot(corner(t[1]).cross(corner(t[2])))).sum::<f32>() / 6.0
+        solid
+            .indices
+            .chunks(3)
+            .map(|t| corner(t[0]).dot(corner(t[1]).cross(corner(t[2]))))
+            .sum::<f32>()
+            / 6.0
     }
 
     #[test]

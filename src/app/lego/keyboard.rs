@@ -26,7 +26,9 @@ pub(super) fn plugin(app: &mut App) {
         (
             walk_to_next_brick.run_if(input_just_pressed(KeyCode::Tab)),
             step_selected_brick,
-            clear_selection.run_if(input_just_pressed(KeyCode::Escape).and_then(not(any_with_component::<Dragged>))),
+            clear_selection.run_if(
+                input_just_pressed(KeyCode::Escape).and_then(not(any_with_component::<Dragged>)),
+            ),
             cancel_drags.run_if(input_just_pressed(KeyCode::Escape)),
         )
             .chain()
@@ -46,7 +48,9 @@ fn share_tab_key(
     }
     for mut input in &mut inputs {
         if keys.just_pressed(KeyCode::Tab) {
-            input.events.retain(|event| !matches!(event, egui::Event::Key { key: egui::Key::Tab, .. }));
+            input
+                .events
+                .retain(|event| !matches!(event, egui::Event::Key { key: egui::Key::Tab, .. }));
         }
         if keys.just_pressed(KeyCode::F6) {
             // egui gives the focus to the first widget when it sees Tab.
@@ -62,8 +66,17 @@ fn share_tab_key(
 }
 
 /// Selects the next brick in the template's order, with Shift the one before.
-fn walk_to_next_brick(keys: Res<ButtonInput<KeyCode>>, document: Res<Document>, mut focus: ResMut<Focus>) {
-    if keys.any_pressed([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::ControlLeft, KeyCode::ControlRight]) {
+fn walk_to_next_brick(
+    keys: Res<ButtonInput<KeyCode>>,
+    document: Res<Document>,
+    mut focus: ResMut<Focus>,
+) {
+    if keys.any_pressed([
+        KeyCode::AltLeft,
+        KeyCode::AltRight,
+        KeyCode::ControlLeft,
+        KeyCode::ControlRight,
+    ]) {
         return; // Somebody else's Tab.
     }
     let graph = document.graph();
@@ -94,7 +107,8 @@ fn step_selected_brick(
     .find_map(|(key, direction)| keys.just_pressed(key).then_some(direction));
     let (Some(direction), Some(id)) = (direction, focus.selected_brick.as_ref()) else { return };
     let graph = document.graph();
-    let place = graph.index_of(id).and_then(|node| layout::next_free(graph, &stage, node, direction));
+    let place =
+        graph.index_of(id).and_then(|node| layout::next_free(graph, &stage, node, direction));
     if let Some(place) = place {
         document.move_brick(id, place);
     }

@@ -8,8 +8,8 @@ use crate::{
 };
 use bevy::{light::NotShadowCaster, prelude::*, transform::TransformSystems};
 use bevy_rich_text3d::{
-    LoadFonts, SegmentSize, SegmentStyle, Text3d, Text3dDimensionOut, Text3dPlugin, Text3dSegment, Text3dSet,
-    Text3dStyling, TextAlign, TextAtlas, Weight,
+    LoadFonts, SegmentSize, SegmentStyle, Text3d, Text3dDimensionOut, Text3dPlugin, Text3dSegment,
+    Text3dSet, Text3dStyling, TextAlign, TextAtlas, Weight,
 };
 
 /// Height of the first line's letters (an em), in world units.
@@ -18,6 +18,8 @@ const EM: f32 = 1.08 * STUD;
 const SECOND_LINE: f32 = 0.84;
 /// Sizes in which letters are drawn, in pixels; a label takes the smallest that is large enough.
 const SIZES_PX: [f32; 8] = [9.0, 11.0, 14.0, 18.0, 24.0, 34.0, 52.0, 80.0];
+/// Letters of a name that fit on one line.
+const LONGEST_NAME: usize = 9;
 /// Letters that appear smaller than this are left out.
 const SMALLEST_PX: f32 = 4.0;
 
@@ -109,16 +111,26 @@ fn argument_of(op: &Op, graph: &Graph) -> (String, String) {
         Op::Input { shape: [c, h, w] } => format!("{c}×{h}×{w}"),
         Op::ConvBlock { conv: true, filters, kernel, stride, .. } => {
             let step = if stride > 1 { format!(" /{stride}") } else { String::new() };
-            return (format!("{} {}{step}", op.name(), window(kernel)), format!("{filters} filters"));
+            return (
+                format!("{} {}{step}", op.name(), window(kernel)),
+                format!("{filters} filters"),
+            );
         }
         Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => window(kernel),
         Op::Dense { units, .. } => format!("{units} units"),
         Op::Dropout { rate } => format!("{:.0} %", rate * 100.0),
         Op::Output => format!("{} classes", graph.classes()),
-        Op::GlobalAveragePool => "pool".to_owned(),
-        Op::Add | Op::Flatten | Op::Identity | Op::ConvBlock { .. } => String::new(),
+        Op::GlobalAveragePool | Op::Add | Op::Flatten | Op::Identity | Op::ConvBlock { .. } => {
+            String::new()
+        }
     };
-    (op.name().to_owned(), argument)
+    // A long name would have to be written small: its last word goes to the second line.
+    match op.name().rsplit_once(' ') {
+        Some((first, last)) if op.name().len() > LONGEST_NAME => {
+            (first.to_owned(), format!("{last} {argument}").trim_end().to_owned())
+        }
+        _ => (op.name().to_owned(), argument),
+    }
 }
 
 /// Draws each label's letters about as large as they appear, so that they neither blur nor shimmer.
@@ -127,7 +139,8 @@ fn sharpen_labels(
     mut labels: Query<(&GlobalTransform, &mut Text3dStyling, &mut Visibility), With<Label>>,
 ) {
     let (camera, projection, eye) = *camera;
-    let (Projection::Perspective(perspective), Some(view)) = (projection, camera.sub_camera_view) else {
+    let (Projection::Perspective(perspective), Some(view)) = (projection, camera.sub_camera_view)
+    else {
         return;
     };
     let Some(scale_factor) = camera.target_scaling_factor() else { return };
@@ -136,18 +149,26 @@ fn sharpen_labels(
     for (transform, mut styling, mut visibility) in &mut labels {
         let distance = (transform.translation() - eye.translation()).dot(*eye.forward());
         let wanted_px = EM * px_per_tangent / distance.max(f32::EPSILON);
-        let size = SIZES_PX.into_iter().find(|&size| size >= 0.9 * wanted_px).unwrap_or(SIZES_PX[7]);
+        let size =
+            SIZES_PX.into_iter().find(|&size| size >= 0.9 * wanted_px).unwrap_or(SIZES_PX[7]);
         if styling.size != size {
             styling.size = size;
         }
-        visibility.set_if_neq(if wanted_px < SMALLEST_PX { Visibility::Hidden } else { Visibility::Inherited });
+        visibility.set_if_neq(if wanted_px < SMALLEST_PX {
+            Visibility::Hidden
+        } else {
+            Visibility::Inherited
+        });
     }
 }
 
 /// Shrinks what is too long for its brick.
-fn fit_labels(mut labels: Query<(&Label, &Text3dDimensionOut, &mut Transform), Changed<Text3dDimensionOut>>) {
+fn fit_labels(
+    mut labels: Query<(&Label, &Text3dDimensionOut, &mut Transform), Changed<Text3dDimensionOut>>,
+) {
     for (label, text, mut transform) in &mut labels {
-        let scale = (label.room / text.dimension.max(Vec2::splat(f32::EPSILON))).min_element().min(1.0);
+        let scale =
+            (label.room / text.dimension.max(Vec2::splat(f32::EPSILON))).min_element().min(1.0);
         transform.scale = Vec3::splat(scale);
     }
 }
@@ -164,9 +185,10 @@ mod tests {
         let lines = |id: &str| lines(&graph, graph.index_of(&NodeId::new(id)).expect("exists"));
         assert_eq!(lines("input"), ["input", "1×28×28"]);
         assert_eq!(lines("c3-3x3"), ["conv 3×3", "64 filters"]);
-        assert_eq!(lines("avg1"), ["average pool", "2×2"]);
+        assert_eq!(lines("max1"), ["max pool", "2×2"]);
+        assert_eq!(lines("avg1"), ["average", "pool 2×2"]);
         assert_eq!(lines("add1"), ["add", ""]);
-        assert_eq!(lines("gap"), ["global average", "pool"]);
+        assert_eq!(lines("gap"), ["global", "average"]);
         assert_eq!(lines("dense-wide"), ["dense 64", "dense 10"]);
         assert_eq!(lines("output"), ["output", "10 classes"]);
     }
@@ -174,11 +196,16 @@ mod tests {
     #[test]
     fn labels_only_use_letters_that_the_font_has() {
         // Fonts are read by the renderer; what is asserted here is what the cutting script keeps.
-        let kept = |c: char| c == '\n' || (' '..='~').contains(&c) || ('\u{a0}'..='\u{17f}').contains(&c);
+        let kept =
+            |c: char| c == '\n' || (' '..='~').contains(&c) || ('\u{a0}'..='\u{17f}').contains(&c);
         for preset in presets() {
             let graph = preset.graph().expect("presets are right");
             for node in 0..graph.len() {
-                assert!(lines(&graph, node).concat().chars().all(kept), "{:?}", lines(&graph, node));
+                assert!(
+                    lines(&graph, node).concat().chars().all(kept),
+                    "{:?}",
+                    lines(&graph, node)
+                );
             }
         }
     }

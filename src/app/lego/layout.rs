@@ -30,11 +30,18 @@ pub(super) fn is_free(graph: &Graph, stage: &Stage, node: usize, position: [f32;
 
 /// The free place nearest to a point of the plate for the brick of `node`, in studs; `None` if there is
 /// none nearby.
-pub(super) fn nearest_free(graph: &Graph, stage: &Stage, node: usize, point: Vec3) -> Option<[f32; 2]> {
+pub(super) fn nearest_free(
+    graph: &Graph,
+    stage: &Stage,
+    node: usize,
+    point: Vec3,
+) -> Option<[f32; 2]> {
     let point = stage.keep_on_plate(point, footprint(&graph.nodes()[node]));
     let [x, z] = studs_from_world(point);
     let mut places: Vec<_> = (-SEARCH_RADIUS..=SEARCH_RADIUS)
-        .flat_map(|dx| (-SEARCH_RADIUS..=SEARCH_RADIUS).map(move |dz| [x + dx as f32, z + dz as f32]))
+        .flat_map(|dx| {
+            (-SEARCH_RADIUS..=SEARCH_RADIUS).map(move |dz| [x + dx as f32, z + dz as f32])
+        })
         .collect();
     let distance = |place: &[f32; 2]| world_from_studs(*place).distance_squared(point);
     places.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -43,7 +50,12 @@ pub(super) fn nearest_free(graph: &Graph, stage: &Stage, node: usize, point: Vec
 
 /// The next free place from the brick of `node` in a direction (studs), beyond whatever stands there;
 /// `None` at the edge of the plate.
-pub(super) fn next_free(graph: &Graph, stage: &Stage, node: usize, direction: Vec2) -> Option<[f32; 2]> {
+pub(super) fn next_free(
+    graph: &Graph,
+    stage: &Stage,
+    node: usize,
+    direction: Vec2,
+) -> Option<[f32; 2]> {
     let start = Vec2::from(graph.nodes()[node].position);
     let longest = (2.0 * (stage.plate_half / crate::app::stage::STUD).max_element()) as usize;
     (1..=longest)
@@ -75,7 +87,12 @@ mod tests {
             let graph = preset.graph().expect("presets are right");
             let stage = Stage::new(&graph);
             for (i, node) in graph.nodes().iter().enumerate() {
-                assert!(is_free(&graph, &stage, i, node.position), "{} of {}", node.id, preset.name);
+                assert!(
+                    is_free(&graph, &stage, i, node.position),
+                    "{} of {}",
+                    node.id,
+                    preset.name
+                );
             }
         }
     }
@@ -87,7 +104,8 @@ mod tests {
         let index = |id: &str| graph.index_of(&NodeId::new(id)).expect("exists");
         let (node, other) = (index("c1-3x3"), index("c2-3x3"));
         let taken = graph.nodes()[other].position;
-        let place = nearest_free(&graph, &stage, node, world_from_studs(taken)).expect("there is room");
+        let place =
+            nearest_free(&graph, &stage, node, world_from_studs(taken)).expect("there is room");
         assert!(is_free(&graph, &stage, node, place));
         let distance = world_from_studs(place).distance(world_from_studs(taken)) / STUD;
         assert!((3.0..=6.0).contains(&distance), "{distance}");
@@ -97,7 +115,8 @@ mod tests {
     fn a_brick_dropped_beyond_the_edge_stays_on_the_plate() {
         let graph = graph("3-conv-3-layer");
         let stage = Stage::new(&graph);
-        let place = nearest_free(&graph, &stage, 0, vec3(1000.0, 0.0, -1000.0)).expect("there is room");
+        let place =
+            nearest_free(&graph, &stage, 0, vec3(1000.0, 0.0, -1000.0)).expect("there is room");
         assert!(is_free(&graph, &stage, 0, place), "{place:?}");
     }
 

@@ -25,14 +25,17 @@ const PULSE_WIDTH: f32 = 0.05;
 struct Links;
 
 pub(super) fn plugin(app: &mut App) {
-    app.add_systems(Startup, spawn_links)
-        .add_systems(
-            Update,
-            draw_links.run_if(links_have_changed).after(run_pulse).in_set(LegoSystems::Show),
-        );
+    app.add_systems(Startup, spawn_links).add_systems(
+        Update,
+        draw_links.run_if(links_have_changed).after(run_pulse).in_set(LegoSystems::Show),
+    );
 }
 
-fn spawn_links(mut commands: Commands, settings: Res<Settings>, mut materials: ResMut<Assets<StandardMaterial>>) {
+fn spawn_links(
+    mut commands: Commands,
+    settings: Res<Settings>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+) {
     commands.spawn((
         Name::new("Links"),
         Links,
@@ -79,7 +82,8 @@ fn draw_links(
         .map(|(node, place)| Rect::from_center_size(place.xz(), layout::footprint(node) * STUD))
         .collect();
     let layers = graph.layers().len().max(2) as f32 - 1.0;
-    let light = |normal: Vec3| if settings.low_quality { diffuse_light(normal) } else { LinearRgba::WHITE };
+    let light =
+        |normal: Vec3| if settings.low_quality { diffuse_light(normal) } else { LinearRgba::WHITE };
 
     let mut solid = Solid::default();
     for from in 0..graph.len() {
@@ -94,7 +98,8 @@ fn draw_links(
                 &points,
                 |share| {
                     let place = progress[0].lerp(progress[1], share);
-                    let glow = wave.map_or(0.0, |wave| (-((place - wave) / PULSE_WIDTH).powi(2)).exp());
+                    let glow =
+                        wave.map_or(0.0, |wave| (-((place - wave) / PULSE_WIDTH).powi(2)).exp());
                     style(emphasis, glow)
                 },
                 light,
@@ -102,7 +107,11 @@ fn draw_links(
         }
     }
     let (mut mesh, mut visibility) = links.into_inner();
-    visibility.set_if_neq(if solid.is_empty() { Visibility::Hidden } else { Visibility::Inherited });
+    visibility.set_if_neq(if solid.is_empty() {
+        Visibility::Hidden
+    } else {
+        Visibility::Inherited
+    });
     if !solid.is_empty() {
         mesh.0 = meshes.add(solid.into_mesh());
     }

@@ -109,7 +109,13 @@ fn bricks_plugin(app: &mut App) {
             motion::glide_bricks.in_set(LegoSystems::Move),
         ),
     )
-    .add_plugins((drag::plugin, keyboard::plugin, spotlight::plugin, links::plugin, fitness::plugin));
+    .add_plugins((
+        drag::plugin,
+        keyboard::plugin,
+        spotlight::plugin,
+        links::plugin,
+        fitness::plugin,
+    ));
 }
 
 /// Where the document has the brick of a node.

@@ -44,8 +44,14 @@ fn detour(from: Vec3, to: Vec3, bricks: &[Rect]) -> Vec<Vec3> {
     let (right, left) = (from.x + TURN, to.x - TURN);
     let lane = free_lane(from.z, to.z, left..right, bricks);
     let corner = |x: f32, z: f32| vec3(x, from.y, z);
-    let corners =
-        [from, corner(right, from.z), corner(right, lane), corner(left, lane), corner(left, to.z), to];
+    let corners = [
+        from,
+        corner(right, from.z),
+        corner(right, lane),
+        corner(left, lane),
+        corner(left, to.z),
+        to,
+    ];
     rounded(&corners)
 }
 
@@ -116,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_long_link_passes_over_bricks_and_a_short_one_stays_low() {
-        let highest = |to: Vec3| route(studs(0.0, 0.0), to, &[]).iter().map(|p| p.y).fold(0.0, f32::max);
+        let highest =
+            |to: Vec3| route(studs(0.0, 0.0), to, &[]).iter().map(|p| p.y).fold(0.0, f32::max);
         assert!((highest(studs(20.0, 0.0)) - OVERPASS).abs() < 0.02 * STUD);
         assert!(highest(studs(2.0, 4.0)) < 1.0 * STUD);
     }

@@ -1,7 +1,7 @@
 //! What stands out: the candidate that is shown, the path that is being trained, what is hovered or
 //! selected. Bricks and links take their looks from here.
 
-use super::{Brick, Outline, LegoSystems};
+use super::{Brick, LegoSystems, Outline};
 use crate::{
     app::{
         document::{Archive, Document, Focus, TrainingHistory},
@@ -10,7 +10,9 @@ use crate::{
     },
     engine::{candidate::CandidateId, mask::Mask, template::NodeId},
 };
-use bevy::{ecs::system::SystemParam, prelude::*, render::render_resource::Face, window::RequestRedraw};
+use bevy::{
+    ecs::system::SystemParam, prelude::*, render::render_resource::Face, window::RequestRedraw,
+};
 
 /// How long the light takes to run once through the network, in seconds.
 const PULSE_SECS: f32 = 1.6;
@@ -183,7 +185,8 @@ fn light_bricks(
         if material.0 != *wanted {
             material.0 = wanted.clone();
         }
-        let shown = if spotlight.is_selected(id) { Visibility::Inherited } else { Visibility::Hidden };
+        let shown =
+            if spotlight.is_selected(id) { Visibility::Inherited } else { Visibility::Hidden };
         let mut outline = outlines.iter_many_mut(children);
         while let Some(mut visibility) = outline.fetch_next() {
             visibility.set_if_neq(shown);

@@ -93,9 +93,10 @@ fn selected(app: &App) -> Option<String> {
 
 /// Sends a pointer event to an entity, as the picking backend would.
 fn point<E: std::fmt::Debug + Clone + Reflect>(app: &mut App, entity: Entity, event: E) {
-    let window = app.world_mut().spawn_empty().id();
+    let window = app.world_mut().spawn(Window::default()).id();
     let target = bevy::window::WindowRef::Entity(window).normalize(None).expect("is an entity");
-    let location = Location { target: NormalizedRenderTarget::Window(target), position: Vec2::ZERO };
+    let location =
+        Location { target: NormalizedRenderTarget::Window(target), position: Vec2::ZERO };
     app.world_mut().trigger(Pointer::new(PointerId::Mouse, location, event, entity));
 }
 
@@ -115,7 +116,11 @@ fn drag(app: &mut App, id: &str, by: Vec3) -> Entity {
     point(app, brick, DragStart { button: PointerButton::Primary, hit });
     app.world_mut().flush();
     aim(app, camera, seized + by);
-    point(app, brick, Drag { button: PointerButton::Primary, distance: Vec2::ONE, delta: Vec2::ONE });
+    point(
+        app,
+        brick,
+        Drag { button: PointerButton::Primary, distance: Vec2::ONE, delta: Vec2::ONE },
+    );
     app.world_mut().flush();
     brick
 }
@@ -241,9 +246,11 @@ fn hovering_and_clicking_a_brick_sets_the_focus() {
     let entity = brick(&mut app, "c1-3x3");
     let hit = || HitData::new(Entity::PLACEHOLDER, 1.0, None, None);
     point(&mut app, entity, Over { hit: hit() });
-    let hovered = |app: &App| app.world().resource::<Focus>().hovered_brick().map(ToString::to_string);
+    let hovered =
+        |app: &App| app.world().resource::<Focus>().hovered_brick().map(ToString::to_string);
     assert_eq!(hovered(&app).as_deref(), Some("c1-3x3"));
-    let click = Click { button: PointerButton::Primary, hit: hit(), duration: Duration::ZERO, count: 1 };
+    let click =
+        Click { button: PointerButton::Primary, hit: hit(), duration: Duration::ZERO, count: 1 };
     point(&mut app, entity, click);
     assert_eq!(selected(&app).as_deref(), Some("c1-3x3"));
     point(&mut app, entity, Out { hit: hit() });
@@ -281,12 +288,17 @@ fn the_shown_candidate_keeps_its_light_and_the_rest_is_muted() {
     app.world_mut().resource_mut::<Focus>().selected_candidate = Some(CandidateId(0));
     app.update();
     let materials = app.world().resource::<BrickMaterials>();
-    let [muted, normal] = [Emphasis::Muted, Emphasis::Normal].map(|light| materials.brick(light).clone());
+    let [muted, normal] =
+        [Emphasis::Muted, Emphasis::Normal].map(|light| materials.brick(light).clone());
     let mut bricks = app.world_mut().query::<(&Brick, &MeshMaterial3d<StandardMaterial>)>();
     let graph = graph("3-conv-3-layer");
     for (Brick(id), material) in bricks.iter(app.world()) {
         let node = graph.index_of(id).expect("exists");
-        assert_eq!(material.0, if kept.contains(&node) { normal.clone() } else { muted.clone() }, "{id}");
+        assert_eq!(
+            material.0,
+            if kept.contains(&node) { normal.clone() } else { muted.clone() },
+            "{id}"
+        );
     }
 }
 

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::engine::template::Family;
 use bevy_egui::egui::{Align2, Pos2, RichText, Ui};
-use egui_plot::{GridMark, LineStyle, Plot, PlotPoint, Points, Text, VLine, uniform_grid_spacer};
+use egui_plot::{
+    Axis, GridMark, LineStyle, Plot, PlotPoint, Points, Text, VLine, uniform_grid_spacer,
+};
 
 /// How near to a dot the pointer has to be, in points.
 const REACH: f32 = 12.0;
@@ -30,7 +32,8 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes
     let scope = if before {
         "Search to move the dots".to_owned()
     } else {
-        let judged = view.archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count();
+        let judged =
+            view.archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count();
         format!("All {judged} evaluated candidates")
     };
     widgets::empty_state(ui, &scope);
@@ -51,7 +54,8 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes
     // Large dots come last, so that they lie on top.
     dots.sort_by_key(|dot| dot.large);
 
-    let line = ui.spacing().item_spacing.y + ui.text_style_height(&bevy_egui::egui::TextStyle::Body);
+    let line =
+        ui.spacing().item_spacing.y + ui.text_style_height(&bevy_egui::egui::TextStyle::Body);
     let response = Plot::new("candidate information")
         .height((height - line).max(64.0))
         .show_axes(true)
@@ -65,12 +69,12 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes
         .allow_axis_zoom_drag(false)
         .allow_double_click_reset(false)
         .label_formatter(|_| None)
-        .x_axis_label("fitness")
-        .y_axis_label("frequency")
+        .grid_color(style::GRID)
         .x_grid_spacer(uniform_grid_spacer(|_| [0.25, 0.5, 1.0]))
         .y_grid_spacer(uniform_grid_spacer(|_| [0.25, 0.5, 1.0]))
-        .x_axis_formatter(|mark, _| tick(mark))
-        .y_axis_formatter(|mark, _| tick(mark))
+        .custom_x_axes(vec![style::axis(Axis::X, "fitness").formatter(|mark, _| tick(mark))])
+        .custom_y_axes(vec![style::axis(Axis::Y, "frequency").formatter(|mark, _| tick(mark))])
+        .grid_fade(0.0)
         .show(ui, |plot| {
             plot.set_plot_bounds_x(-0.06..=1.06);
             plot.set_plot_bounds_y(-0.08..=1.08);
@@ -86,7 +90,11 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes
                     Points::new(graph.id(dot.node).as_str(), dot.position)
                         .shape(style::family_shape(dot.family))
                         .radius(RADIUS[usize::from(dot.large)])
-                        .color(if dot.faint && !dot.large { color.gamma_multiply(0.3) } else { color })
+                        .color(if dot.faint && !dot.large {
+                            color.gamma_multiply(0.3)
+                        } else {
+                            color
+                        })
                         .allow_hover(false),
                 );
             }
@@ -121,16 +129,21 @@ fn tick(mark: GridMark) -> String {
 
 /// The name beside a large dot, on the side where there is room.
 fn label(name: &str, others: usize, [x, y]: [f64; 2]) -> Text {
-    let text = if others == 0 { format!("  {name}  ") } else { format!("  {name} and {others} more  ") };
+    let text =
+        if others == 0 { format!("  {name}  ") } else { format!("  {name} and {others} more  ") };
     let anchor = match (x > 0.5, y > 0.5) {
         (true, true) => Align2::RIGHT_TOP,
         (true, false) => Align2::RIGHT_BOTTOM,
         (false, true) => Align2::LEFT_TOP,
         (false, false) => Align2::LEFT_BOTTOM,
     };
-    Text::new(format!("label {name}"), PlotPoint::new(x, y), RichText::new(text).color(style::text()))
-        .anchor(anchor)
-        .allow_hover(false)
+    Text::new(
+        format!("label {name}"),
+        PlotPoint::new(x, y),
+        RichText::new(text).color(style::text()),
+    )
+    .anchor(anchor)
+    .allow_hover(false)
 }
 
 /// The dot nearest to the pointer among those within `reach`; of equals the last, which lies on top.

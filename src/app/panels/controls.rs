@@ -67,16 +67,20 @@ pub(super) struct DataField {
 
 /// Draws the buttons.
 pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
+    ui.spacing_mut().button_padding.x = 16.0;
     let possible = possible(view.status, view.history);
     let main = main_action(view.status, view.history);
     let Choices { epochs, iterations, candidates, .. } = wishes.choices;
     let train = format!("Train the template for {}", more(epochs as u64, "epoch"));
-    if widgets::button(ui, "Train", &train, "T", possible.train, main == Some(Job::Train)) {
+    if widgets::button(ui, "Train", &train, "T", possible.train, main == Some(Job::Train)).clicked()
+    {
         wishes.jobs.push(JobRequest::Train);
     }
     let each = super::format::counted(candidates, "candidate", "candidates");
     let search = format!("Search for {}, {each} each", more(u64::from(iterations), "iteration"));
-    if widgets::button(ui, "Search", &search, "S", possible.search, main == Some(Job::Search)) {
+    if widgets::button(ui, "Search", &search, "S", possible.search, main == Some(Job::Search))
+        .clicked()
+    {
         wishes.jobs.push(JobRequest::Search);
     }
     let (label, what, request) = if view.status.paused {
@@ -84,10 +88,12 @@ pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
     } else {
         ("Pause", "Let the job wait; nothing is lost", JobRequest::Pause)
     };
-    if widgets::button(ui, label, what, "Space", possible.pause, false) {
+    if widgets::button(ui, label, what, "Space", possible.pause, false).clicked() {
         wishes.jobs.push(request);
     }
-    if widgets::button(ui, "Stop", "End the job; what is done is kept", "X", possible.stop, false) {
+    if widgets::button(ui, "Stop", "End the job; what is done is kept", "X", possible.stop, false)
+        .clicked()
+    {
         wishes.jobs.push(JobRequest::Stop);
     }
 }
@@ -102,12 +108,19 @@ pub(super) fn fields(ui: &mut Ui, view: View<'_>, field: &mut DataField, choices
         ui.add(DragValue::new(&mut choices.epochs).range(1..=1000).speed(0.05)).on_hover_text(tip);
     });
     number(ui, "Iterations", "Iterations that a press of Search adds", |ui, tip| {
-        ui.add(DragValue::new(&mut choices.iterations).range(1..=1000).speed(0.05)).on_hover_text(tip);
+        ui.add(DragValue::new(&mut choices.iterations).range(1..=1000).speed(0.05))
+            .on_hover_text(tip);
     });
     number(ui, "Candidates", "Candidates that an iteration evaluates", |ui, tip| {
-        ui.add(DragValue::new(&mut choices.candidates).range(1..=1000).speed(0.05)).on_hover_text(tip);
+        ui.add(DragValue::new(&mut choices.candidates).range(1..=1000).speed(0.05))
+            .on_hover_text(tip);
     });
-    number(ui, "Data", "What to train on", |ui, tip| data(ui, tip, view, field, choices));
+    number(
+        ui,
+        "Data",
+        "What to train on; other data begin another run with the next training",
+        |ui, tip| data(ui, tip, view, field, choices),
+    );
 }
 
 fn number(ui: &mut Ui, name: &str, tip: &str, add: impl FnOnce(&mut Ui, &str)) {
@@ -122,13 +135,14 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
     let what = tip.lines().next().unwrap_or_default();
     ui.add_enabled_ui(view.status.running.is_none(), |ui| {
         let is_folder = matches!(choices.data, DataSource::Idx(_));
-        let combo = ComboBox::from_id_salt("data").width(120.0).selected_text(match &choices.data {
-            DataSource::Idx(folder) => folder.file_name().map_or_else(
-                || choices.data.to_string(),
-                |name| format!("idx:…/{}", name.to_string_lossy()),
-            ),
-            embedded => embedded.to_string(),
-        });
+        let combo =
+            ComboBox::from_id_salt("data").width(120.0).selected_text(match &choices.data {
+                DataSource::Idx(folder) => folder.file_name().map_or_else(
+                    || choices.data.to_string(),
+                    |name| format!("idx:…/{}", name.to_string_lossy()),
+                ),
+                embedded => embedded.to_string(),
+            });
         let response = combo.show_ui(ui, |ui| {
             for source in DataSource::EMBEDDED {
                 let name = source.to_string();
@@ -141,11 +155,22 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
             ui.horizontal(|ui| {
                 ui.label("idx:");
                 if is_folder && field.folder.is_empty() {
-                    choices.data.to_string().trim_start_matches("idx:").clone_into(&mut field.folder);
+                    choices
+                        .data
+                        .to_string()
+                        .trim_start_matches("idx:")
+                        .clone_into(&mut field.folder);
                 }
-                let edit = ui.add(TextEdit::singleline(&mut field.folder).desired_width(220.0).hint_text("/data/mnist"));
-                let entered = edit.lost_focus() && ui.input(|i| i.key_pressed(bevy_egui::egui::Key::Enter));
-                if ui.button("Use").on_hover_text("Train on this folder (Enter)").clicked() || entered {
+                let edit = ui.add(
+                    TextEdit::singleline(&mut field.folder)
+                        .desired_width(220.0)
+                        .hint_text("/data/mnist"),
+                );
+                let entered =
+                    edit.lost_focus() && ui.input(|i| i.key_pressed(bevy_egui::egui::Key::Enter));
+                if ui.button("Use").on_hover_text("Train on this folder (Enter)").clicked()
+                    || entered
+                {
                     match folder(&field.folder) {
                         Ok(source) => {
                             (choices.data, field.error) = (source, None);
@@ -162,7 +187,9 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
         response
             .response
             .on_hover_text(format!("{what}\nNow {}", choices.data))
-            .on_disabled_hover_text(format!("{what}\nNot now: a job is running; stop it first (X)"));
+            .on_disabled_hover_text(format!(
+                "{what}\nNot now: a job is running; stop it first (X)"
+            ));
     });
 }
 
@@ -201,16 +228,23 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_for_says_why() {
         let untrained = possible(&JobStatus::default(), &TrainingHistory::default());
-        assert!(untrained.train.is_ok() && untrained.search.is_err_and(|why| why.contains("train first")));
+        assert!(
+            untrained.train.is_ok()
+                && untrained.search.is_err_and(|why| why.contains("train first"))
+        );
         let busy = possible(&running(Job::Train), &trained());
-        assert!(busy.train.is_err() && busy.search.is_err() && busy.pause.is_ok() && busy.stop.is_ok());
+        assert!(
+            busy.train.is_err() && busy.search.is_err() && busy.pause.is_ok() && busy.stop.is_ok()
+        );
         let stopping = JobStatus { stopping: true, ..running(Job::Train) };
         assert!(possible(&stopping, &trained()).stop.is_err());
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
-        assert!(folder("/no/such/folder").is_err_and(|message| message.contains("/no/such/folder")));
+        assert!(
+            folder("/no/such/folder").is_err_and(|message| message.contains("/no/such/folder"))
+        );
         assert!(folder("  ").is_err());
         let here = tempfile::tempdir().unwrap();
         let source = folder(&format!(" {} ", here.path().display())).unwrap();

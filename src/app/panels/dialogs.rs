@@ -6,7 +6,9 @@ use super::{
     widgets,
 };
 use crate::app::{document::Document, jobs::DocumentRequest};
-use bevy_egui::egui::{self, Context, Id, Key, Label, Modal, RichText, ScrollArea, TextEdit, Ui, Widget};
+use bevy_egui::egui::{
+    self, Context, Frame, Id, Key, Label, Modal, RichText, ScrollArea, TextEdit, Ui, Widget,
+};
 use std::path::{Path, PathBuf};
 
 const WIDTH: f32 = 480.0;
@@ -75,7 +77,12 @@ impl PathDialog {
 
 /// Closes the dialog whose file was opened or written, or shows in it what failed. Tells whether the
 /// dialog took the errors, so that they need no toast.
-pub(super) fn settle(dialog: &mut Option<Dialog>, document: &Document, opened: bool, errors: &[String]) -> bool {
+pub(super) fn settle(
+    dialog: &mut Option<Dialog>,
+    document: &Document,
+    opened: bool,
+    errors: &[String],
+) -> bool {
     let Some(Dialog::Path(open)) = dialog else { return false };
     let Some(asked) = &open.asked else { return false };
     if !errors.is_empty() {
@@ -94,7 +101,12 @@ pub(super) fn settle(dialog: &mut Option<Dialog>, document: &Document, opened: b
 }
 
 /// Draws the dialog, if there is one.
-pub(super) fn show(context: &Context, view: View<'_>, dialog: &mut Option<Dialog>, wishes: &mut Wishes) {
+pub(super) fn show(
+    context: &Context,
+    view: View<'_>,
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) {
     let close = match dialog {
         None => return,
         Some(Dialog::Path(open)) => ask_path(context, view, open, wishes),
@@ -118,8 +130,13 @@ pub(super) fn show(context: &Context, view: View<'_>, dialog: &mut Option<Dialog
 }
 
 /// Draws a dialog for a file; `true` when it is to be closed.
-fn ask_path(context: &Context, view: View<'_>, dialog: &mut PathDialog, wishes: &mut Wishes) -> bool {
-    let modal = Modal::new(Id::new("path")).show(context, |ui| {
+fn ask_path(
+    context: &Context,
+    view: View<'_>,
+    dialog: &mut PathDialog,
+    wishes: &mut Wishes,
+) -> bool {
+    let modal = modal(context, "path").show(context, |ui| {
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
         let title = match dialog.purpose {
             Purpose::Open => "Open a template",
@@ -127,7 +144,10 @@ fn ask_path(context: &Context, view: View<'_>, dialog: &mut PathDialog, wishes: 
         };
         ui.heading(title);
         ui.add_space(style::GAP);
-        let edit = TextEdit::singleline(&mut dialog.text).desired_width(f32::INFINITY).hint_text("scenes/mine.ron").ui(ui);
+        let edit = TextEdit::singleline(&mut dialog.text)
+            .desired_width(f32::INFINITY)
+            .hint_text("scenes/mine.ron")
+            .ui(ui);
         if std::mem::take(&mut dialog.fresh) {
             edit.request_focus();
         }
@@ -137,16 +157,27 @@ fn ask_path(context: &Context, view: View<'_>, dialog: &mut PathDialog, wishes: 
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         dialog.listing.show(ui, &mut dialog.text);
         let path = expand_home(dialog.text.trim(), std::env::var_os("HOME").map(PathBuf::from));
-        let replaces = dialog.purpose == Purpose::Save && view.document.path() != Some(&path) && path.is_file();
+        let replaces = dialog.purpose == Purpose::Save
+            && view.document.path() != Some(&path)
+            && path.is_file();
         if let Some(error) = &dialog.error {
-            let scroll = ScrollArea::vertical().id_salt("error").max_height(120.0).auto_shrink([false, true]);
+            let scroll = ScrollArea::vertical()
+                .id_salt("error")
+                .max_height(120.0)
+                .auto_shrink([false, true]);
             scroll.show(ui, |ui| {
-                ui.add(Label::new(RichText::new(format!("Error: {error}")).color(style::ERROR_TEXT)).wrap());
+                ui.add(
+                    Label::new(RichText::new(format!("Error: {error}")).color(style::ERROR_TEXT))
+                        .wrap(),
+                );
             });
         } else if replaces {
             ui.label("This file exists and will be replaced");
         } else if dialog.purpose == Purpose::Open && view.document.is_dirty() {
-            ui.label(format!("The edits to {} are not saved and will be lost", view.document.graph().template().name));
+            ui.label(format!(
+                "The edits to {} are not saved and will be lost",
+                view.document.graph().template().name
+            ));
         }
         ui.add_space(style::GAP);
         ui.horizontal(|ui| {
@@ -160,7 +191,7 @@ fn ask_path(context: &Context, view: View<'_>, dialog: &mut PathDialog, wishes: 
                 (_, true) => Err("the answer is on its way"),
                 (false, false) => Ok(()),
             };
-            let pressed = widgets::button(ui, label, title, "Enter", state, false);
+            let pressed = widgets::button(ui, label, title, "Enter", state, false).clicked();
             if (pressed || entered) && state.is_ok() {
                 wishes.documents.push(match dialog.purpose {
                     Purpose::Open => DocumentRequest::OpenFile(path.clone()),
@@ -170,11 +201,16 @@ fn ask_path(context: &Context, view: View<'_>, dialog: &mut PathDialog, wishes: 
                 // The field keeps the focus in case the answer is an error.
                 edit.request_focus();
             }
-            widgets::button(ui, "Cancel", "Change nothing", "Escape", Ok(()), false)
+            widgets::button(ui, "Cancel", "Change nothing", "Escape", Ok(()), false).clicked()
         })
         .inner
     });
     modal.inner || context.input(|input| input.key_pressed(Key::Escape))
+}
+
+/// A dialog in the middle of the window.
+fn modal(context: &Context, name: &str) -> Modal {
+    Modal::new(Id::new(name)).frame(Frame::window(&context.global_style()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +221,7 @@ enum Answer {
 }
 
 fn ask_discard(context: &Context, view: View<'_>) -> Option<Answer> {
-    let modal = Modal::new(Id::new("discard")).show(context, |ui| {
+    let modal = modal(context, "discard").show(context, |ui| {
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
         let name = &view.document.graph().template().name;
         ui.heading("Unsaved edits");
@@ -199,7 +235,7 @@ fn ask_discard(context: &Context, view: View<'_>) -> Option<Answer> {
                 ("Discard", "Go on without the edits", "", Answer::Discard),
                 ("Cancel", "Change nothing", "Escape", Answer::Cancel),
             ] {
-                if widgets::button(ui, label, what, key, Ok(()), false) {
+                if widgets::button(ui, label, what, key, Ok(()), false).clicked() {
                     answer = Some(value);
                 }
             }
@@ -215,7 +251,9 @@ fn ask_discard(context: &Context, view: View<'_>) -> Option<Answer> {
 fn expand_home(text: &str, home: Option<PathBuf>) -> PathBuf {
     match (text.strip_prefix('~'), home) {
         (Some(""), Some(home)) => home,
-        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        (Some(rest), Some(home)) if rest.starts_with('/') => {
+            home.join(rest.trim_start_matches('/'))
+        }
         _ => PathBuf::from(text),
     }
 }
@@ -246,9 +284,15 @@ impl Listing {
             return;
         }
         let shown = self.names.len().min(Self::MOST);
-        ui.label(widgets::secondary(format!("{} here", format::counted(self.names.len(), "template or folder", "templates and folders"))));
+        ui.label(widgets::secondary(format!(
+            "{} here",
+            format::counted(self.names.len(), "template or folder", "templates and folders")
+        )));
         let row = ui.spacing().interact_size.y;
-        let scroll = ScrollArea::vertical().id_salt("files").max_height(6.0 * row).auto_shrink([false, true]);
+        let scroll = ScrollArea::vertical()
+            .id_salt("files")
+            .max_height(6.0 * row)
+            .auto_shrink([false, true]);
         scroll.show_rows(ui, row, shown, |ui, rows| {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), |ui| {
                 for name in &self.names[rows] {
@@ -291,7 +335,8 @@ mod tests {
     }
 
     fn asking(purpose: Purpose, path: &str) -> Option<Dialog> {
-        let dialog = PathDialog { asked: Some(path.into()), ..PathDialog::new(purpose, path.to_owned()) };
+        let dialog =
+            PathDialog { asked: Some(path.into()), ..PathDialog::new(purpose, path.to_owned()) };
         Some(Dialog::Path(dialog))
     }
 

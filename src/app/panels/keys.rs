@@ -31,7 +31,6 @@ pub(super) enum Action {
     FoldLeft,
     FoldRight,
     FoldBottom,
-    EnterPanels,
     Log,
     Help,
     Close,
@@ -39,33 +38,33 @@ pub(super) enum Action {
 
 /// What the help says about the keys of this module.
 pub(super) const KEYS: &[(&str, &str)] = &[
-    ("T", "train the template"),
-    ("S", "search"),
-    ("Space", "pause or resume the job"),
-    ("X", "stop the job"),
-    ("Ctrl+O", "open a template from a file"),
-    ("Ctrl+S", "save the template"),
-    ("Ctrl+Shift+S", "save it as another file"),
-    ("Ctrl+Z", "undo"),
-    ("Ctrl+Shift+Z, Ctrl+Y", "redo"),
-    ("F2, F3, F4", "fold the left panel, the right panel, the bar"),
-    ("F6", "go into the panels; Tab then walks through them"),
-    ("L", "show or fold the log"),
-    ("F1, ?", "this help"),
+    ("T", "Train the template"),
+    ("S", "Search"),
+    ("Space", "Pause or resume the job"),
+    ("X", "Stop the job"),
+    ("Ctrl+O", "Open a template from a file"),
+    ("Ctrl+S", "Save the template"),
+    ("Ctrl+Shift+S", "Save it as another file"),
+    ("Ctrl+Z", "Undo"),
+    ("Ctrl+Shift+Z, Ctrl+Y", "Redo"),
+    ("F2, F3, F4", "Fold the left panel, the right panel, the bar"),
+    ("L", "Show or fold the log"),
+    ("F1, ?", "This help"),
 ];
 
 /// What a press of `key` asks for. Letters follow the keyboard's layout; `physical` helps out where the
 /// layout has no Latin letters.
 pub(super) fn action(key: &Key, physical: KeyCode, ctrl: bool, shift: bool) -> Option<Action> {
     let letter = match key {
-        Key::Character(text) if text.chars().all(|c| c.is_ascii() && !c.is_control()) => text.to_lowercase(),
+        Key::Character(text) if text.chars().all(|c| c.is_ascii() && !c.is_control()) => {
+            text.to_lowercase()
+        }
         Key::Character(_) | Key::Unidentified(_) => latin(physical)?.to_owned(),
         Key::Space if !ctrl => return Some(Action::PauseOrResume),
         Key::F1 => return Some(Action::Help),
         Key::F2 => return Some(Action::FoldLeft),
         Key::F3 => return Some(Action::FoldRight),
         Key::F4 => return Some(Action::FoldBottom),
-        Key::F6 => return Some(Action::EnterPanels),
         Key::Escape => return Some(Action::Close),
         _ => return None,
     };
@@ -114,18 +113,32 @@ pub(super) fn press_keys(
     mut documents: MessageWriter<DocumentRequest>,
     mut notices: MessageWriter<Notice>,
 ) {
-    let typing = wants.wants_any_keyboard_input() || state.dialog.is_some();
+    let typing = wants.wants_any_keyboard_input();
     let held = |keys: [KeyCode; 4]| held.any_pressed(keys);
-    let ctrl = held([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
-    let shift = held([KeyCode::ShiftLeft, KeyCode::ShiftRight, KeyCode::ShiftLeft, KeyCode::ShiftRight]);
+    let ctrl = held([
+        KeyCode::ControlLeft,
+        KeyCode::ControlRight,
+        KeyCode::SuperLeft,
+        KeyCode::SuperRight,
+    ]);
+    let shift =
+        held([KeyCode::ShiftLeft, KeyCode::ShiftRight, KeyCode::ShiftLeft, KeyCode::ShiftRight]);
     let alt = held([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::AltLeft, KeyCode::AltRight]);
     // Read in any case: what was typed into a field must not act when the field is left.
     for press in presses.read() {
-        if typing || alt || press.repeat || !press.state.is_pressed() {
+        if alt || press.repeat || !press.state.is_pressed() {
             continue;
         }
-        let Some(action) = action(&press.logical_key, press.key_code, ctrl, shift) else { continue };
-        if action == Action::Close && !state.help {
+        let Some(action) = action(&press.logical_key, press.key_code, ctrl, shift) else {
+            continue;
+        };
+        let about_help = matches!(action, Action::Help | Action::Close);
+        let heard = match (state.dialog.is_some(), state.help) {
+            (true, _) => false,
+            (false, true) => about_help,
+            (false, false) => !typing && action != Action::Close,
+        };
+        if !heard {
             continue;
         }
         let view = View {
@@ -162,7 +175,6 @@ pub(super) fn press_keys(
             Action::FoldLeft => state.open.left ^= true,
             Action::FoldRight => state.open.right ^= true,
             Action::FoldBottom => state.open.bottom ^= true,
-            Action::EnterPanels => state.enter = true,
             Action::Log => state.open.log ^= true,
             Action::Help => state.help ^= true,
             Action::Close => state.help = false,
@@ -219,7 +231,9 @@ mod tests {
 
     #[test]
     fn keys_of_other_views_are_left_alone() {
-        for (text, physical) in [("1", KeyCode::Digit1), ("[", KeyCode::BracketLeft), ("b", KeyCode::KeyB)] {
+        for (text, physical) in
+            [("1", KeyCode::Digit1), ("[", KeyCode::BracketLeft), ("b", KeyCode::KeyB)]
+        {
             assert_eq!(press(text, physical, false, false), None);
         }
         assert_eq!(action(&Key::Tab, KeyCode::Tab, false, false), None);
@@ -227,7 +241,8 @@ mod tests {
 
     #[test]
     fn space_goes_on_after_a_pause() {
-        let running = JobStatus { running: Some(crate::engine::report::Job::Train), ..Default::default() };
+        let running =
+            JobStatus { running: Some(crate::engine::report::Job::Train), ..Default::default() };
         let history = TrainingHistory::default();
         let asked = |status: &JobStatus| {
             job_request(Action::PauseOrResume, status, controls::possible(status, &history))

@@ -57,15 +57,20 @@ pub(super) fn places(screen: Rect, open: Open) -> Places {
 }
 
 /// Splits the right panel's height (without the headers) among properties, candidate information and
-/// loss chart: each open chart gets between 136 and 224 points, the properties get the rest.
+/// loss chart: each open chart gets between 160 and 240 points, the properties get the rest.
 pub(super) fn section_heights(available: f32, open: [bool; 3]) -> [f32; 3] {
-    const CHART: (f32, f32) = (136.0, 224.0);
-    const PROPERTIES: f32 = 200.0;
+    const CHART: (f32, f32) = (160.0, 240.0);
+    const PROPERTIES: f32 = 152.0;
     let charts = open[1..].iter().filter(|&&open| open).count() as f32;
     let wanted = if open[0] { PROPERTIES } else { 0.0 };
-    let chart = if charts > 0.0 { ((available - wanted) / charts).clamp(CHART.0, CHART.1) } else { 0.0 };
+    let chart =
+        if charts > 0.0 { ((available - wanted) / charts).clamp(CHART.0, CHART.1) } else { 0.0 };
     let rest = (available - charts * chart).max(0.0);
-    [if open[0] { rest } else { 0.0 }, if open[1] { chart } else { 0.0 }, if open[2] { chart } else { 0.0 }]
+    [
+        if open[0] { rest } else { 0.0 },
+        if open[1] { chart } else { 0.0 },
+        if open[2] { chart } else { 0.0 },
+    ]
 }
 
 #[cfg(test)]
@@ -79,7 +84,8 @@ mod tests {
 
     #[test]
     fn panels_and_free_rectangle_tile_the_window() {
-        for open in [Open::default(), Open { left: false, right: false, bottom: false, log: true }] {
+        for open in [Open::default(), Open { left: false, right: false, bottom: false, log: true }]
+        {
             for window in [screen(1280.0, 720.0), screen(1600.0, 900.0)] {
                 let Places { left, right, bottom, free } = places(window, open);
                 let areas = [left, right, bottom, free].map(|rect| rect.width() * rect.height());
@@ -98,15 +104,19 @@ mod tests {
     #[test]
     fn a_tiny_window_leaves_no_negative_rectangle() {
         let Places { left, right, bottom, free } = places(screen(100.0, 60.0), Open::default());
-        assert!([left, right, bottom, free].iter().all(|rect| rect.width() >= 0.0 && rect.height() >= 0.0));
+        assert!(
+            [left, right, bottom, free]
+                .iter()
+                .all(|rect| rect.width() >= 0.0 && rect.height() >= 0.0)
+        );
     }
 
     #[test]
     fn charts_keep_a_readable_height_and_properties_get_the_rest() {
-        assert_eq!(section_heights(700.0, [true, true, true]), [252.0, 224.0, 224.0]);
-        assert_eq!(section_heights(500.0, [true, true, true]), [200.0, 150.0, 150.0]);
-        assert_eq!(section_heights(300.0, [true, false, true]), [164.0, 0.0, 136.0]);
+        assert_eq!(section_heights(700.0, [true, true, true]), [220.0, 240.0, 240.0]);
+        assert_eq!(section_heights(500.0, [true, true, true]), [152.0, 174.0, 174.0]);
+        assert_eq!(section_heights(300.0, [true, false, true]), [140.0, 0.0, 160.0]);
         assert_eq!(section_heights(500.0, [true, false, false]), [500.0, 0.0, 0.0]);
-        assert_eq!(section_heights(500.0, [false, true, false]), [0.0, 224.0, 0.0]);
+        assert_eq!(section_heights(500.0, [false, true, false]), [0.0, 240.0, 0.0]);
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn show(ui: &mut Ui, notices: &mut Notices, height: f32) {
         widgets::empty_state(ui, "Nothing has been reported yet");
         return;
     }
-    let scroll = ScrollArea::vertical().id_salt("log").max_height(height).auto_shrink([false, false]);
+    let scroll =
+        ScrollArea::vertical().id_salt("log").max_height(height).auto_shrink([false, false]);
     let mut clear = false;
     scroll.stick_to_bottom(true).show(ui, |ui| {
         for entry in &notices.entries {

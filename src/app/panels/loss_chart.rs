@@ -8,8 +8,11 @@ use super::{
     widgets,
 };
 use crate::app::document::TrainingHistory;
-use bevy_egui::egui::{Color32, DragValue, Layout, Ui, Vec2b};
-use egui_plot::{Corner, HoverPosition, Legend, Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points};
+use bevy_egui::egui::{Color32, DragValue, Rangef, Sense, Stroke, TextStyle, Ui, Vec2b, vec2};
+use egui_plot::{
+    Axis, HoverPosition, Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points,
+    uniform_grid_spacer,
+};
 
 /// More points than this are thinned; a chart 300 points wide shows no more.
 const MOST_POINTS: usize = 2000;
@@ -49,14 +52,18 @@ impl Curves {
             let scaled: Vec<_> = points.iter().copied().map(scale).collect();
             segments(&scaled)
                 .iter()
-                .map(|segment| thin(segment, MOST_POINTS).iter().map(|&(x, y)| PlotPoint::new(x, y)).collect())
+                .map(|segment| {
+                    thin(segment, MOST_POINTS).iter().map(|&(x, y)| PlotPoint::new(x, y)).collect()
+                })
                 .collect()
         };
-        let steps: Vec<Point> = history.steps.iter().map(|&(step, loss)| (step as f64, loss)).collect();
+        let steps: Vec<Point> =
+            history.steps.iter().map(|&(step, loss)| (step as f64, loss)).collect();
         let epochs = |loss: fn(&crate::engine::report::EpochReport) -> f64| -> Vec<Point> {
             history.epochs.iter().map(|(step, epoch)| (*step as f64, loss(epoch))).collect()
         };
-        let (train, validation) = (epochs(|epoch| epoch.train_loss), epochs(|epoch| epoch.val_loss));
+        let (train, validation) =
+            (epochs(|epoch| epoch.train_loss), epochs(|epoch| epoch.val_loss));
         let broken = [&steps, &train, &validation].into_iter().flat_map(|points| broken(points));
         Self {
             raw: plot(&steps),
@@ -95,67 +102,154 @@ impl LossChart {
             widgets::empty_state(ui, "Train the template to see its loss");
             return;
         }
-        self.controls(ui);
         if std::mem::take(&mut self.stale) {
             self.curves = Curves::of(view.history, self.keep, self.log);
         }
-        let row = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
+        let top = ui.cursor().min.y;
+        legend(ui, !self.curves.broken.is_empty());
+        let used = ui.cursor().min.y - top;
         let (curves, log) = (&self.curves, self.log);
         let value = move |y: f64| if log { 10.0_f64.powf(y) } else { y };
         Plot::new("loss")
-            .height((height - row).max(64.0))
-            .x_axis_label("step")
-            .y_axis_label("cross entropy")
-            .legend(Legend::default().position(Corner::RightTop).background_alpha(0.6).follow_insertion_order(true))
+            .height((height - used).max(64.0))
             .auto_bounds(Vec2b::TRUE)
             // The panel scrolls; the chart zooms with Ctrl and the wheel, and moves when dragged.
             .allow_scroll(false)
             .show_crosshair(false)
-            .y_axis_formatter(move |mark, _| axis_text(value(mark.value)))
+            .grid_color(style::GRID)
+            .x_grid_spacer(uniform_grid_spacer(|input| ticks(input.bounds, 1.0)))
+            .y_grid_spacer(uniform_grid_spacer(|input| ticks(input.bounds, 0.0)))
+            .custom_x_axes(vec![
+                style::axis(Axis::X, "step").formatter(|mark, _| step_text(mark.value)),
+            ])
+            .custom_y_axes(vec![
+                style::axis(Axis::Y, "cross entropy")
+                    .formatter(move |mark, _| axis_text(value(mark.value))),
+            ])
+            .grid_fade(0.0)
             .label_formatter(move |position| match position {
-                HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                    Some(format!("{plot_name}\nstep {:.0}: {}", position.x, format::loss(value(position.y))))
-                }
+                HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
+                    "{plot_name}\nstep {:.0}: {}",
+                    position.x,
+                    format::loss(value(position.y))
+                )),
                 HoverPosition::Elsewhere { .. } => None,
             })
             .show(ui, |plot| {
-                let secondary = style::secondary();
-                for (name, lines, color, width) in [
-                    ("step", &curves.raw, secondary.gamma_multiply(0.4), 1.0),
-                    ("step, smoothed", &curves.smooth, secondary, 1.5),
-                    ("training", &curves.train, style::text(), 1.5),
-                    ("validation", &curves.validation, style::VALIDATION, 1.5),
+                for (kind, lines) in [
+                    (&STEP, &curves.raw),
+                    (&SMOOTHED, &curves.smooth),
+                    (&TRAINING, &curves.train),
+                    (&VALIDATION, &curves.validation),
                 ] {
                     for line in lines {
-                        plot.line(Line::new(name, PlotPoints::Borrowed(line)).color(color).width(width));
+                        let line = Line::new(kind.name, PlotPoints::Borrowed(line));
+                        plot.line(line.color(kind.color()).width(kind.width));
+                    }
+                    if let Some(shape) = kind.shape {
+                        let points: Vec<_> = lines.iter().flatten().copied().collect();
+                        let points = Points::new(kind.name, PlotPoints::Owned(points)).shape(shape);
+                        plot.points(points.radius(3.5).color(kind.color()));
                     }
                 }
-                let mut markers = |name: &'static str, lines: &'_ [Vec<PlotPoint>], shape, color: Color32| {
-                    let points: Vec<_> = lines.iter().flatten().copied().collect();
-                    plot.points(Points::new(name, PlotPoints::Owned(points)).shape(shape).radius(3.5).color(color));
-                };
-                markers("training", &curves.train, MarkerShape::Circle, style::text());
-                markers("validation", &curves.validation, MarkerShape::Diamond, style::VALIDATION);
-                if !curves.broken.is_empty() {
-                    let points = PlotPoints::Borrowed(&curves.broken);
-                    let marks = Points::new("not a number", points).shape(MarkerShape::Cross);
-                    plot.points(marks.radius(5.0).color(style::ERROR_TEXT));
-                }
+                let marks = Points::new(BROKEN.name, PlotPoints::Borrowed(&curves.broken));
+                plot.points(marks.shape(MarkerShape::Cross).radius(5.0).color(BROKEN.color()));
             });
     }
 
-    fn controls(&mut self, ui: &mut Ui) {
-        ui.horizontal(|ui| {
-            ui.label(widgets::secondary("Smoothing"));
-            let before = (self.keep, self.log);
-            ui.add(DragValue::new(&mut self.keep).range(0.0..=0.99).speed(0.005).fixed_decimals(2))
-                .on_hover_text("How much of the old average each step keeps; 0.00 shows the raw losses");
-            ui.with_layout(Layout::right_to_left(bevy_egui::egui::Align::Center), |ui| {
-                ui.checkbox(&mut self.log, "Log scale").on_hover_text("Draw the loss on a logarithmic scale");
-            });
-            self.stale |= before != (self.keep, self.log);
-        });
+    /// Draws the chart's choices, from right to left.
+    pub(super) fn controls(&mut self, ui: &mut Ui) {
+        let before = (self.keep, self.log);
+        ui.checkbox(&mut self.log, "Log").on_hover_text("Draw the loss on a logarithmic scale");
+        ui.add(
+            DragValue::new(&mut self.keep)
+                .range(0.0..=0.99)
+                .speed(0.005)
+                .fixed_decimals(2)
+                .prefix("Smooth "),
+        )
+        .on_hover_text("How much of the old average each step keeps; 0.00 shows the raw losses");
+        self.stale |= before != (self.keep, self.log);
     }
+}
+
+/// How a curve looks, in the chart and in its legend.
+struct Kind {
+    name: &'static str,
+    color: fn() -> Color32,
+    width: f32,
+    shape: Option<MarkerShape>,
+}
+
+impl Kind {
+    fn color(&self) -> Color32 {
+        (self.color)()
+    }
+}
+
+const STEP: Kind = Kind {
+    name: "step",
+    color: || style::secondary().gamma_multiply(0.5),
+    width: 1.0,
+    shape: None,
+};
+const SMOOTHED: Kind = Kind { name: "smoothed", color: style::secondary, width: 2.0, shape: None };
+const TRAINING: Kind =
+    Kind { name: "training", color: style::text, width: 1.5, shape: Some(MarkerShape::Circle) };
+const VALIDATION: Kind = Kind {
+    name: "validation",
+    color: || style::VALIDATION,
+    width: 1.5,
+    shape: Some(MarkerShape::Diamond),
+};
+const BROKEN: Kind =
+    Kind { name: "NaN", color: || style::ERROR_TEXT, width: 1.5, shape: Some(MarkerShape::Cross) };
+
+/// One line that names the curves: above the chart, where it hides none of them.
+fn legend(ui: &mut Ui, broken: bool) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 14.0;
+        ui.spacing_mut().item_spacing = vec2(8.0, 2.0);
+        let font = TextStyle::Small.resolve(ui.style());
+        for kind in
+            [&STEP, &SMOOTHED, &TRAINING, &VALIDATION].into_iter().chain(broken.then_some(&BROKEN))
+        {
+            let name =
+                ui.painter().layout_no_wrap(kind.name.to_owned(), font.clone(), style::secondary());
+            // Sign and name are one piece, so that no line ends between them.
+            let (rect, _) =
+                ui.allocate_exact_size(vec2(16.0 + name.size().x, 14.0), Sense::hover());
+            let (sign, painter) = (rect.left_center() + vec2(6.0, 0.0), ui.painter());
+            match kind.shape {
+                Some(shape) => widgets::paint_marker(painter, sign, 4.0, shape, kind.color()),
+                None => {
+                    let line = Rangef::new(sign.x - 6.0, sign.x + 6.0);
+                    painter.hline(line, sign.y, Stroke::new(kind.width, kind.color()));
+                }
+            }
+            painter.galley(
+                rect.right_center() - vec2(name.size().x, name.size().y / 2.0),
+                name,
+                style::secondary(),
+            );
+        }
+    });
+}
+
+/// The distances of grid lines: about five to the visible range, a round number and not below `least`,
+/// and the multiples of it that are drawn stronger.
+fn ticks((low, high): (f64, f64), least: f64) -> [f64; 3] {
+    let rough = ((high - low) / 5.0).max(f64::MIN_POSITIVE);
+    let power = 10.0_f64.powf(rough.log10().floor());
+    let factor =
+        [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= rough).unwrap_or(10.0);
+    let step = (factor * power).max(least);
+    [step, 10.0 * step, 100.0 * step]
+}
+
+/// A step as it stands at the axis; there is none before the first.
+fn step_text(value: f64) -> String {
+    if value < 0.0 { String::new() } else { format::compact(value.round() as u64) }
 }
 
 /// A loss as it stands at the axis.
@@ -174,7 +268,13 @@ mod tests {
     use crate::engine::report::EpochReport;
 
     fn history(losses: &[f64]) -> TrainingHistory {
-        let epoch = EpochReport { epoch: 1, train_loss: 2.0, val_loss: 1.5, val_accuracy: 0.3, seconds: 4.0 };
+        let epoch = EpochReport {
+            epoch: 1,
+            train_loss: 2.0,
+            val_loss: 1.5,
+            val_accuracy: 0.3,
+            seconds: 4.0,
+        };
         TrainingHistory {
             steps: losses.iter().enumerate().map(|(i, &loss)| (i as u64 + 1, loss)).collect(),
             epochs: vec![(losses.len() as u64, epoch)],
@@ -194,7 +294,24 @@ mod tests {
     fn the_logarithmic_scale_shows_powers_of_ten_at_equal_distances() {
         let curves = Curves::of(&history(&[0.1, 1.0, 10.0]), 0.0, true);
         let heights: Vec<_> = curves.raw[0].iter().map(|point| point.y).collect();
-        assert!(heights.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 1e-12), "{heights:?}");
+        assert!(
+            heights.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 1e-12),
+            "{heights:?}"
+        );
+    }
+
+    #[test]
+    fn grid_lines_stand_at_round_numbers() {
+        for (range, step) in
+            [((0.0, 60.0), 20.0), ((0.0, 2.4), 0.5), ((1.0, 4.0), 1.0), ((0.0, 5000.0), 1000.0)]
+        {
+            assert!(
+                (ticks(range, 1e-9)[0] - step).abs() < 1e-9,
+                "{range:?}: {:?}",
+                ticks(range, 1e-9)
+            );
+        }
+        assert_eq!(ticks((0.0, 2.0), 1.0)[0], 1.0, "there is no half step");
     }
 
     #[test]

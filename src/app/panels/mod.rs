@@ -28,7 +28,8 @@ mod tests;
 use super::{
     camera::ViewInsets,
     document::{
-        Archive, Document, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory, View as FocusView,
+        Archive, Document, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory,
+        View as FocusView,
     },
     jobs::{DocumentRequest, JobRequest},
     settings::Settings,
@@ -36,8 +37,7 @@ use super::{
 use crate::engine::template::NodeId;
 use bevy::{ecs::system::SystemParam, prelude::*, window::RequestRedraw};
 use bevy_egui::{
-    EguiContext, EguiContexts, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPreUpdateSet,
-    EguiPrimaryContextPass, PrimaryEguiContext,
+    EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass,
     egui::{self, Area, Frame, Id, Layout, Margin, Order, Rect, Ui, UiBuilder},
 };
 use controls::DataField;
@@ -54,12 +54,9 @@ pub(super) fn plugin(app: &mut App) {
         app.add_plugins(EguiPlugin::default());
     }
     // The camera module says which camera the panels are drawn on.
-    app.world_mut().get_resource_or_init::<EguiGlobalSettings>().auto_create_primary_context = false;
-    app.add_systems(
-        PreUpdate,
-        keep_tab_for_bricks.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
-    )
-    .add_plugins(logic);
+    app.world_mut().get_resource_or_init::<EguiGlobalSettings>().auto_create_primary_context =
+        false;
+    app.add_plugins(logic);
 }
 
 /// Everything that needs no window.
@@ -82,10 +79,10 @@ struct PanelState {
     sections: [bool; 3],
     help: bool,
     dialog: Option<Dialog>,
-    /// Whether the keyboard is to go into the panels.
-    enter: bool,
-    /// Passes since the theme was set: fonts are there one pass later.
-    passes: u32,
+    /// Whether something lies over everything else, as it was drawn last.
+    covered: bool,
+    /// Whether the theme is set.
+    themed: bool,
     presets: Vec<PresetInfo>,
     loss_chart: LossChart,
     data: DataField,
@@ -101,8 +98,8 @@ impl PanelState {
             sections: [true; 3],
             help: false,
             dialog: None,
-            enter: false,
-            passes: 0,
+            covered: false,
+            themed: false,
             presets: presets::list(),
             loss_chart: LossChart::default(),
             data: DataField::default(),
@@ -115,7 +112,7 @@ impl PanelState {
 /// Everything that the panels read, and where their wishes go.
 #[derive(SystemParam)]
 struct Surroundings<'w> {
-    document: ResMut<'w, Document>,
+    document: Res<'w, Document>,
     archive: Res<'w, Archive>,
     history: Res<'w, TrainingHistory>,
     status: Res<'w, JobStatus>,
@@ -125,22 +122,6 @@ struct Surroundings<'w> {
     jobs: MessageWriter<'w, JobRequest>,
     documents: MessageWriter<'w, DocumentRequest>,
     redraw: MessageWriter<'w, RequestRedraw>,
-}
-
-/// Keeps Tab and the arrow keys from egui as long as nothing in the panels has the keyboard: they walk
-/// over the bricks.
-fn keep_tab_for_bricks(mut contexts: Query<(&mut EguiContext, &mut EguiInput), With<PrimaryEguiContext>>) {
-    for (mut context, mut input) in &mut contexts {
-        if input.events.is_empty() || context.get_mut().egui_wants_keyboard_input() {
-            continue;
-        }
-        input.events.retain(|event| !matches!(event, egui::Event::Key { key, .. } if walks(*key)));
-    }
-}
-
-fn walks(key: egui::Key) -> bool {
-    use egui::Key;
-    matches!(key, Key::Tab | Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown)
 }
 
 /// Takes notices into the log, and into the dialog that caused them or on screen.
@@ -188,15 +169,11 @@ fn draw_panels(
 ) -> Result {
     let context = contexts.ctx_mut()?.clone();
     let state = state.bypass_change_detection();
-    state.passes = state.passes.saturating_add(1);
-    if state.passes == 1 {
+    if !std::mem::replace(&mut state.themed, true) {
         style::apply(&context, around.settings.reduced_motion);
         context.request_discard("the theme's fonts are there in the next pass");
         around.redraw.write(RequestRedraw);
         return Ok(());
-    }
-    if std::mem::take(&mut state.enter) {
-        context.memory_mut(|memory| memory.move_focus(egui::FocusDirection::Next));
     }
     if around.history.is_changed() {
         state.loss_chart.refresh();
@@ -219,9 +196,17 @@ fn draw_panels(
     if state.help && help::show(&context) {
         state.help = false;
     }
+    let covered = state.help || state.dialog.is_some();
+    if std::mem::replace(&mut state.covered, covered) && !covered {
+        // egui would keep the keyboard for a field that is gone, and the next key would be lost.
+        context.memory_mut(|memory| memory.stop_text_input());
+    }
     // A panel that was folded just now is drawn folded in the next frame.
     let moved = places != layout::places(context.viewport_rect(), state.open);
-    if carry_out(wishes, &mut state.hovered, &mut around) | uncover(&places, &context, &mut around) | moved {
+    if carry_out(wishes, &mut state.hovered, &mut around)
+        | uncover(&places, &context, &mut around)
+        | moved
+    {
         around.redraw.write(RequestRedraw);
     }
     Ok(())
@@ -236,7 +221,8 @@ fn uncover(places: &Places, context: &egui::Context, around: &mut Surroundings) 
     let (left, right) = (places.free.min.x - window.min.x, window.max.x - places.free.max.x);
     let (top, bottom) = (places.free.min.y - window.min.y, window.max.y - places.free.max.y);
     let [left, right, top, bottom] = [left, right, top, bottom].map(|points| points * zoom);
-    let is_same = [insets.left, insets.right, insets.top, insets.bottom] == [left, right, top, bottom];
+    let is_same =
+        [insets.left, insets.right, insets.top, insets.bottom] == [left, right, top, bottom];
     if !is_same {
         (insets.left, insets.right, insets.top, insets.bottom) = (left, right, top, bottom);
     }
@@ -267,7 +253,13 @@ fn carry_out(wishes: Wishes, told: &mut Option<NodeId>, around: &mut Surrounding
 
 /// A panel in its rectangle. It is an area of its own, which is how egui knows that a pointer over it is
 /// not meant for the world.
-fn panel<R>(context: &egui::Context, name: &str, rect: Rect, margin: Margin, add: impl FnOnce(&mut Ui) -> R) -> R {
+fn panel<R>(
+    context: &egui::Context,
+    name: &str,
+    rect: Rect,
+    margin: Margin,
+    add: impl FnOnce(&mut Ui) -> R,
+) -> R {
     Area::new(Id::new(name))
         .order(Order::Middle)
         .fixed_pos(rect.min)
@@ -278,9 +270,13 @@ fn panel<R>(context: &egui::Context, name: &str, rect: Rect, margin: Margin, add
         .show(context, |ui| {
             ui.set_clip_rect(rect);
             ui.painter().rect_filled(rect, 0.0, style::panel());
+            let edge = egui::Stroke::new(1.0, style::EDGE);
+            ui.painter().rect_stroke(rect, 0.0, edge, egui::StrokeKind::Inside);
             ui.expand_to_include_rect(rect);
             let inside = rect - margin;
-            let mut content = ui.new_child(UiBuilder::new().max_rect(inside).layout(Layout::top_down(egui::Align::Min)));
+            let mut content = ui.new_child(
+                UiBuilder::new().max_rect(inside).layout(Layout::top_down(egui::Align::Min)),
+            );
             content.set_clip_rect(inside.expand(2.0).intersect(rect));
             add(&mut content)
         })
@@ -290,7 +286,13 @@ fn panel<R>(context: &egui::Context, name: &str, rect: Rect, margin: Margin, add
 const MARGIN: Margin = Margin { left: 12, right: 12, top: 8, bottom: 8 };
 const STRIP_MARGIN: Margin = Margin::same(2);
 
-fn draw_left(context: &egui::Context, rect: Rect, view: View<'_>, state: &mut PanelState, wishes: &mut Wishes) {
+fn draw_left(
+    context: &egui::Context,
+    rect: Rect,
+    view: View<'_>,
+    state: &mut PanelState,
+    wishes: &mut Wishes,
+) {
     if !state.open.left {
         panel(context, "left", rect, STRIP_MARGIN, |ui| {
             state.open.left = widgets::fold_button(ui, Arrow::Right, "Show the templates", "F2");
@@ -304,35 +306,46 @@ fn draw_left(context: &egui::Context, rect: Rect, view: View<'_>, state: &mut Pa
     });
 }
 
-fn draw_right(context: &egui::Context, rect: Rect, view: View<'_>, state: &mut PanelState, wishes: &mut Wishes) {
+fn draw_right(
+    context: &egui::Context,
+    rect: Rect,
+    view: View<'_>,
+    state: &mut PanelState,
+    wishes: &mut Wishes,
+) {
     if !state.open.right {
         panel(context, "right", rect, STRIP_MARGIN, |ui| {
-            state.open.right = widgets::fold_button(ui, Arrow::Left, "Show properties and charts", "F3");
+            state.open.right =
+                widgets::fold_button(ui, Arrow::Left, "Show properties and charts", "F3");
         });
         return;
     }
     panel(context, "right", rect, MARGIN, |ui| {
-        // The arrow shares the line of the first header.
-        let corner = Rect::from_min_size(ui.max_rect().right_top() + egui::vec2(-20.0, 4.0), egui::Vec2::splat(20.0));
         let headers = 3.0 * (widgets::HEADER + 2.0 * ui.spacing().item_spacing.y);
-        let [properties, information, loss] = layout::section_heights(ui.available_height() - headers, state.sections);
+        let heights = layout::section_heights(ui.available_height() - headers, state.sections);
+        let [properties, information, loss] = heights;
         let [show_properties, show_information, show_loss] = &mut state.sections;
-        widgets::section_header(ui, "Properties", show_properties, 24.0);
+        let mut fold = false;
+        widgets::section_header(ui, "Properties", show_properties, 24.0, |ui| {
+            fold = widgets::fold_button(ui, Arrow::Right, "Fold this panel", "F3");
+        });
         if *show_properties {
             properties::show(ui, view, properties, wishes);
         }
-        widgets::section_header(ui, "Candidate information", show_information, 0.0);
+        widgets::section_header(ui, "Candidate information", show_information, 0.0, |_| {});
         if *show_information {
             section(ui, information, |ui| candidate_info::show(ui, view, information, wishes));
         }
-        widgets::section_header(ui, "Loss chart", show_loss, 0.0);
+        let room = if *show_loss && !view.is_untrained() { 184.0 } else { 0.0 };
+        widgets::section_header(ui, "Loss chart", show_loss, room, |ui| {
+            if room > 0.0 {
+                state.loss_chart.controls(ui);
+            }
+        });
         if *show_loss {
             section(ui, loss, |ui| state.loss_chart.show(ui, view, loss));
         }
-        let mut corner = ui.new_child(UiBuilder::new().max_rect(corner));
-        if widgets::fold_button(&mut corner, Arrow::Right, "Fold this panel", "F3") {
-            state.open.right = false;
-        }
+        state.open.right = !fold;
     });
 }
 
@@ -345,17 +358,26 @@ fn section(ui: &mut Ui, height: f32, add: impl FnOnce(&mut Ui)) {
     });
 }
 
-fn draw_bottom(context: &egui::Context, rect: Rect, view: View<'_>, state: &mut PanelState, wishes: &mut Wishes) {
+fn draw_bottom(
+    context: &egui::Context,
+    rect: Rect,
+    view: View<'_>,
+    state: &mut PanelState,
+    wishes: &mut Wishes,
+) {
     let is_open = state.open.bottom;
     let margin = if is_open { MARGIN } else { Margin::symmetric(12, 0) };
     panel(context, "bottom", rect, margin, |ui| {
         if state.open.log {
-            Frame::new().show(ui, |ui| log::show(ui, &mut state.notices, layout::LOG_HEIGHT - 2.0 * style::GAP));
+            Frame::new().show(ui, |ui| {
+                log::show(ui, &mut state.notices, layout::LOG_HEIGHT - 2.0 * style::GAP);
+            });
             ui.separator();
         }
         if !is_open {
             ui.horizontal(|ui| {
-                state.open.bottom = widgets::fold_button(ui, Arrow::Up, "Show the controls of the jobs", "F4");
+                state.open.bottom =
+                    widgets::fold_button(ui, Arrow::Up, "Show the controls of the jobs", "F4");
                 state.open.log ^= status::show(ui, view, &state.notices, state.open.log);
             });
             return;
@@ -369,9 +391,18 @@ fn draw_bottom(context: &egui::Context, rect: Rect, view: View<'_>, state: &mut 
                     controls::buttons(ui, view, wishes);
                     ui.add_space(style::GAP);
                     controls::fields(ui, view, &mut state.data, &mut wishes.choices);
-                    ui.with_layout(Layout::right_to_left(egui::Align::Min), |ui| {
-                        state.open.bottom = !widgets::fold_button(ui, Arrow::Down, "Fold this bar", "F4");
-                        state.help |= widgets::button(ui, "?", "All keys and gestures", "F1", Ok(()), false);
+                    ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+                        state.open.bottom =
+                            !widgets::fold_button(ui, Arrow::Down, "Fold this bar", "F4");
+                        let help = widgets::button(
+                            ui,
+                            "Help",
+                            "All keys and gestures",
+                            "F1",
+                            Ok(()),
+                            false,
+                        );
+                        state.help |= help.clicked();
                     });
                 });
                 ui.add_space(style::GAP);

@@ -94,7 +94,7 @@ fn preset_row(
     let counts = format!("{} · {}", preset.nodes, preset.links);
     let button = Button::selectable(is_open, preset.name).right_text(widgets::secondary(counts));
     let size = [ui.available_width(), ui.spacing().interact_size.y];
-    let response = ui.add_enabled_ui(is_open || idle.is_ok(), |ui| ui.add_sized(size, button)).inner;
+    let response = ui.add_enabled_ui(idle.is_ok(), |ui| ui.add_sized(size, button)).inner;
     let about = format!(
         "{}\n{}, {}",
         preset.about,
@@ -104,14 +104,18 @@ fn preset_row(
     let response = response
         .on_hover_text(if is_open { format!("{about}\nThis one is open") } else { about.clone() })
         .on_disabled_hover_text(format!("{about}\nNot now: {BUSY}"));
-    if response.clicked() && !is_open {
+    // A click on the open one takes its edits back.
+    if response.clicked() && (!is_open || view.document.is_dirty()) {
         ask(view, DocumentRequest::OpenPreset(preset.name.to_owned()), dialog, wishes);
     }
 }
 
 /// Whether the template on the plate is this preset, edited or not.
 fn is_open(view: View<'_>, name: &str) -> bool {
-    view.document.path().is_none() && view.document.graph().template().name == name
+    let document = view.document;
+    document.path().is_none()
+        && document.run().is_none()
+        && document.graph().template().name == name
 }
 
 /// The name of the open file, or that the open preset has edits.
@@ -122,7 +126,9 @@ fn open_file(ui: &mut Ui, view: View<'_>) {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             (format!("File: {name}"), path.display().to_string())
         }
-        None if edited => ("Not saved yet".to_owned(), "The preset has edits that are in no file".to_owned()),
+        None if edited => {
+            ("Not saved yet".to_owned(), "The preset has edits that are in no file".to_owned())
+        }
         None => return,
     };
     let text = if edited { format!("{text} · edited") } else { text };
@@ -136,22 +142,51 @@ fn files(
     dialog: &mut Option<Dialog>,
     wishes: &mut Wishes,
 ) {
-    ui.horizontal_wrapped(|ui| {
-        if widgets::button(ui, "Open file…", "Put a template from a file on the plate", "Ctrl+O", idle, false) {
+    ui.spacing_mut().button_padding.x = 6.0;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        if widgets::button(
+            ui,
+            "Open file…",
+            "Put a template from a file on the plate",
+            "Ctrl+O",
+            idle,
+            false,
+        )
+        .clicked()
+        {
             *dialog = Some(Dialog::open(view));
         }
-        if widgets::button(ui, "Save", "Write the template to its file", "Ctrl+S", Ok(()), false) {
-            wishes.documents.push(DocumentRequest::Save);
+        if widgets::button(ui, "Save", "Write the template to its file", "Ctrl+S", Ok(()), false)
+            .clicked()
+        {
+            if view.document.path().is_some() {
+                wishes.documents.push(DocumentRequest::Save);
+            } else {
+                *dialog = Some(Dialog::save_as(view));
+            }
         }
-        if widgets::button(ui, "Save as…", "Write the template to another file", "Ctrl+Shift+S", Ok(()), false) {
+        if widgets::button(
+            ui,
+            "Save as…",
+            "Write the template to another file",
+            "Ctrl+Shift+S",
+            Ok(()),
+            false,
+        )
+        .clicked()
+        {
             *dialog = Some(Dialog::save_as(view));
         }
     });
-    ui.horizontal_wrapped(|ui| {
-        if widgets::button(ui, "Undo", "Take the last edit back", "Ctrl+Z", Ok(()), false) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        if widgets::button(ui, "Undo", "Take the last edit back", "Ctrl+Z", Ok(()), false).clicked()
+        {
             wishes.documents.push(DocumentRequest::Undo);
         }
-        if widgets::button(ui, "Redo", "Do the edit again", "Ctrl+Shift+Z", Ok(()), false) {
+        if widgets::button(ui, "Redo", "Do the edit again", "Ctrl+Shift+Z", Ok(()), false).clicked()
+        {
             wishes.documents.push(DocumentRequest::Redo);
         }
     });
@@ -184,7 +219,10 @@ mod tests {
     fn every_preset_is_listed_with_its_size_and_purpose() {
         let list = list();
         assert_eq!(list.len(), presets().len());
-        assert!(list.iter().all(|preset| preset.nodes > 2 && preset.links > 1 && !preset.about.is_empty()));
+        assert!(
+            list.iter()
+                .all(|preset| preset.nodes > 2 && preset.links > 1 && !preset.about.is_empty())
+        );
     }
 
     #[test]

@@ -11,14 +11,18 @@ use bevy_egui::egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 /// Draws the section's content, `height` points high.
 pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes) {
-    ScrollArea::vertical().id_salt("properties").max_height(height).auto_shrink([false, false]).show(ui, |ui| {
-        match view.selected_node() {
-            Some(node) => brick(ui, view, node, wishes),
-            None => widgets::empty_state(ui, "Click a brick to see its properties"),
-        }
-        widgets::separator(ui);
-        template(ui, view);
-    });
+    ScrollArea::vertical()
+        .id_salt("properties")
+        .max_height(height)
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            match view.selected_node() {
+                Some(node) => brick(ui, view, node, wishes),
+                None => widgets::empty_state(ui, "Click a brick to see its properties"),
+            }
+            widgets::separator(ui);
+            template(ui, view);
+        });
 }
 
 fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
@@ -57,13 +61,19 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
     ui.add_space(4.0);
     ui.label(style::strong("In the search"));
     let fitness = view.fitness(node);
-    let judged = view.archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count();
-    widgets::row(ui, "Fitness", format!("{:.2}", fitness.fitness))
-        .on_hover_text("Probability that including the brick raises accuracy; 0.50 where nothing is known");
+    let judged =
+        view.archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count();
+    widgets::row(ui, "Fitness", format!("{:.2}", fitness.fitness)).on_hover_text(
+        "Probability that including the brick raises accuracy; 0.50 where nothing is known",
+    );
     widgets::row(ui, "Uncertainty", format!("{:.2}", fitness.uncertainty))
         .on_hover_text("1.00 where nothing is known, 0.00 where all is");
-    widgets::row(ui, "Frequency", format!("{:.2}, {} of {judged}", fitness.frequency, fitness.count))
-        .on_hover_text("Share of the evaluated candidates that contain the brick");
+    widgets::row(
+        ui,
+        "Frequency",
+        format!("{:.2}, {} of {judged}", fitness.frequency, fitness.count),
+    )
+    .on_hover_text("Share of the evaluated candidates that contain the brick");
 
     neighbours(ui, view, "Fed by", graph.sources(node), wishes);
     neighbours(ui, view, "Feeds", graph.targets(node), wishes);
@@ -81,7 +91,11 @@ fn neighbours(ui: &mut Ui, view: View<'_>, title: &str, nodes: &[usize], wishes:
         for &node in nodes {
             let id = graph.id(node);
             let lit = view.hovered_node() == Some(node);
-            let text = RichText::new(id.as_str()).color(if lit { style::text() } else { style::secondary() });
+            let text = RichText::new(id.as_str()).color(if lit {
+                style::text()
+            } else {
+                style::secondary()
+            });
             let response = ui
                 .add(Label::new(text.underline()).sense(Sense::click()))
                 .on_hover_text(format!("{}\nClick to select it", graph.nodes()[node].title()));
@@ -112,9 +126,12 @@ fn template(ui: &mut Ui, view: View<'_>) {
 }
 
 fn costs(ui: &mut Ui, cost: Cost) {
-    widgets::row(ui, "Parameters", compact(cost.params)).on_hover_text(format!("{} trained", grouped(cost.params)));
-    widgets::row(ui, "FLOPs an image", compact(cost.flops))
-        .on_hover_text(format!("{}, additions and multiplications counted apart", grouped(cost.flops)));
+    widgets::row(ui, "Parameters", compact(cost.params))
+        .on_hover_text(format!("{} trained", grouped(cost.params)));
+    widgets::row(ui, "FLOPs an image", compact(cost.flops)).on_hover_text(format!(
+        "{}, additions and multiplications counted apart",
+        grouped(cost.flops)
+    ));
 }
 
 /// How many blocks of a layer a candidate may keep.
@@ -169,7 +186,11 @@ pub(super) fn arguments(op: &Op) -> Vec<(&'static str, String)> {
             rows
         }
         Op::MaxPool { kernel, stride, padding } | Op::AveragePool { kernel, stride, padding } => {
-            vec![("Window", square(kernel)), ("Stride", stride.to_string()), ("Padding", pixels(padding))]
+            vec![
+                ("Window", square(kernel)),
+                ("Stride", stride.to_string()),
+                ("Padding", pixels(padding)),
+            ]
         }
         Op::Dense { units, relu } => vec![("Units", units.to_string()), ("ReLU", switch(relu))],
         Op::Dropout { rate } => vec![("Rate", rate.to_string())],
@@ -221,6 +242,8 @@ mod tests {
             batch_norm: true,
             relu: true,
         };
-        assert!(arguments(&op).iter().all(|(name, _)| !["Filters", "Kernel", "Bias"].contains(name)));
+        assert!(
+            arguments(&op).iter().all(|(name, _)| !["Filters", "Kernel", "Bias"].contains(name))
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{style, view::View};
 use bevy_egui::egui::{
-    Align2, Color32, FontFamily, FontId, Pos2, Response, Sense, Shape, Stroke, TextStyle, Ui, pos2, vec2,
+    Align2, Color32, FontFamily, FontId, Pos2, Response, Sense, Shape, Stroke, TextStyle, Ui, pos2,
+    vec2,
 };
 use std::f32::consts::TAU;
 
@@ -26,7 +27,13 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>) -> Response {
     let size = if finished < 1000 { 20.0 } else { 16.0 };
     let font = FontId::new(size, FontFamily::Proportional);
     painter.text(center, Align2::CENTER_CENTER, finished.to_string(), font, style::text());
-    painter.text(pos2(center.x, rect.max.y), Align2::CENTER_BOTTOM, "iteration", label, style::secondary());
+    painter.text(
+        pos2(center.x, rect.max.y),
+        Align2::CENTER_BOTTOM,
+        "iteration",
+        label,
+        style::secondary(),
+    );
     let counted = super::format::counted(finished, "iteration is", "iterations are");
     response.on_hover_text(format!("{counted} finished; the ring fills while a job runs"))
 }
@@ -59,7 +66,9 @@ mod tests {
 
     #[test]
     fn a_quarter_goes_from_the_top_to_the_right() {
-        let Shape::Path(path) = arc(Pos2::ZERO, 1.0, 0.25, Color32::WHITE) else { panic!("not a path") };
+        let Shape::Path(path) = arc(Pos2::ZERO, 1.0, 0.25, Color32::WHITE) else {
+            panic!("not a path")
+        };
         let ends = [path.points[0], path.points[path.points.len() - 1]];
         for (end, wanted) in ends.into_iter().zip([pos2(0.0, -1.0), pos2(1.0, 0.0)]) {
             assert!(end.distance(wanted) < 1e-5, "{end:?}");

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn smoothing_follows_the_closed_form() {
-        let points: Vec<_> = [3.0, 1.0, 2.0].iter().enumerate().map(|(i, &y)| (i as f64, y)).collect();
+        let points: Vec<_> =
+            [3.0, 1.0, 2.0].iter().enumerate().map(|(i, &y)| (i as f64, y)).collect();
         let keep = 0.5_f64;
         // The weights of the values so far fall by `keep` with age and sum to 1.
         let expected = [3.0, (0.5 * 3.0 + 1.0) / 1.5, (0.25 * 3.0 + 0.5 * 1.0 + 2.0) / 1.75];
@@ -75,7 +76,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_breaks_the_line_and_spoils_nothing_after_it() {
-        let points = [(1.0, 2.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, f64::INFINITY), (5.0, 2.0), (6.0, 2.0)];
+        let points =
+            [(1.0, 2.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, f64::INFINITY), (5.0, 2.0), (6.0, 2.0)];
         let smoothed = smooth(&points, 0.9);
         assert!(smoothed.iter().all(|(_, y)| y.is_nan() || (y - 2.0).abs() < 1e-12));
         let lengths: Vec<_> = segments(&points).iter().map(Vec::len).collect();

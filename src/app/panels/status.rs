@@ -1,12 +1,6 @@
 //! The line that says what runs, how far it is, how long it will take, and what came out so far.
 
-use super::{
-    format,
-    log::Notices,
-    style,
-    view::View,
-    widgets,
-};
+use super::{format, log::Notices, style, view::View, widgets};
 use crate::{
     app::document::{Archive, JobStatus},
     engine::report::Job,
@@ -22,14 +16,19 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
                 .on_hover_text(format!("Everything is recorded in {}", folder.display()));
         }
         if let Some(mean) = mean_text(view.archive) {
-            ui.label(widgets::secondary(mean)).on_hover_text("Mean proxy accuracy of the last iteration");
+            ui.label(widgets::secondary(mean))
+                .on_hover_text("Mean proxy accuracy of the last iteration");
         }
         if let Some(best) = best_text(view.archive) {
             ui.label(style::strong(best)).on_hover_text("Highest proxy accuracy so far");
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if let (Some(_), Some(progress)) = (view.status.running, view.status.progress) {
-                let share = if progress.total == 0 { 0.0 } else { progress.done as f32 / progress.total as f32 };
+                let share = if progress.total == 0 {
+                    0.0
+                } else {
+                    progress.done as f32 / progress.total as f32
+                };
                 let bar = ProgressBar::new(share).desired_width(120.0).desired_height(6.0);
                 ui.add(bar.fill(style::text()).animate(false));
             }
@@ -45,16 +44,19 @@ fn log_button(ui: &mut Ui, notices: &Notices, open: bool) -> bool {
     let text = if errors == 0 {
         RichText::new("Log")
     } else {
-        RichText::new(format!("Log · {}", format::counted(errors, "error", "errors"))).color(style::ERROR_TEXT)
+        RichText::new(format!("Log · {}", format::counted(errors, "error", "errors")))
+            .color(style::ERROR_TEXT)
     };
-    let tip = widgets::tip(if open { "Fold the log" } else { "Show what has been reported so far" }, "L");
+    let tip =
+        widgets::tip(if open { "Fold the log" } else { "Show what has been reported so far" }, "L");
     ui.add(Button::selectable(open, text)).on_hover_text(tip).clicked()
 }
 
 /// What runs and how far it is.
 fn status_text(status: &JobStatus, untrained: bool) -> String {
     let Some(job) = status.running else {
-        return if untrained { "Ready · train the template to colour the cloud" } else { "Ready" }.to_owned();
+        return if untrained { "Ready · train the template to colour the cloud" } else { "Ready" }
+            .to_owned();
     };
     let (verb, unit) = match job {
         Job::Train => ("Training", "step"),
@@ -68,7 +70,11 @@ fn status_text(status: &JobStatus, untrained: bool) -> String {
     }
     parts.push(verb.to_owned());
     if let Some(progress) = status.progress {
-        parts.push(format!("{unit} {} of {}", format::grouped(progress.done), format::grouped(progress.total)));
+        parts.push(format!(
+            "{unit} {} of {}",
+            format::grouped(progress.done),
+            format::grouped(progress.total)
+        ));
         if let (Some(eta), false, false) = (progress.eta_secs, status.paused, status.stopping) {
             parts.push(format!("{} to go", format::duration(eta)));
         }
@@ -95,13 +101,17 @@ mod tests {
     use crate::engine::report::Progress;
 
     fn training(eta_secs: Option<f64>) -> JobStatus {
-        let progress = Progress { job: Job::Train, done: 120, total: 1375, elapsed_secs: 5.0, eta_secs };
+        let progress =
+            Progress { job: Job::Train, done: 120, total: 1375, elapsed_secs: 5.0, eta_secs };
         JobStatus { running: Some(Job::Train), progress: Some(progress), ..Default::default() }
     }
 
     #[test]
     fn the_line_says_what_runs_how_far_it_is_and_how_long_it_takes() {
-        assert_eq!(status_text(&training(Some(12.2)), false), "Training · step 120 of 1,375 · 12 s to go");
+        assert_eq!(
+            status_text(&training(Some(12.2)), false),
+            "Training · step 120 of 1,375 · 12 s to go"
+        );
         assert_eq!(status_text(&training(None), false), "Training · step 120 of 1,375");
         let searching = JobStatus { running: Some(Job::Search), ..Default::default() };
         assert_eq!(status_text(&searching, false), "Searching");

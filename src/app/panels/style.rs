@@ -6,12 +6,12 @@ use crate::{
 };
 use bevy::color::{Alpha, Color, ColorToPacked, Srgba};
 use bevy_egui::egui::{
-    self, Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText, Stroke,
-    TextStyle, Theme, Visuals,
+    self, Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin,
+    Rangef, RichText, Stroke, TextStyle, Theme, Visuals,
     style::{ScrollStyle, Selection, WidgetVisuals},
     vec2,
 };
-use egui_plot::MarkerShape;
+use egui_plot::{Axis, AxisHints, MarkerShape};
 
 /// Points between groups of controls.
 pub(super) const GAP: f32 = 8.0;
@@ -19,8 +19,11 @@ pub(super) const GAP: f32 = 8.0;
 /// Behind charts and text fields.
 const SUNKEN: Color32 = Color32::from_rgb(0x0E, 0x11, 0x16);
 /// Controls at rest, under the pointer, pressed.
-const CONTROL: [Color32; 3] =
-    [Color32::from_rgb(0x25, 0x2C, 0x37), Color32::from_rgb(0x30, 0x39, 0x47), Color32::from_rgb(0x3B, 0x46, 0x57)];
+const CONTROL: [Color32; 3] = [
+    Color32::from_rgb(0x25, 0x2C, 0x37),
+    Color32::from_rgb(0x30, 0x39, 0x47),
+    Color32::from_rgb(0x3B, 0x46, 0x57),
+];
 /// Separators and outlines.
 const LINE: Color32 = Color32::from_rgb(0x2A, 0x31, 0x3C);
 /// Behind what is chosen from a list.
@@ -33,6 +36,10 @@ pub(super) const ERROR_TEXT: Color32 = Color32::from_rgb(0xFF, 0x8E, 0x92);
 pub(super) const ON_ACCENT: Color32 = Color32::from_rgb(0x17, 0x1B, 0x22);
 /// The part of a ring or bar that is not filled yet.
 pub(super) const TRACK: Color32 = LINE;
+/// The lines behind charts.
+pub(super) const GRID: Color32 = Color32::from_rgb(0x3A, 0x43, 0x51);
+/// The line along a panel's free edges.
+pub(super) const EDGE: Color32 = LINE;
 
 /// A colour of the app's theme for egui.
 pub(super) fn paint(color: Color) -> Color32 {
@@ -70,6 +77,16 @@ pub(super) const fn family_shape(family: Family) -> MarkerShape {
 /// The background of panels: 94 % opaque.
 pub(super) fn panel() -> Color32 {
     paint(theme::PANEL.with_alpha(0.94))
+}
+
+/// An axis of a chart: small type, and every mark at full strength.
+pub(super) fn axis<'a>(axis: Axis, label: &str) -> AxisHints<'a> {
+    let spacing = if axis == Axis::X { Rangef::new(28.0, 30.0) } else { Rangef::new(14.0, 16.0) };
+    AxisHints::new(axis)
+        .label(RichText::new(label).small().color(secondary()))
+        .label_spacing(spacing)
+        .tick_label_font(FontId::proportional(11.0))
+        .tick_label_color(secondary())
 }
 
 /// The heavier weight, for headings and what matters most.

@@ -16,7 +16,7 @@ use bevy::{
         keyboard::{Key, KeyCode, KeyboardInput},
     },
 };
-use bevy_egui::{EguiUserTextures, input::EguiWantsInput};
+use bevy_egui::{EguiContext, EguiUserTextures, PrimaryEguiContext, input::EguiWantsInput};
 use egui::{Event, Modifiers, PointerButton, Pos2, RawInput, Shape, pos2};
 
 /// A text on the screen.
@@ -64,7 +64,8 @@ impl Bench {
             .add_message::<DocumentRequest>()
             .add_plugins(logic);
         app.world_mut().spawn(PrimaryEguiContext);
-        let mut bench = Self { app, window: Rect::from_min_size(Pos2::ZERO, egui::vec2(width, height)) };
+        let mut bench =
+            Self { app, window: Rect::from_min_size(Pos2::ZERO, egui::vec2(width, height)) };
         for _ in 0..4 {
             bench.frame(&[]);
         }
@@ -74,9 +75,13 @@ impl Bench {
     /// One frame with these events; the texts that it shows.
     fn frame(&mut self, events: &[Event]) -> Vec<Shown> {
         self.app.update();
+        let context = self.context();
         let world = self.app.world_mut();
-        let context = world.query::<&mut EguiContext>().single_mut(world).unwrap().get_mut().clone();
-        let input = RawInput { screen_rect: Some(self.window), events: events.to_vec(), ..RawInput::default() };
+        let input = RawInput {
+            screen_rect: Some(self.window),
+            events: events.to_vec(),
+            ..RawInput::default()
+        };
         let output = context.run_ui(input, |_| world.run_schedule(EguiPrimaryContextPass));
         let mut shown = Vec::new();
         for clipped in &output.shapes {
@@ -97,15 +102,22 @@ impl Bench {
         self.point(at);
         for pressed in [true, false] {
             let button = PointerButton::Primary;
-            self.frame(&[Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE }]);
+            self.frame(&[Event::PointerButton {
+                pos: at,
+                button,
+                pressed,
+                modifiers: Modifiers::NONE,
+            }]);
         }
     }
 
     /// Clicks the lowest place that says this.
     fn click_on(&mut self, text: &str) {
         let shown = self.frame(&[]);
-        let places = shown.iter().filter(|shown| shown.text == text).map(|shown| shown.rect.center());
-        let lowest = places.max_by(|a, b| a.y.total_cmp(&b.y)).unwrap_or_else(|| panic!("no {text}"));
+        let places =
+            shown.iter().filter(|shown| shown.text == text).map(|shown| shown.rect.center());
+        let lowest =
+            places.max_by(|a, b| a.y.total_cmp(&b.y)).unwrap_or_else(|| panic!("no {text}"));
         self.click(lowest);
     }
 
@@ -126,6 +138,15 @@ impl Bench {
         self.frame(&[]).iter().any(|shown| shown.text.contains(text))
     }
 
+    fn context(&mut self) -> egui::Context {
+        let world = self.app.world_mut();
+        world.query::<&mut EguiContext>().single_mut(world).unwrap().get_mut().clone()
+    }
+
+    fn wants_keyboard(&mut self) -> bool {
+        self.context().egui_wants_keyboard_input()
+    }
+
     fn state(&self) -> &PanelState {
         self.app.world().resource()
     }
@@ -143,8 +164,15 @@ impl Bench {
         let mut history = self.app.world_mut().resource_mut::<TrainingHistory>();
         history.steps = (1..=60).map(|step| (step, 2.3 / (step as f64).sqrt())).collect();
         history.steps[30].1 = f64::NAN;
-        let epoch = EpochReport { epoch: 1, train_loss: 1.5, val_loss: 1.6, val_accuracy: 0.4, seconds: 4.0 };
-        history.epochs = vec![(30, epoch), (60, EpochReport { epoch: 2, train_loss: 0.9, ..epoch })];
+        let epoch = EpochReport {
+            epoch: 1,
+            train_loss: 1.5,
+            val_loss: 1.6,
+            val_accuracy: 0.4,
+            seconds: 4.0,
+        };
+        history.epochs =
+            vec![(30, epoch), (60, EpochReport { epoch: 2, train_loss: 0.9, ..epoch })];
     }
 
     /// A running search with different fitness for every node.
@@ -158,7 +186,13 @@ impl Bench {
                 count: node,
             })
             .collect();
-        let progress = Progress { job: Job::Search, done: 3, total: 40, elapsed_secs: 5.0, eta_secs: Some(62.0) };
+        let progress = Progress {
+            job: Job::Search,
+            done: 3,
+            total: 40,
+            elapsed_secs: 5.0,
+            eta_secs: Some(62.0),
+        };
         let mut status = self.app.world_mut().resource_mut::<JobStatus>();
         status.running = Some(Job::Search);
         status.progress = Some(progress);
@@ -171,7 +205,7 @@ fn collect(shape: &Shape, clip: Rect, shown: &mut Vec<Shown>) {
         Shape::Vec(shapes) => shapes.iter().for_each(|shape| collect(shape, clip, shown)),
         Shape::Text(text) => shown.push(Shown {
             text: text.galley.text().to_owned(),
-            rect: text.galley.rect.translate(text.pos.to_vec2()),
+            rect: text.visual_bounding_rect(),
             clip,
         }),
         _ => {}
@@ -186,7 +220,10 @@ fn every_preset_fits_its_panels_in_every_state() {
             let selected = bench.app.world().resource::<Document>().graph().id(2).clone();
             for state in 0..4 {
                 match state {
-                    1 => bench.app.world_mut().resource_mut::<Focus>().selected_brick = Some(selected.clone()),
+                    1 => {
+                        bench.app.world_mut().resource_mut::<Focus>().selected_brick =
+                            Some(selected.clone());
+                    }
                     2 => bench.train(),
                     3 => bench.search(),
                     _ => {}
@@ -195,7 +232,10 @@ fn every_preset_fits_its_panels_in_every_state() {
                 for Shown { text, rect, clip } in bench.frame(&[]) {
                     // What a list has scrolled out of sight may be anywhere above or below.
                     let sideways = rect.min.x >= clip.min.x - 0.5 && rect.max.x <= clip.max.x + 0.5;
-                    assert!(sideways, "`{text}` at {rect:?} leaves {clip:?} in state {state} at {size:?}");
+                    assert!(
+                        sideways,
+                        "`{text}` at {rect:?} leaves {clip:?} in state {state} at {size:?}"
+                    );
                 }
             }
         }
@@ -233,16 +273,33 @@ fn keys_ask_for_the_same_unless_somebody_types() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
     bench.press(Key::Character("t".into()), KeyCode::KeyT);
     assert_eq!(bench.requests::<JobRequest>(), [JobRequest::Train]);
-    bench.app.world_mut().resource_mut::<PanelState>().dialog = Some(Dialog::Discard { then: DocumentRequest::Save });
+    bench.app.world_mut().resource_mut::<PanelState>().dialog =
+        Some(Dialog::Discard { then: DocumentRequest::Save });
     bench.press(Key::Character("t".into()), KeyCode::KeyT);
     assert_eq!(bench.requests::<JobRequest>(), []);
+}
+
+#[test]
+fn the_help_opens_and_closes_with_its_key_and_keeps_other_keys_from_acting() {
+    let mut bench = Bench::new(0, [1280.0, 720.0]);
+    bench.press(Key::F1, KeyCode::F1);
+    assert!(bench.says("Keys and gestures"));
+    bench.press(Key::Character("t".into()), KeyCode::KeyT);
+    assert_eq!(bench.requests::<JobRequest>(), []);
+    assert!(bench.wants_keyboard());
+    bench.press(Key::F1, KeyCode::F1);
+    assert!(!bench.says("Keys and gestures"));
+    assert!(!bench.wants_keyboard(), "a help that is closed must give the keyboard back");
 }
 
 #[test]
 fn a_preset_is_opened_by_its_row_and_not_while_a_job_runs() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
     bench.click_on("vgg11");
-    assert_eq!(bench.requests::<DocumentRequest>(), [DocumentRequest::OpenPreset("vgg11".to_owned())]);
+    assert_eq!(
+        bench.requests::<DocumentRequest>(),
+        [DocumentRequest::OpenPreset("vgg11".to_owned())]
+    );
     bench.search();
     bench.click_on("vgg11");
     assert_eq!(bench.requests::<DocumentRequest>(), []);
@@ -257,7 +314,10 @@ fn edits_are_not_lost_without_a_question() {
     assert_eq!(bench.requests::<DocumentRequest>(), []);
     assert!(bench.says("Unsaved edits"));
     bench.click_on("Discard");
-    assert_eq!(bench.requests::<DocumentRequest>(), [DocumentRequest::OpenPreset("vgg11".to_owned())]);
+    assert_eq!(
+        bench.requests::<DocumentRequest>(),
+        [DocumentRequest::OpenPreset("vgg11".to_owned())]
+    );
     assert!(bench.state().dialog.is_none());
 }
 
@@ -269,9 +329,18 @@ fn saving_a_preset_asks_for_a_file_and_shows_what_fails() {
     assert!(bench.says("Save the template as"));
     bench.frame(&[]);
     let key = egui::Key::Enter;
-    let enter = Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::NONE };
+    let enter = Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::NONE,
+    };
     bench.frame(&[enter]);
-    assert_eq!(bench.requests::<DocumentRequest>(), [DocumentRequest::SaveAs("3-conv-3-layer.ron".into())]);
+    assert_eq!(
+        bench.requests::<DocumentRequest>(),
+        [DocumentRequest::SaveAs("3-conv-3-layer.ron".into())]
+    );
     bench.app.world_mut().write_message(Notice::Error("no space on the disk".to_owned()));
     assert!(bench.says("Error: no space on the disk"));
     assert!(bench.state().notices.toasts.is_empty() && bench.state().notices.errors() == 1);
@@ -295,8 +364,7 @@ fn a_pointer_over_a_panel_is_not_meant_for_the_world() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
     let mut over = |at: Pos2| {
         bench.point(at);
-        let world = bench.app.world_mut();
-        world.query::<&mut EguiContext>().single_mut(world).unwrap().get_mut().egui_wants_pointer_input()
+        bench.context().egui_wants_pointer_input()
     };
     for panel in [pos2(100.0, 500.0), pos2(1100.0, 600.0), pos2(640.0, 700.0)] {
         assert!(over(panel), "{panel:?}");
@@ -309,10 +377,10 @@ fn pointing_at_a_dot_lights_its_brick_and_a_click_selects_it() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
     bench.search();
     bench.frame(&[]);
-    // Somewhere along the diagonal of the chart there is a dot.
+    // Somewhere in the chart there is a dot.
     let mut found = None;
-    for step in 0..60 {
-        let at = pos2(1010.0 + 4.0 * step as f32, 470.0);
+    for step in 0..400 {
+        let at = pos2(1030.0 + 10.0 * (step % 20) as f32, 220.0 + 10.0 * (step / 20) as f32);
         bench.point(at);
         if let Some(id) = bench.app.world().resource::<Focus>().hovered_brick() {
             found = Some((at, id.clone()));

@@ -3,8 +3,8 @@
 use super::{log::Notices, style, widgets};
 use crate::app::theme;
 use bevy_egui::egui::{
-    Align2, Area, Color32, Context, FontId, Frame, Id, Label, Layout, Order, Rect, RichText, ScrollArea, Sense,
-    Stroke, Ui, Vec2, vec2,
+    Align2, Area, Color32, Context, FontId, Frame, Id, Label, Layout, Order, Rect, RichText,
+    ScrollArea, Sense, Stroke, Ui, Vec2, vec2,
 };
 use std::time::Duration;
 
@@ -20,7 +20,9 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
     let entries = std::mem::take(&mut notices.toasts);
     notices.toasts = entries
         .into_iter()
-        .filter(|&number| notices.get(number).is_some_and(|entry| entry.is_error || left(entry.at_secs) > 0.0))
+        .filter(|&number| {
+            notices.get(number).is_some_and(|entry| entry.is_error || left(entry.at_secs) > 0.0)
+        })
         .collect();
     let first = notices.toasts.len().saturating_sub(MOST);
     if notices.toasts.is_empty() {
@@ -51,7 +53,8 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
     }
     // Nothing else might wake the window when a toast is due.
     let next = notices.toasts.iter().filter_map(|&number| notices.get(number));
-    let next = next.filter(|entry| !entry.is_error).map(|entry| left(entry.at_secs)).reduce(f64::min);
+    let next =
+        next.filter(|entry| !entry.is_error).map(|entry| left(entry.at_secs)).reduce(f64::min);
     if let Some(secs) = next {
         context.request_repaint_after(Duration::from_secs_f64(secs.max(0.01)));
     }
@@ -59,7 +62,8 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
 
 /// One toast; `true` when it is closed.
 fn toast(ui: &mut Ui, number: u64, is_error: bool, text: &str) -> bool {
-    let outline = if is_error { style::paint(theme::ERROR) } else { ui.visuals().window_stroke.color };
+    let outline =
+        if is_error { style::paint(theme::ERROR) } else { ui.visuals().window_stroke.color };
     let frame = Frame::new()
         .fill(style::paint(theme::PANEL))
         .stroke(Stroke::new(1.0, outline))
@@ -72,7 +76,10 @@ fn toast(ui: &mut Ui, number: u64, is_error: bool, text: &str) -> bool {
                 let closed = close_button(ui);
                 ui.with_layout(Layout::left_to_right(bevy_egui::egui::Align::Min), |ui| {
                     sign(ui, is_error);
-                    let scroll = ScrollArea::vertical().id_salt(number).max_height(160.0).auto_shrink([false, true]);
+                    let scroll = ScrollArea::vertical()
+                        .id_salt(number)
+                        .max_height(160.0)
+                        .auto_shrink([false, true]);
                     scroll.show(ui, |ui| ui.add(Label::new(RichText::new(text)).wrap()));
                 });
                 closed
@@ -91,7 +98,13 @@ fn sign(ui: &mut Ui, is_error: bool) {
         (style::TRACK, style::text(), "i")
     };
     ui.painter().circle_filled(rect.center(), 8.0, fill);
-    ui.painter().text(rect.center(), Align2::CENTER_CENTER, letter, FontId::proportional(12.0), ink);
+    ui.painter().text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        letter,
+        FontId::proportional(12.0),
+        ink,
+    );
 }
 
 fn close_button(ui: &mut Ui) -> bool {
@@ -119,7 +132,8 @@ mod tests {
         let context = Context::default();
         let free = Rect::from_min_size(Pos2::ZERO, Vec2::new(700.0, 600.0));
         let mut at = |now_secs| {
-            let output = context.run_ui(RawInput::default(), |ui| show(ui.ctx(), &mut notices, free, now_secs));
+            let output = context
+                .run_ui(RawInput::default(), |ui| show(ui.ctx(), &mut notices, free, now_secs));
             output.drop_without_applying_deltas();
             notices.toasts.len()
         };

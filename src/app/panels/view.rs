@@ -21,7 +21,8 @@ pub(super) struct View<'a> {
 }
 
 /// What is known of a node before the first iteration.
-const UNKNOWN: NodeFitness = NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
+const UNKNOWN: NodeFitness =
+    NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
 
 impl View<'_> {
     /// Whether nothing has been trained yet.

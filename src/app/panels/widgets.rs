@@ -2,8 +2,8 @@
 
 use super::style;
 use bevy_egui::egui::{
-    self, Align, Button, Color32, Label, Layout, Painter, Pos2, Response, RichText, Sense, Shape, Stroke, Ui,
-    Vec2, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align, Button, Color32, Label, Layout, Painter, Pos2, Response, RichText, Sense, Shape,
+    Stroke, Ui, UiBuilder, Vec2, WidgetInfo, WidgetType, pos2, vec2,
 };
 use egui_plot::MarkerShape;
 
@@ -25,26 +25,24 @@ pub(super) fn button(
     key: &str,
     state: Result<(), &'static str>,
     main: bool,
-) -> bool {
+) -> Response {
     let button = if main {
         Button::new(style::strong(label).color(style::ON_ACCENT))
             .fill(style::paint(crate::app::theme::ACCENT))
     } else {
         Button::new(label)
     };
-    let response = ui.add_enabled(state.is_ok(), button.min_size(vec2(64.0, 28.0)));
+    let response = ui.add_enabled(state.is_ok(), button.min_size(vec2(40.0, 28.0)));
     let tip = tip(what, key);
     match state {
-        Ok(()) => response.on_hover_text(tip).clicked(),
-        Err(why) => {
-            response.on_disabled_hover_text(format!("{tip}\nNot now: {why}"));
-            false
-        }
+        Ok(()) => response.on_hover_text(tip),
+        Err(why) => response.on_disabled_hover_text(format!("{tip}\nNot now: {why}")),
     }
 }
 
 /// A name on the left and its value on the right, cut with a tooltip where there is no room.
 pub(super) fn row(ui: &mut Ui, name: &str, value: impl Into<String>) -> Response {
+    ui.spacing_mut().interact_size.y = 18.0;
     ui.horizontal(|ui| {
         ui.label(secondary(name));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -98,16 +96,29 @@ pub(super) fn fold_button(ui: &mut Ui, arrow: Arrow, what: &str, key: &str) -> b
 /// Height of a section's header.
 pub(super) const HEADER: f32 = 28.0;
 
-/// The header of a folding section, which leaves `free` points on its right to somebody else.
-pub(super) fn section_header(ui: &mut Ui, title: &str, open: &mut bool, free: f32) {
-    let size = vec2(ui.available_width() - free, HEADER);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+/// The header of a folding section; `right` adds what stands in the last `free` points of its line.
+pub(super) fn section_header(
+    ui: &mut Ui,
+    title: &str,
+    open: &mut bool,
+    free: f32,
+    right: impl FnOnce(&mut Ui),
+) {
+    let (line, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEADER), Sense::hover());
+    let (rect, rest) = line.split_left_right_at_x(line.max.x - free);
+    let response = ui.interact(rect, ui.id().with(title), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::CollapsingHeader, true, title));
     if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, 4.0, ui.visuals().widgets.hovered.weak_bg_fill);
     }
     let arrow = if *open { Arrow::Down } else { Arrow::Right };
-    paint_arrow(ui.painter(), pos2(rect.min.x + 8.0, rect.center().y), 4.0, arrow, style::secondary());
+    paint_arrow(
+        ui.painter(),
+        pos2(rect.min.x + 8.0, rect.center().y),
+        4.0,
+        arrow,
+        style::secondary(),
+    );
     ui.painter().text(
         pos2(rect.min.x + 20.0, rect.center().y),
         egui::Align2::LEFT_CENTER,
@@ -115,9 +126,16 @@ pub(super) fn section_header(ui: &mut Ui, title: &str, open: &mut bool, free: f3
         egui::FontId::new(13.0, style::strong_family()),
         style::text(),
     );
-    if response.on_hover_text(if *open { "Fold this section" } else { "Open this section" }).clicked() {
+    if response
+        .on_hover_text(if *open { "Fold this section" } else { "Open this section" })
+        .clicked()
+    {
         *open = !*open;
     }
+    let layout = Layout::right_to_left(Align::Center);
+    right(
+        &mut ui.new_child(UiBuilder::new().id_salt((title, "right")).max_rect(rest).layout(layout)),
+    );
 }
 
 /// A line between two groups, quiet and with air around it.
@@ -128,7 +146,13 @@ pub(super) fn separator(ui: &mut Ui) {
 }
 
 /// Paints the marker that stands for a family in charts, so that legends show the same.
-pub(super) fn paint_marker(painter: &Painter, center: Pos2, radius: f32, shape: MarkerShape, color: Color32) {
+pub(super) fn paint_marker(
+    painter: &Painter,
+    center: Pos2,
+    radius: f32,
+    shape: MarkerShape,
+    color: Color32,
+) {
     let at = |x: f32, y: f32| center + radius * vec2(x, y);
     let corner = std::f32::consts::FRAC_1_SQRT_2;
     let filled = |points: Vec<Pos2>| Shape::convex_polygon(points, color, Stroke::NONE);

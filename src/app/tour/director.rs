@@ -311,15 +311,23 @@ fn take_step(director: &Director, step: &Step, scene: &mut Scene) -> Take {
             jobs::run_job(director, scene, &goal)
         }
         Step::Search { iterations, candidates, wait } => {
-            let goal =
-                Goal { job: Job::Search, amount: *iterations, candidates: *candidates, wait: *wait };
+            let goal = Goal {
+                job: Job::Search,
+                amount: *iterations,
+                candidates: *candidates,
+                wait: *wait,
+            };
             jobs::run_job(director, scene, &goal)
         }
         Step::WaitForJob => jobs::wait_for_job(director, scene),
         Step::HoverBrick(id) => moves::point_at_brick(director, scene, id, Gesture::Hover),
         Step::SelectBrick(id) => moves::point_at_brick(director, scene, id, Gesture::Click),
-        Step::HoverCandidate(pick) => moves::point_at_candidate(director, scene, *pick, Gesture::Hover),
-        Step::SelectCandidate(pick) => moves::point_at_candidate(director, scene, *pick, Gesture::Click),
+        Step::HoverCandidate(pick) => {
+            moves::point_at_candidate(director, scene, *pick, Gesture::Hover)
+        }
+        Step::SelectCandidate(pick) => {
+            moves::point_at_candidate(director, scene, *pick, Gesture::Click)
+        }
         Step::Unhover => moves::unhover(director, scene),
         Step::DragBrick { id, to } => moves::drag_brick(director, scene, id, [to.0, to.1]),
         Step::Click(label) => moves::click_label(director, scene, label),
@@ -374,7 +382,8 @@ fn save(director: &Director, scene: &mut Scene, path: &Path) -> Take {
         return Ok(Turn::Act(Act::Asked));
     }
     let document = &scene.sight.document;
-    let saved = !document.is_dirty() && document.path().is_some_and(|at| at == path) && path.exists();
+    let saved =
+        !document.is_dirty() && document.path().is_some_and(|at| at == path) && path.exists();
     match scene.heard.error.take() {
         Some(error) => Err(error),
         None => Ok(if saved { Turn::Done } else { Turn::Wait }),

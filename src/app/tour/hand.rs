@@ -66,7 +66,8 @@ impl Hand<'_, '_> {
     /// Presses a key after its modifiers, or releases all of them in the opposite order.
     pub(super) fn set_key(&mut self, press: &KeyPress, pressed: bool) {
         let main = (&press.key, press.text());
-        let mut keys: Vec<_> = press.modifiers.iter().map(|key| (key, None)).chain([main]).collect();
+        let mut keys: Vec<_> =
+            press.modifiers.iter().map(|key| (key, None)).chain([main]).collect();
         if !pressed {
             keys.reverse();
         }

@@ -54,7 +54,11 @@ pub(super) fn run_job(director: &Director, scene: &mut Scene, goal: &Goal) -> Ta
             }
             let done = count(scene, goal.job) >= target.count;
             if scene.status.running.is_some() || done {
-                return Ok(if goal.wait { working(Some(target), scene) } else { Turn::Left(target) });
+                return Ok(if goal.wait {
+                    working(Some(target), scene)
+                } else {
+                    Turn::Left(target)
+                });
             }
             if let Some(error) = scene.heard.error.take() {
                 return Err(error);
@@ -129,7 +133,9 @@ fn choose_amounts(scene: &mut Scene, goal: &Goal) {
         Job::Search => (settings.epochs, goal.amount.0),
     };
     let candidates = goal.candidates.map_or(settings.candidates, |count| count.0 as usize);
-    if (settings.epochs, settings.iterations, settings.candidates) != (epochs, iterations, candidates) {
+    if (settings.epochs, settings.iterations, settings.candidates)
+        != (epochs, iterations, candidates)
+    {
         settings.epochs = epochs;
         settings.iterations = iterations;
         settings.candidates = candidates;

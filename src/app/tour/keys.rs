@@ -48,7 +48,8 @@ impl FromStr for KeyPress {
     fn from_str(name: &str) -> Result<Self, UnknownKey> {
         let unknown = || UnknownKey(name.to_owned());
         let lower = name.to_lowercase();
-        let (held, key) = lower.rsplit_once('+').map_or((None, lower.as_str()), |(h, k)| (Some(h), k));
+        let (held, key) =
+            lower.rsplit_once('+').map_or((None, lower.as_str()), |(h, k)| (Some(h), k));
         let mut modifiers = Vec::new();
         for part in held.into_iter().flat_map(|held| held.split('+')) {
             modifiers.push(match part {

@@ -14,7 +14,9 @@ mod state_dump;
 
 pub use script::{FORMAT_VERSION, Tour, TourError, load, parse};
 
-use bevy::{ecs::message::MessageUpdateSystems, picking::PickingSystems, prelude::*, time::TimeSystems};
+use bevy::{
+    ecs::message::MessageUpdateSystems, picking::PickingSystems, prelude::*, time::TimeSystems,
+};
 use bevy_egui::{EguiPostUpdateSet, EguiPrimaryContextPass};
 use std::path::PathBuf;
 

@@ -125,7 +125,8 @@ fn point_at(director: &Director, scene: &mut Scene, thing: Thing, gesture: Gestu
 fn aim(scene: &mut Scene, thing: Thing, attempt: usize) -> Take {
     let open = scene.sight.open_rect(scene.hand.window_size());
     let places = aims(scene, thing);
-    let next = places.into_iter().enumerate().skip(attempt).find(|(_, place)| open.contains(*place));
+    let next =
+        places.into_iter().enumerate().skip(attempt).find(|(_, place)| open.contains(*place));
     if let Some((attempt, place)) = next {
         scene.hand.move_to(place);
         return Ok(Turn::Act(Act::Aiming { attempt }));
@@ -156,7 +157,8 @@ fn aims(scene: &Scene, thing: Thing) -> Vec<Vec2> {
                 Vec2::new(0.0, 4.0),
                 Vec2::new(0.0, -4.0),
             ];
-            let center = scene.sight.archive.get(id).and_then(|placed| scene.sight.point_center(placed));
+            let center =
+                scene.sight.archive.get(id).and_then(|placed| scene.sight.point_center(placed));
             let center = center.and_then(|center| scene.sight.project(center));
             center.into_iter().flat_map(|center| AROUND.map(|offset| center + offset)).collect()
         }
@@ -220,7 +222,12 @@ pub(super) fn unhover(director: &Director, scene: &mut Scene) -> Take {
 }
 
 /// Drags a brick until it stands at `to` (studs).
-pub(super) fn drag_brick(director: &Director, scene: &mut Scene, id: &NodeId, to: [f32; 2]) -> Take {
+pub(super) fn drag_brick(
+    director: &Director,
+    scene: &mut Scene,
+    id: &NodeId,
+    to: [f32; 2],
+) -> Take {
     let goal = stage::world_from_studs(to);
     match director.act {
         Act::Pressed if director.frames < CLICK => Ok(Turn::Wait),
@@ -240,7 +247,12 @@ pub(super) fn drag_brick(director: &Director, scene: &mut Scene, id: &NodeId, to
             let here = scene.sight.brick_now(id).map(stage::studs_from_world);
             if here != Some(to) && drag.corrections < DRAG_CORRECTIONS {
                 let from = scene.hand.position();
-                return toward(scene, id, goal, Drag { from, corrections: drag.corrections + 1, ..drag });
+                return toward(
+                    scene,
+                    id,
+                    goal,
+                    Drag { from, corrections: drag.corrections + 1, ..drag },
+                );
             }
             scene.hand.set_button(false);
             Ok(Turn::Act(Act::Released))
@@ -269,8 +281,7 @@ fn toward(scene: &Scene, id: &NodeId, goal: Vec3, drag: Drag) -> Take {
 /// Clicks what is labelled with this text in a panel.
 pub(super) fn click_label(director: &Director, scene: &mut Scene, label: &str) -> Take {
     match director.act {
-        Act::Aiming { .. } if director.frames < CLICK => Ok(Turn::Wait),
-        Act::Pressed if director.frames < CLICK => Ok(Turn::Wait),
+        Act::Aiming { .. } | Act::Pressed if director.frames < CLICK => Ok(Turn::Wait),
         Act::Pressed => {
             scene.hand.set_button(false);
             Ok(Turn::Act(Act::Released))

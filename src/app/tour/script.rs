@@ -335,7 +335,10 @@ mod tests {
             (19, "01-template", "../x", "`../x`"),
         ] {
             let text = message(&WALK.replacen(right, wrong, 1));
-            assert!(text.starts_with(&format!("walk.ron:{line}:")) && text.contains(says), "{text}");
+            assert!(
+                text.starts_with(&format!("walk.ron:{line}:")) && text.contains(says),
+                "{text}"
+            );
         }
     }
 

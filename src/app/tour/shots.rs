@@ -36,7 +36,12 @@ pub(super) struct Shutter {
 
 impl Shutter {
     /// Takes a picture of the next frame and writes it to `path`; one that is still waiting is given up.
-    pub(super) fn release(&mut self, commands: &mut Commands, canvas: Option<&Canvas>, path: PathBuf) {
+    pub(super) fn release(
+        &mut self,
+        commands: &mut Commands,
+        canvas: Option<&Canvas>,
+        path: PathBuf,
+    ) {
         if let Some(entity) = self.entity.take() {
             commands.entity(entity).try_despawn();
         }
@@ -50,7 +55,8 @@ impl Shutter {
             let write = async move { write_png(image, &path) };
             shutter.writing = Some(AsyncComputeTaskPool::get().spawn(write));
         };
-        self.entity = Some(commands.spawn((Name::new("Screenshot"), screenshot)).observe(write).id());
+        self.entity =
+            Some(commands.spawn((Name::new("Screenshot"), screenshot)).observe(write).id());
     }
 
     /// The outcome, once the file is written.

@@ -151,23 +151,30 @@ impl Sight<'_, '_> {
     /// The candidate that is meant.
     pub(super) fn candidate(&self, pick: Pick) -> Result<CandidateId, String> {
         let count = self.archive.candidates.len();
-        let evaluated = self.archive.candidates.iter().enumerate().filter_map(|(number, placed)| {
-            let accuracy = placed.candidate.evaluation?.accuracy;
-            Some((u32::try_from(number).ok()?, accuracy))
-        });
+        let evaluated =
+            self.archive.candidates.iter().enumerate().filter_map(|(number, placed)| {
+                let accuracy = placed.candidate.evaluation?.accuracy;
+                Some((u32::try_from(number).ok()?, accuracy))
+            });
         let found = match pick {
             Pick::Best => evaluated.reduce(|best, next| if next.1 > best.1 { next } else { best }),
-            Pick::Worst => evaluated.reduce(|worst, next| if next.1 < worst.1 { next } else { worst }),
+            Pick::Worst => {
+                evaluated.reduce(|worst, next| if next.1 < worst.1 { next } else { worst })
+            }
             Pick::Number(number) => {
                 return match self.archive.get(CandidateId(number)) {
                     Some(_) => Ok(CandidateId(number)),
-                    None => Err(format!("there is no candidate {number} among the {count} there are")),
+                    None => {
+                        Err(format!("there is no candidate {number} among the {count} there are"))
+                    }
                 };
             }
         };
         match found {
             Some((number, _)) => Ok(CandidateId(number)),
-            None => Err("no candidate is evaluated yet; put a Search step before this one".to_owned()),
+            None => {
+                Err("no candidate is evaluated yet; put a Search step before this one".to_owned())
+            }
         }
     }
 }
@@ -182,7 +189,11 @@ mod tests {
 
     #[test]
     fn a_label_is_found_by_its_words_the_lowest_first() {
-        let labels = Labels(vec![label("Train", 10.0), label("▶ Train", 500.0), label("Train the template", 600.0)]);
+        let labels = Labels(vec![
+            label("Train", 10.0),
+            label("▶ Train", 500.0),
+            label("Train the template", 600.0),
+        ]);
         assert_eq!(labels.find("Train").expect("is there").rect.min.y, 500.0);
         assert!(labels.find("Search").is_none());
     }

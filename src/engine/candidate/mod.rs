@@ -4,7 +4,7 @@ mod repair;
 mod sampling;
 
 pub use repair::{prune, repair};
-pub use sampling::{Choice, choices, fair_design, sample, sample_single_path};
+pub use sampling::{Choice, choices, fair_design, list_all, sample, sample_single_path};
 
 use super::{
     mask::Mask,
@@ -38,7 +38,11 @@ impl fmt::Display for CandidateId {
 /// leads past it.
 pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
     if mask.node_count() != graph.len() {
-        return Some(format!("the mask is for {} nodes, the template has {}", mask.node_count(), graph.len()));
+        return Some(format!(
+            "the mask is for {} nodes, the template has {}",
+            mask.node_count(),
+            graph.len()
+        ));
     }
     for (node, role) in [(graph.input(), "input"), (graph.output(), "output")] {
         if !mask.contains(node) {
@@ -50,11 +54,15 @@ pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
         return Some("no kept path leads from the input to the output".to_owned());
     }
     if let Some(node) = mask.difference(&on_a_path).iter().next() {
-        return Some(format!("`{}` lies on no kept path from the input to the output", graph.id(node)));
+        return Some(format!(
+            "`{}` lies on no kept path from the input to the output",
+            graph.id(node)
+        ));
     }
     graph.layers().iter().find_map(|layer| {
         let limit = graph.template().blocks_per_layer.limit(layer.len());
-        let kept: Vec<_> = layer.iter().filter(|&&node| mask.contains(node)).map(|&node| graph.id(node)).collect();
+        let kept: Vec<_> =
+            layer.iter().filter(|&&node| mask.contains(node)).map(|&node| graph.id(node)).collect();
         (kept.len() > limit).then(|| {
             let names: Vec<_> = kept.iter().map(|id| format!("`{id}`")).collect();
             format!("{} are kept of one layer, the template allows {limit}", names.join(", "))
@@ -162,8 +170,13 @@ pub(in crate::engine) mod tests {
                 vec![relu()]
             }
         };
-        let layer_of = |node: usize| groups.iter().position(|group| group.contains(&node)).unwrap_or(0);
-        graph_of((0..=count).map(|node| (layer_of(node) as u32, ops(node))).collect(), &links, blocks_per_layer)
+        let layer_of =
+            |node: usize| groups.iter().position(|group| group.contains(&node)).unwrap_or(0);
+        graph_of(
+            (0..=count).map(|node| (layer_of(node) as u32, ops(node))).collect(),
+            &links,
+            blocks_per_layer,
+        )
     }
 
     /// A checked template from layers, operations and links by index.
@@ -181,7 +194,13 @@ pub(in crate::engine) mod tests {
             nodes: nodes
                 .into_iter()
                 .enumerate()
-                .map(|(i, (layer, ops))| Node { id: id(i), label: None, layer, ops, position: [0.0, 0.0] })
+                .map(|(i, (layer, ops))| Node {
+                    id: id(i),
+                    label: None,
+                    layer,
+                    ops,
+                    position: [0.0, 0.0],
+                })
                 .collect(),
             links: links.iter().map(|&(a, b)| Link(id(a), id(b))).collect(),
         })
@@ -209,15 +228,22 @@ pub(in crate::engine) mod tests {
     fn problems_are_named() {
         // Input 0, layers {1, 2} and {3, 4}, output 5.
         let graph = layered(&[2, 2], BlocksPerLayer::One, &[]);
-        let problem_of = |nodes: &[usize]| problem(&graph, &mask(&graph, nodes)).unwrap_or_default();
+        let problem_of =
+            |nodes: &[usize]| problem(&graph, &mask(&graph, nodes)).unwrap_or_default();
         assert_eq!(problem_of(&[0, 1, 4, 5]), "");
         assert!(problem_of(&[0, 1, 4]).contains("output `n5`"));
         assert!(problem_of(&[0, 1, 5]).contains("no kept path"));
-        assert!(problem_of(&[0, 1, 2, 4, 5]).contains("`n1`, `n2` are kept of one layer, the template allows 1"));
+        assert!(
+            problem_of(&[0, 1, 2, 4, 5])
+                .contains("`n1`, `n2` are kept of one layer, the template allows 1")
+        );
         assert!(problem(&graph, &Mask::full(3)).is_some_and(|what| what.contains("3 nodes")));
         // Two separate chains: 1 -> 3 and 2 -> 4.
-        let ops = |node| if node == 0 { vec![Op::Input { shape: [1, 1, 1] }] } else { vec![Op::Identity] };
-        let mut nodes: Vec<_> = [0, 1, 1, 2, 2].into_iter().enumerate().map(|(i, layer)| (layer, ops(i))).collect();
+        let ops = |node| {
+            if node == 0 { vec![Op::Input { shape: [1, 1, 1] }] } else { vec![Op::Identity] }
+        };
+        let mut nodes: Vec<_> =
+            [0, 1, 1, 2, 2].into_iter().enumerate().map(|(i, layer)| (layer, ops(i))).collect();
         nodes.push((3, vec![Op::Flatten, Op::Output]));
         let links = [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)];
         let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
@@ -243,9 +269,21 @@ pub(in crate::engine) mod tests {
         assert_eq!(identity, form(&[0, 3, 4, 5]), "either identity");
         assert_eq!(identity, form(&[0, 2, 3, 4, 5]), "the mean of two equal inputs");
         assert_ne!(identity, form(&[0, 1, 4, 5]), "a relu is something else");
-        assert_ne!(form(&[0, 1, 4, 5]), form(&[0, 1, 2, 4, 5]), "a mean of relu and input is something else");
-        assert_eq!(form(&[0, 1, 2, 4, 5]), form(&[0, 1, 3, 4, 5]), "either identity beside the relu");
-        assert_ne!(form(&[0, 1, 2, 4, 5]), form(&[0, 1, 2, 3, 4, 5]), "the shares of the mean count");
+        assert_ne!(
+            form(&[0, 1, 4, 5]),
+            form(&[0, 1, 2, 4, 5]),
+            "a mean of relu and input is something else"
+        );
+        assert_eq!(
+            form(&[0, 1, 2, 4, 5]),
+            form(&[0, 1, 3, 4, 5]),
+            "either identity beside the relu"
+        );
+        assert_ne!(
+            form(&[0, 1, 2, 4, 5]),
+            form(&[0, 1, 2, 3, 4, 5]),
+            "the shares of the mean count"
+        );
     }
 
     #[test]

@@ -10,14 +10,16 @@ use std::cmp::Ordering;
 pub fn prune(graph: &Graph, mask: &Mask) -> Mask {
     let mut from_input = Mask::empty(graph.len());
     for &node in graph.order() {
-        let fed = node == graph.input() || graph.sources(node).iter().any(|&source| from_input.contains(source));
+        let fed = node == graph.input()
+            || graph.sources(node).iter().any(|&source| from_input.contains(source));
         if fed && mask.contains(node) {
             from_input.insert(node);
         }
     }
     let mut on_a_path = Mask::empty(graph.len());
     for &node in graph.order().iter().rev() {
-        let used = node == graph.output() || graph.targets(node).iter().any(|&target| on_a_path.contains(target));
+        let used = node == graph.output()
+            || graph.targets(node).iter().any(|&target| on_a_path.contains(target));
         if used && from_input.contains(node) {
             on_a_path.insert(node);
         }
@@ -58,8 +60,11 @@ pub fn repair(graph: &Graph, mask: &Mask, score: &dyn Fn(usize) -> f64) -> Mask 
 
     let mut kept = spine.clone();
     for (layer, nodes) in graph.layers().iter().enumerate() {
-        let mut others: Vec<_> =
-            nodes.iter().copied().filter(|&node| wanted.contains(node) && !spine.contains(node)).collect();
+        let mut others: Vec<_> = nodes
+            .iter()
+            .copied()
+            .filter(|&node| wanted.contains(node) && !spine.contains(node))
+            .collect();
         others.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
         let taken = nodes.iter().filter(|&&node| spine.contains(node)).count();
         others.truncate(room.limit[layer].saturating_sub(taken));
@@ -79,7 +84,10 @@ struct Room<'a> {
 impl<'a> Room<'a> {
     fn new(graph: &'a Graph) -> Self {
         let blocks = graph.template().blocks_per_layer;
-        Self { graph, limit: graph.layers().iter().map(|layer| blocks.limit(layer.len())).collect() }
+        Self {
+            graph,
+            limit: graph.layers().iter().map(|layer| blocks.limit(layer.len())).collect(),
+        }
     }
 
     fn admits(&self, mask: &Mask) -> bool {
@@ -122,7 +130,11 @@ impl<'a> Spine<'a> {
             let onward = if node == graph.output() {
                 Some(Worth { kept: 0, score: 0.0 })
             } else {
-                graph.targets(node).iter().filter_map(|&target| worth[target]).max_by(Worth::compare)
+                graph
+                    .targets(node)
+                    .iter()
+                    .filter_map(|&target| worth[target])
+                    .max_by(Worth::compare)
             };
             worth[node] = onward.map(|onward| Worth {
                 kept: onward.kept + if wanted.contains(node) { 1 } else { -1 },
@@ -167,7 +179,10 @@ impl<'a> Spine<'a> {
             let (node, ways) = walk.last_mut()?;
             let node = *node;
             if node == self.graph.output() {
-                return Some(Mask::from_nodes(self.graph.len(), walk.iter().map(|&(node, _)| node)));
+                return Some(Mask::from_nodes(
+                    self.graph.len(),
+                    walk.iter().map(|&(node, _)| node),
+                ));
             }
             match ways.pop() {
                 Some(next) => {

@@ -39,8 +39,12 @@ impl Choice {
         if self.nodes.is_empty() {
             return 0.0;
         }
-        let mean: f64 =
-            self.size_shares().iter().enumerate().map(|(i, share)| share * (self.least + i) as f64).sum();
+        let mean: f64 = self
+            .size_shares()
+            .iter()
+            .enumerate()
+            .map(|(i, share)| share * (self.least + i) as f64)
+            .sum();
         mean / self.nodes.len() as f64
     }
 
@@ -61,8 +65,11 @@ impl Choice {
 pub fn choices(graph: &Graph) -> Vec<Choice> {
     let blocks = graph.template().blocks_per_layer;
     let choice = |layer: &Vec<usize>| {
-        let nodes: Vec<_> =
-            layer.iter().copied().filter(|&node| node != graph.input() && node != graph.output()).collect();
+        let nodes: Vec<_> = layer
+            .iter()
+            .copied()
+            .filter(|&node| node != graph.input() && node != graph.output())
+            .collect();
         let fixed = layer.len() - nodes.len();
         let most = blocks.limit(layer.len()).saturating_sub(fixed).min(nodes.len());
         Choice { nodes, least: usize::from(fixed == 0).min(most), most }
@@ -98,6 +105,50 @@ fn repair_at_random(graph: &Graph, picked: Vec<usize>, rng: &mut impl Rng) -> Ma
     repair(graph, &Mask::from_nodes(graph.len(), picked), &|node| scores[node])
 }
 
+/// Every combination of allowed subsets of the layers, repaired and without repetition; `None` if there are
+/// more than `most` combinations.
+///
+/// Where each layer is fully linked to the next and nothing leads past one, these are all candidates that
+/// draw no layer empty; elsewhere repair may choose among several, of which one is listed.
+pub fn list_all(graph: &Graph, most: usize) -> Option<Vec<Mask>> {
+    let mut combinations: Vec<Vec<usize>> = vec![Vec::new()];
+    for choice in choices(graph) {
+        let mut next = Vec::new();
+        for subset in subsets(&choice, most)? {
+            for combination in &combinations {
+                next.push([combination.as_slice(), &subset].concat());
+            }
+            if next.len() > most {
+                return None;
+            }
+        }
+        combinations = next;
+    }
+    let mut seen = HashSet::new();
+    let masks = combinations
+        .into_iter()
+        .map(|picked| repair(graph, &Mask::from_nodes(graph.len(), picked), &|_| 0.0))
+        .filter(|mask| seen.insert(mask.clone()));
+    Some(masks.collect())
+}
+
+/// The subsets of a layer's alternatives that a candidate may keep; `None` if there are more than `most`.
+fn subsets(choice: &Choice, most: usize) -> Option<Vec<Vec<usize>>> {
+    let mut subsets: Vec<Vec<usize>> = vec![Vec::new()];
+    for &node in &choice.nodes {
+        let longer = subsets.iter().filter(|subset| subset.len() < choice.most);
+        let with_node: Vec<_> =
+            longer.map(|subset| [subset.as_slice(), &[node]].concat()).collect();
+        subsets.extend(with_node);
+        // One more than allowed: the empty subset may go.
+        if subsets.len() > most.saturating_add(1) {
+            return None;
+        }
+    }
+    subsets.retain(|subset| subset.len() >= choice.least);
+    Some(subsets)
+}
+
 /// How many drafts [`fair_design`] weighs up for each of its candidates.
 const DRAFTS: usize = 16;
 
@@ -126,7 +177,8 @@ pub fn fair_design(graph: &Graph, count: usize, rng: &mut impl Rng) -> Vec<Mask>
             }
             let draft = repair_at_random(graph, picked, rng);
             let form = canonical(graph, &draft);
-            let common: usize = design.iter().map(|other| draft.intersection(other).len().pow(2)).sum();
+            let common: usize =
+                design.iter().map(|other| draft.intersection(other).len().pow(2)).sum();
             let cost = (seen.contains(&form), common);
             if best.as_ref().is_none_or(|(lowest, ..)| cost < *lowest) {
                 best = Some((cost, draft, form));
@@ -165,7 +217,8 @@ mod tests {
 
     #[test]
     fn inclusion_follows_from_the_subsets() {
-        let inclusion = |sizes: &[usize], blocks| choices(&layered(sizes, blocks, &[]))[1].inclusion();
+        let inclusion =
+            |sizes: &[usize], blocks| choices(&layered(sizes, blocks, &[]))[1].inclusion();
         assert!((inclusion(&[4], BlocksPerLayer::One) - 0.25).abs() < 1e-12);
         // Of the seven subsets of three nodes, each node is in four.
         assert!((inclusion(&[3], BlocksPerLayer::Any) - 4.0 / 7.0).abs() < 1e-12);
@@ -180,7 +233,8 @@ mod tests {
             // Input 0, layers {1, 2, 3}, {4}, {5, 6}, output 7; links past layers 1 and 2.
             let graph = layered(&[3, 1, 2], blocks, &[(0, 4), (1, 5), (2, 7)]);
             for _ in 0..200 {
-                let (any, single) = (sample(&graph, &mut rng), sample_single_path(&graph, &mut rng));
+                let (any, single) =
+                    (sample(&graph, &mut rng), sample_single_path(&graph, &mut rng));
                 assert_eq!(problem(&graph, &any), None);
                 assert_eq!(problem(&graph, &single), None);
                 assert!(single.len() <= 5, "{single:?}");
@@ -201,10 +255,29 @@ mod tests {
                 for layer in graph.layers() {
                     let of_layer: Vec<_> = layer.iter().map(|&node| counts[node]).collect();
                     let (low, high) = (of_layer.iter().min(), of_layer.iter().max());
-                    assert!(high.zip(low).is_some_and(|(high, low)| high - low <= 1), "{of_layer:?}");
+                    assert!(
+                        high.zip(low).is_some_and(|(high, low)| high - low <= 1),
+                        "{of_layer:?}"
+                    );
                 }
             }
         }
+    }
+
+    #[test]
+    fn listing_counts_what_the_limit_allows() {
+        let count =
+            |blocks, most| list_all(&layered(&[3, 1, 2], blocks, &[]), most).map(|all| all.len());
+        assert_eq!(count(BlocksPerLayer::One, 6), Some(6));
+        assert_eq!(count(BlocksPerLayer::One, 5), None);
+        assert_eq!(count(BlocksPerLayer::UpTo(2), 100), Some(6 * 3));
+        assert_eq!(count(BlocksPerLayer::Any, 100), Some(7 * 3));
+        assert_eq!(list_all(&layered(&[70], BlocksPerLayer::Any, &[]), 1_000), None);
+        let graph = layered(&[3, 1, 2], BlocksPerLayer::Any, &[]);
+        assert!(
+            list_all(&graph, 100)
+                .is_some_and(|all| all.iter().all(|mask| problem(&graph, mask).is_none()))
+        );
     }
 
     #[test]

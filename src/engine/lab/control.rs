@@ -52,7 +52,8 @@ impl Control {
             on_change(true);
             while *paused && !self.is_stopped() {
                 // A stop is set without the lock, so its notification could be missed: look again now and then.
-                let waited = self.changed.wait_timeout(paused, std::time::Duration::from_millis(100));
+                let waited =
+                    self.changed.wait_timeout(paused, std::time::Duration::from_millis(100));
                 paused = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             on_change(false);
@@ -72,7 +73,9 @@ mod tests {
         control.set_paused(true);
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(|| control.wait(&mut |paused| sender.send(paused).expect("somebody listens")));
+            scope.spawn(|| {
+                control.wait(&mut |paused| sender.send(paused).expect("somebody listens"))
+            });
             assert_eq!(receiver.recv(), Ok(true));
             control.set_paused(false);
             assert_eq!(receiver.recv(), Ok(false));

@@ -39,11 +39,23 @@ pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError>
         checkpoint,
         // The points of the pool are the landmarks, so the cloud looks as it did.
         embedding: embed(
-            &SearchState::restore(Arc::clone(&graph), config.seed, unproposed(&recorded[..pool]), pool, 0)
-                .map_err(mismatch)?,
-        ),
-        search: SearchState::restore(Arc::clone(&graph), config.seed, recorded.clone(), pool, finished)
+            &SearchState::restore(
+                Arc::clone(&graph),
+                config.seed,
+                unproposed(&recorded[..pool]),
+                pool,
+                0,
+            )
             .map_err(mismatch)?,
+        ),
+        search: SearchState::restore(
+            Arc::clone(&graph),
+            config.seed,
+            recorded.clone(),
+            pool,
+            finished,
+        )
+        .map_err(mismatch)?,
         epochs,
         iterations: Vec::new(),
         seconds,
@@ -105,7 +117,12 @@ impl<'a> Story<'a> {
                 }
                 let mask = self.mask(&kept)?;
                 self.pool += usize::from(iteration == 0);
-                self.recorded.push(Recorded { mask, parents, iteration: iteration.checked_sub(1), evaluation: None });
+                self.recorded.push(Recorded {
+                    mask,
+                    parents,
+                    iteration: iteration.checked_sub(1),
+                    evaluation: None,
+                });
             }
             Event::SearchStarted { to_iteration, candidates, .. } => {
                 self.targets.iterations = Some(to_iteration);
@@ -113,7 +130,10 @@ impl<'a> Story<'a> {
             }
             Event::Evaluated { id, iteration, accuracy, loss, .. } => {
                 let Some(candidate) = self.recorded.get_mut(id.index()) else {
-                    return Err(mismatch(self.folder, format!("candidate {id} is evaluated but was never made")));
+                    return Err(mismatch(
+                        self.folder,
+                        format!("candidate {id} is evaluated but was never made"),
+                    ));
                 };
                 candidate.iteration = iteration.checked_sub(1);
                 candidate.evaluation = Some(Evaluation { accuracy, loss });
@@ -145,16 +165,25 @@ fn mismatch(folder: &Path, what: String) -> LabError {
 
 /// The same candidates as they were before the first iteration.
 fn unproposed(recorded: &[Recorded]) -> Vec<Recorded> {
-    recorded.iter().map(|entry| Recorded { iteration: None, evaluation: None, ..entry.clone() }).collect()
+    recorded
+        .iter()
+        .map(|entry| Recorded { iteration: None, evaluation: None, ..entry.clone() })
+        .collect()
 }
 
 /// The reports on the iterations that ended. What the search knew at the time is rebuilt from what was
 /// evaluated by then, since the journal holds facts and not conclusions.
-fn retell(lab: &Lab, recorded: &[Recorded], pool: usize, ended: &[Ended]) -> Result<Vec<IterationReport>, SearchError> {
+fn retell(
+    lab: &Lab,
+    recorded: &[Recorded],
+    pool: usize,
+    ended: &[Ended],
+) -> Result<Vec<IterationReport>, SearchError> {
     let mut reports = Vec::with_capacity(ended.len());
     for (index, end) in ended.iter().enumerate() {
         let finished = index as u32 + 1;
-        let by_then = |entry: &Recorded| entry.iteration.is_none_or(|iteration| iteration < finished);
+        let by_then =
+            |entry: &Recorded| entry.iteration.is_none_or(|iteration| iteration < finished);
         let mut known = Vec::new();
         for (id, entry) in recorded.iter().enumerate() {
             if by_then(entry) {
@@ -166,7 +195,8 @@ fn retell(lab: &Lab, recorded: &[Recorded], pool: usize, ended: &[Ended]) -> Res
                 break;
             }
         }
-        let search = SearchState::restore(Arc::clone(&lab.graph), lab.settings.seed, known, pool, finished)?;
+        let search =
+            SearchState::restore(Arc::clone(&lab.graph), lab.settings.seed, known, pool, finished)?;
         let best_accuracy = recorded.get(end.best.index()).and_then(|entry| entry.evaluation);
         reports.push(IterationReport {
             iteration: finished,

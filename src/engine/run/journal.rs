@@ -113,8 +113,12 @@ impl Journal {
     /// When the file cannot be created, read or cut.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let open = || -> io::Result<File> {
-            let mut file =
-                OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             let complete = complete_lines(&bytes).len() as u64;
@@ -133,7 +137,8 @@ impl Journal {
     /// # Errors
     /// When they cannot be written.
     pub fn append(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        let time =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut text = Vec::new();
         for event in events {
             serde_json::to_writer(&mut text, &Entry { time, event })
@@ -182,7 +187,13 @@ mod tests {
     use super::*;
 
     fn evaluated(id: u32) -> Event {
-        Event::Evaluated { id: CandidateId(id), iteration: 1, accuracy: 0.5, loss: 1.25, seconds: 0.1 }
+        Event::Evaluated {
+            id: CandidateId(id),
+            iteration: 1,
+            accuracy: 0.5,
+            loss: 1.25,
+            seconds: 0.1,
+        }
     }
 
     fn events(path: &Path) -> Vec<Event> {
@@ -195,8 +206,19 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         let all = [
             Event::TrainStarted { from_epoch: 1, to_epoch: 3 },
-            Event::Epoch(EpochReport { epoch: 1, train_loss: 2.0, val_loss: 1.5, val_accuracy: 0.3, seconds: 4.0 }),
-            Event::Candidate { id: CandidateId(0), iteration: 0, parents: vec![], kept: vec!["a".into()] },
+            Event::Epoch(EpochReport {
+                epoch: 1,
+                train_loss: 2.0,
+                val_loss: 1.5,
+                val_accuracy: 0.3,
+                seconds: 4.0,
+            }),
+            Event::Candidate {
+                id: CandidateId(0),
+                iteration: 0,
+                parents: vec![],
+                kept: vec!["a".into()],
+            },
             evaluated(0),
         ];
         Journal::open(&path).expect("opens").append(all.clone()).expect("is written");
@@ -208,9 +230,17 @@ mod tests {
     fn a_line_cut_short_by_a_kill_is_ignored_and_then_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
-        Journal::open(&path).expect("opens").append([evaluated(0), evaluated(1)]).expect("is written");
+        Journal::open(&path)
+            .expect("opens")
+            .append([evaluated(0), evaluated(1)])
+            .expect("is written");
         let length = std::fs::metadata(&path).expect("is there").len();
-        OpenOptions::new().write(true).open(&path).expect("opens").set_len(length - 7).expect("is cut");
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("opens")
+            .set_len(length - 7)
+            .expect("is cut");
         assert_eq!(events(&path), [evaluated(0)]);
         Journal::open(&path).expect("opens again").append([evaluated(2)]).expect("is written");
         assert_eq!(events(&path), [evaluated(0), evaluated(2)]);
@@ -220,7 +250,11 @@ mod tests {
     fn a_damaged_line_in_the_middle_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
-        std::fs::write(&path, "{\"time\":0,\"event\":\"search_finished\",\"stopped\":true}\nrubbish\n").expect("is written");
+        std::fs::write(
+            &path,
+            "{\"time\":0,\"event\":\"search_finished\",\"stopped\":true}\nrubbish\n",
+        )
+        .expect("is written");
         let text = read(&path).expect_err("is damaged").to_string();
         assert!(text.contains("journal.jsonl") && text.contains(":2:"), "{text}");
     }

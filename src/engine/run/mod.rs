@@ -166,36 +166,44 @@ impl Run {
     ///
     /// # Errors
     /// When the name is taken or no folder name, or the folder cannot be written.
-    pub fn create(runs: &Path, name: Option<&str>, graph: &Graph, config: RunConfig) -> Result<Self, RunError> {
+    pub fn create(
+        runs: &Path,
+        name: Option<&str>,
+        graph: &Graph,
+        config: RunConfig,
+    ) -> Result<Self, RunError> {
         std::fs::create_dir_all(runs).map_err(|source| RunError::io(runs, source))?;
-        let folder = match name {
-            Some(name) => {
-                let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-                if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-                    return Err(RunError::Name { name: name.to_owned() });
-                }
-                make_folder(&runs.join(name))?
-            }
-            None => {
-                let data = match &config.data {
-                    DataSource::Idx(folder) => {
-                        folder.file_name().map_or("idx".into(), |name| name.to_string_lossy().into_owned())
+        let folder =
+            match name {
+                Some(name) => {
+                    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+                    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+                        return Err(RunError::Name { name: name.to_owned() });
                     }
-                    embedded => embedded.to_string(),
-                };
-                let stem: String = format!("{}-{data}-{}", config.template, config.seed)
-                    .chars()
-                    .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
-                    .collect();
-                (1..)
-                    .map(|n| if n == 1 { runs.join(&stem) } else { runs.join(format!("{stem}-{n}")) })
-                    .find_map(|folder| match make_folder(&folder) {
-                        Err(RunError::Exists { .. }) => None,
-                        made => Some(made),
-                    })
-                    .unwrap_or_else(|| Err(RunError::Name { name: stem.clone() }))?
-            }
-        };
+                    make_folder(&runs.join(name))?
+                }
+                None => {
+                    let data = match &config.data {
+                        DataSource::Idx(folder) => folder
+                            .file_name()
+                            .map_or("idx".into(), |name| name.to_string_lossy().into_owned()),
+                        embedded => embedded.to_string(),
+                    };
+                    let stem: String = format!("{}-{data}-{}", config.template, config.seed)
+                        .chars()
+                        .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
+                        .collect();
+                    (1..)
+                        .map(|n| {
+                            if n == 1 { runs.join(&stem) } else { runs.join(format!("{stem}-{n}")) }
+                        })
+                        .find_map(|folder| match make_folder(&folder) {
+                            Err(RunError::Exists { .. }) => None,
+                            made => Some(made),
+                        })
+                        .unwrap_or_else(|| Err(RunError::Name { name: stem.clone() }))?
+                }
+            };
         let sub = |name: &str| make_folder(&folder.join(name));
         let lock = lock(&folder)?;
         template::save(&sub("template")?.join("0001.ron"), graph.template())?;
@@ -252,7 +260,9 @@ impl Run {
 
     /// The folder's name.
     pub fn name(&self) -> String {
-        self.folder.file_name().map_or_else(|| self.folder.display().to_string(), |n| n.to_string_lossy().into_owned())
+        self.folder
+            .file_name()
+            .map_or_else(|| self.folder.display().to_string(), |n| n.to_string_lossy().into_owned())
     }
 
     /// What the run was started with.
@@ -311,7 +321,9 @@ impl Run {
         let event = Event::Checkpoint { name: name.to_owned() };
         self.record(events.into_iter().chain([event]))?;
         self.sync()?;
-        for entry in std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?.flatten() {
+        for entry in
+            std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?.flatten()
+        {
             if entry.file_name() != name {
                 // A leftover costs disk space only; the next checkpoint tries again.
                 let _ = std::fs::remove_dir_all(entry.path());
@@ -329,7 +341,10 @@ impl Run {
             let path = self.folder.join("weights").join(name).join(file);
             std::fs::read(&path).map_err(|source| RunError::io(&path, source))
         };
-        Ok(Checkpoint { supernet: read("supernet.safetensors")?, trainer: read("trainer.safetensors")? })
+        Ok(Checkpoint {
+            supernet: read("supernet.safetensors")?,
+            trainer: read("trainer.safetensors")?,
+        })
     }
 
     fn journal_path(&self) -> PathBuf {
@@ -339,7 +354,10 @@ impl Run {
     fn writer(&mut self) -> Result<&mut Writer, RunError> {
         let folder = &self.folder;
         self.writer.as_mut().ok_or_else(|| {
-            RunError::io(folder, io::Error::new(io::ErrorKind::PermissionDenied, "the run is open for reading only"))
+            RunError::io(
+                folder,
+                io::Error::new(io::ErrorKind::PermissionDenied, "the run is open for reading only"),
+            )
         })
     }
 }
@@ -366,7 +384,9 @@ pub fn list(runs: &Path) -> Result<Vec<(PathBuf, Result<Run, RunError>)>, RunErr
 fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
     match std::fs::create_dir(path) {
         Ok(()) => Ok(path.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RunError::Exists { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(RunError::Exists { path: path.to_owned() })
+        }
         Err(source) => Err(RunError::io(path, source)),
     }
 }

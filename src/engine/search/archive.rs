@@ -7,7 +7,7 @@ use super::{
     proposal::{self, Known},
 };
 use crate::engine::{
-    candidate::{self, Canonical, CandidateId},
+    candidate::{self, CandidateId, Canonical},
     mask::Mask,
     seed,
     template::{Cost, Graph},
@@ -86,13 +86,19 @@ pub enum SearchError {
     #[error("candidate {0} was evaluated before with another result; evaluate each candidate once")]
     EvaluatedTwice(CandidateId),
     /// A recorded candidate is not valid for the template.
-    #[error("recorded candidate {0} does not fit the template: {1}; restore the run with the template it was made with")]
+    #[error(
+        "recorded candidate {0} does not fit the template: {1}; restore the run with the template it was made with"
+    )]
     Invalid(CandidateId, String),
     /// Two recorded candidates are the same.
-    #[error("recorded candidates {0} and {1} keep the same nodes; the journal is damaged, remove the later one")]
+    #[error(
+        "recorded candidates {0} and {1} keep the same nodes; the journal is damaged, remove the later one"
+    )]
     Duplicate(CandidateId, CandidateId),
     /// A recorded candidate descends from one that stands after it.
-    #[error("recorded candidate {0} names {1} as a parent, which is not before it; the journal is damaged")]
+    #[error(
+        "recorded candidate {0} names {1} as a parent, which is not before it; the journal is damaged"
+    )]
     UnknownParent(CandidateId, CandidateId),
     /// The counts given with the candidates do not fit them.
     #[error("{0}; the journal is damaged")]
@@ -138,13 +144,22 @@ impl SearchState {
         let mut state = Self::empty(graph, seed);
         let mut seen = HashSet::new();
         let fair = candidate::fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
-        let mut misses = 0;
         for mask in fair {
             state.add_to_pool(mask, &mut seen);
         }
+        let mut misses = 0;
         while state.candidates.len() < pool_size && misses < MOST_MISSES {
             let mask = candidate::sample(&state.graph, &mut rng);
             misses = if state.add_to_pool(mask, &mut seen) { 0 } else { misses + 1 };
+        }
+        if state.candidates.len() < pool_size {
+            // Drawing hardly finds the last few of a small space.
+            for mask in candidate::list_all(&state.graph, proposal::MOST_LISTED).unwrap_or_default()
+            {
+                if state.candidates.len() < pool_size {
+                    state.add_to_pool(mask, &mut seen);
+                }
+            }
         }
         state.pool = state.candidates.len();
         state
@@ -198,7 +213,10 @@ impl SearchState {
     /// Counts candidates as the same by `form` instead of by [`canonical`](candidate::canonical), where more
     /// is known about what is the same: in a table, equal architectures have one entry.
     #[must_use]
-    pub fn with_form(mut self, form: impl Fn(&Graph, &Mask) -> Canonical + Send + Sync + 'static) -> Self {
+    pub fn with_form(
+        mut self,
+        form: impl Fn(&Graph, &Mask) -> Canonical + Send + Sync + 'static,
+    ) -> Self {
         self.form = Arc::new(form);
         self
     }
@@ -259,7 +277,8 @@ impl SearchState {
     }
 
     fn proposals(&self, count: usize) -> Vec<proposal::Proposal> {
-        let earlier = |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
+        let earlier =
+            |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
         let known = Known {
             graph: &self.graph,
             features: &self.features,
@@ -267,7 +286,9 @@ impl SearchState {
                 .candidates
                 .iter()
                 .filter(|candidate| earlier(candidate))
-                .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
+                .filter_map(|candidate| {
+                    Some((candidate.id, &candidate.mask, candidate.evaluation?))
+                })
                 .collect(),
             waiting: self.candidates[..self.pool]
                 .iter()
@@ -283,7 +304,7 @@ impl SearchState {
             form: &|mask| (self.form)(&self.graph, mask),
         };
         let mut rng = seed::rng(self.seed, "search/propose", u64::from(self.finished));
-        proposal::propose(&known, &proposal::Tuning::default(), count, &mut rng)
+        proposal::propose(&known, count, &mut rng)
     }
 
     /// Takes the evaluation of a candidate. One that no iteration proposed counts to the current one.
@@ -292,11 +313,14 @@ impl SearchState {
     /// If there is no such candidate, or it has another evaluation already.
     pub fn record(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
         let known = self.candidates.len();
-        let candidate = self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
+        let candidate =
+            self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
         // Bits are compared, so that NaN equals NaN.
         let bits = |e: Evaluation| (e.accuracy.to_bits(), e.loss.to_bits());
         match candidate.evaluation {
-            Some(earlier) if bits(earlier) != bits(evaluation) => Err(SearchError::EvaluatedTwice(id)),
+            Some(earlier) if bits(earlier) != bits(evaluation) => {
+                Err(SearchError::EvaluatedTwice(id))
+            }
             _ => {
                 candidate.evaluation = Some(evaluation);
                 candidate.iteration.get_or_insert(self.finished);
@@ -359,7 +383,12 @@ impl SearchState {
                     }
                     None => (0.5, 1.0),
                 };
-                NodeFitness { fitness, uncertainty, frequency: count as f64 / total.max(1) as f64, count }
+                NodeFitness {
+                    fitness,
+                    uncertainty,
+                    frequency: count as f64 / total.max(1) as f64,
+                    count,
+                }
             })
             .collect()
     }
@@ -370,16 +399,19 @@ impl SearchState {
         if self.evaluated().next().is_none() {
             return Vec::new();
         }
-        self.model().synergies(&self.graph, count)
+        self.model().synergies(count)
     }
 
     fn model(&self) -> Model<'_> {
-        let data: Vec<_> = self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
-        Model::fit(&self.features, Default::default(), &data)
+        let data: Vec<_> =
+            self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
+        Model::fit(&self.features, &data)
     }
 
     fn evaluated(&self) -> impl Iterator<Item = (CandidateId, &Mask, Evaluation)> {
-        self.candidates.iter().filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
+        self.candidates
+            .iter()
+            .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
     }
 
     fn empty(graph: Arc<Graph>, seed: u64) -> Self {
@@ -396,7 +428,10 @@ impl SearchState {
     }
 
     fn next_id(&self) -> CandidateId {
-        CandidateId(u32::try_from(self.candidates.len()).expect("memory ends long before four thousand million candidates"))
+        CandidateId(
+            u32::try_from(self.candidates.len())
+                .expect("memory ends long before four thousand million candidates"),
+        )
     }
 
     fn push(&mut self, entry: Recorded) -> CandidateId {
@@ -410,7 +445,8 @@ impl SearchState {
 
     /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
     fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
-        let new = candidate::problem(&self.graph, &mask).is_none() && seen.insert((self.form)(&self.graph, &mask));
+        let new = candidate::problem(&self.graph, &mask).is_none()
+            && seen.insert((self.form)(&self.graph, &mask));
         if new {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }
@@ -421,3 +457,6 @@ impl SearchState {
 fn best_of(evaluated: impl IntoIterator<Item = (CandidateId, Evaluation)>) -> Option<CandidateId> {
     evaluated.into_iter().max_by(|(a, x), (b, y)| x.compare(y).then(b.cmp(a))).map(|(id, _)| id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,15 +17,28 @@ pub(super) struct Features {
     layers: Vec<LayerFeatures>,
     /// The feature of each node of the template.
     of_node: Vec<Option<usize>>,
-    count: usize,
+    /// The node of each feature.
+    nodes: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct LayerFeatures {
-    nodes: Vec<usize>,
+    /// The layer's features are `start..end`.
+    start: usize,
+    end: usize,
     centre: f64,
     /// Whether a candidate keeps at most one node of the layer.
     single: bool,
+    /// Where each alternative stands in the order in which the template lists them, from -1 to 1; empty
+    /// where the layer has no trend: with two alternatives it would say nothing new.
+    places: Vec<f64>,
+}
+
+impl LayerFeatures {
+    /// How far a row of features leans to the end of the list of alternatives.
+    fn lean(&self, row: &[f64]) -> f64 {
+        self.places.iter().zip(&row[self.start..self.end]).map(|(place, value)| place * value).sum()
+    }
 }
 
 impl Features {
@@ -37,65 +50,65 @@ impl Features {
             all_but_one.insert(node);
             connected
         };
-        let mut of_node = vec![None; graph.len()];
-        let mut count = 0;
-        let mut layers = Vec::new();
+        let mut features =
+            Self { layers: Vec::new(), of_node: vec![None; graph.len()], nodes: Vec::new() };
         for choice in choices(graph) {
-            let centre = choice.inclusion();
-            let nodes: Vec<_> = choice.nodes.into_iter().filter(|&node| optional(node)).collect();
-            for &node in &nodes {
-                of_node[node] = Some(count);
-                count += 1;
+            let (centre, single) = (choice.inclusion(), choice.most == 1);
+            let start = features.nodes.len();
+            for node in choice.nodes.into_iter().filter(|&node| optional(node)) {
+                features.of_node[node] = Some(features.nodes.len());
+                features.nodes.push(node);
             }
-            if !nodes.is_empty() {
-                layers.push(LayerFeatures { nodes, centre, single: choice.most == 1 });
-            }
+            let end = features.nodes.len();
+            let last = (end - start).saturating_sub(1);
+            let places = if single && last >= 2 {
+                (0..=last).map(|place| 2.0 * place as f64 / last as f64 - 1.0).collect()
+            } else {
+                Vec::new()
+            };
+            features.layers.push(LayerFeatures { start, end, centre, single, places });
         }
-        Self { layers, of_node, count }
+        features.layers.retain(|layer| layer.start < layer.end);
+        features
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// The node of each feature.
+    pub(super) fn nodes(&self) -> &[usize] {
+        &self.nodes
     }
 
-    /// The feature of `node`, unless every candidate keeps it.
-    pub(super) fn of_node(&self, node: usize) -> Option<usize> {
-        self.of_node[node]
+    /// Whether any layer has a trend, see [`overlap`](Self::overlap).
+    pub(super) fn has_trend(&self) -> bool {
+        self.layers.iter().any(|layer| !layer.places.is_empty())
     }
 
-    /// The nodes in the order of their features.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
-        self.layers.iter().flat_map(|layer| layer.nodes.iter().copied())
+    fn layer_of(&self, feature: usize) -> Option<&LayerFeatures> {
+        self.layers.iter().find(|layer| (layer.start..layer.end).contains(&feature))
     }
 
-    /// Whether the model has a term for this pair: two nodes of different layers, or of a layer that may
-    /// keep both.
-    pub(super) fn is_pair(&self, graph: &Graph, a: usize, b: usize) -> bool {
-        let same_layer = graph.layer_of(a) == graph.layer_of(b);
-        a != b && !(same_layer && self.layers.iter().any(|layer| layer.single && layer.nodes.contains(&a)))
+    /// Whether the model has a term for this pair of features: nodes of different layers, or of a layer that
+    /// may keep both.
+    pub(super) fn is_pair(&self, a: usize, b: usize) -> bool {
+        a != b
+            && !self
+                .layer_of(a)
+                .is_some_and(|layer| layer.single && (layer.start..layer.end).contains(&b))
     }
 
-    /// The weights that make up "including `node` raises the score" as a combination of features.
+    /// "Including this node raises the score", as factors of all features; `None` for a node without one.
     ///
     /// Where a candidate keeps one node of a layer, including one means leaving out another: its weight
     /// less the mean of the alternatives'. Elsewhere including it means having it besides the others:
     /// its weight alone.
-    pub(super) fn effect(&self, node: usize) -> Vec<(usize, f64)> {
-        let Some(feature) = self.of_node[node] else {
-            return Vec::new();
-        };
-        let mut terms = vec![(feature, 1.0)];
-        if let Some(layer) = self.layers.iter().find(|layer| layer.single && layer.nodes.contains(&node)) {
-            let others = layer.nodes.len() - 1;
-            terms.extend(
-                layer
-                    .nodes
-                    .iter()
-                    .filter(|&&other| other != node)
-                    .filter_map(|&other| Some((self.of_node[other]?, -1.0 / others as f64))),
-            );
+    pub(super) fn effect(&self, node: usize) -> Option<Vec<f64>> {
+        let feature = self.of_node[node]?;
+        let mut factors = vec![0.0; self.nodes.len()];
+        if let Some(layer) = self.layer_of(feature).filter(|layer| layer.single) {
+            let others = layer.end - layer.start - 1;
+            factors[layer.start..layer.end].fill(-1.0 / others.max(1) as f64);
         }
-        terms
+        factors[feature] = 1.0;
+        Some(factors)
     }
 
     /// The features of a candidate.
@@ -103,7 +116,9 @@ impl Features {
         self.layers
             .iter()
             .flat_map(|layer| {
-                layer.nodes.iter().map(|&node| f64::from(u8::from(mask.contains(node))) - layer.centre)
+                self.nodes[layer.start..layer.end].iter().map(|&node| {
+                    if mask.contains(node) { 1.0 - layer.centre } else { -layer.centre }
+                })
             })
             .collect()
     }
@@ -111,30 +126,40 @@ impl Features {
     /// What two candidates have in common: the inner product of their features, and that of the products
     /// of features of all pairs.
     ///
-    /// The second one needs no list of pairs: over all pairs i < j, the sum of z_i z_j z'_i z'_j is half of
-    /// (the sum of z_i z'_i) squared less the sum of the (z_i z'_i) squared. Pairs within a layer that
-    /// keeps one node are taken out in the same way.
-    pub(super) fn overlap(&self, a: &[f64], b: &[f64]) -> Overlap {
-        let (mut nodes, mut squares, mut start) = (0.0, 0.0, 0);
+    /// With a `trend` above 0, each layer that keeps one of three or more nodes has one feature more: where
+    /// the kept node stands in the list of alternatives. Alternatives are often listed in an order (kernels
+    /// of 1, 3, 5; widths from 8 to 64), and then neighbours in the list are alike.
+    ///
+    /// The pairs need no list: with p the products of two candidates' features, the sum over all pairs i < j
+    /// of `p[i] * p[j]` is half of (the sum of p) squared less the sum of the squares of p. Pairs within a
+    /// layer that keeps one node are taken out in the same way.
+    pub(super) fn overlap(&self, a: &[f64], b: &[f64], trend: f64) -> Overlap {
+        let (mut nodes, mut squares) = (0.0, 0.0);
         for layer in &self.layers {
-            let end = start + layer.nodes.len();
-            let products = a[start..end].iter().zip(&b[start..end]).map(|(a, b)| a * b);
-            let of_layer = if layer.single {
-                let sum: f64 = products.sum();
-                squares += sum * sum;
-                sum
+            let products = a[layer.start..layer.end]
+                .iter()
+                .zip(&b[layer.start..layer.end])
+                .map(|(a, b)| a * b);
+            if layer.single {
+                let mut of_layer: f64 = products.sum();
+                if trend > 0.0 && !layer.places.is_empty() {
+                    of_layer += trend * layer.lean(a) * layer.lean(b);
+                }
+                nodes += of_layer;
+                squares += of_layer * of_layer;
             } else {
-                products.inspect(|product| squares += product * product).sum()
-            };
-            nodes += of_layer;
-            start = end;
+                for product in products {
+                    nodes += product;
+                    squares += product * product;
+                }
+            }
         }
         Overlap { nodes, pairs: 0.5 * (nodes * nodes - squares) }
     }
 }
 
 /// What two candidates have in common.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Overlap {
     pub(super) nodes: f64,
     pub(super) pairs: f64,
@@ -154,27 +179,34 @@ mod tests {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
             let graph = layered(&[3, 1, 4, 2], blocks, &[]);
             let features = Features::new(&graph);
-            assert_eq!(features.count(), 9, "the layer of one is in every candidate");
-            let nodes: Vec<_> = features.nodes().collect();
+            let count = features.nodes().len();
+            assert_eq!(count, 9, "the layer of one is in every candidate");
             let mut rng = seed::rng(1, "test", 0);
             for _ in 0..20 {
                 let a = features.row(&sample(&graph, &mut rng));
                 let b = features.row(&sample(&graph, &mut rng));
-                let mut pairs = 0.0;
-                for i in 0..nodes.len() {
-                    for j in 0..i {
-                        if features.is_pair(&graph, nodes[i], nodes[j]) {
-                            pairs += a[i] * a[j] * b[i] * b[j];
-                        } else {
-                            assert_eq!(graph.layer_of(nodes[i]), graph.layer_of(nodes[j]));
-                        }
-                    }
-                }
-                let direct: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
-                let overlap = features.overlap(&a, &b);
-                assert!((overlap.nodes - direct).abs() < 1e-12);
+                let nodes: f64 = (0..count).map(|i| a[i] * b[i]).sum();
+                let pairs: f64 = (0..count)
+                    .flat_map(|i| (0..i).map(move |j| (i, j)))
+                    .filter(|&(i, j)| features.is_pair(i, j))
+                    .map(|(i, j)| a[i] * a[j] * b[i] * b[j])
+                    .sum();
+                let overlap = features.overlap(&a, &b, 0.0);
+                assert!((overlap.nodes - nodes).abs() < 1e-12);
                 assert!((overlap.pairs - pairs).abs() < 1e-12, "{} {pairs}", overlap.pairs);
             }
         }
+    }
+
+    #[test]
+    fn a_trend_makes_neighbours_in_the_list_alike() {
+        let graph = layered(&[5], BlocksPerLayer::One, &[]);
+        let features = Features::new(&graph);
+        let row = |node: usize| features.row(&Mask::from_nodes(7, [0, node, 6]));
+        let common =
+            |a: usize, b: usize, trend: f64| features.overlap(&row(a), &row(b), trend).nodes;
+        assert!((common(1, 2, 0.0) - common(1, 5, 0.0)).abs() < 1e-12);
+        assert!(common(1, 2, 1.0) > common(1, 3, 1.0) && common(1, 3, 1.0) > common(1, 5, 1.0));
+        assert!(!Features::new(&layered(&[2, 2], BlocksPerLayer::One, &[])).has_trend());
     }
 }

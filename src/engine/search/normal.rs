@@ -47,7 +47,10 @@ pub(super) fn quantile(p: f64) -> f64 {
 /// equal values share the mean of their ranks) becomes the quantile of (r - 3/8) / (count + 1/4).
 ///
 /// Source: G. Blom, "Statistical Estimates and Transformed Beta-Variables", 1958.
-pub(super) fn normal_scores<T>(values: &[T], order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Vec<f64> {
+pub(super) fn normal_scores<T>(
+    values: &[T],
+    order: impl Fn(&T, &T) -> std::cmp::Ordering,
+) -> Vec<f64> {
     let mut sorted: Vec<_> = (0..values.len()).collect();
     sorted.sort_by(|&a, &b| order(&values[a], &values[b]));
     let mut scores = vec![0.0; values.len()];

@@ -3,21 +3,44 @@
 use super::{
     Evaluation,
     features::Features,
-    fitness::{Model, Predicted, Prior},
+    fitness::{Model, Predicted},
 };
 use crate::engine::{
-    candidate::{Canonical, CandidateId, Choice, choices, problem, repair, sample},
+    candidate::{self, CandidateId, Canonical, Choice},
     mask::Mask,
     template::Graph,
 };
-use rand::{Rng, RngExt, seq::{IndexedRandom, SliceRandom}};
+use rand::{
+    Rng, RngExt,
+    seq::{IndexedRandom, SliceRandom},
+};
 use std::collections::HashSet;
+
+/// How many of the best become parents.
+const ELITE: usize = 8;
+
+/// Children are bred in this many rounds of this size; from the second on, the most promising children so
+/// far are parents too, which finds better ones in large spaces.
+const ROUNDS: usize = 2;
+const CHILDREN: usize = 400;
+
+/// Fresh samples beside the children: 10 % of a round.
+const FRESH: usize = CHILDREN / 10;
+
+/// The most candidates of the pool that are considered in one iteration.
+const MOST_WAITING: usize = 1_000;
+
+/// Standard deviations that an upper confidence bound lies above the mean.
+const KAPPA: f64 = 1.0;
+
+/// The most combinations of layers that are listed one by one when drawing finds nothing new any more.
+pub(super) const MOST_LISTED: usize = 20_000;
 
 /// A candidate to evaluate next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proposal {
     pub(super) mask: Mask,
-    /// The evaluated candidates it descends from; empty for a fresh sample.
+    /// The evaluated candidates it descends from; empty for a sample.
     pub(super) parents: Vec<CandidateId>,
 }
 
@@ -28,96 +51,44 @@ pub(super) struct Known<'a> {
     pub(super) evaluated: Vec<(CandidateId, &'a Mask, Evaluation)>,
     /// Candidates of the pool that were never proposed.
     pub(super) waiting: Vec<&'a Mask>,
-    /// Forms that must not be proposed again.
+    /// Forms of what was proposed before.
     pub(super) taken: HashSet<Canonical>,
+    /// The form by which candidates count as the same.
     pub(super) form: &'a dyn Fn(&Mask) -> Canonical,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Tuning {
-    pub(super) elite: usize,
-    pub(super) children: usize,
-    pub(super) fresh: usize,
-    pub(super) waiting: usize,
-    pub(super) kappa: f64,
-    pub(super) rounds: usize,
-    pub(super) evidence: bool,
-    pub(super) prior: Prior,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self { elite: 8, children: 400, fresh: 40, waiting: 1000, kappa: 1.0, rounds: 1, evidence: false, prior: Prior::default() }
-    }
-}
-
-pub(super) fn propose(known: &Known<'_>, tuning: &Tuning, count: usize, rng: &mut impl Rng) -> Vec<Proposal> {
-    let data: Vec<_> = known.evaluated.iter().map(|&(_, mask, evaluation)| (mask, evaluation)).collect();
-    let model = if tuning.evidence {
-        likeliest(known.features, tuning.prior, &data)
-    } else {
-        Model::fit(known.features, tuning.prior, &data)
-    };
-    let score: Vec<f64> = (0..known.graph.len())
-        .map(|node| model.effect(node).map_or(0.0, |(effect, _)| effect.mean))
-        .collect();
-    let breeder = Breeder { graph: known.graph, choices: choices(known.graph), score };
+/// Up to `count` valid candidates that were not proposed before and differ in form; fewer, or none, where
+/// nothing else can be found. Without evaluations they are the first that wait.
+///
+/// Otherwise: mutations and crossovers of the best, fresh samples, and what waits in the pool, ranked by the
+/// model's upper confidence bound. The bound's variance is reduced after each pick, as if it had been
+/// evaluated already, so that a batch does not ask the same question ten times (T. Desautels, A. Krause and
+/// J. Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
+/// JMLR 15, 2014).
+pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Vec<Proposal> {
     let mut drafts = Drafts { known, seen: known.taken.clone(), list: Vec::new() };
+    let mut waiting = known.waiting.clone();
+    if known.evaluated.is_empty() {
+        drafts.add_samples(waiting.into_iter().cloned());
+        if drafts.list.len() < count {
+            drafts.add_fresh(count, rng);
+        }
+        drafts.list.truncate(count);
+        return drafts.list;
+    }
 
-    let mut elite = known.evaluated.clone();
-    elite.sort_by(|a, b| b.2.compare(&a.2).then(a.0.cmp(&b.0)));
-    elite.truncate(tuning.elite);
-    let mut parents: Vec<Proposal> =
-        elite.iter().map(|&(id, mask, _)| Proposal { mask: mask.clone(), parents: vec![id] }).collect();
-    for round in 0..tuning.rounds {
-        for _ in 0..tuning.children / tuning.rounds {
-            if let Some(child) = breeder.child(&parents, rng) {
-                drafts.add(child);
-            }
-        }
-        if round + 1 < tuning.rounds {
-            // The most promising children become parents of the next round.
-            let rows: Vec<_> = drafts.list.iter().map(|d| known.features.row(&d.mask)).collect();
-            let predicted = model.predict(&rows);
-            let mut order: Vec<_> = (0..rows.len()).collect();
-            let value = |i: usize| upper(&predicted[i], predicted[i].posterior.variance, tuning.kappa);
-            order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
-            parents.truncate(tuning.elite);
-            parents.extend(order.into_iter().take(tuning.elite).map(|i| drafts.list[i].clone()));
-        }
-    }
-    for _ in 0..tuning.fresh {
-        drafts.add(Proposal { mask: sample(known.graph, rng), parents: Vec::new() });
-    }
-    for mask in &known.waiting {
-        drafts.add(Proposal { mask: (*mask).clone(), parents: Vec::new() });
-    }
-    choose(&model, known.features, drafts.list, count, tuning.kappa)
+    let data: Vec<_> =
+        known.evaluated.iter().map(|&(_, mask, evaluation)| (mask, evaluation)).collect();
+    let model = Model::fit(known.features, &data);
+    drafts.add_children(&model, rng);
+    drafts.add_fresh(count, rng);
+    waiting.shuffle(rng);
+    waiting.truncate(MOST_WAITING);
+    drafts.add_samples(waiting.into_iter().cloned());
+    choose(&model, known.features, &drafts.list, count)
 }
 
-fn likeliest<'a>(features: &'a Features, base: Prior, data: &[(&Mask, Evaluation)]) -> Model<'a> {
-    let mut best: Option<(f64, Model<'a>)> = None;
-    for node in [0.1, 0.3, 1.0] {
-        for pair in [0.02, 0.06, 0.1667, 0.5] {
-            for noise in [0.03, 0.1, 0.3] {
-                let prior = Prior { node: base.node * node, pair: base.node * node * pair, noise, ..base };
-                let model = Model::fit(features, prior, data);
-                let ln2 = |x: f64| x.ln().powi(2);
-                let penalty = 0.5 * (ln2(node) + ln2(pair * 6.0) + ln2(noise / 0.1)) / 1.5f64.powi(2);
-                let e = model.log_evidence() - penalty;
-                if best.as_ref().is_none_or(|(b, _)| e > *b) {
-                    best = Some((e, model));
-                }
-            }
-        }
-    }
-    best.map(|(_, model)| model).unwrap_or_else(|| Model::fit(features, base, data))
-}
-
-fn upper(predicted: &Predicted, variance: f64, kappa: f64) -> f64 {
-    predicted.posterior.mean + kappa * variance.max(0.0).sqrt()
-}
-
+/// Distinct candidates that may be proposed.
 struct Drafts<'a> {
     known: &'a Known<'a>,
     seen: HashSet<Canonical>,
@@ -126,87 +97,304 @@ struct Drafts<'a> {
 
 impl Drafts<'_> {
     fn add(&mut self, proposal: Proposal) {
-        if problem(self.known.graph, &proposal.mask).is_none() && self.seen.insert((self.known.form)(&proposal.mask)) {
+        // Repair cannot make a valid candidate where a template has none.
+        let valid = candidate::problem(self.known.graph, &proposal.mask).is_none();
+        if valid && self.seen.insert((self.known.form)(&proposal.mask)) {
             self.list.push(proposal);
         }
     }
+
+    fn add_samples(&mut self, masks: impl IntoIterator<Item = Mask>) {
+        for mask in masks {
+            self.add(Proposal { mask, parents: Vec::new() });
+        }
+    }
+
+    /// Adds fresh samples; all there is, where the space is small and less than `count` was found.
+    fn add_fresh(&mut self, count: usize, rng: &mut impl Rng) {
+        let graph = self.known.graph;
+        self.add_samples((0..FRESH.max(count)).map(|_| candidate::sample(graph, rng)));
+        if self.list.len() < count
+            && let Some(all) = candidate::list_all(graph, MOST_LISTED)
+        {
+            self.add_samples(all);
+        }
+    }
+
+    fn add_children(&mut self, model: &Model<'_>, rng: &mut impl Rng) {
+        let breeder = Breeder::new(self.known.graph, model);
+        let mut elite = self.known.evaluated.clone();
+        elite.sort_by(|a, b| b.2.compare(&a.2).then(a.0.cmp(&b.0)));
+        elite.truncate(ELITE);
+        let mut parents: Vec<_> = elite
+            .into_iter()
+            .map(|(id, mask, _)| Proposal { mask: mask.clone(), parents: vec![id] })
+            .collect();
+        for round in 0..ROUNDS {
+            if round > 0 {
+                let rows: Vec<_> =
+                    self.list.iter().map(|draft| self.known.features.row(&draft.mask)).collect();
+                let predicted = model.predict(&rows);
+                let bound = |draft: usize| {
+                    upper_bound(&predicted[draft], predicted[draft].posterior.variance)
+                };
+                let mut order: Vec<_> = (0..rows.len()).collect();
+                order.sort_by(|&a, &b| bound(b).total_cmp(&bound(a)));
+                parents.truncate(ELITE);
+                parents.extend(order.into_iter().take(ELITE).map(|draft| self.list[draft].clone()));
+            }
+            for _ in 0..CHILDREN {
+                if let Some(child) = breeder.child(&parents, rng) {
+                    self.add(child);
+                }
+            }
+        }
+    }
 }
 
-fn choose(model: &Model<'_>, features: &Features, mut drafts: Vec<Proposal>, count: usize, kappa: f64) -> Vec<Proposal> {
-    let rows: Vec<_> = drafts.iter().map(|d| features.row(&d.mask)).collect();
+fn upper_bound(predicted: &Predicted, variance: f64) -> f64 {
+    predicted.posterior.mean + KAPPA * variance.max(0.0).sqrt()
+}
+
+/// Picks the draft with the highest upper bound (the first among equals) `count` times; after each pick, the
+/// variances of all are what they will be once it is evaluated.
+fn choose(
+    model: &Model<'_>,
+    features: &Features,
+    drafts: &[Proposal],
+    count: usize,
+) -> Vec<Proposal> {
+    let rows: Vec<_> = drafts.iter().map(|draft| features.row(&draft.mask)).collect();
     let predicted = model.predict(&rows);
-    let mut variance: Vec<f64> = predicted.iter().map(|p| p.posterior.variance).collect();
-    let mut open: Vec<usize> = (0..drafts.len()).collect();
+    let mut variances: Vec<_> =
+        predicted.iter().map(|predicted| predicted.posterior.variance).collect();
+    let mut open: Vec<_> = (0..drafts.len()).collect();
+    // For each pick, what it takes from all covariances: covariance with it, over its standard deviation.
     let mut reductions: Vec<Vec<f64>> = Vec::new();
     let mut chosen = Vec::new();
     while chosen.len() < count {
-        let Some((place, _)) = open.iter().enumerate().max_by(|(pa, a), (pb, b)| {
-            upper(&predicted[**a], variance[**a], kappa).total_cmp(&upper(&predicted[**b], variance[**b], kappa)).then(pb.cmp(pa))
-        }) else { break };
-        let pick = open.remove(place);
-        chosen.push(pick);
-        let scale = (variance[pick] + model.noise()).sqrt();
-        let reduction: Vec<f64> = (0..drafts.len()).map(|i| {
-            let before = model.covariance((&rows[i], &predicted[i]), (&rows[pick], &predicted[pick]));
-            let known: f64 = reductions.iter().map(|r: &Vec<f64>| r[i] * r[pick]).sum();
-            (before - known) / scale
-        }).collect();
-        for (v, r) in variance.iter_mut().zip(&reduction) { *v -= r * r; }
+        let bound = |draft: usize| upper_bound(&predicted[draft], variances[draft]);
+        let best = open
+            .iter()
+            .enumerate()
+            .max_by(|(_, a), (_, b)| bound(**a).total_cmp(&bound(**b)).then(b.cmp(a)));
+        let Some((place, &pick)) = best else { break };
+        open.remove(place);
+        chosen.push(drafts[pick].clone());
+        let deviation = (variances[pick] + model.noise()).sqrt();
+        let reduction: Vec<f64> = (0..drafts.len())
+            .map(|draft| {
+                let before = model
+                    .covariance((&rows[draft], &predicted[draft]), (&rows[pick], &predicted[pick]));
+                let taken: f64 =
+                    reductions.iter().map(|earlier| earlier[draft] * earlier[pick]).sum();
+                (before - taken) / deviation
+            })
+            .collect();
+        for (variance, reduction) in variances.iter_mut().zip(&reduction) {
+            *variance = (*variance - reduction * reduction).max(0.0);
+        }
         reductions.push(reduction);
     }
-    chosen.into_iter().map(|i| std::mem::replace(&mut drafts[i], Proposal { mask: Mask::empty(0), parents: vec![] })).collect()
+    chosen
 }
 
+/// Makes children of candidates.
 struct Breeder<'a> {
     graph: &'a Graph,
     choices: Vec<Choice>,
+    /// Expected effect of each node: what repair prefers.
     score: Vec<f64>,
 }
 
-impl Breeder<'_> {
+impl<'a> Breeder<'a> {
+    fn new(graph: &'a Graph, model: &Model<'_>) -> Self {
+        let score = (0..graph.len())
+            .map(|node| model.effect(node).map_or(0.0, |(effect, _)| effect.mean))
+            .collect();
+        Self { graph, choices: candidate::choices(graph), score }
+    }
+
+    /// A mutation of one parent or a crossover of two, equally often. A mutation changes one node, and
+    /// another one with probability 1/2 again and again; a crossover takes each layer from either parent,
+    /// and one in two is mutated once.
     fn child(&self, parents: &[Proposal], rng: &mut impl Rng) -> Option<Proposal> {
-        let first = parents.choose(rng)?;
-        let mut child = first.clone();
+        let mut child = parents.choose(rng)?.clone();
         if rng.random_bool(0.5) {
-            let second = parents.choose(rng)?;
+            let other = parents.choose(rng)?;
             for choice in &self.choices {
                 if rng.random_bool(0.5) {
-                    for &node in &choice.nodes {
-                        if second.mask.contains(node) { child.mask.insert(node) } else { child.mask.remove(node) }
-                    }
+                    copy_layer(&mut child.mask, &other.mask, choice);
                 }
             }
-            for &p in &second.parents {
-                if !child.parents.contains(&p) { child.parents.push(p); }
+            for &parent in &other.parents {
+                if !child.parents.contains(&parent) {
+                    child.parents.push(parent);
+                }
             }
-            if rng.random_bool(0.5) { self.mutate(&mut child.mask, rng); }
+            if rng.random_bool(0.5) {
+                self.mutate(&mut child.mask, rng);
+            }
         } else {
             self.mutate(&mut child.mask, rng);
-            while rng.random_bool(0.5) { self.mutate(&mut child.mask, rng); }
+            while rng.random_bool(0.5) {
+                self.mutate(&mut child.mask, rng);
+            }
         }
-        child.mask = repair(self.graph, &child.mask, &|n| self.score[n]);
+        child.mask = candidate::repair(self.graph, &child.mask, &|node| self.score[node]);
         Some(child)
     }
 
+    /// Swaps, adds or drops a node in a layer drawn from those where that is possible.
     fn mutate(&self, mask: &mut Mask, rng: &mut impl Rng) {
-        let open: Vec<&Choice> = self.choices.iter().filter(|c| c.nodes.len() > 1 && c.most > 0).collect();
+        let open: Vec<_> = self
+            .choices
+            .iter()
+            .filter(|choice| choice.nodes.len() > 1 && choice.most > 0)
+            .collect();
         let Some(choice) = open.choose(rng) else { return };
-        let mut kept: Vec<usize> = choice.nodes.iter().copied().filter(|&n| mask.contains(n)).collect();
-        let mut left: Vec<usize> = choice.nodes.iter().copied().filter(|&n| !mask.contains(n)).collect();
-        kept.shuffle(rng);
-        left.shuffle(rng);
-        let can_add = kept.len() < choice.most && !left.is_empty();
-        let can_drop = kept.len() > choice.least.max(1);
-        let can_swap = !kept.is_empty() && !left.is_empty();
-        let mut acts = Vec::new();
-        if can_add { acts.push(0) }
-        if can_drop { acts.push(1) }
-        if can_swap { acts.push(2) }
-        match acts.choose(rng) {
-            Some(0) => mask.insert(left[0]),
-            Some(1) => mask.remove(kept[0]),
-            Some(_) => { mask.remove(kept[0]); mask.insert(left[0]); }
-            None => {}
+        let (kept, left): (Vec<usize>, Vec<usize>) =
+            choice.nodes.iter().partition(|&&node| mask.contains(node));
+        let (old, new) = (kept.choose(rng).copied(), left.choose(rng).copied());
+        let drop = old.filter(|_| kept.len() > choice.least).map(|old| (Some(old), None));
+        let add = new.filter(|_| kept.len() < choice.most).map(|new| (None, Some(new)));
+        let swap = old.zip(new).map(|(old, new)| (Some(old), Some(new)));
+        let acts: Vec<_> = [drop, add, swap].into_iter().flatten().collect();
+        if let Some(&(old, new)) = acts.choose(rng) {
+            if let Some(old) = old {
+                mask.remove(old);
+            }
+            if let Some(new) = new {
+                mask.insert(new);
+            }
+        }
+    }
+}
+
+fn copy_layer(to: &mut Mask, from: &Mask, choice: &Choice) {
+    for &node in &choice.nodes {
+        if from.contains(node) {
+            to.insert(node);
+        } else {
+            to.remove(node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{
+        candidate::{canonical, problem, tests::layered},
+        seed,
+        template::BlocksPerLayer,
+    };
+    use proptest::prelude::*;
+
+    fn with_known<T>(graph: &Graph, evaluated: &[Mask], run: impl FnOnce(&Known<'_>) -> T) -> T {
+        let form = |mask: &Mask| canonical(graph, mask);
+        let known = Known {
+            graph,
+            features: &Features::new(graph),
+            evaluated: evaluated
+                .iter()
+                .enumerate()
+                .map(|(i, mask)| {
+                    (
+                        CandidateId(i as u32),
+                        mask,
+                        Evaluation { accuracy: mask.iter().sum::<usize>() as f64, loss: 0.0 },
+                    )
+                })
+                .collect(),
+            waiting: Vec::new(),
+            taken: evaluated.iter().map(form).collect(),
+            form: &form,
+        };
+        run(&known)
+    }
+
+    fn drawn(graph: &Graph, count: usize) -> Vec<Mask> {
+        let mut rng = seed::rng(7, "test", 0);
+        (0..count).map(|_| candidate::sample(graph, &mut rng)).collect()
+    }
+
+    #[test]
+    fn a_batch_is_new_valid_and_without_duplicates() {
+        for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
+            let graph = layered(&[3, 1, 4, 3], blocks, &[(0, 4), (1, 5)]);
+            let evaluated = drawn(&graph, 15);
+            with_known(&graph, &evaluated, |known| {
+                let batch = propose(known, 10, &mut seed::rng(8, "test", 0));
+                assert_eq!(batch.len(), 10);
+                let mut forms = known.taken.clone();
+                for proposal in &batch {
+                    assert_eq!(problem(&graph, &proposal.mask), None);
+                    assert!(forms.insert(canonical(&graph, &proposal.mask)), "{proposal:?}");
+                    assert!(proposal.parents.iter().all(|parent| parent.index() < evaluated.len()));
+                }
+                assert!(batch.iter().any(|proposal| !proposal.parents.is_empty()));
+                assert_eq!(
+                    propose(known, 10, &mut seed::rng(8, "test", 0)),
+                    batch,
+                    "the same draws, the same batch"
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn picks_after_the_first_avoid_what_the_first_will_tell() {
+        // Two candidates that differ in one layer of ten, and one that shares nothing with either; nothing
+        // is known, so the second pick must be the one that the first says least about.
+        let graph = layered(&[2; 10], BlocksPerLayer::One, &[]);
+        let features = Features::new(&graph);
+        let pick = |side: [usize; 10]| {
+            let nodes = side.iter().enumerate().map(|(layer, side)| 1 + 2 * layer + side);
+            Proposal {
+                mask: Mask::from_nodes(graph.len(), nodes.chain([0, graph.len() - 1])),
+                parents: Vec::new(),
+            }
+        };
+        let (a, near, apart) = (
+            pick([0; 10]),
+            pick([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+            pick([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
+        );
+        let model = Model::fit(&features, &[]);
+        let chosen = choose(&model, &features, &[a.clone(), near, apart.clone()], 2);
+        assert_eq!(chosen, [a, apart]);
+    }
+
+    #[test]
+    fn an_exhausted_space_ends_the_search() {
+        let graph = layered(&[2, 2], BlocksPerLayer::One, &[]);
+        let all = candidate::list_all(&graph, 100).expect("a small space");
+        with_known(&graph, &all[..3], |known| {
+            let rest = propose(known, 10, &mut seed::rng(9, "test", 0));
+            assert_eq!(rest.iter().map(|proposal| &proposal.mask).collect::<Vec<_>>(), [&all[3]]);
+        });
+        with_known(&graph, &all, |known| {
+            assert_eq!(propose(known, 10, &mut seed::rng(9, "test", 0)), []);
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn children_are_valid(layers in proptest::collection::vec(1usize..4, 1..5), any in any::<bool>(), s in 0u64..99) {
+            let blocks = if any { BlocksPerLayer::Any } else { BlocksPerLayer::One };
+            let last = layers.iter().sum::<usize>() + 1;
+            let skips = if layers.len() > 1 { vec![(1, last)] } else { vec![] };
+            let graph = layered(&layers, blocks, &skips);
+            let features = Features::new(&graph);
+            let breeder = Breeder::new(&graph, &Model::fit(&features, &[]));
+            let parents: Vec<_> = drawn(&graph, 4).into_iter().map(|mask| Proposal { mask, parents: vec![] }).collect();
+            let mut rng = seed::rng(s, "test", 0);
+            for _ in 0..20 {
+                let child = breeder.child(&parents, &mut rng).expect("there are parents");
+                prop_assert_eq!(problem(&graph, &child.mask), None);
+            }
         }
     }
 }

@@ -15,16 +15,18 @@ pub(super) enum Init {
     /// Kaiming normal (He et al. 2015, arXiv 1502.01852): the standard deviation keeps the variance of
     /// activations through a layer with `fan_in` inputs a unit, with or without a ReLU behind it.
     Normal {
-        fan_in: usize,
         relu: bool,
     },
 }
 
-/// The starting values of all `parameters`. Each node draws from a generator of its own, so that the
-/// rest of a template does not change what a node starts with.
+/// The starting values of all `parameters`.
+///
+/// Alternatives of a layer start *aligned*: weights of the same width are made from one draw, and a
+/// convolution's kernel, whatever its size, from one 3×3 kernel (see [`fit_kernel`]). On images, whose
+/// neighbouring pixels are alike, alternatives then answer alike from the start, and what follows does not
+/// have to learn a language for each of them; drawn apart, they need many times the steps before a random
+/// path makes sense. The rest of a template does not change what a node starts with.
 pub(super) fn values(parameters: &[Parameter], graph: &Graph, seed: u64) -> Vec<Vec<f32>> {
-    let mut generators: Vec<_> =
-        graph.nodes().iter().map(|node| seed::rng(seed, &format!("init/{}", node.id), 0)).collect();
     parameters
         .iter()
         .map(|parameter| {
@@ -32,15 +34,42 @@ pub(super) fn values(parameters: &[Parameter], graph: &Graph, seed: u64) -> Vec<
             match parameter.init {
                 Init::Zeros => vec![0.0; count],
                 Init::Ones => vec![1.0; count],
-                Init::Normal { fan_in, relu } => {
-                    let gain = if relu { 2.0 } else { 1.0 };
+                Init::Normal { relu } => {
+                    let layer = graph.nodes()[parameter.node].layer;
+                    let gain: f64 = if relu { 2.0 } else { 1.0 };
+                    let (outer, kernel, fan_in) = match *parameter.shape.as_slice() {
+                        [filters, channels, kernel, _] => {
+                            (filters * channels, Some(kernel), 9 * channels)
+                        }
+                        [features, units] => (features * units, None, features),
+                        _ => (count, None, count),
+                    };
+                    let mut rng = seed::rng(seed, &format!("init/{layer}/{fan_in}/{outer}"), 0);
                     let deviation = (gain / fan_in.max(1) as f64).sqrt();
-                    let rng = &mut generators[parameter.node];
-                    (0..count).map(|_| (deviation * standard_normal(rng)) as f32).collect()
+                    let mut draw = || (deviation * standard_normal(&mut rng)) as f32;
+                    match kernel {
+                        Some(kernel) => (0..outer)
+                            .flat_map(|_| fit_kernel(std::array::from_fn(|_| draw()), kernel))
+                            .collect(),
+                        None => (0..count).map(|_| draw()).collect(),
+                    }
                 }
             }
         })
         .collect()
+}
+
+/// A kernel of `size`×`size` that answers to smooth images as the 3×3 kernel does: the larger ones have
+/// zeros around it, the smaller ones the sums of what falls outside. The sum of all taps stays, and with it
+/// the variance that He et al. ask for.
+fn fit_kernel(kernel: [f32; 9], size: usize) -> Vec<f32> {
+    let center = (size - 1) / 2;
+    let place = |tap: usize| (center + tap).saturating_sub(1).min(size - 1);
+    let mut fitted = vec![0.0; size * size];
+    for (tap, value) in kernel.into_iter().enumerate() {
+        fitted[place(tap / 3) * size + place(tap % 3)] += value;
+    }
+    fitted
 }
 
 /// A standard normal number, by the Box-Muller transform.

@@ -228,7 +228,7 @@ impl Builder<'_> {
                 };
                 let conv = conv.then(|| {
                     let shape = [filters, channels, kernel, kernel];
-                    let init = Init::Normal { fan_in: channels * kernel * kernel, relu };
+                    let init = Init::Normal { relu };
                     Conv {
                         weight: self.parameter("weight", &shape, init),
                         bias: bias.then(|| self.parameter("bias", &[filters], Init::Zeros)),
@@ -265,11 +265,7 @@ impl Builder<'_> {
                 let features = input.map_or(0, Shape::size);
                 let shape = [features, units];
                 Some(Layer::Dense {
-                    weight: self.parameter(
-                        "weight",
-                        &shape,
-                        Init::Normal { fan_in: features, relu },
-                    ),
+                    weight: self.parameter("weight", &shape, Init::Normal { relu }),
                     bias: self.parameter("bias", &[units], Init::Zeros),
                     shape,
                     relu,

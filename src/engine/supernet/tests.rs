@@ -227,7 +227,7 @@ fn several_links_are_averaged_and_add_sums_them() {
             &[
                 ("in", 0, &[Op::Input { shape: [1, 1, 2] }]),
                 ("one", 1, std::slice::from_ref(&conv)),
-                ("ten", 1, &[conv]),
+                ("ten", 1, std::slice::from_ref(&conv)),
                 ("join", 2, &[op]),
                 ("out", 3, &[Op::Flatten, Op::Output]),
             ],

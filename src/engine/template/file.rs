@@ -157,22 +157,38 @@ mod tests {
     #[test]
     fn a_dangling_link_gives_line_id_and_fix() {
         let text = message(&SMALL.replace(r#"("pool", "head")"#, r#"("pool", "heed")"#));
-        assert!(text.contains("`heed`") && text.contains("scene.ron:12") && text.contains("correct the id"), "{text}");
+        assert!(
+            text.contains("`heed`")
+                && text.contains("scene.ron:12")
+                && text.contains("correct the id"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_cycle_names_its_nodes() {
-        let text = message(&SMALL.replace(r#"("in", "pool"),"#, r#"("in", "pool"), ("head", "pool"),"#));
-        assert!(text.contains("`pool`") && text.contains("`head`") && text.contains("circle"), "{text}");
+        let text =
+            message(&SMALL.replace(r#"("in", "pool"),"#, r#"("in", "pool"), ("head", "pool"),"#));
+        assert!(
+            text.contains("`pool`") && text.contains("`head`") && text.contains("circle"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_shape_mismatch_names_both_bricks_both_shapes_and_the_fix() {
-        let text = message(&SMALL.replace(
-            r#"(id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),"#,
-            r#"(id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),
+        let text = message(
+            &SMALL
+                .replace(
+                    r#"(id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),"#,
+                    r#"(id: "head", layer: 2, ops: [Dense(units: 10)], position: (12, 0)),
             (id: "big", layer: 2, ops: [Dense(units: 12)], position: (12, 4)),"#,
-        ).replace(r#"("in", "pool"),"#, r#"("in", "pool"), ("pool", "big"), ("big", "out"),"#));
+                )
+                .replace(
+                    r#"("in", "pool"),"#,
+                    r#"("in", "pool"), ("pool", "big"), ("big", "out"),"#,
+                ),
+        );
         for part in ["`head`", "`big`", "10", "12", "give both the same"] {
             assert!(text.contains(part), "{part} in {text}");
         }

@@ -112,7 +112,8 @@ impl Graph {
             sources[to].push(from);
             targets[from].push(to);
         }
-        let order = topological_order(&template, &sources, &targets).map_err(|problem| vec![problem])?;
+        let order =
+            topological_order(&template, &sources, &targets).map_err(|problem| vec![problem])?;
         // `node_problems` made sure that there is exactly one of each.
         let find = |wanted: fn(&Op) -> bool| {
             template.nodes.iter().position(|node| node.ops.iter().any(wanted)).unwrap_or_default()
@@ -136,7 +137,18 @@ impl Graph {
                 layer_of[node] = layer;
             }
         }
-        Ok(Self { template, index, order, sources, targets, layers, layer_of, shapes, input, output })
+        Ok(Self {
+            template,
+            index,
+            order,
+            sources,
+            targets,
+            layers,
+            layer_of,
+            shapes,
+            input,
+            output,
+        })
     }
 
     /// The template that was checked.
@@ -243,7 +255,10 @@ fn node_problems(template: &Template) -> Vec<Problem> {
     if template.version == 0 || template.version > FORMAT_VERSION {
         problems.push(Problem::new(
             &[],
-            format!("the file has version {}, this program reads up to {FORMAT_VERSION}", template.version),
+            format!(
+                "the file has version {}, this program reads up to {FORMAT_VERSION}",
+                template.version
+            ),
             format!("set `version: {FORMAT_VERSION}`, or use a newer program"),
         ));
     }
@@ -251,8 +266,7 @@ fn node_problems(template: &Template) -> Vec<Problem> {
     for node in &template.nodes {
         *seen.entry(&node.id).or_default() += 1;
         let id = &node.id;
-        let mut report =
-            |what: &str, fix: &str| problems.push(Problem::new(&[id], what, fix));
+        let mut report = |what: &str, fix: &str| problems.push(Problem::new(&[id], what, fix));
         if id.as_str().trim().is_empty() {
             report("a node without an id", "give it a unique id");
         }
@@ -267,7 +281,9 @@ fn node_problems(template: &Template) -> Vec<Problem> {
                 Op::Input { .. } if place > 0 => {
                     report("input is not the node's first operation", "put it first");
                 }
-                Op::Add if place > 0 => report("add is not the node's first operation", "put it first"),
+                Op::Add if place > 0 => {
+                    report("add is not the node's first operation", "put it first");
+                }
                 Op::Output if place + 1 < node.ops.len() => {
                     report("output is not the node's last operation", "put it last");
                 }
@@ -277,7 +293,11 @@ fn node_problems(template: &Template) -> Vec<Problem> {
     }
     for (id, count) in seen {
         if count > 1 {
-            problems.push(Problem::new(&[id], format!("{count} nodes share this id"), "give each its own"));
+            problems.push(Problem::new(
+                &[id],
+                format!("{count} nodes share this id"),
+                "give each its own",
+            ));
         }
     }
     for (name, wanted) in [
@@ -305,7 +325,8 @@ fn link_problems(template: &Template, index: &HashMap<NodeId, usize>) -> Vec<Pro
     let mut seen = std::collections::BTreeSet::new();
     for link in &template.links {
         let text = format!("link {} -> {}", link.0, link.1);
-        let missing: Vec<_> = [&link.0, &link.1].into_iter().filter(|id| !index.contains_key(*id)).collect();
+        let missing: Vec<_> =
+            [&link.0, &link.1].into_iter().filter(|id| !index.contains_key(*id)).collect();
         if let [first, ..] = missing.as_slice() {
             problems.push(Problem::new(
                 &missing,
@@ -315,7 +336,11 @@ fn link_problems(template: &Template, index: &HashMap<NodeId, usize>) -> Vec<Pro
             continue;
         }
         if link.0 == link.1 {
-            problems.push(Problem::new(&[&link.0], format!("{text} leads back to itself"), "delete it"));
+            problems.push(Problem::new(
+                &[&link.0],
+                format!("{text} leads back to itself"),
+                "delete it",
+            ));
         } else if template.nodes[index[&link.0]].layer == template.nodes[index[&link.1]].layer {
             problems.push(Problem::new(
                 &[&link.0, &link.1],
@@ -324,7 +349,11 @@ fn link_problems(template: &Template, index: &HashMap<NodeId, usize>) -> Vec<Pro
             ));
         }
         if !seen.insert((&link.0, &link.1)) {
-            problems.push(Problem::new(&[&link.0, &link.1], format!("{text} occurs twice"), "delete one"));
+            problems.push(Problem::new(
+                &[&link.0, &link.1],
+                format!("{text} occurs twice"),
+                "delete one",
+            ));
         }
     }
     problems
@@ -337,7 +366,8 @@ fn topological_order(
     targets: &[Vec<usize>],
 ) -> Result<Vec<usize>, Problem> {
     let mut missing: Vec<_> = sources.iter().map(Vec::len).collect();
-    let mut ready: std::collections::BTreeSet<_> = (0..missing.len()).filter(|&i| missing[i] == 0).collect();
+    let mut ready: std::collections::BTreeSet<_> =
+        (0..missing.len()).filter(|&i| missing[i] == 0).collect();
     let mut order = Vec::with_capacity(missing.len());
     while let Some(node) = ready.pop_first() {
         order.push(node);
@@ -360,7 +390,11 @@ fn topological_order(
     }
     let first = walk.iter().position(|&n| n == node).unwrap_or_default();
     let cycle: Vec<_> = walk[first..].iter().rev().map(|&n| &template.nodes[n].id).collect();
-    Err(Problem::new(&cycle, "these nodes feed one another in a circle", "delete one of the links between them"))
+    Err(Problem::new(
+        &cycle,
+        "these nodes feed one another in a circle",
+        "delete one of the links between them",
+    ))
 }
 
 fn path_problems(
@@ -375,8 +409,12 @@ fn path_problems(
     for (i, node) in template.nodes.iter().enumerate() {
         let (what, fix) = match (from_input[i], to_output[i]) {
             (true, true) => continue,
-            (false, true) => ("no path leads here from the input", "link something to it, or delete it"),
-            (true, false) => ("no path leads from here to the output", "link it to something, or delete it"),
+            (false, true) => {
+                ("no path leads here from the input", "link something to it, or delete it")
+            }
+            (true, false) => {
+                ("no path leads from here to the output", "link it to something, or delete it")
+            }
             (false, false) => ("not connected to input and output", "link it, or delete it"),
         };
         problems.push(Problem::new(&[&node.id], what, fix));

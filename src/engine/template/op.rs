@@ -147,7 +147,9 @@ impl Op {
         match self {
             Self::Input { .. } | Self::Output => Family::Terminal,
             Self::ConvBlock { .. } => Family::Convolution,
-            Self::MaxPool { .. } | Self::AveragePool { .. } | Self::GlobalAveragePool => Family::Pooling,
+            Self::MaxPool { .. } | Self::AveragePool { .. } | Self::GlobalAveragePool => {
+                Family::Pooling
+            }
             Self::Add => Family::Merge,
             Self::Dense { .. } | Self::Flatten | Self::Dropout { .. } => Family::Dense,
             Self::Identity => Family::Identity,
@@ -179,7 +181,9 @@ impl fmt::Display for Op {
                 write!(f, "{name} {kernel}×{kernel} · {filters}")?;
                 if stride > 1 { write!(f, " /{stride}") } else { Ok(()) }
             }
-            Self::MaxPool { kernel, .. } | Self::AveragePool { kernel, .. } => write!(f, "{name} {kernel}×{kernel}"),
+            Self::MaxPool { kernel, .. } | Self::AveragePool { kernel, .. } => {
+                write!(f, "{name} {kernel}×{kernel}")
+            }
             Self::Dense { units, .. } => write!(f, "{name} {units}"),
             Self::Dropout { rate } => write!(f, "{name} {rate}"),
             _ => f.write_str(name),

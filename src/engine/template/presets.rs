@@ -52,7 +52,12 @@ mod tests {
     fn every_preset_takes_28_by_28_grey_images_and_gives_ten_classes() {
         for preset in presets() {
             let graph = preset.graph().expect("is right");
-            assert_eq!((graph.image_shape(), graph.classes()), ([1, 28, 28], 10), "{}", preset.name);
+            assert_eq!(
+                (graph.image_shape(), graph.classes()),
+                ([1, 28, 28], 10),
+                "{}",
+                preset.name
+            );
             assert_eq!(graph.template().name, preset.name);
         }
     }
@@ -60,8 +65,10 @@ mod tests {
     #[test]
     fn vgg11_has_eight_levels_of_three_convolutions() {
         let graph = graph("vgg11");
-        let is_conv = |&node: &usize| matches!(graph.nodes()[node].ops[0], Op::ConvBlock { conv: true, .. });
-        let levels = graph.layers().iter().filter(|layer| layer.len() == 3 && layer.iter().all(|n| is_conv(n)));
+        let is_conv =
+            |&node: &usize| matches!(graph.nodes()[node].ops[0], Op::ConvBlock { conv: true, .. });
+        let levels =
+            graph.layers().iter().filter(|layer| layer.len() == 3 && layer.iter().all(&is_conv));
         assert_eq!(levels.count(), 8);
     }
 

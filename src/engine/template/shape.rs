@@ -69,7 +69,9 @@ fn windows(
     match (window(height, kernel, stride, padding), window(width, kernel, stride, padding)) {
         (Some(h), Some(w)) => Ok([h, w]),
         _ => misfit(
-            format!("the {kernel}×{kernel} window of {op} is larger than its {height}×{width} input"),
+            format!(
+                "the {kernel}×{kernel} window of {op} is larger than its {height}×{width} input"
+            ),
             "use a smaller kernel, more padding, or fewer poolings before it",
         ),
     }
@@ -104,9 +106,8 @@ impl Op {
             Self::ConvBlock { filters, kernel, stride, padding, .. } => {
                 filters.max(kernel).max(stride).max(padding.pixels(kernel))
             }
-            Self::MaxPool { kernel, stride, padding } | Self::AveragePool { kernel, stride, padding } => {
-                kernel.max(stride).max(padding)
-            }
+            Self::MaxPool { kernel, stride, padding }
+            | Self::AveragePool { kernel, stride, padding } => kernel.max(stride).max(padding),
             Self::Dense { units, .. } => units,
             _ => 0,
         }
@@ -116,11 +117,15 @@ impl Op {
         let free = |shape| Ok((shape, Cost::default()));
         let Some(input) = input else {
             return match *self {
-                Self::Input { shape } if shape.contains(&0) => {
-                    misfit("the input shape has a 0", "give channels, height and width of 1 or more")
-                }
+                Self::Input { shape } if shape.contains(&0) => misfit(
+                    "the input shape has a 0",
+                    "give channels, height and width of 1 or more",
+                ),
                 Self::Input { shape } => free(Shape::Image(shape)),
-                _ => misfit(format!("{self} has no incoming link"), "link a node to it, or delete it"),
+                _ => misfit(
+                    format!("{self} has no incoming link"),
+                    "link a node to it, or delete it",
+                ),
             };
         };
         match (self, input) {
@@ -130,16 +135,20 @@ impl Op {
                 if (0.0..1.0).contains(&rate) {
                     free(shape)
                 } else {
-                    misfit(format!("a dropout rate of {rate}"), "set the rate to 0 or more, below 1")
+                    misfit(
+                        format!("a dropout rate of {rate}"),
+                        "set the rate to 0 or more, below 1",
+                    )
                 }
             }
             (Self::Flatten, shape) => free(Shape::Flat(shape.size())),
             (Self::GlobalAveragePool, Shape::Image([c, ..])) => {
                 Ok((Shape::Flat(c), Cost { params: 0, flops: input.size() as u64 }))
             }
-            (&Self::Dense { units: 0, .. } | &Self::ConvBlock { filters: 0, conv: true, .. }, _) => {
-                misfit(format!("{self} would have no output"), "set its size to 1 or more")
-            }
+            (
+                &Self::Dense { units: 0, .. } | &Self::ConvBlock { filters: 0, conv: true, .. },
+                _,
+            ) => misfit(format!("{self} would have no output"), "set its size to 1 or more"),
             (&Self::Dense { units, relu }, Shape::Flat(features)) => {
                 let weights = product(&[features, units]);
                 let bias = units as u64;
@@ -172,7 +181,8 @@ impl Op {
                 Ok((Shape::Image(output), cost))
             }
             (
-                &(Self::MaxPool { kernel, stride, padding } | Self::AveragePool { kernel, stride, padding }),
+                &(Self::MaxPool { kernel, stride, padding }
+                | Self::AveragePool { kernel, stride, padding }),
                 Shape::Image([channels, h, w]),
             ) => {
                 if padding >= kernel.max(1) {
@@ -191,7 +201,10 @@ impl Op {
                 "put a flatten or a global average before it",
             ),
             (
-                Self::ConvBlock { .. } | Self::MaxPool { .. } | Self::AveragePool { .. } | Self::GlobalAveragePool,
+                Self::ConvBlock { .. }
+                | Self::MaxPool { .. }
+                | Self::AveragePool { .. }
+                | Self::GlobalAveragePool,
                 Shape::Flat(_),
             ) => misfit(
                 format!("{self} needs an image but gets a flat vector of {input}"),
@@ -207,13 +220,23 @@ mod tests {
     use crate::engine::template::Padding;
 
     fn conv(filters: usize, kernel: usize, stride: usize, padding: Padding, bias: bool) -> Op {
-        Op::ConvBlock { filters, kernel, stride, padding, bias, conv: true, batch_norm: false, relu: false }
+        Op::ConvBlock {
+            filters,
+            kernel,
+            stride,
+            padding,
+            bias,
+            conv: true,
+            batch_norm: false,
+            relu: false,
+        }
     }
 
     #[test]
     fn a_convolution_has_the_textbook_shape_parameters_and_flops() {
-        let (shape, cost) =
-            conv(16, 5, 1, Padding::Same, true).infer(Some(Shape::Image([3, 28, 28]))).expect("fits");
+        let (shape, cost) = conv(16, 5, 1, Padding::Same, true)
+            .infer(Some(Shape::Image([3, 28, 28])))
+            .expect("fits");
         assert_eq!(shape, Shape::Image([16, 28, 28]));
         assert_eq!(cost.params, 16 * 3 * 25 + 16);
         assert_eq!(cost.flops, 2 * 16 * 3 * 25 * 28 * 28);
@@ -221,10 +244,14 @@ mod tests {
 
     #[test]
     fn stride_and_padding_follow_the_floor_rule() {
-        let shape = |op: Op, side| op.infer(Some(Shape::Image([1, side, side]))).map(|(shape, _)| shape);
+        let shape =
+            |op: Op, side| op.infer(Some(Shape::Image([1, side, side]))).map(|(shape, _)| shape);
         assert_eq!(shape(conv(4, 3, 2, Padding::Same, false), 28), Ok(Shape::Image([4, 14, 14])));
         assert_eq!(shape(conv(4, 3, 2, Padding::Valid, false), 28), Ok(Shape::Image([4, 13, 13])));
-        assert_eq!(shape(Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, 7), Ok(Shape::Image([1, 3, 3])));
+        assert_eq!(
+            shape(Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, 7),
+            Ok(Shape::Image([1, 3, 3]))
+        );
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) struct Picture {
 impl Picture {
     /// Reads a PNG file.
     pub(crate) fn open(path: &Path) -> Self {
-        let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let bytes =
+            std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let image = Image::from_buffer(
             &bytes,
             ImageType::Extension("png"),
@@ -58,7 +59,11 @@ impl Picture {
 
     /// How many colours there are, of 32 levels a channel, so that noise does not count.
     pub(crate) fn colors(&self) -> usize {
-        self.pixels.iter().map(|pixel| pixel.map(|channel| channel / 8)).collect::<BTreeSet<_>>().len()
+        self.pixels
+            .iter()
+            .map(|pixel| pixel.map(|channel| channel / 8))
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 
     /// Mean brightness, 0 to 255, of a square with this middle.
@@ -69,7 +74,12 @@ impl Picture {
         let sum: u64 = rows
             .clone()
             .flat_map(|y| columns.clone().map(move |x| (x, y)))
-            .map(|(x, y)| self.pixels[y * self.width + x].iter().map(|&channel| u64::from(channel)).sum::<u64>())
+            .map(|(x, y)| {
+                self.pixels[y * self.width + x]
+                    .iter()
+                    .map(|&channel| u64::from(channel))
+                    .sum::<u64>()
+            })
             .sum();
         sum as f64 / (3 * columns.len() * rows.len()).max(1) as f64
     }

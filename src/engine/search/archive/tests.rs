@@ -1,0 +1,224 @@
+//! Tests of the archive: fixed proposals, restoring, and what it counts.
+
+use super::*;
+use crate::engine::{candidate::tests::layered, template::BlocksPerLayer};
+
+/// An accuracy with main effects, a pair effect, and differences between any two candidates.
+fn truth(mask: &Mask) -> Evaluation {
+    let single: f64 = mask.iter().map(|node| ((node * 7919) % 13) as f64 / 13.0).sum();
+    let pair = if mask.contains(2) && mask.contains(6) { 0.5 } else { 0.0 };
+    Evaluation { accuracy: (single + pair) / 10.0, loss: -single }
+}
+
+fn new_search() -> SearchState {
+    SearchState::new(Arc::new(layered(&[3, 4, 3, 2], BlocksPerLayer::UpTo(2), &[(1, 8)])), 11, 40)
+}
+
+fn evaluate(search: &mut SearchState, ids: &[CandidateId]) {
+    for &id in ids {
+        let evaluation = truth(&search.candidates()[id.index()].mask);
+        search.record(id, evaluation).expect("a fresh candidate");
+    }
+}
+
+fn iterate(search: &mut SearchState, count: u32) {
+    for _ in 0..count {
+        let ids = search.propose(5);
+        evaluate(search, &ids);
+        search.finish_iteration();
+    }
+}
+
+fn recorded(search: &SearchState) -> Vec<Recorded> {
+    search
+        .candidates()
+        .iter()
+        .map(|candidate| Recorded {
+            mask: candidate.mask.clone(),
+            parents: candidate.parents.clone(),
+            iteration: candidate.iteration,
+            evaluation: candidate.evaluation,
+        })
+        .collect()
+}
+
+#[test]
+fn the_pool_begins_with_a_fair_start_and_is_what_the_first_iteration_evaluates() {
+    let mut search = new_search();
+    assert_eq!((search.pool_len(), search.candidates().len()), (40, 40));
+    let first = search.propose(10);
+    assert_eq!(first, (0..10).map(CandidateId).collect::<Vec<_>>());
+    assert!(search.candidates()[..10].iter().all(|candidate| candidate.iteration == Some(0)));
+    assert_eq!(search.candidates()[10].iteration, None);
+}
+
+#[test]
+fn a_small_space_is_searched_to_its_end() {
+    let graph = Arc::new(layered(&[2, 3], BlocksPerLayer::One, &[]));
+    let mut search = SearchState::new(graph, 1, 300);
+    assert_eq!(search.candidates().len(), 6);
+    let mut seen = HashSet::new();
+    for expected in [4, 2, 0, 0] {
+        let ids = search.propose(4);
+        assert_eq!(ids.len(), expected);
+        assert!(ids.iter().all(|&id| seen.insert(id)));
+        evaluate(&mut search, &ids);
+        search.finish_iteration();
+    }
+    let best = search.best().and_then(|id| search.candidate(id)).expect("evaluated");
+    assert!(
+        search
+            .candidates()
+            .iter()
+            .all(|other| truth(&other.mask).compare(&truth(&best.mask)).is_le())
+    );
+}
+
+#[test]
+fn proposing_again_gives_the_same_and_fewer_gives_the_first_of_them() {
+    let mut search = new_search();
+    iterate(&mut search, 2);
+    let ids = search.propose(6);
+    evaluate(&mut search, &ids[..3]);
+    assert_eq!(search.propose(6), ids);
+    assert_eq!(search.propose(2), ids[..2]);
+}
+
+#[test]
+fn a_restored_search_goes_on_as_if_it_had_never_stopped() {
+    let mut uninterrupted = new_search();
+    iterate(&mut uninterrupted, 3);
+    let journal_after_three = recorded(&uninterrupted);
+    let ids = uninterrupted.propose(5);
+    evaluate(&mut uninterrupted, &ids);
+    uninterrupted.finish_iteration();
+    iterate(&mut uninterrupted, 2);
+
+    // Stopped within iteration 3: `written` of its candidates are in the journal, `known` evaluated.
+    for (written, known) in [(0, 0), (2, 1), (5, 3), (5, 5)] {
+        let mut journal = journal_after_three.clone();
+        for (place, &id) in ids[..written].iter().enumerate() {
+            let candidate = &uninterrupted.candidates()[id.index()];
+            let entry = Recorded {
+                mask: candidate.mask.clone(),
+                parents: candidate.parents.clone(),
+                iteration: Some(3),
+                evaluation: candidate.evaluation.filter(|_| place < known),
+            };
+            match journal.get_mut(id.index()) {
+                Some(of_pool) => *of_pool = entry,
+                None => journal.push(entry),
+            }
+        }
+        let graph = uninterrupted.graph().clone();
+        let mut restored =
+            SearchState::restore(graph, 11, journal, 40, 3).expect("a sound journal");
+        let again = restored.propose(5);
+        assert_eq!(again, ids, "{written} written");
+        evaluate(&mut restored, &again);
+        restored.finish_iteration();
+        iterate(&mut restored, 2);
+        assert_eq!(restored.candidates(), uninterrupted.candidates());
+        assert_eq!(restored.fitness(), uninterrupted.fitness());
+        assert_eq!(restored.iterations(), uninterrupted.iterations());
+    }
+}
+
+#[test]
+fn nothing_is_proposed_twice_and_parents_are_older() {
+    let mut search = new_search();
+    let mut forms = HashSet::new();
+    for _ in 0..6 {
+        let ids = search.propose(5);
+        for &id in &ids {
+            let candidate = &search.candidates()[id.index()];
+            assert!(forms.insert(candidate::canonical(search.graph(), &candidate.mask)));
+            assert_eq!(search.find(&candidate.mask).map(|found| found.id), Some(id));
+            for parent in &candidate.parents {
+                let parent = &search.candidates()[parent.index()];
+                assert!(parent.id < id && parent.iteration < candidate.iteration);
+            }
+        }
+        evaluate(&mut search, &ids);
+        search.finish_iteration();
+    }
+    assert!(search.candidates()[40..].iter().any(|candidate| candidate.parents.len() > 1));
+}
+
+#[test]
+fn fitness_starts_at_one_half_and_counts_what_was_evaluated() {
+    let mut search = new_search();
+    let nothing = NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
+    assert!(search.fitness().iter().all(|&node| node == nothing));
+    assert_eq!(search.synergies(3), []);
+    iterate(&mut search, 4);
+    let fitness = search.fitness();
+    for (node, fitness) in fitness.iter().enumerate() {
+        let holds = |candidate: &&Candidate| {
+            candidate.evaluation.is_some() && candidate.mask.contains(node)
+        };
+        assert_eq!(fitness.count, search.candidates().iter().filter(holds).count());
+        assert!((fitness.frequency - fitness.count as f64 / 20.0).abs() < 1e-12);
+    }
+    let input = fitness[search.graph().input()];
+    assert_eq!(
+        (input.fitness, input.uncertainty, input.count),
+        (0.5, 1.0, 20),
+        "every candidate keeps it"
+    );
+    assert!(fitness.iter().any(|node| node.uncertainty < 0.9 && node.fitness != 0.5));
+    assert_eq!(search.synergies(3).len(), 3);
+}
+
+#[test]
+fn records_are_taken_once_and_count_to_their_iteration() {
+    let mut search = new_search();
+    let (a, b) =
+        (Evaluation { accuracy: 0.25, loss: 1.0 }, Evaluation { accuracy: 0.75, loss: 1.0 });
+    let ids = search.propose(2);
+    assert_eq!(search.record(ids[0], a), Ok(()));
+    assert_eq!(search.record(ids[0], a), Ok(()));
+    assert_eq!(search.record(ids[0], b), Err(SearchError::EvaluatedTwice(ids[0])));
+    assert_eq!(search.record(ids[1], b), Ok(()));
+    assert!(matches!(search.record(CandidateId(999), a), Err(SearchError::UnknownCandidate(..))));
+    let summary = search.finish_iteration();
+    let expected = IterationSummary {
+        iteration: 0,
+        evaluated: 2,
+        mean_accuracy: Some(0.5),
+        best: Some(ids[1]),
+    };
+    assert_eq!(summary, expected);
+    assert_eq!(search.iterations(), [expected]);
+    assert_eq!(search.best(), Some(ids[1]));
+}
+
+#[test]
+fn damaged_journals_are_refused() {
+    let mut search = new_search();
+    iterate(&mut search, 1);
+    let graph = search.graph();
+    let sound = recorded(&search);
+    let restore = |change: fn(&mut Vec<Recorded>), pool, finished| {
+        let mut entries = sound.clone();
+        change(&mut entries);
+        SearchState::restore(graph.clone(), 11, entries, pool, finished).err()
+    };
+    assert_eq!(restore(|_| {}, 40, 1), None);
+    assert!(matches!(restore(|_| {}, 400, 1), Some(SearchError::Inconsistent(_))));
+    let repeat: fn(&mut Vec<Recorded>) = |entries| entries[3].mask = entries[1].mask.clone();
+    assert_eq!(
+        restore(repeat, 40, 1),
+        Some(SearchError::Duplicate(CandidateId(1), CandidateId(3)))
+    );
+    let future: fn(&mut Vec<Recorded>) = |entries| entries[3].parents = vec![CandidateId(3)];
+    assert_eq!(
+        restore(future, 40, 1),
+        Some(SearchError::UnknownParent(CandidateId(3), CandidateId(3)))
+    );
+    let cut: fn(&mut Vec<Recorded>) =
+        |entries| entries[3].mask = Mask::empty(entries[3].mask.node_count());
+    assert!(matches!(restore(cut, 40, 1), Some(SearchError::Invalid(..))));
+    let ahead: fn(&mut Vec<Recorded>) = |entries| entries[3].iteration = Some(2);
+    assert!(matches!(restore(ahead, 40, 1), Some(SearchError::Inconsistent(_))));
+}
