@@ -14,9 +14,9 @@ use bevy::{
 };
 
 /// Height of a column for a fitness of 1, in studs.
-const FULL_HEIGHT: f32 = 2.0;
+const FULL_HEIGHT: f32 = 1.8;
 /// Width of a column, in studs.
-const WIDTH: f32 = 0.36;
+const WIDTH: f32 = 0.34;
 /// Opacity of a column of which nothing is known, and of one that is certain.
 const OPACITY: [f32; 2] = [0.22, 1.0];
 /// Opacity of the rail that shows how high a column could be.
@@ -68,7 +68,7 @@ fn draw_columns(
     for (Brick(id), transform) in &bricks {
         let Some(node) = graph.index_of(id) else { continue };
         let Some(known) = archive.fitness.get(node) else { continue };
-        let x = brick::width(&graph.nodes()[node]) / 2.0 - 0.34;
+        let x = brick::width(&graph.nodes()[node]) / 2.0 - 0.22;
         let foot = transform.translation + vec3(x, brick::HEIGHT, brick::STUD_ROW) * STUD;
         let mut bar = |bottom: f32, top: f32, opacity: f32| {
             let height = FULL_HEIGHT * (top - bottom);

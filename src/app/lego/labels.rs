@@ -13,7 +13,7 @@ use bevy_rich_text3d::{
 };
 
 /// Height of the first line's letters (an em), in world units.
-const EM: f32 = 1.08 * STUD;
+const EM: f32 = 1.04 * STUD;
 /// Size of the second line as a share of the first's.
 const SECOND_LINE: f32 = 0.84;
 /// Sizes in which letters are drawn, in pixels; a label takes the smallest that is large enough.

@@ -120,7 +120,7 @@ fn draw_links(
 /// Radius and colour of a tube; `glow` is 1 where the travelling light is.
 fn style(emphasis: Emphasis, glow: f32) -> (f32, LinearRgba) {
     let (thickness, light) = match emphasis {
-        Emphasis::Muted => (0.8, 0.1),
+        Emphasis::Muted => (0.8, 0.2),
         Emphasis::Normal => (1.0, 0.4),
         Emphasis::Near => (1.2, 0.75),
         // Thicker than the others, so that it lies on top where links share a lane.

@@ -207,33 +207,38 @@ const BROKEN: Kind =
 
 /// One line that names the curves: above the chart, where it hides none of them.
 fn legend(ui: &mut Ui, broken: bool) {
-    ui.horizontal_wrapped(|ui| {
+    ui.scope(|ui| {
+        // A line is as high as a control would be in it.
         ui.spacing_mut().interact_size.y = 14.0;
         ui.spacing_mut().item_spacing = vec2(8.0, 2.0);
-        let font = TextStyle::Small.resolve(ui.style());
-        for kind in
-            [&STEP, &SMOOTHED, &TRAINING, &VALIDATION].into_iter().chain(broken.then_some(&BROKEN))
-        {
-            let name =
-                ui.painter().layout_no_wrap(kind.name.to_owned(), font.clone(), style::secondary());
-            // Sign and name are one piece, so that no line ends between them.
-            let (rect, _) =
-                ui.allocate_exact_size(vec2(16.0 + name.size().x, 14.0), Sense::hover());
-            let (sign, painter) = (rect.left_center() + vec2(6.0, 0.0), ui.painter());
-            match kind.shape {
-                Some(shape) => widgets::paint_marker(painter, sign, 4.0, shape, kind.color()),
-                None => {
-                    let line = Rangef::new(sign.x - 6.0, sign.x + 6.0);
-                    painter.hline(line, sign.y, Stroke::new(kind.width, kind.color()));
-                }
-            }
-            painter.galley(
-                rect.right_center() - vec2(name.size().x, name.size().y / 2.0),
-                name,
-                style::secondary(),
-            );
-        }
+        ui.horizontal_wrapped(|ui| name_curves(ui, broken));
     });
+}
+
+/// Draws the signs and names of the legend.
+fn name_curves(ui: &mut Ui, broken: bool) {
+    let font = TextStyle::Small.resolve(ui.style());
+    for kind in
+        [&STEP, &SMOOTHED, &TRAINING, &VALIDATION].into_iter().chain(broken.then_some(&BROKEN))
+    {
+        let name =
+            ui.painter().layout_no_wrap(kind.name.to_owned(), font.clone(), style::secondary());
+        // Sign and name are one piece, so that no line ends between them.
+        let (rect, _) = ui.allocate_exact_size(vec2(16.0 + name.size().x, 14.0), Sense::hover());
+        let (sign, painter) = (rect.left_center() + vec2(6.0, 0.0), ui.painter());
+        match kind.shape {
+            Some(shape) => widgets::paint_marker(painter, sign, 4.0, shape, kind.color()),
+            None => {
+                let line = Rangef::new(sign.x - 6.0, sign.x + 6.0);
+                painter.hline(line, sign.y, Stroke::new(kind.width, kind.color()));
+            }
+        }
+        painter.galley(
+            rect.right_center() - vec2(name.size().x, name.size().y / 2.0),
+            name,
+            style::secondary(),
+        );
+    }
 }
 
 /// The distances of grid lines: about five to the visible range, a round number and not below `least`,

@@ -5,7 +5,7 @@ use super::layers::Parameter;
 use crate::engine::{seed, template::Graph};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use std::f64::consts::TAU;
+use std::{collections::BTreeMap, f64::consts::TAU};
 
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +25,11 @@ pub(super) enum Init {
 /// convolution's kernel, whatever its size, from one 3×3 kernel (see [`fit_kernel`]). On images, whose
 /// neighbouring pixels are alike, alternatives then answer alike from the start, and what follows does not
 /// have to learn a language for each of them; drawn apart, they need many times the steps before a random
-/// path makes sense. The rest of a template does not change what a node starts with.
+/// path makes sense. Other layers do not change what a node starts with.
 pub(super) fn values(parameters: &[Parameter], graph: &Graph, seed: u64) -> Vec<Vec<f32>> {
+    // How many weights of a width a node has had: the operations of one node are no alternatives and
+    // draw apart.
+    let mut drawn = BTreeMap::<_, u64>::new();
     parameters
         .iter()
         .map(|parameter| {
@@ -44,7 +47,10 @@ pub(super) fn values(parameters: &[Parameter], graph: &Graph, seed: u64) -> Vec<
                         [features, units] => (features * units, None, features),
                         _ => (count, None, count),
                     };
-                    let mut rng = seed::rng(seed, &format!("init/{layer}/{fan_in}/{outer}"), 0);
+                    let place = drawn.entry((parameter.node, fan_in, outer)).or_default();
+                    let mut rng =
+                        seed::rng(seed, &format!("init/{layer}/{fan_in}/{outer}"), *place);
+                    *place += 1;
                     let deviation = (gain / fan_in.max(1) as f64).sqrt();
                     let mut draw = || (deviation * standard_normal(&mut rng)) as f32;
                     match kernel {
@@ -92,5 +98,20 @@ mod tests {
         // Three standard errors: 3 / sqrt(20000) and 3 * sqrt(2 / 20000).
         assert!(mean.abs() < 0.0213, "{mean}");
         assert!((variance - 1.0).abs() < 0.03, "{variance}");
+    }
+
+    #[test]
+    fn kernels_of_every_size_answer_alike_to_a_smooth_image() {
+        let kernel = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+        assert_eq!(fit_kernel(kernel, 1), [511.0]);
+        assert_eq!(fit_kernel(kernel, 3), kernel);
+        assert_eq!(fit_kernel(kernel, 2), [27.0, 36.0, 192.0, 256.0]);
+        let larger = fit_kernel(kernel, 5);
+        for (place, &value) in larger.iter().enumerate() {
+            let (row, column) = (place / 5, place % 5);
+            let inside = (1..4).contains(&row) && (1..4).contains(&column);
+            let expected = if inside { kernel[(row - 1) * 3 + column - 1] } else { 0.0 };
+            assert_eq!(value, expected, "at {row}, {column}");
+        }
     }
 }

@@ -34,6 +34,10 @@ fn set(supernet: &mut Supernet, name: &str, values: Vec<f32>) {
     supernet.values[place] = vector(values, &Device::flex());
 }
 
+fn value(supernet: &Supernet, name: &str) -> Vec<f32> {
+    numbers(&supernet.values[place(supernet, name)])
+}
+
 fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.try_to_vec_as().expect("floats")
 }
@@ -405,18 +409,39 @@ fn data_that_does_not_fit_is_refused_with_the_fix() {
 }
 
 #[test]
-fn weights_start_the_same_for_equal_seeds_whatever_else_the_template_holds() {
-    let value = |supernet: &Supernet, name: &str| numbers(&supernet.values[place(supernet, name)]);
+fn weights_start_the_same_for_equal_seeds_whatever_the_other_layers_hold() {
     let (one, other) = (supernet(&small_vgg()), Supernet::new(small_vgg(), 2, &Device::flex()));
     assert_ne!(value(&one, "b3.0.weight"), value(&other, "b3.0.weight"));
-    let alone = supernet(&chain(&[
-        ("in", &[Op::Input { shape: [4, 8, 8] }]),
-        ("b3", &[block(6, 3)]),
-        ("out", &[Op::GlobalAveragePool, Op::Output]),
-    ]));
+    let alone = supernet(&graph(
+        &[
+            ("in", 0, &[Op::Input { shape: [4, 8, 8] }]),
+            ("b3", 3, &[block(6, 3)]),
+            ("out", 7, &[Op::GlobalAveragePool, Op::Output]),
+        ],
+        &[("in", "b3"), ("b3", "out")],
+    ));
     assert_eq!(value(&one, "b3.0.weight"), value(&alone, "b3.0.weight"));
     assert_eq!(value(&one, "b3.0.gamma"), [1.0; 6]);
     assert_eq!(value(&one, "head.2.bias"), [0.0; 2]);
+}
+
+#[test]
+fn alternatives_start_aligned_but_the_operations_of_a_node_apart() {
+    let two = [block(4, 3), block(4, 3)];
+    let graph = graph(
+        &[
+            ("in", 0, &[Op::Input { shape: [4, 8, 8] }]),
+            ("a1", 1, &[block(4, 1)]),
+            ("a3", 1, &two),
+            ("out", 2, &[Op::GlobalAveragePool, Op::Output]),
+        ],
+        &[("in", "a1"), ("in", "a3"), ("a1", "out"), ("a3", "out")],
+    );
+    let supernet = supernet(&graph);
+    let sums: Vec<f32> =
+        value(&supernet, "a3.0.weight").chunks_exact(9).map(|kernel| kernel.iter().sum()).collect();
+    assert_close(&value(&supernet, "a1.0.weight"), &sums, 1e-6);
+    assert_ne!(value(&supernet, "a3.0.weight"), value(&supernet, "a3.1.weight"));
 }
 
 #[test]

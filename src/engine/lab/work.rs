@@ -1,284 +1,30 @@
-//! The lab: one template with its data, supernet, search and run folder, and the two jobs that work on
-//! them. It runs on the thread that calls it; the window has a [`Worker`](super::worker::Worker) for that.
+//! The two jobs: training the supernet and searching with it.
 
-mod control;
-mod replay;
-#[cfg(test)]
-mod tests;
-
-pub use control::Control;
-
-use super::{
+use super::{Bench, Control, Lab, LabError, LabSettings, pace::Pace};
+use crate::engine::{
     candidate::CandidateId,
-    data::{DataError, DataSource, Dataset},
-    device::{self, DeviceChoice, DeviceError},
-    embedding::Embedding,
-    report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress, Report},
-    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunError},
-    search::{Candidate, Evaluation, NodeFitness, SearchError, SearchState},
-    supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet, WeightsError},
+    data::Dataset,
+    device,
+    report::{IterationReport, Job, Report},
+    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig},
+    search::{Candidate, Evaluation},
+    supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
 };
-use serde::Serialize;
 use std::{
-    ops::ControlFlow,
-    path::{Path, PathBuf},
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
-use thiserror::Error;
 
-/// Why a job could not be done.
-#[derive(Debug, Error)]
-pub enum LabError {
-    /// The data could not be used.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The device does not answer.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// Training failed.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A candidate could not be evaluated.
-    #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
-    /// The run folder could not be used.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The archive does not take something.
-    #[error(transparent)]
-    Search(#[from] SearchError),
-    /// Stored weights could not be read or written.
-    #[error("{0}")]
-    Weights(#[from] WeightsError),
-    /// The run was made with other images.
-    #[error(
-        "{data} has changed since the run began (fingerprint {found}, was {wanted}); restore it, or start a new run"
-    )]
-    OtherData {
-        /// The data.
-        data: DataSource,
-        /// The fingerprint in `run.ron`.
-        wanted: String,
-        /// The fingerprint of what was loaded.
-        found: String,
-    },
-    /// The search has begun, so training would make its results incomparable.
-    #[error(
-        "the search of this run has begun; more training would change the weights that its candidates were \
-         compared with; open the template again to start a new run"
-    )]
-    SearchBegan,
-    /// Searching before training.
-    #[error("the supernet is not trained yet; train it for an epoch or more first")]
-    NotTrained,
-    /// The journal names what is not there.
-    #[error("the journal of {} does not fit its template: {what}; start a new run", folder.display())]
-    JournalMismatch {
-        /// The run folder.
-        folder: PathBuf,
-        /// What does not fit.
-        what: String,
-    },
-}
-
-/// What a lab is set up with.
-#[derive(Clone, Debug)]
-pub struct LabSettings {
-    /// What to train on.
-    pub data: DataSource,
-    /// Where to train.
-    pub device: DeviceChoice,
-    /// Seed of every random draw.
-    pub seed: u64,
-    /// How the supernet is trained; epochs and seed in it are set by the lab.
-    pub training: TrainSettings,
-    /// How candidates are evaluated.
-    pub evaluation: EvaluationSettings,
-    /// How many candidates the cloud starts with.
-    pub pool: usize,
-}
-
-impl Default for LabSettings {
-    fn default() -> Self {
-        Self {
-            data: DataSource::default(),
-            device: DeviceChoice::Auto,
-            seed: 1,
-            training: TrainSettings::default(),
-            evaluation: EvaluationSettings::default(),
-            pool: 300,
-        }
-    }
-}
-
-/// Seconds of work in each phase, over all sessions of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct PhaseSeconds {
-    /// Loading data and setting up.
-    pub setup: f64,
-    /// Training.
-    pub training: f64,
-    /// Searching.
-    pub search: f64,
-}
-
-/// What a run set out to do, so that a resumed one can finish it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
-    /// Epochs in all.
-    pub epochs: Option<usize>,
-    /// Iterations in all.
-    pub iterations: Option<u32>,
-    /// Candidates an iteration.
-    pub candidates: Option<usize>,
-}
-
-/// One template with everything that was found out about it.
-pub struct Lab {
-    graph: Arc<Graph>,
-    settings: LabSettings,
-    runs: PathBuf,
-    name: Option<String>,
-    run: Option<Run>,
-    bench: Option<Bench>,
-    checkpoint: Option<String>,
-    search: SearchState,
-    embedding: Embedding,
-    epochs: Vec<EpochReport>,
-    iterations: Vec<IterationReport>,
-    seconds: PhaseSeconds,
-    targets: Targets,
-}
-
-/// What training and evaluation need; set up by the first job.
-struct Bench {
-    data: Dataset,
-    fingerprint: String,
-    supernet: Supernet,
-    trainer: Trainer,
-    evaluator: Evaluator,
+/// How an iteration ended.
+enum Step {
+    Done,
+    Exhausted,
+    Stopped,
 }
 
 impl Lab {
-    /// A lab for `graph`. Candidates are drawn and placed; nothing is written before the first job, which
-    /// makes the run folder `runs/<name>`.
-    pub fn new(
-        graph: Arc<Graph>,
-        settings: LabSettings,
-        runs: PathBuf,
-        name: Option<String>,
-    ) -> Self {
-        let search = SearchState::new(Arc::clone(&graph), settings.seed, settings.pool);
-        let embedding = embed(&search);
-        Self {
-            graph,
-            settings,
-            runs,
-            name,
-            run: None,
-            bench: None,
-            checkpoint: None,
-            search,
-            embedding,
-            epochs: Vec::new(),
-            iterations: Vec::new(),
-            seconds: PhaseSeconds::default(),
-            targets: Targets::default(),
-        }
-    }
-
-    /// The template.
-    pub fn graph(&self) -> &Arc<Graph> {
-        &self.graph
-    }
-
-    /// What the lab was set up with.
-    pub fn settings(&self) -> &LabSettings {
-        &self.settings
-    }
-
-    /// Finished epochs.
-    pub fn epochs(&self) -> usize {
-        self.epochs.len()
-    }
-
-    /// Finished iterations.
-    pub fn iterations(&self) -> u32 {
-        self.search.finished_iterations()
-    }
-
-    /// The finished epochs.
-    pub fn epoch_reports(&self) -> &[EpochReport] {
-        &self.epochs
-    }
-
-    /// The finished iterations.
-    pub fn iteration_reports(&self) -> &[IterationReport] {
-        &self.iterations
-    }
-
-    /// How many candidates were evaluated.
-    pub fn evaluated(&self) -> usize {
-        self.search.candidates().iter().filter(|candidate| candidate.evaluation.is_some()).count()
-    }
-
-    /// The best candidate so far.
-    pub fn best(&self) -> Option<&Candidate> {
-        self.search.best().and_then(|id| self.search.candidate(id))
-    }
-
-    /// Fitness and frequency of every node, by node index.
-    pub fn fitness(&self) -> Vec<NodeFitness> {
-        self.search.fitness()
-    }
-
-    /// Seconds of work in each phase.
-    pub fn seconds(&self) -> PhaseSeconds {
-        self.seconds
-    }
-
-    /// What the run set out to do.
-    pub fn targets(&self) -> Targets {
-        self.targets
-    }
-
-    /// Fingerprint of the data, once a job has loaded it or the run says it.
-    pub fn data_fingerprint(&self) -> Option<String> {
-        let run = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
-        run.or_else(|| self.bench.as_ref().map(|bench| bench.fingerprint.clone()))
-    }
-
-    /// All candidates with their places.
-    pub fn placed(&self) -> Vec<PlacedCandidate> {
-        self.place(self.search.candidates())
-    }
-
-    /// The reports that tell somebody new everything that the lab holds.
-    pub fn story(&self) -> Vec<Report> {
-        let run = self
-            .run
-            .as_ref()
-            .map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
-        run.into_iter()
-            .chain(self.epochs.iter().copied().map(Report::Epoch))
-            .chain([Report::Placed(self.placed())])
-            .chain(self.iterations.iter().cloned().map(Report::Iteration))
-            .collect()
-    }
-
-    fn place(&self, candidates: &[Candidate]) -> Vec<PlacedCandidate> {
-        candidates
-            .iter()
-            .map(|candidate| PlacedCandidate {
-                position: self.embedding.place(&candidate.mask),
-                candidate: candidate.clone(),
-            })
-            .collect()
-    }
-
     /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
     /// in the middle of an epoch too.
     ///
@@ -557,37 +303,12 @@ impl Lab {
         Ok(())
     }
 
-    /// Locks the run for writing, where there is one; jobs do it themselves.
-    ///
-    /// # Errors
-    /// When another process writes it.
-    pub fn make_writable(&mut self) -> Result<(), LabError> {
-        match &mut self.run {
-            Some(run) => Ok(run.make_writable()?),
-            None => Ok(()),
-        }
-    }
-
     fn record(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), LabError> {
         match &mut self.run {
             Some(run) => Ok(run.record(events)?),
             None => Ok(()),
         }
     }
-}
-
-/// How an iteration ended.
-enum Step {
-    Done,
-    Exhausted,
-    Stopped,
-}
-
-/// Landmarks are the candidates that are there from the start, so that no later one moves a point.
-fn embed(search: &SearchState) -> Embedding {
-    let masks: Vec<_> =
-        search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
-    Embedding::fit(&masks, None)
 }
 
 /// The journal's line on a candidate that was made in `iteration`.
@@ -597,64 +318,5 @@ fn arrival(graph: &Graph, candidate: &Candidate, iteration: u32) -> Event {
         iteration,
         parents: candidate.parents.clone(),
         kept: candidate.mask.iter().map(|node| graph.id(node).clone()).collect(),
-    }
-}
-
-/// Measures the pace of a job, pauses left out.
-struct Pace {
-    job: Job,
-    total: u64,
-    done: u64,
-    skipped: u64,
-    started: Instant,
-    waited: f64,
-}
-
-impl Pace {
-    fn new(job: Job, total: u64, skipped: u64) -> Self {
-        Self { job, total, done: skipped, skipped, started: Instant::now(), waited: 0.0 }
-    }
-
-    /// Seconds of work so far.
-    fn worked(&self) -> f64 {
-        self.started.elapsed().as_secs_f64() - self.waited
-    }
-
-    fn at(&mut self, done: u64) -> Progress {
-        self.done = done;
-        let elapsed_secs = self.worked();
-        let paced = done.saturating_sub(self.skipped);
-        let eta_secs = (paced > 0)
-            .then(|| elapsed_secs / paced as f64 * self.total.saturating_sub(done) as f64);
-        Progress { job: self.job, done, total: self.total, elapsed_secs, eta_secs }
-    }
-
-    /// One unit was done in an earlier session.
-    fn skip(&mut self) {
-        self.done += 1;
-        self.skipped += 1;
-    }
-
-    fn next(&mut self) -> Progress {
-        self.at(self.done + 1)
-    }
-
-    /// Waits while the job is paused; breaks when it is stopped.
-    fn wait(&mut self, control: &Control, report: &mut dyn FnMut(Report)) -> ControlFlow<()> {
-        let clock = Instant::now();
-        let flow = control.wait(&mut |paused| report(Report::Paused(paused)));
-        self.waited += clock.elapsed().as_secs_f64();
-        flow
-    }
-}
-
-impl Lab {
-    /// Opens the run in `folder` with everything its journal holds. Nothing is changed; the first job, or
-    /// [`make_writable`](Self::make_writable), locks it.
-    ///
-    /// # Errors
-    /// When there is no run, or it is damaged.
-    pub fn open(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
-        replay::open(folder, device)
     }
 }

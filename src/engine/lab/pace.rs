@@ -1,0 +1,57 @@
+//! How fast a job is and how long it will still take, pauses left out.
+
+use super::Control;
+use crate::engine::report::{Job, Progress, Report};
+use std::{ops::ControlFlow, time::Instant};
+
+/// Measures the pace of a job, pauses left out.
+pub(super) struct Pace {
+    job: Job,
+    total: u64,
+    done: u64,
+    skipped: u64,
+    started: Instant,
+    waited: f64,
+}
+
+impl Pace {
+    pub(super) fn new(job: Job, total: u64, skipped: u64) -> Self {
+        Self { job, total, done: skipped, skipped, started: Instant::now(), waited: 0.0 }
+    }
+
+    /// Seconds of work so far.
+    pub(super) fn worked(&self) -> f64 {
+        self.started.elapsed().as_secs_f64() - self.waited
+    }
+
+    pub(super) fn at(&mut self, done: u64) -> Progress {
+        self.done = done;
+        let elapsed_secs = self.worked();
+        let paced = done.saturating_sub(self.skipped);
+        let eta_secs = (paced > 0)
+            .then(|| elapsed_secs / paced as f64 * self.total.saturating_sub(done) as f64);
+        Progress { job: self.job, done, total: self.total, elapsed_secs, eta_secs }
+    }
+
+    /// One unit was done in an earlier session.
+    pub(super) fn skip(&mut self) {
+        self.done += 1;
+        self.skipped += 1;
+    }
+
+    pub(super) fn next(&mut self) -> Progress {
+        self.at(self.done + 1)
+    }
+
+    /// Waits while the job is paused; breaks when it is stopped.
+    pub(super) fn wait(
+        &mut self,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> ControlFlow<()> {
+        let clock = Instant::now();
+        let flow = control.wait(&mut |paused| report(Report::Paused(paused)));
+        self.waited += clock.elapsed().as_secs_f64();
+        flow
+    }
+}
