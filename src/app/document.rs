@@ -224,6 +224,16 @@ impl Document {
         self.replace(template);
     }
 
+    /// Whether there is an edit to take back.
+    pub fn can_undo(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
+    /// Whether there is an edit to do again.
+    pub fn can_redo(&self) -> bool {
+        !self.redo.is_empty()
+    }
+
     /// Takes the last edit back; `false` if there is none.
     pub fn undo(&mut self) -> bool {
         let Some(template) = self.undo.pop() else { return false };

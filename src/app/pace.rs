@@ -12,7 +12,9 @@ use bevy::{
     window::RequestRedraw,
     winit::{UpdateMode, WinitSettings},
 };
-use bevy_egui::{EguiFullOutput, EguiPostUpdateSet, egui};
+use bevy_egui::{
+    EguiContext, EguiFullOutput, EguiInput, EguiPostUpdateSet, EguiPreUpdateSet, egui,
+};
 use std::time::{Duration, Instant};
 
 /// Frames drawn after the last pipeline is there, so that its objects are seen.
@@ -58,12 +60,42 @@ pub(super) fn plugin(app: &mut App) {
     app.insert_resource(IDLE)
         .init_resource::<Pipelines>()
         .add_systems(
+            PreUpdate,
+            leave_out_known_modifiers
+                .after(EguiPreUpdateSet::ProcessInput)
+                .before(EguiPreUpdateSet::BeginPass),
+        )
+        .add_systems(
             PostUpdate,
-            keep_pace.after(EguiPostUpdateSet::EndPass).before(EguiPostUpdateSet::ProcessOutput),
+            (keep_pace, take_back_later_looks)
+                .chain()
+                .after(EguiPostUpdateSet::EndPass)
+                .before(EguiPostUpdateSet::ProcessOutput),
         )
         .add_systems(Last, (draw_until_compiled, spare_the_processor).chain());
     if let Some(render) = app.get_sub_app_mut(RenderApp) {
         render.add_systems(ExtractSchedule, count_pipelines);
+    }
+}
+
+/// `bevy_egui` tells the modifiers in every frame, and egui draws two more frames after any event: an idle
+/// window would draw without end.
+fn leave_out_known_modifiers(mut contexts: Query<(&mut EguiContext, &mut EguiInput)>) {
+    for (mut context, mut input) in &mut contexts {
+        let known = context.get_mut().input(|input| input.modifiers);
+        input.events.retain(|event| *event != egui::Event::ModifiersChanged(known));
+    }
+}
+
+/// `bevy_egui` draws at once whenever egui wants to look again, be it in seconds. The [`Pace`] serves later
+/// looks, so egui forgets them here; it does before it runs logic, of which there is none.
+fn take_back_later_looks(mut contexts: Query<(&mut EguiContext, &EguiFullOutput)>) {
+    for (mut context, output) in &mut contexts {
+        if next_look(output).is_some() {
+            let context = context.get_mut();
+            let input = context.input(|input| input.raw.clone());
+            let _ = context.run_logic(&input, |_| {});
+        }
     }
 }
 
@@ -134,7 +166,7 @@ impl Alarms {
 }
 
 /// After what time egui wants to be run again without any input: a tooltip is due, a toast is over, a
-/// cursor blinks. `bevy_egui` itself only serves requests for the next frame.
+/// cursor blinks. Requests for the next frame are left to `bevy_egui`.
 fn next_look(output: &EguiFullOutput) -> Option<Duration> {
     let viewport = output.0.as_ref()?.viewport_output.get(&egui::ViewportId::ROOT)?;
     let delay = viewport.repaint_delay;
@@ -174,6 +206,46 @@ fn spare_the_processor(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_new_modifiers_reach_egui() {
+        let mut app = App::new();
+        app.add_systems(Update, leave_out_known_modifiers);
+        let id = app.world_mut().spawn(EguiContext::default()).id();
+        for (modifiers, events) in [(egui::Modifiers::NONE, 0), (egui::Modifiers::SHIFT, 1)] {
+            let mut input = app.world_mut().get_mut::<EguiInput>(id).expect("a context has input");
+            input.events = vec![egui::Event::ModifiersChanged(modifiers)];
+            app.update();
+            let input = app.world().get::<EguiInput>(id).expect("a context has input");
+            assert_eq!(input.events.len(), events);
+        }
+    }
+
+    #[test]
+    fn a_later_look_draws_no_frame_now() {
+        let mut app = App::new();
+        app.add_systems(Update, take_back_later_looks);
+        let context = egui::Context::default();
+        let look = |context: &egui::Context| {
+            let mut output = context.run_ui(egui::RawInput::default(), |ui| {
+                ui.ctx().request_repaint_after(Duration::from_secs(5));
+            });
+            // egui panics when textures are dropped that nobody has taken.
+            output.textures_delta.clear();
+            output
+        };
+        // The first passes settle and want further ones at once.
+        let mut output = None;
+        for _ in 0..5 {
+            output = Some(look(&context));
+        }
+        assert!(context.has_requested_repaint());
+        let mut shown = EguiContext::default();
+        *shown.get_mut() = context.clone();
+        app.world_mut().spawn((shown, EguiFullOutput(output)));
+        app.update();
+        assert!(!context.has_requested_repaint());
+    }
 
     #[test]
     fn a_frame_before_the_next_look_keeps_the_pace() {

@@ -43,6 +43,7 @@ enum Command {
 /// Parses the command line, does what it says and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    output::start_log();
     let done = match cli.command {
         #[cfg(feature = "gui")]
         Some(Command::App(args)) => app::execute(args),

@@ -2,7 +2,24 @@
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use tracing_subscriber::EnvFilter;
+
+/// What the log tells where nobody asks for more: warnings, but not those of the graphics libraries, which are
+/// about drivers and window managers and nothing that a user could mend.
+const LOG: &str =
+    "warn,bevy_render=error,bevy_winit=error,winit=error,wgpu_hal=error,wgpu_core=error";
+
+/// Sends what the libraries have to say to stderr: warnings and errors, or what `NAS_NAVIGATOR_LOG` asks for
+/// in the syntax of `RUST_LOG`.
+pub(super) fn start_log() {
+    let filter =
+        EnvFilter::try_from_env("NAS_NAVIGATOR_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
+    let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Fails only where a log runs already.
+    let _ = log.with_target(false).with_ansi(colors).compact().try_init();
+}
 
 /// Writes one JSON document and a newline to stdout.
 pub(super) fn json(value: &impl Serialize) -> Result<()> {

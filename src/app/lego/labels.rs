@@ -112,8 +112,8 @@ fn argument_of(op: &Op, graph: &Graph) -> (String, String) {
         Op::ConvBlock { conv: true, filters, kernel, stride, .. } => {
             let step = if stride > 1 { format!(" /{stride}") } else { String::new() };
             return (
-                format!("{} {}{step}", op.name(), window(kernel)),
-                format!("{filters} filters"),
+                format!("{} {}", op.name(), window(kernel)),
+                format!("{filters} filters{step}"),
             );
         }
         Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => window(kernel),
@@ -180,17 +180,20 @@ mod tests {
 
     #[test]
     fn labels_name_the_operation_and_its_key_argument() {
-        let vgg11 = presets().into_iter().find(|preset| preset.name == "vgg11").expect("exists");
-        let graph = vgg11.graph().expect("presets are right");
-        let lines = |id: &str| lines(&graph, graph.index_of(&NodeId::new(id)).expect("exists"));
-        assert_eq!(lines("input"), ["input", "1×28×28"]);
-        assert_eq!(lines("c3-3x3"), ["conv 3×3", "64 filters"]);
-        assert_eq!(lines("max1"), ["max pool", "2×2"]);
-        assert_eq!(lines("avg1"), ["average", "pool 2×2"]);
-        assert_eq!(lines("add1"), ["add", ""]);
-        assert_eq!(lines("gap"), ["global", "average"]);
-        assert_eq!(lines("dense-wide"), ["dense 64", "dense 10"]);
-        assert_eq!(lines("output"), ["output", "10 classes"]);
+        let lines = |preset: &str, id: &str| {
+            let preset = presets().into_iter().find(|known| known.name == preset).expect("exists");
+            let graph = preset.graph().expect("presets are right");
+            lines(&graph, graph.index_of(&NodeId::new(id)).expect("exists"))
+        };
+        assert_eq!(lines("vgg11", "input"), ["input", "1×28×28"]);
+        assert_eq!(lines("vgg11", "c3-3x3"), ["conv 3×3", "64 filters"]);
+        assert_eq!(lines("vgg11", "c8-1x1"), ["conv 1×1", "96 filters"]);
+        assert_eq!(lines("vgg11", "max1"), ["max pool", "2×2"]);
+        assert_eq!(lines("vgg11", "avg1"), ["average", "pool 2×2"]);
+        assert_eq!(lines("vgg11", "add1"), ["add", ""]);
+        assert_eq!(lines("vgg11", "gap"), ["global", "average"]);
+        assert_eq!(lines("3-conv-3-layer", "dense-wide"), ["dense 64", "dense 10"]);
+        assert_eq!(lines("vgg11", "output"), ["output", "10 classes"]);
     }
 
     #[test]

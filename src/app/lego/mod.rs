@@ -32,7 +32,7 @@ use spotlight::{BrickMaterials, Emphasis};
 use std::collections::HashMap;
 
 /// Thickness of the outline round the selected brick, in studs.
-const OUTLINE: f32 = 0.13;
+const OUTLINE: f32 = 0.16;
 
 /// The brick of a node.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     app::{
         document::{self, Archive, TrainingHistory},
-        stage::{STUD, Stage, studs_from_world},
+        stage::{Plate, STUD, Stage, studs_from_world},
     },
     engine::{
         candidate::CandidateId,
@@ -93,10 +93,19 @@ fn selected(app: &App) -> Option<String> {
 
 /// Sends a pointer event to an entity, as the picking backend would.
 fn point<E: std::fmt::Debug + Clone + Reflect>(app: &mut App, entity: Entity, event: E) {
+    point_at(app, entity, Vec2::ZERO, event);
+}
+
+/// The same with the pointer at some place of the window.
+fn point_at<E: std::fmt::Debug + Clone + Reflect>(
+    app: &mut App,
+    entity: Entity,
+    position: Vec2,
+    event: E,
+) {
     let window = app.world_mut().spawn(Window::default()).id();
     let target = bevy::window::WindowRef::Entity(window).normalize(None).expect("is an entity");
-    let location =
-        Location { target: NormalizedRenderTarget::Window(target), position: Vec2::ZERO };
+    let location = Location { target: NormalizedRenderTarget::Window(target), position };
     app.world_mut().trigger(Pointer::new(PointerId::Mouse, location, event, entity));
 }
 
@@ -255,6 +264,23 @@ fn hovering_and_clicking_a_brick_sets_the_focus() {
     assert_eq!(selected(&app).as_deref(), Some("c1-3x3"));
     point(&mut app, entity, Out { hit: hit() });
     assert_eq!(hovered(&app), None);
+}
+
+#[test]
+fn a_click_on_the_plate_clears_the_selection_but_the_end_of_a_camera_drag_does_not() {
+    let mut app = test_app("3-conv-3-layer");
+    let plate = app.world_mut().spawn(Plate).id();
+    let hit = || HitData::new(Entity::PLACEHOLDER, 1.0, None, None);
+    let button = PointerButton::Primary;
+    let press_and_release = |app: &mut App, from: Vec2, to: Vec2| {
+        point_at(app, plate, from, Press { button, hit: hit(), count: 1 });
+        point_at(app, plate, to, Click { button, hit: hit(), duration: Duration::ZERO, count: 1 });
+    };
+    app.world_mut().resource_mut::<Focus>().selected_brick = Some("gap".into());
+    press_and_release(&mut app, Vec2::ZERO, vec2(40.0, 0.0));
+    assert_eq!(selected(&app).as_deref(), Some("gap"));
+    press_and_release(&mut app, Vec2::ZERO, vec2(1.0, 2.0));
+    assert_eq!(selected(&app), None);
 }
 
 #[test]

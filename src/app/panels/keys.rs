@@ -100,6 +100,7 @@ fn latin(physical: KeyCode) -> Option<&'static str> {
 pub(super) fn press_keys(
     mut presses: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,
+    mut modifiers: Local<Modifiers>,
     wants: Res<EguiWantsInput>,
     (document, archive, history, status, focus): (
         Res<Document>,
@@ -114,18 +115,10 @@ pub(super) fn press_keys(
     mut notices: MessageWriter<Notice>,
 ) {
     let typing = wants.wants_any_keyboard_input();
-    let held = |keys: [KeyCode; 4]| held.any_pressed(keys);
-    let ctrl = held([
-        KeyCode::ControlLeft,
-        KeyCode::ControlRight,
-        KeyCode::SuperLeft,
-        KeyCode::SuperRight,
-    ]);
-    let shift =
-        held([KeyCode::ShiftLeft, KeyCode::ShiftRight, KeyCode::ShiftLeft, KeyCode::ShiftRight]);
-    let alt = held([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::AltLeft, KeyCode::AltRight]);
     // Read in any case: what was typed into a field must not act when the field is left.
     for press in presses.read() {
+        modifiers.follow(press);
+        let Modifiers { ctrl, shift, alt } = *modifiers;
         if alt || press.repeat || !press.state.is_pressed() {
             continue;
         }
@@ -179,6 +172,43 @@ pub(super) fn press_keys(
             Action::Help => state.help ^= true,
             Action::Close => state.help = false,
             Action::Train | Action::Search | Action::PauseOrResume | Action::Stop => {}
+        }
+    }
+    // Says the same, but also knows of keys that were let go while another window had the keyboard.
+    *modifiers = Modifiers::of(&held);
+}
+
+/// The modifiers that are held. They are followed from press to press, since a slow frame brings `Ctrl`, `S`
+/// and the release of both at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modifiers {
+    ctrl: bool,
+    shift: bool,
+    alt: bool,
+}
+
+impl Modifiers {
+    const CTRL: [KeyCode; 4] =
+        [KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight];
+    const SHIFT: [KeyCode; 2] = [KeyCode::ShiftLeft, KeyCode::ShiftRight];
+    const ALT: [KeyCode; 2] = [KeyCode::AltLeft, KeyCode::AltRight];
+
+    fn of(held: &ButtonInput<KeyCode>) -> Self {
+        Self {
+            ctrl: held.any_pressed(Self::CTRL),
+            shift: held.any_pressed(Self::SHIFT),
+            alt: held.any_pressed(Self::ALT),
+        }
+    }
+
+    fn follow(&mut self, press: &KeyboardInput) {
+        let pressed = press.state.is_pressed();
+        if Self::CTRL.contains(&press.key_code) {
+            self.ctrl = pressed;
+        } else if Self::SHIFT.contains(&press.key_code) {
+            self.shift = pressed;
+        } else if Self::ALT.contains(&press.key_code) {
+            self.alt = pressed;
         }
     }
 }

@@ -181,12 +181,12 @@ fn files(
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        if widgets::button(ui, "Undo", "Take the last edit back", "Ctrl+Z", Ok(()), false).clicked()
-        {
+        let can = view.document.can_undo().then_some(()).ok_or("no edit to take back");
+        if widgets::button(ui, "Undo", "Take the last edit back", "Ctrl+Z", can, false).clicked() {
             wishes.documents.push(DocumentRequest::Undo);
         }
-        if widgets::button(ui, "Redo", "Do the edit again", "Ctrl+Shift+Z", Ok(()), false).clicked()
-        {
+        let can = view.document.can_redo().then_some(()).ok_or("no edit was taken back");
+        if widgets::button(ui, "Redo", "Do the edit again", "Ctrl+Shift+Z", can, false).clicked() {
             wishes.documents.push(DocumentRequest::Redo);
         }
     });

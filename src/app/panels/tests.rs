@@ -129,16 +129,20 @@ impl Bench {
     }
 
     fn press(&mut self, logical_key: Key, key_code: KeyCode) {
-        let input = KeyboardInput {
+        self.key(logical_key, key_code, ButtonState::Pressed);
+        self.frame(&[]);
+    }
+
+    /// Something a key does in the coming frame.
+    fn key(&mut self, logical_key: Key, key_code: KeyCode, state: ButtonState) {
+        self.app.world_mut().write_message(KeyboardInput {
             key_code,
             logical_key,
-            state: ButtonState::Pressed,
+            state,
             text: None,
             repeat: false,
             window: Entity::PLACEHOLDER,
-        };
-        self.app.world_mut().write_message(input);
-        self.frame(&[]);
+        });
     }
 
     fn says(&mut self, text: &str) -> bool {
@@ -287,6 +291,20 @@ fn keys_ask_for_the_same_unless_somebody_types() {
 }
 
 #[test]
+fn a_shortcut_that_is_over_within_a_frame_keeps_its_modifier() {
+    use ButtonState::{Pressed, Released};
+    let mut bench = Bench::new(0, [1280.0, 720.0]);
+    let s = || Key::Character("s".into());
+    bench.key(Key::Control, KeyCode::ControlLeft, Pressed);
+    bench.key(s(), KeyCode::KeyS, Pressed);
+    bench.key(s(), KeyCode::KeyS, Released);
+    bench.key(Key::Control, KeyCode::ControlLeft, Released);
+    bench.frame(&[]);
+    assert!(bench.requests::<JobRequest>().is_empty(), "a search was asked for");
+    assert!(bench.state().dialog.is_some(), "a preset is saved under a name of the user's");
+}
+
+#[test]
 fn the_help_opens_and_closes_with_its_key_and_keeps_other_keys_from_acting() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
     bench.press(Key::F1, KeyCode::F1);
@@ -331,7 +349,7 @@ fn edits_are_not_lost_without_a_question() {
 #[test]
 fn saving_a_preset_asks_for_a_file_and_shows_what_fails() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
-    bench.app.world_mut().resource_mut::<ButtonInput<KeyCode>>().press(KeyCode::ControlLeft);
+    bench.key(Key::Control, KeyCode::ControlLeft, ButtonState::Pressed);
     bench.press(Key::Character("s".into()), KeyCode::KeyS);
     assert!(bench.says("Save the template as"));
     bench.frame(&[]);

@@ -331,7 +331,7 @@ mod tests {
             (5, "Load(\"vgg11\")", "Lode(\"vgg11\")", "Lode"),
             (6, "digits", "digit", "`digit`"),
             (17, "ctrl+s", "ctrl+", "ctrl+"),
-            (18, "1.5)", "-1.5)", "0 to 3600"),
+            (18, "seconds: 1.5", "seconds: -1.5", "0 to 3600"),
             (19, "01-template", "../x", "`../x`"),
         ] {
             let text = message(&WALK.replacen(right, wrong, 1));
