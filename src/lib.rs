@@ -12,3 +12,4 @@
 pub mod app;
 pub mod cli;
 pub mod engine;
+mod format;

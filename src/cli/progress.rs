@@ -1,7 +1,10 @@
 //! Progress of a job on stderr: a bar on a terminal, a line now and then elsewhere.
 
 use super::output;
-use crate::engine::report::{Job, Progress, Report};
+use crate::{
+    engine::report::{Job, Progress, Report},
+    format,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,
@@ -67,8 +70,9 @@ impl ProgressPrinter {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        let eta =
-            progress.eta_secs.map_or_else(String::new, |secs| format!("{} to go", duration(secs)));
+        let eta = progress
+            .eta_secs
+            .map_or_else(String::new, |secs| format!("{} to go", format::duration(secs)));
         let (name, unit) = match progress.job {
             Job::Train => ("training", "step"),
             Job::Search => ("searching", "candidate"),
@@ -92,15 +96,5 @@ impl ProgressPrinter {
             Some(bar) => bar.suspend(|| output::message(text)),
             None => output::message(text),
         }
-    }
-}
-
-/// Seconds as `12 s`, `3 min 20 s`, `2 h 5 min`.
-fn duration(secs: f64) -> String {
-    let secs = secs.max(0.0).round() as u64;
-    match secs {
-        0..60 => format!("{secs} s"),
-        60..3600 => format!("{} min {} s", secs / 60, secs % 60),
-        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
     }
 }

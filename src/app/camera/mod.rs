@@ -54,7 +54,8 @@ pub struct MainCamera;
 #[derive(Component)]
 pub struct PanelCamera;
 
-/// How far panels reach into the window from each side, in logical pixels. The panels write it.
+/// How far panels reach into the window from each side, in logical pixels. The panels write it, but for the
+/// caption.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
 pub struct ViewInsets {
     /// From the left.
@@ -65,6 +66,8 @@ pub struct ViewInsets {
     pub top: f32,
     /// From below.
     pub bottom: f32,
+    /// Room for a tour's caption above what reaches in from below. The tour writes it.
+    pub caption: f32,
 }
 
 /// Sends the camera to a bookmark.
@@ -195,8 +198,8 @@ fn frame_bookmark(
     if size.min_element() < 1.0 {
         return; // Minimised.
     }
-    let free =
-        FreeRect::new(size, vec2(insets.left, insets.top), vec2(insets.right, insets.bottom));
+    let far = vec2(insets.right, insets.bottom + insets.caption);
+    let free = FreeRect::new(size, vec2(insets.left, insets.top), far);
     let wanted = (view.bookmark, stage.clone(), free);
     if view.framed.as_ref() == Some(&wanted) {
         return;

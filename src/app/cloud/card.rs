@@ -6,10 +6,11 @@ use super::{
         stage::Stage,
         theme,
     },
-    Cloud, Scores,
+    Cloud, Scores, legend,
     overlay::{self, Overlay},
 };
 use crate::engine::{mask::Mask, search::Candidate, template::Graph};
+use crate::format;
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
@@ -56,12 +57,21 @@ fn show_card(
     let drawn = cloud.records().get(id.index()).map_or(0.0, |record| record.radius * LARGEST);
     let ring = overlay.project_ball(place, drawn, context).map_or(0.0, |(_, radius)| radius);
     let middle = overlay.project(stage.cloud_center, context).unwrap_or(free.center());
-    let (pivot, offset) = side(at.x, middle.x, ring + GAP, free.x_range());
     let plate = overlay.project(back_of_plate(&stage), context).map_or(free.max.y, |back| back.y);
+    let room = above(free.shrink(8.0), at.y, plate);
+    let legend = context.memory(|memory| memory.area_rect(egui::Id::new(legend::AREA)));
+    let distance = ring + GAP;
+    let (pivot, offset, room) = match side(at.x, middle.x, distance, free.x_range()) {
+        (egui::Align2::LEFT_CENTER, offset) => match below_legend(room, at.x + offset, legend) {
+            Some(room) => (egui::Align2::LEFT_CENTER, offset, room),
+            None => (egui::Align2::RIGHT_CENTER, -distance, room),
+        },
+        (pivot, offset) => (pivot, offset, room),
+    };
     overlay::area("card of a candidate")
         .pivot(pivot)
         .fixed_pos(at + egui::vec2(offset, 0.0))
-        .constrain_to(above(free.shrink(8.0), at.y, plate))
+        .constrain_to(room)
         .show(context, |ui| {
             overlay::plate(1.0).show(ui, |ui| {
                 ui.set_width(WIDTH);
@@ -81,6 +91,18 @@ fn side(x: f32, middle: f32, distance: f32, free: egui::Rangef) -> (egui::Align2
         (egui::Align2::LEFT_CENTER, distance)
     } else {
         (egui::Align2::RIGHT_CENTER, -distance)
+    }
+}
+
+/// The part of `room` that a card whose left edge is at `left` may use without covering the legend; `None`
+/// where that is too low for it.
+fn below_legend(room: egui::Rect, left: f32, legend: Option<egui::Rect>) -> Option<egui::Rect> {
+    let card = egui::Rangef::new(left, left + WIDTH + 24.0);
+    match legend.filter(|legend| legend.x_range().intersects(card)) {
+        Some(legend) => {
+            (room.max.y - legend.max.y - GAP >= HEIGHT).then(|| room.with_min_y(legend.max.y + GAP))
+        }
+        None => Some(room),
     }
 }
 
@@ -132,14 +154,14 @@ fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
         } else {
             "not a number".to_owned()
         };
-        facts.extend([("Proxy accuracy", overlay::percent(evaluation.accuracy)), ("Loss", loss)]);
+        facts.extend([("Proxy accuracy", format::percent(evaluation.accuracy)), ("Loss", loss)]);
     }
     if let Some(iteration) = candidate.iteration {
         // The engine counts from 0, the iteration ring from 1.
         facts.push(("Iteration", (iteration + 1).to_string()));
     }
-    facts.push(("Parameters", overlay::compact(candidate.cost.params)));
-    facts.push(("FLOPs", overlay::compact(candidate.cost.flops)));
+    facts.push(("Parameters", format::compact(candidate.cost.params)));
+    facts.push(("FLOPs", format::compact(candidate.cost.flops)));
     if !candidate.parents.is_empty() {
         let mut names: Vec<_> =
             candidate.parents.iter().take(NAMED_PARENTS).map(ToString::to_string).collect();
@@ -187,6 +209,18 @@ mod tests {
         assert!(is_left(400.0) && !is_left(600.0));
         assert!(!is_left(100.0) && is_left(900.0), "at the edge there is only the inside");
         assert_eq!(side(400.0, 500.0, 30.0, free).1, -30.0);
+    }
+
+    #[test]
+    fn a_card_covers_no_legend() {
+        let room = egui::Rect::from_min_max(egui::Pos2::ZERO, egui::pos2(1000.0, 400.0));
+        let legend = |bottom| {
+            Some(egui::Rect::from_min_max(egui::pos2(700.0, 40.0), egui::pos2(880.0, bottom)))
+        };
+        assert_eq!(below_legend(room, 450.0, legend(150.0)), Some(room), "it stands left of it");
+        let below = below_legend(room, 600.0, legend(150.0)).expect("there is room below");
+        assert!(below.min.y > 150.0 && below.height() >= HEIGHT);
+        assert_eq!(below_legend(room, 600.0, legend(250.0)), None);
     }
 
     #[test]

@@ -9,9 +9,12 @@ use super::{
     Scores,
     overlay::{self, Overlay},
 };
+use crate::format;
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
+/// The area that the legend is in, for those that must not cover it.
+pub(super) const AREA: &str = "legend of the cloud";
 /// Width of the legend's content, in points.
 const WIDTH: f32 = 176.0;
 /// Height of the colour bar, in points.
@@ -43,16 +46,13 @@ fn show_legend(
     else {
         return Ok(());
     };
-    overlay::area("legend of the cloud").fixed_pos(corner).constrain_to(free.shrink(GAP)).show(
-        context,
-        |ui| {
-            overlay::plate(0.94).show(ui, |ui| {
-                ui.set_width(WIDTH);
-                overlay::tighten(ui);
-                show_content(ui, &scores, &archive, &history);
-            });
-        },
-    );
+    overlay::area(AREA).fixed_pos(corner).constrain_to(free.shrink(GAP)).show(context, |ui| {
+        overlay::plate(0.94).show(ui, |ui| {
+            ui.set_width(WIDTH);
+            overlay::tighten(ui);
+            show_content(ui, &scores, &archive, &history);
+        });
+    });
     Ok(())
 }
 
@@ -68,16 +68,16 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
         ui.label(overlay::secondary("Proxy accuracy"));
         show_color_bar(ui);
         ui.horizontal(|ui| {
-            ui.label(overlay::primary(overlay::percent(low)));
+            ui.label(overlay::primary(format::percent(low)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(overlay::primary(overlay::percent(high)));
+                ui.label(overlay::primary(format::percent(high)));
             });
         });
     }
     ui.label(overlay::primary(format!(
         "{} of {} evaluated",
-        overlay::grouped(scores.evaluated),
-        overlay::grouped(scores.count)
+        format::grouped(scores.evaluated as u64),
+        format::grouped(scores.count as u64)
     )));
     if let Some(best) = scores.best.and_then(|id| archive.get(id))
         && let Some(evaluation) = best.candidate.evaluation
@@ -87,7 +87,7 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
             overlay::star(ui);
             ui.label(overlay::secondary(format!("best {}", best.candidate.id)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(overlay::primary(overlay::percent(evaluation.accuracy)));
+                ui.label(overlay::primary(format::percent(evaluation.accuracy)));
             });
         });
     } else {

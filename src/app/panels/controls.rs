@@ -76,7 +76,7 @@ pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
     {
         wishes.jobs.push(JobRequest::Train);
     }
-    let each = super::format::counted(candidates, "candidate", "candidates");
+    let each = crate::format::counted(candidates, "candidate", "candidates");
     let search = format!("Search for {}, {each} each", more(u64::from(iterations), "iteration"));
     if widgets::button(ui, "Search", &search, "S", possible.search, main == Some(Job::Search))
         .clicked()

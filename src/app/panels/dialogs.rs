@@ -6,6 +6,7 @@ use super::{
     widgets,
 };
 use crate::app::{document::Document, jobs::DocumentRequest};
+use crate::format;
 use bevy_egui::egui::{
     self, Context, Frame, Id, Key, Label, Modal, RichText, ScrollArea, TextEdit, Ui, Widget,
 };

@@ -1,7 +1,8 @@
 //! Everything that was reported since the start, and the toasts that are still on screen.
 
-use super::{format, style, widgets};
+use super::{style, widgets};
 use crate::app::document::Notice;
+use crate::format;
 use bevy_egui::egui::{Label, RichText, ScrollArea, Ui};
 use std::collections::VecDeque;
 

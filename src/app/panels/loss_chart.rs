@@ -1,13 +1,13 @@
 //! The section that shows how training goes: the loss of every step, raw and smoothed, and of every epoch.
 
 use super::{
-    format,
     series::{Point, segments, smooth, thin},
     style,
     view::View,
     widgets,
 };
 use crate::app::document::TrainingHistory;
+use crate::format;
 use bevy_egui::egui::{Color32, DragValue, Rangef, Sense, Stroke, TextStyle, Ui, Vec2b, vec2};
 use egui_plot::{
     Axis, HoverPosition, Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points,

@@ -6,7 +6,6 @@
 mod candidate_info;
 mod controls;
 mod dialogs;
-mod format;
 mod help;
 mod keys;
 mod layout;

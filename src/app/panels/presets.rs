@@ -2,11 +2,11 @@
 
 use super::{
     dialogs::Dialog,
-    format::{counted, family_name},
     style,
     view::{View, Wishes},
     widgets::{self, Arrow},
 };
+use crate::format::{counted, family_name};
 use crate::{
     app::jobs::DocumentRequest,
     engine::template::{Family, presets},

@@ -1,12 +1,12 @@
 //! The section that tells everything about the selected brick and sums up the template.
 
 use super::{
-    format::{compact, counted, family_name, grouped},
     style,
     view::{View, Wishes},
     widgets,
 };
 use crate::engine::template::{BlocksPerLayer, Cost, Op, Padding};
+use crate::format::{compact, counted, family_name, grouped};
 use bevy_egui::egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 /// Draws the section's content, `height` points high.

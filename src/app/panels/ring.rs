@@ -34,7 +34,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>) -> Response {
         label,
         style::secondary(),
     );
-    let counted = super::format::counted(finished, "iteration is", "iterations are");
+    let counted = crate::format::counted(finished, "iteration is", "iterations are");
     response.on_hover_text(format!("{counted} finished; the ring fills while a job runs"))
 }
 

@@ -1,6 +1,7 @@
 //! The line that says what runs, how far it is, how long it will take, and what came out so far.
 
-use super::{format, log::Notices, style, view::View, widgets};
+use super::{log::Notices, style, view::View, widgets};
+use crate::format;
 use crate::{
     app::document::{Archive, JobStatus},
     engine::report::Job,

@@ -46,7 +46,7 @@ impl Bench {
             .init_resource::<TrainingHistory>()
             .init_resource::<JobStatus>()
             .init_resource::<Focus>()
-            .insert_resource(ViewInsets { left: 0.0, right: 0.0, top: 0.0, bottom: 0.0 })
+            .insert_resource(ViewInsets::default())
             .insert_resource(Document::new(graph, None))
             .insert_resource(Settings {
                 data: crate::engine::data::DataSource::Digits,

@@ -4,6 +4,9 @@ use crate::app::{camera::ViewInsets, theme};
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, egui};
 
+/// Height of the strip that the world leaves to a caption, in logical pixels.
+const ROOM_PX: f32 = 64.0;
+
 /// The caption that is shown now; none when empty.
 #[derive(Resource, Default, Debug)]
 pub(super) struct Caption(pub(super) String);
@@ -11,12 +14,16 @@ pub(super) struct Caption(pub(super) String);
 pub(super) fn draw_caption(
     mut contexts: EguiContexts,
     caption: Res<Caption>,
-    insets: Option<Res<ViewInsets>>,
+    mut insets: ResMut<ViewInsets>,
 ) -> Result {
+    let room = if caption.0.is_empty() { 0.0 } else { ROOM_PX };
+    if insets.caption != room {
+        insets.caption = room;
+    }
     if caption.0.is_empty() {
         return Ok(());
     }
-    let (left, right, bottom) = insets.map_or((0.0, 0.0, 0.0), |i| (i.left, i.right, i.bottom));
+    let ViewInsets { left, right, bottom, .. } = *insets;
     egui::Area::new(egui::Id::new("tour caption"))
         .anchor(egui::Align2::CENTER_BOTTOM, egui::vec2((left - right) / 2.0, -bottom - 16.0))
         .interactable(false)

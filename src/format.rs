@@ -1,9 +1,10 @@
-//! Numbers, durations and names as the panels write them, so that the same thing reads the same everywhere.
+//! Numbers, durations and names as people read them: the same everywhere, in the window and on the command
+//! line.
 
 use crate::engine::template::Family;
 
 /// A count in at most four characters and a unit: `999`, `12.3 k`, `4.5 M`, `123 G`.
-pub(super) fn compact(count: u64) -> String {
+pub(crate) fn compact(count: u64) -> String {
     if count < 1000 {
         return count.to_string();
     }
@@ -21,7 +22,7 @@ pub(super) fn compact(count: u64) -> String {
 }
 
 /// A count in full with its thousands apart: `1,234,567`.
-pub(super) fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -34,12 +35,12 @@ pub(super) fn grouped(count: u64) -> String {
 }
 
 /// A share in `0..=1` as `71.3 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "not a number".to_owned() }
 }
 
 /// A duration to its two most telling units: `12 s`, `1 min 20 s`, `2 h 5 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }
@@ -56,23 +57,23 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// The time since the start of the program as `0:03:20`, for the log.
-pub(super) fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let whole = seconds.max(0.0) as u64;
     format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
 }
 
 /// `1 node`, `15 nodes`.
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A loss or another small positive number: `1.234`.
-pub(super) fn loss(value: f64) -> String {
+pub(crate) fn loss(value: f64) -> String {
     if value.is_finite() { format!("{value:.3}") } else { "not a number".to_owned() }
 }
 
 /// The name of an operation family.
-pub(super) fn family_name(family: Family) -> &'static str {
+pub(crate) fn family_name(family: Family) -> &'static str {
     match family {
         Family::Convolution => "Convolution",
         Family::Pooling => "Pooling",
