@@ -1,6 +1,5 @@
 //! The bridge to the engine's worker thread: requests go in, reports come out and update the document.
 
-pub use super::document::DocumentRequest;
 use super::{
     document::{
         Archive, CandidateEvaluated, CandidatesPlaced, Document, Focus, JobStatus, Notice,

@@ -8,6 +8,7 @@ use super::{
     pace::{self, Pace},
     theme,
 };
+use crate::quiet::quietly;
 use bevy::{
     app::{PluginsState, TerminalCtrlCHandlerPlugin},
     camera::NormalizedRenderTarget,
@@ -25,9 +26,7 @@ use bevy::{
 };
 use bevy_egui::EguiGlobalSettings;
 use std::{
-    any::Any,
     ffi::OsStr,
-    panic::{self, AssertUnwindSafe},
     time::{Duration, Instant},
 };
 use thiserror::Error;
@@ -329,25 +328,6 @@ fn x11_answers(display: &OsStr) -> bool {
 #[cfg(not(unix))]
 fn x11_answers(_display: &OsStr) -> bool {
     false
-}
-
-/// Runs `work`; a panic in it becomes its text on one line, without a word on the terminal. For the
-/// libraries that know no other way to say that a driver or a display is missing.
-fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
-    panic::set_hook(hook);
-    result.map_err(|panic| panic_text(&*panic))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("it failed without a message");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

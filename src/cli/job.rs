@@ -1,6 +1,6 @@
 //! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C.
 
-use super::{output, progress::ProgressPrinter};
+use super::{output, progress::ProgressPrinter, report::RunReport};
 use crate::engine::{
     data::DataSource,
     device::DeviceChoice,
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::{
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
 };
 
@@ -130,4 +131,15 @@ pub(super) fn control_with_ctrl_c() -> Result<Arc<Control>> {
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(control)
+}
+
+/// Prints the final report on `lab` and gives the exit code: 130 after Ctrl-C, as a shell would.
+pub(super) fn conclude(lab: &Lab, json: bool, control: &Control) -> Result<ExitCode> {
+    let report = RunReport::new(lab);
+    if json {
+        output::json(&report)?;
+    } else {
+        output::data(&report.to_string())?;
+    }
+    Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

@@ -1,6 +1,6 @@
 //! `nas-navigator search`: trains a supernet where that is missing, then searches its candidates.
 
-use super::{job, output, progress::ProgressPrinter, report::RunReport};
+use super::{job, progress::ProgressPrinter};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -43,11 +43,5 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
         lab.search(iterations, candidates, &control, &mut |report| printer.print(&report))?;
     }
     printer.finish();
-    let report = RunReport::new(&lab);
-    if args.job.json {
-        output::json(&report)?;
-    } else {
-        output::data(&report.to_string())?;
-    }
-    Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    job::conclude(&lab, args.job.json, &control)
 }

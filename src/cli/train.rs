@@ -1,6 +1,6 @@
 //! `nas-navigator train`: trains a supernet and keeps its weights.
 
-use super::{job, output, progress::ProgressPrinter, report::RunReport};
+use super::{job, progress::ProgressPrinter};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -19,11 +19,5 @@ pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     let epochs = args.job.epochs_to_go(&lab);
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;
     printer.finish();
-    let report = RunReport::new(&lab);
-    if args.job.json {
-        output::json(&report)?;
-    } else {
-        output::data(&report.to_string())?;
-    }
-    Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    job::conclude(&lab, args.job.json, &control)
 }

@@ -1,13 +1,9 @@
 //! Where tensors live and are computed: which device is wanted, and whether it is there.
 
+use crate::quiet::quietly;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use std::{
-    fmt,
-    panic::{self, AssertUnwindSafe},
-    str::FromStr,
-    sync::{Mutex, PoisonError},
-};
+use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 /// A device as it is written on the command line: `auto`, `cpu`, `cuda:N` or `wgpu:N`.
@@ -157,13 +153,7 @@ fn nth(devices: &[Device], index: usize) -> Result<Device, String> {
 
 /// Finds the device and computes something on it; says why where that fails.
 fn probe(find: Find) -> Result<Device, String> {
-    // The panic hook belongs to the whole process: one probe at a time may exchange it.
-    static HOOK: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
-    let hook = panic::take_hook();
-    // A missing driver is an answer here, not a bug whose backtrace anybody wants to see.
-    panic::set_hook(Box::new(|_| {}));
-    let answer = panic::catch_unwind(AssertUnwindSafe(|| {
+    let answer = quietly(|| {
         let device = find()?;
         let doubled = Tensor::<1>::from_floats([1.0, 2.0], &device).mul_scalar(2.0);
         match doubled.try_into_vec_as::<f32>() {
@@ -171,19 +161,8 @@ fn probe(find: Find) -> Result<Device, String> {
             Ok(values) => Err(format!("twice [1, 2] came out as {values:?}")),
             Err(error) => Err(error.to_string()),
         }
-    }));
-    panic::set_hook(hook);
-    answer.unwrap_or_else(|panic| Err(panic_text(&*panic)))
-}
-
-/// What a panic said, on one line.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("it failed without a message");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    answer.unwrap_or_else(Err)
 }
 
 #[cfg(test)]

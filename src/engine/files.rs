@@ -1,10 +1,59 @@
-//! Files that are either there in full or not at all.
+//! Reading RON with errors that name the place, and files that are either there in full or not at all.
 
+use serde::de::DeserializeOwned;
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
 use thiserror::Error;
+
+/// A RON file could not be read.
+#[derive(Debug, Error)]
+pub enum RonError {
+    /// The file is missing or not readable.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The text does not say what is expected.
+    #[error("{name}:{line}:{column}: {message}")]
+    Parse {
+        /// The file, or what the text is otherwise known as.
+        name: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+}
+
+/// The text of the file at `path`, and the name under which messages speak of it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_text(path: &Path) -> Result<(String, String), RonError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| RonError::Read { path: path.to_owned(), source })?;
+    Ok((path.display().to_string(), text))
+}
+
+/// The value that `text` writes in RON; `name` stands in messages.
+///
+/// # Errors
+/// When it does not.
+pub fn parse_ron<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, RonError> {
+    ron::from_str(text).map_err(|error| RonError::Parse {
+        name: name.to_owned(),
+        line: error.span.start.line,
+        column: error.span.start.col,
+        message: error.code.to_string(),
+    })
+}
 
 /// A file could not be written.
 #[derive(Debug, Error)]

@@ -5,7 +5,7 @@ use super::{
     view::{View, Wishes},
     widgets,
 };
-use crate::app::{document::Document, jobs::DocumentRequest};
+use crate::app::document::{Document, DocumentRequest};
 use crate::format;
 use bevy_egui::egui::{
     self, Context, Frame, Id, Key, Label, Modal, RichText, ScrollArea, TextEdit, Ui, Widget,

@@ -7,8 +7,8 @@ use super::{
     view::View,
 };
 use crate::app::{
-    document::{Archive, Document, Focus, JobStatus, Notice, TrainingHistory},
-    jobs::{DocumentRequest, JobRequest},
+    document::{Archive, Document, DocumentRequest, Focus, JobStatus, Notice, TrainingHistory},
+    jobs::JobRequest,
 };
 use bevy::{
     input::keyboard::{Key, KeyCode, KeyboardInput},

@@ -27,10 +27,10 @@ mod tests;
 use super::{
     camera::ViewInsets,
     document::{
-        Archive, Document, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory,
-        View as FocusView,
+        Archive, Document, DocumentRequest, Focus, JobStatus, Notice, TemplateOpened,
+        TrainingHistory, View as FocusView,
     },
-    jobs::{DocumentRequest, JobRequest},
+    jobs::JobRequest,
     settings::Settings,
 };
 use crate::engine::template::NodeId;

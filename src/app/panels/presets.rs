@@ -8,7 +8,7 @@ use super::{
 };
 use crate::format::{counted, family_name};
 use crate::{
-    app::jobs::DocumentRequest,
+    app::document::DocumentRequest,
     engine::template::{Family, presets},
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};

@@ -3,8 +3,8 @@
 
 use crate::{
     app::{
-        document::{Archive, Document, Focus, JobStatus, TrainingHistory},
-        jobs::{DocumentRequest, JobRequest},
+        document::{Archive, Document, DocumentRequest, Focus, JobStatus, TrainingHistory},
+        jobs::JobRequest,
         settings::Settings,
     },
     engine::{data::DataSource, mask::Mask, search::NodeFitness, template::NodeId},

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     app::{
         camera::{Bookmark, GoTo},
-        document::{Focus, JobStatus, Notice, TemplateOpened, TrainingHistory},
-        jobs::{DocumentRequest, JobRequest},
+        document::{DocumentRequest, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory},
+        jobs::JobRequest,
         offscreen::{Canvas, Output},
         pace::Pipelines,
         settings::Settings,

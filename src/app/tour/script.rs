@@ -2,7 +2,11 @@
 //! step is taken.
 
 use super::keys::KeyPress;
-use crate::engine::{data::DataSource, template::NodeId};
+use crate::engine::{
+    data::DataSource,
+    files::{self, RonError},
+    template::NodeId,
+};
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
@@ -17,26 +21,9 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Why a tour file could not be used.
 #[derive(Debug, Error)]
 pub enum TourError {
-    /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The text is not a tour in RON.
-    #[error("{name}:{line}:{column}: {message}")]
-    Parse {
-        /// The file, or what the text is otherwise known as.
-        name: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What is wrong there.
-        message: String,
-    },
+    /// The file could not be read, or is not a tour in RON.
+    #[error(transparent)]
+    Ron(#[from] RonError),
     /// The tour is of a version this program does not know.
     #[error("{name}: version {version} of the tour format; this program reads {FORMAT_VERSION}")]
     Version {
@@ -224,9 +211,8 @@ impl TryFrom<String> for ShotName {
 /// # Errors
 /// When the file cannot be read or is not a tour.
 pub fn load(path: &Path) -> Result<Tour, TourError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| TourError::Read { path: path.to_owned(), source })?;
-    parse(&path.display().to_string(), &text)
+    let (name, text) = files::read_text(path)?;
+    parse(&name, &text)
 }
 
 /// Reads and checks a tour from its RON text; `name` stands in messages.
@@ -234,12 +220,7 @@ pub fn load(path: &Path) -> Result<Tour, TourError> {
 /// # Errors
 /// When the text is not a tour.
 pub fn parse(name: &str, text: &str) -> Result<Tour, TourError> {
-    let tour: Tour = ron::from_str(text).map_err(|error| TourError::Parse {
-        name: name.to_owned(),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        message: error.code.to_string(),
-    })?;
+    let tour: Tour = files::parse_ron(name, text)?;
     if tour.version != FORMAT_VERSION {
         return Err(TourError::Version { name: name.to_owned(), version: tour.version });
     }

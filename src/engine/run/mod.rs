@@ -14,7 +14,7 @@ pub use journal::{Entry, Event, Journal, read as read_journal};
 
 use super::{
     data::DataSource,
-    files::{self, WriteError},
+    files::{self, RonError, WriteError},
     template::{self, FileError, Graph},
 };
 use ron::ser::PrettyConfig;
@@ -49,18 +49,9 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
-    /// `run.ron` does not say what it should.
-    #[error("{}:{line}:{column}: {message}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What is wrong there.
-        message: String,
-    },
+    /// `run.ron` cannot be read or does not say what it should.
+    #[error(transparent)]
+    Config(#[from] RonError),
     /// A newer program wrote the run.
     #[error("{} has version {version}, this program reads up to {RUN_VERSION}; use a newer program", path.display())]
     Version {
@@ -222,18 +213,11 @@ impl Run {
     /// When there is no run or `run.ron` is damaged.
     pub fn open(folder: &Path) -> Result<Self, RunError> {
         let path = folder.join("run.ron");
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(RunError::NotARun { path: folder.to_owned() });
-            }
-            read => read.map_err(|source| RunError::io(&path, source))?,
-        };
-        let config: RunConfig = ron::from_str(&text).map_err(|error| RunError::Config {
-            path: path.clone(),
-            line: error.span.start.line,
-            column: error.span.start.col,
-            message: error.code.to_string(),
-        })?;
+        if !path.exists() {
+            return Err(RunError::NotARun { path: folder.to_owned() });
+        }
+        let (name, text) = files::read_text(&path)?;
+        let config: RunConfig = files::parse_ron(&name, &text)?;
         if config.version == 0 || config.version > RUN_VERSION {
             return Err(RunError::Version { path, version: config.version });
         }

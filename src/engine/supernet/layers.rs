@@ -173,36 +173,14 @@ impl Plan {
                 let mut builder = Builder { plan: &mut plan, node, name };
                 node_plan.sum |= matches!(op, Op::Add);
                 node_plan.layers.extend(builder.layer(op, shape));
-                shape = Some(output_shape(op, shape));
+                shape = match op.infer(shape) {
+                    Ok((output, _)) => Some(output),
+                    Err(_) => unreachable!("the operations of a checked graph fit"),
+                };
             }
             plan.nodes.push(node_plan);
         }
         plan
-    }
-}
-
-/// What an operation of a checked graph makes of an image or vector of shape `input`.
-fn output_shape(op: &Op, input: Option<Shape>) -> Shape {
-    let window =
-        |[channels, height, width]: [usize; 3], kernel: usize, stride: usize, padding: usize| {
-            let side = |side: usize| (side + 2 * padding - kernel) / stride + 1;
-            Shape::Image([channels, side(height), side(width)])
-        };
-    match (op, input) {
-        (&Op::Input { shape }, _) => Shape::Image(shape),
-        (
-            &Op::ConvBlock { filters, kernel, stride, padding, conv: true, .. },
-            Some(Shape::Image([_, h, w])),
-        ) => window([filters, h, w], kernel, stride, padding.pixels(kernel)),
-        (
-            &(Op::MaxPool { kernel, stride, padding }
-            | Op::AveragePool { kernel, stride, padding }),
-            Some(Shape::Image(image)),
-        ) => window(image, kernel, stride, padding),
-        (Op::GlobalAveragePool, Some(Shape::Image([channels, ..]))) => Shape::Flat(channels),
-        (&Op::Dense { units, .. }, _) => Shape::Flat(units),
-        (Op::Flatten, Some(shape)) => Shape::Flat(shape.size()),
-        (_, shape) => shape.unwrap_or(Shape::Flat(0)),
     }
 }
 

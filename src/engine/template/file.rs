@@ -1,34 +1,17 @@
 //! Scene files: templates as RON, made to be read and edited by hand.
 
 use super::{Graph, Problem, Template};
-use crate::engine::files::{self, WriteError};
+use crate::engine::files::{self, RonError, WriteError};
 use ron::ser::PrettyConfig;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use thiserror::Error;
 
 /// Why a scene file could not be used.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The text is not a template in RON.
-    #[error("{name}:{line}:{column}: {message}")]
-    Parse {
-        /// The file, or what the text is otherwise known as.
-        name: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What is wrong there.
-        message: String,
-    },
+    /// The file could not be read, or is not a template in RON.
+    #[error(transparent)]
+    Ron(#[from] RonError),
     /// The template breaks a rule.
     #[error("{}", list(name, problems))]
     Invalid {
@@ -55,9 +38,8 @@ fn list(name: &str, problems: &[(Option<usize>, Problem)]) -> String {
 /// # Errors
 /// When the file cannot be read, is not a template, or the template breaks a rule.
 pub fn load(path: &Path) -> Result<Graph, FileError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    parse(&path.display().to_string(), &text)
+    let (name, text) = files::read_text(path)?;
+    parse(&name, &text)
 }
 
 /// Reads and checks a template from its RON text; `name` stands in messages.
@@ -65,12 +47,7 @@ pub fn load(path: &Path) -> Result<Graph, FileError> {
 /// # Errors
 /// When the text is not a template or the template breaks a rule.
 pub fn parse(name: &str, text: &str) -> Result<Graph, FileError> {
-    let template: Template = ron::from_str(text).map_err(|error| FileError::Parse {
-        name: name.to_owned(),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        message: error.code.to_string(),
-    })?;
+    let template: Template = files::parse_ron(name, text)?;
     Graph::new(template).map_err(|problems| FileError::Invalid {
         name: name.to_owned(),
         problems: problems.into_iter().map(|problem| (line_of(text, &problem), problem)).collect(),

@@ -33,9 +33,9 @@ impl fmt::Display for Shape {
 
 /// Why an operation does not fit its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
-    pub(super) what: String,
-    pub(super) fix: String,
+pub(in crate::engine) struct Misfit {
+    pub(in crate::engine) what: String,
+    pub(in crate::engine) fix: String,
 }
 
 /// The largest argument and the largest activation (values an image) that are accepted: far above
@@ -79,7 +79,7 @@ fn windows(
 
 impl Op {
     /// The output shape for `input` (`None` only for [`Op::Input`]), and what one image costs.
-    pub(super) fn infer(&self, input: Option<Shape>) -> Result<(Shape, Cost), Misfit> {
+    pub(in crate::engine) fn infer(&self, input: Option<Shape>) -> Result<(Shape, Cost), Misfit> {
         if self.largest_argument() > MAX_ARGUMENT {
             return misfit(
                 format!("{self} has an argument of {}", self.largest_argument()),
