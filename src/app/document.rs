@@ -387,3 +387,102 @@ impl Focus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn document() -> Document {
+        let [small, ..] = template::presets();
+        Document::new(small.graph().expect("presets are right"), None)
+    }
+
+    proptest! {
+        #[test]
+        fn undoing_everything_restores_the_template_and_redoing_it_the_edits(
+            moves in proptest::collection::vec((0usize..15, -20i8..20, -20i8..20), 1..20)
+        ) {
+            let mut document = document();
+            let before = document.graph().template().clone();
+            for &(node, x, z) in &moves {
+                let id = document.graph().id(node).clone();
+                document.move_brick(&id, [f32::from(x), f32::from(z)]);
+            }
+            let after = document.graph().template().clone();
+            while document.undo() {}
+            prop_assert_eq!(document.graph().template(), &before);
+            prop_assert!(!document.is_dirty());
+            while document.redo() {}
+            prop_assert_eq!(document.graph().template(), &after);
+        }
+    }
+
+    #[test]
+    fn a_move_to_the_same_place_and_of_an_unknown_brick_is_no_step() {
+        let mut document = document();
+        let node = document.graph().nodes()[3].clone();
+        document.move_brick(&node.id, node.position);
+        document.move_brick(&"nowhere".into(), [0.0, 0.0]);
+        assert!(!document.can_undo() && !document.is_dirty());
+    }
+
+    #[test]
+    fn an_edit_after_an_undo_ends_what_could_be_redone() {
+        let mut document = document();
+        let id = document.graph().id(0).clone();
+        document.move_brick(&id, [1.0, 1.0]);
+        assert!(document.undo() && document.can_redo());
+        document.move_brick(&id, [2.0, 2.0]);
+        assert!(!document.redo());
+        assert_eq!(document.graph().nodes()[0].position, [2.0, 2.0]);
+    }
+
+    #[test]
+    fn only_the_view_that_hovers_takes_its_hover_away() {
+        let mut focus = Focus::default();
+        focus.hover_brick(View::Lego, Some("a".into()));
+        focus.hover_brick(View::Panel, None);
+        assert_eq!(focus.hovered_brick(), Some(&"a".into()));
+        focus.hover_brick(View::Panel, Some("b".into()));
+        focus.hover_brick(View::Lego, None);
+        assert_eq!(focus.hovered_brick(), Some(&"b".into()));
+        focus.hover_brick(View::Panel, None);
+        assert_eq!(focus.hovered_brick(), None);
+    }
+
+    /// The document's systems without anything that draws.
+    fn app(document: Document) -> App {
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, plugin)).insert_resource(document);
+        app
+    }
+
+    fn notices(app: &mut App) -> Vec<Notice> {
+        app.world_mut().resource_mut::<Messages<Notice>>().drain().collect()
+    }
+
+    #[test]
+    fn saving_and_opening_go_through_files_and_a_failure_keeps_the_document() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mine.ron");
+        let mut app = app(document());
+        let id = app.world().resource::<Document>().graph().id(0).clone();
+        app.world_mut().resource_mut::<Document>().move_brick(&id, [5.0, 6.0]);
+        app.world_mut().write_message(DocumentRequest::SaveAs(path.clone()));
+        app.update();
+        assert!(!app.world().resource::<Document>().is_dirty());
+        let saved = template::load(&path).expect("is right");
+        assert_eq!(saved.nodes()[0].position, [5.0, 6.0]);
+
+        notices(&mut app);
+        app.world_mut().write_message(DocumentRequest::OpenFile(folder.path().join("none.ron")));
+        app.update();
+        let told = notices(&mut app);
+        assert!(
+            matches!(told.as_slice(), [Notice::Error(text)] if text.contains("none.ron")),
+            "{told:?}"
+        );
+        assert_eq!(app.world().resource::<Document>().path(), Some(&path));
+    }
+}

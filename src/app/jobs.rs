@@ -289,3 +289,110 @@ fn name(job: Job) -> &'static str {
         Job::Search => "Search",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::template;
+    use std::{path::Path, time::Duration};
+
+    /// The bridge with a real worker on a small template, without anything that draws.
+    fn app(runs: &Path) -> App {
+        let [small, ..] = template::presets();
+        let mut app = App::new();
+        app.insert_resource(Document::new(small.graph().expect("presets are right"), None))
+            .insert_resource(Settings {
+                data: DataSource::Digits,
+                device: DeviceChoice::Cpu,
+                epochs: 1,
+                iterations: 1,
+                candidates: 2,
+                seed: 1,
+                runs: runs.to_owned(),
+                reduced_motion: true,
+                low_quality: true,
+            })
+            .add_plugins((MinimalPlugins, super::super::document::plugin, plugin));
+        app
+    }
+
+    /// Updates until `done`; a job that never ends fails the test.
+    fn update_until(app: &mut App, done: impl Fn(&World) -> bool) {
+        for _ in 0..20_000 {
+            app.update();
+            if done(app.world()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the job does not end: {:?}", app.world().resource::<JobStatus>());
+    }
+
+    #[test]
+    fn candidates_are_there_before_any_job_and_jobs_fill_the_document() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut app = app(runs.path());
+        update_until(&mut app, |world| !world.resource::<Archive>().candidates.is_empty());
+        assert_eq!(app.world().resource::<Archive>().best(), None);
+
+        app.world_mut().write_message(JobRequest::Train);
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_some());
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+        let history = app.world().resource::<TrainingHistory>();
+        assert_eq!(history.epochs.len(), 1);
+        assert_eq!(history.steps.last().map(|&(step, _)| step), Some(history.epochs[0].0));
+        assert_eq!(history.training_path, None);
+
+        app.world_mut().write_message(JobRequest::Search);
+        update_until(&mut app, |world| world.resource::<Archive>().iterations.len() == 1);
+        let archive = app.world().resource::<Archive>();
+        let evaluated = archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some());
+        assert_eq!((evaluated.count(), archive.fitness.len()), (2, 15));
+        assert_eq!(archive.best().map(|best| best.candidate.id), Some(archive.iterations[0].best));
+    }
+
+    #[test]
+    fn a_job_that_is_stopped_ends_and_the_run_opens_with_what_it_had() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut app = app(runs.path());
+        app.world_mut().resource_mut::<Settings>().epochs = 50;
+        app.update();
+        app.world_mut().write_message(JobRequest::Train);
+        update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
+        app.world_mut().write_message(JobRequest::Stop);
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+        let epochs = app.world().resource::<TrainingHistory>().epochs.len();
+        assert!(epochs < 50);
+        let folder = app.world().resource::<JobStatus>().run.clone().expect("a run").1;
+
+        app.world_mut().write_message(super::super::document::DocumentRequest::OpenRun(folder));
+        app.update();
+        update_until(&mut app, |world| !world.resource::<Archive>().candidates.is_empty());
+        assert_eq!(app.world().resource::<TrainingHistory>().epochs.len(), epochs);
+    }
+
+    #[test]
+    fn other_data_means_another_run() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut app = app(runs.path());
+        app.update();
+        app.world_mut().write_message(JobRequest::Train);
+        update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+
+        app.world_mut().resource_mut::<Settings>().seed = 2;
+        app.world_mut().write_message(JobRequest::Search);
+        app.update();
+        let told: Vec<_> = app.world_mut().resource_mut::<Messages<Notice>>().drain().collect();
+        assert!(
+            told.iter().any(
+                |notice| matches!(notice, Notice::Error(text) if text.contains("press Train"))
+            )
+        );
+
+        app.world_mut().write_message(JobRequest::Train);
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_some());
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+        assert_eq!(std::fs::read_dir(runs.path()).expect("runs").count(), 2);
+    }
+}

@@ -113,10 +113,10 @@ impl Default for LabSettings {
     }
 }
 
-/// Seconds of work in each phase, over all sessions of a run.
+/// Seconds of work in each phase; training and search over all sessions of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct PhaseSeconds {
-    /// Loading data and setting up.
+    /// Loading data and setting up, in this session.
     pub setup: f64,
     /// Training.
     pub training: f64,
