@@ -1,7 +1,7 @@
 //! The panels around the world: templates on the left, what is known on the right, jobs at the bottom.
 //!
-//! A panel reads the document through a [`View`](view::View) and asks for things through
-//! [`Wishes`](view::Wishes); this file places the panels and carries the wishes out.
+//! A panel reads the document through a `View` and asks for things through
+//! `Wishes`; this file places the panels and carries the wishes out.
 
 mod candidate_info;
 mod controls;
