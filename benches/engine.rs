@@ -103,9 +103,9 @@ fn search_and_embedding(c: &mut Criterion) {
     let masks: Vec<_> =
         (0..10_000).map(|i| candidate::sample(&graph, &mut seed::rng(1, "bench", i))).collect();
     group.bench_function("fitting 300 landmarks", |bencher| {
-        bencher.iter(|| Embedding::fit(&masks[..300], None));
+        bencher.iter(|| Embedding::fit(&masks[..300]));
     });
-    let embedding = Embedding::fit(&masks[..300], None);
+    let embedding = Embedding::fit(&masks[..300]);
     group.throughput(Throughput::Elements(masks.len() as u64));
     group.bench_function("placing 10,000 candidates", |bencher| {
         bencher.iter(|| masks.iter().map(|mask| embedding.place(mask)[0]).sum::<f32>());

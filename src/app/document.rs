@@ -1,8 +1,10 @@
 //! What the window shows: the template on the plate and everything that jobs have reported. Entities
 //! and panels are views of these resources.
 
+use super::settings::Basis;
 use crate::engine::{
     candidate::CandidateId,
+    data::DataSource,
     report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress},
     run::{Run, RunError},
     search::NodeFitness,
@@ -23,7 +25,6 @@ pub(super) fn plugin(app: &mut App) {
         .init_resource::<JobStatus>()
         .init_resource::<Focus>()
         .add_message::<TemplateOpened>()
-        .add_message::<CandidatesPlaced>()
         .add_message::<CandidateEvaluated>()
         .add_message::<Notice>()
         .add_message::<DocumentRequest>()
@@ -127,13 +128,6 @@ fn save(document: &mut Document, path: PathBuf, notices: &mut MessageWriter<Noti
 #[derive(Message, Clone, Debug)]
 pub struct TemplateOpened;
 
-/// New candidates are in the [`Archive`]: those from this index on.
-#[derive(Message, Clone, Debug)]
-pub struct CandidatesPlaced {
-    /// The first new one's index.
-    pub first: usize,
-}
-
 /// A candidate in the [`Archive`] has got its accuracy.
 #[derive(Message, Clone, Debug)]
 pub struct CandidateEvaluated {
@@ -155,10 +149,21 @@ pub enum Notice {
 pub struct Document {
     graph: Arc<Graph>,
     path: Option<PathBuf>,
-    run: Option<PathBuf>,
+    run: Option<OpenedRun>,
     saved: Template,
     undo: Vec<Template>,
     redo: Vec<Template>,
+}
+
+/// The run that a document was opened from, and what it was set up with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedRun {
+    /// The run folder.
+    pub folder: PathBuf,
+    /// What it trains on.
+    pub data: DataSource,
+    /// Seed of its random draws.
+    pub seed: u64,
 }
 
 impl Document {
@@ -173,12 +178,17 @@ impl Document {
     /// # Errors
     /// When there is no run or its template is damaged.
     pub fn of_run(folder: &Path) -> Result<Self, RunError> {
-        let graph = Run::open(folder)?.graph()?;
-        Ok(Self { run: Some(folder.to_owned()), ..Self::new(graph, None) })
+        let run = Run::open(folder)?;
+        let opened = OpenedRun {
+            folder: folder.to_owned(),
+            data: run.config().data.clone(),
+            seed: run.config().seed,
+        };
+        Ok(Self { run: Some(opened), ..Self::new(run.graph()?, None) })
     }
 
-    /// The folder of the run that was opened; `None` for a template, whose run begins with its first job.
-    pub fn run(&self) -> Option<&PathBuf> {
+    /// The run that was opened; `None` for a template, whose run begins with its first job.
+    pub fn run(&self) -> Option<&OpenedRun> {
         self.run.as_ref()
     }
 
@@ -276,13 +286,21 @@ impl Archive {
         self.candidates.get(id.0 as usize)
     }
 
-    /// The best candidate so far, by proxy accuracy; of equals the first.
+    /// Whether a candidate was evaluated.
+    pub fn is_searched(&self) -> bool {
+        self.candidates.iter().any(|c| c.candidate.evaluation.is_some())
+    }
+
+    /// How many candidates the finished iterations have evaluated: those that [`fitness`](Self::fitness) is
+    /// about.
+    pub fn judged(&self) -> usize {
+        self.iterations.iter().map(|iteration| iteration.candidates.len()).sum()
+    }
+
+    /// The best candidate so far.
     pub fn best(&self) -> Option<&PlacedCandidate> {
-        let accuracy = |c: &PlacedCandidate| c.candidate.evaluation.map(|e| e.accuracy);
-        self.candidates
-            .iter()
-            .filter(|c| accuracy(c).is_some())
-            .reduce(|best, c| if accuracy(c) > accuracy(best) { c } else { best })
+        let best = self.candidates.iter().filter_map(|c| c.candidate.rank()).max()?;
+        self.get(best.id)
     }
 
     /// The lowest and the highest proxy accuracy so far.
@@ -300,12 +318,24 @@ impl Archive {
 /// What training has reported.
 #[derive(Resource, Debug, Default)]
 pub struct TrainingHistory {
-    /// `(step, loss)` of every training step, steps from 1.
+    /// `(step, loss)` of every training step since the run was opened, steps from 1.
     pub steps: Vec<(u64, f64)>,
-    /// The finished epochs, each with the step at its end.
-    pub epochs: Vec<(u64, EpochReport)>,
+    /// The finished epochs.
+    pub epochs: Vec<EpochReport>,
     /// The nodes that the last step trained, by index; `None` when no training runs.
     pub training_path: Option<crate::engine::mask::Mask>,
+}
+
+impl TrainingHistory {
+    /// Whether nothing has been trained.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.epochs.is_empty()
+    }
+
+    /// Whether enough was trained for a search.
+    pub fn is_trained(&self) -> bool {
+        !self.epochs.is_empty()
+    }
 }
 
 /// What the jobs are doing now.
@@ -321,6 +351,15 @@ pub struct JobStatus {
     pub progress: Option<Progress>,
     /// Name and folder of the run.
     pub run: Option<(String, PathBuf)>,
+    /// What the run was set up with; `None` when jobs are impossible.
+    pub basis: Option<Basis>,
+}
+
+impl JobStatus {
+    /// Forgets the job; the run stays.
+    pub fn end_job(&mut self) {
+        *self = Self { run: self.run.take(), basis: self.basis.take(), ..Self::default() };
+    }
 }
 
 /// The view that set a hover, so that only that view takes it away.

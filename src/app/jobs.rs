@@ -2,15 +2,12 @@
 
 use super::{
     document::{
-        Archive, CandidateEvaluated, CandidatesPlaced, Document, Focus, JobStatus, Notice,
-        TemplateOpened, TrainingHistory,
+        Archive, CandidateEvaluated, Document, Focus, JobStatus, Notice, TemplateOpened,
+        TrainingHistory,
     },
     settings::Settings,
 };
 use crate::engine::{
-    candidate::CandidateId,
-    data::DataSource,
-    device::DeviceChoice,
     lab::{Lab, LabSettings},
     report::{Job, Report},
     worker::{Worker, WorkerError},
@@ -24,7 +21,6 @@ const REPORTS_A_FRAME: usize = 256;
 pub(super) fn plugin(app: &mut App) {
     app.init_resource::<Jobs>()
         .add_message::<JobRequest>()
-        .add_message::<BestChanged>()
         .add_systems(PreUpdate, drain_reports)
         .add_systems(
             Update,
@@ -47,37 +43,15 @@ pub enum JobRequest {
     Stop,
 }
 
-/// The best candidate changed.
-#[derive(Message, Clone, Debug)]
-pub struct BestChanged {
-    /// The new best.
-    pub id: CandidateId,
-}
-
-/// The worker and what it was started with.
+/// The worker; none when it could not begin or has ended.
 #[derive(Resource, Default)]
 struct Jobs {
     worker: Option<SyncCell<Worker>>,
-    basis: Option<Basis>,
 }
 
 impl Jobs {
     fn worker(&mut self) -> Option<&mut Worker> {
         self.worker.as_mut().map(SyncCell::get)
-    }
-}
-
-/// The settings that a run cannot change once it exists.
-#[derive(Clone, Debug, PartialEq)]
-struct Basis {
-    data: DataSource,
-    device: DeviceChoice,
-    seed: u64,
-}
-
-impl Basis {
-    fn of(settings: &Settings) -> Self {
-        Self { data: settings.data.clone(), device: settings.device, seed: settings.seed }
     }
 }
 
@@ -87,16 +61,14 @@ struct Views<'w> {
     archive: ResMut<'w, Archive>,
     history: ResMut<'w, TrainingHistory>,
     status: ResMut<'w, JobStatus>,
-    placed: MessageWriter<'w, CandidatesPlaced>,
     evaluated: MessageWriter<'w, CandidateEvaluated>,
-    best: MessageWriter<'w, BestChanged>,
     notices: MessageWriter<'w, Notice>,
 }
 
 /// Another template or run: the old worker ends, everything it reported goes, a new one begins.
 fn start_worker(
     document: Res<Document>,
-    settings: Res<Settings>,
+    mut settings: ResMut<Settings>,
     mut jobs: ResMut<Jobs>,
     mut views: Views,
     mut focus: ResMut<Focus>,
@@ -105,16 +77,17 @@ fn start_worker(
     *views.history = TrainingHistory::default();
     *views.status = JobStatus::default();
     *focus = Focus::default();
-    // The old one first: it may hold the lock of the run that is opened again.
-    jobs.worker = None;
+    // The thread is not waited for here, since no frame waits for a job.
+    let before = jobs.worker.take().and_then(|worker| SyncCell::to_inner(worker).end());
     let device = settings.device;
-    let started = if let Some(folder) = document.run() {
-        let folder = folder.clone();
-        Worker::start(move || Lab::open(&folder, device))
+    let started = if let Some(run) = document.run() {
+        (settings.data, settings.seed) = (run.data.clone(), run.seed);
+        let folder = run.folder.clone();
+        Worker::start(before, move || Lab::open(&folder, device))
     } else {
         let graph = Arc::clone(document.graph());
         let (data, seed, runs) = (settings.data.clone(), settings.seed, settings.runs.clone());
-        Worker::start(move || {
+        Worker::start(before, move || {
             let settings = LabSettings { data, device, seed, ..LabSettings::default() };
             Ok(Lab::new(graph, settings, runs, None))
         })
@@ -122,7 +95,7 @@ fn start_worker(
     match started {
         Ok(worker) => {
             jobs.worker = Some(SyncCell::new(worker));
-            jobs.basis = Some(Basis::of(&settings));
+            views.status.basis = Some(settings.basis());
         }
         Err(error) => {
             views.notices.write(Notice::Error(error.to_string()));
@@ -143,18 +116,21 @@ fn pass_requests_on(
     // A Train that had to wait for the worker to be started with other settings.
     if std::mem::take(&mut *waiting)
         && let Some(worker) = jobs.worker()
-        && let Err(error) = worker.train(settings.epochs)
     {
-        notices.write(Notice::Error(error.to_string()));
+        match worker.train(settings.epochs, Arc::clone(document.graph())) {
+            Ok(()) => status.running = Some(Job::Train),
+            Err(error) => {
+                notices.write(Notice::Error(error.to_string()));
+            }
+        }
     }
     for request in requests.read() {
-        let other_basis = jobs.basis.as_ref().is_some_and(|basis| *basis != Basis::of(&settings));
-        let trained_on =
-            jobs.basis.as_ref().map(|basis| basis.data.to_string()).unwrap_or_default();
+        let other_basis = status.basis.as_ref().is_some_and(|basis| *basis != settings.basis());
         let Some(worker) = jobs.worker() else {
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
             continue;
         };
+        // A job counts as running from here on, not from its first report: nobody can start another.
         let asked = match request {
             JobRequest::Train | JobRequest::Search if status.running.is_some() => {
                 Err(WorkerError::Busy)
@@ -167,14 +143,20 @@ fn pass_requests_on(
                 Ok(())
             }
             JobRequest::Search if other_basis => {
+                let data = status.basis.as_ref().map(|basis| basis.data.to_string());
                 notices.write(Notice::Error(format!(
-                    "this run was set up with {trained_on} and another seed or device; choose these again, or \
-                     press Train to begin a new run"
+                    "this run was set up with {}; choose it again, or press Train to begin a new run",
+                    data.unwrap_or_default()
                 )));
                 Ok(())
             }
-            JobRequest::Train => worker.train(settings.epochs),
-            JobRequest::Search => worker.search(settings.iterations, settings.candidates),
+            JobRequest::Train => {
+                let asked = worker.train(settings.epochs, Arc::clone(document.graph()));
+                asked.map(|()| status.running = Some(Job::Train))
+            }
+            JobRequest::Search => worker
+                .search(settings.iterations, settings.candidates)
+                .map(|()| status.running = Some(Job::Search)),
             JobRequest::Pause => {
                 worker.set_paused(true);
                 Ok(())
@@ -210,7 +192,7 @@ fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views) {
         let was_running = views.status.running.is_some();
         jobs.worker = None;
         if was_running {
-            *views.status = JobStatus { run: views.status.run.clone(), ..JobStatus::default() };
+            views.status.end_job();
             views.notices.write(Notice::Error(
                 "the job's thread ended unexpectedly; what it had recorded is in the run folder: open the run to go on".into(),
             ));
@@ -219,12 +201,12 @@ fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views) {
 }
 
 fn take(report: Report, views: &mut Views) {
-    let Views { archive, history, status, placed, evaluated, best, notices } = views;
+    let Views { archive, history, status, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
         Report::Started(job) => {
-            **status =
-                JobStatus { running: Some(job), run: status.run.take(), ..JobStatus::default() };
+            status.end_job();
+            status.running = Some(job);
         }
         Report::Step { step, loss, trained } => {
             // A stopped epoch goes on where it was; a diverged one may come again.
@@ -234,24 +216,17 @@ fn take(report: Report, views: &mut Views) {
             history.training_path = Some(trained);
         }
         Report::Epoch(epoch) => {
-            let step = history.steps.last().map_or(0, |&(step, _)| step);
-            history.epochs.push((step, epoch));
+            history.epochs.push(epoch);
         }
         Report::Placed(candidates) => {
-            let first = archive.candidates.len();
             archive.candidates.extend(candidates);
-            placed.write(CandidatesPlaced { first });
         }
         Report::Evaluated { id, iteration, evaluation } => {
-            let before = archive.best().map(|candidate| candidate.candidate.id);
             if let Some(known) = archive.candidates.get_mut(id.index()) {
                 known.candidate.evaluation = Some(evaluation);
                 known.candidate.iteration = iteration.checked_sub(1);
             }
             evaluated.write(CandidateEvaluated { id });
-            if archive.best().map(|candidate| candidate.candidate.id) != before {
-                best.write(BestChanged { id });
-            }
         }
         Report::Iteration(iteration) => {
             archive.fitness.clone_from(&iteration.fitness);
@@ -279,7 +254,7 @@ fn take(report: Report, views: &mut Views) {
 }
 
 fn end(status: &mut JobStatus, history: &mut TrainingHistory) {
-    *status = JobStatus { run: status.run.take(), ..JobStatus::default() };
+    status.end_job();
     history.training_path = None;
 }
 
@@ -293,7 +268,7 @@ fn name(job: Job) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::template;
+    use crate::engine::{data::DataSource, device::DeviceChoice, template};
     use std::{path::Path, time::Duration};
 
     /// The bridge with a real worker on a small template, without anything that draws.
@@ -340,7 +315,7 @@ mod tests {
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         let history = app.world().resource::<TrainingHistory>();
         assert_eq!(history.epochs.len(), 1);
-        assert_eq!(history.steps.last().map(|&(step, _)| step), Some(history.epochs[0].0));
+        assert_eq!(history.steps.last().map(|&(step, _)| step), Some(history.epochs[0].step));
         assert_eq!(history.training_path, None);
 
         app.world_mut().write_message(JobRequest::Search);

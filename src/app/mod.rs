@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod document;
 pub mod font;
 pub mod jobs;
+pub mod keyboard;
 pub mod lego;
 pub mod offscreen;
 pub mod pace;

@@ -154,8 +154,12 @@ fn find_adapter() -> Result<RenderResources, DisplayError> {
 /// Bevy with a window, redrawn only when there is a reason.
 fn window_app(size: UVec2, resources: RenderResources) -> App {
     let mut app = App::new();
-    let plugins =
-        DefaultPlugins.set(WindowPlugin { primary_window: Some(window(size)), ..default() });
+    let plugins = DefaultPlugins.set(WindowPlugin {
+        primary_window: Some(window(size)),
+        // The panels ask first whether edits may be lost.
+        close_when_requested: false,
+        ..default()
+    });
     app.insert_resource(WinitSettings {
         focused_mode: pace::IDLE.update_mode(),
         unfocused_mode: pace::IDLE.update_mode(),

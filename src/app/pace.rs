@@ -2,8 +2,7 @@
 //! works, at once when something moves. Training then has the processor to itself.
 
 use super::{
-    document::{JobStatus, TemplateOpened},
-    jobs::JobRequest,
+    document::{Archive, JobStatus, Notice, TemplateOpened},
     settings::Settings,
 };
 use bevy::{
@@ -21,10 +20,9 @@ use std::time::{Duration, Instant};
 const FRAMES_AFTER_COMPILING: u32 = 3;
 /// Two moments nearer than this are the same; nothing in a panel has to be more punctual.
 const PUNCTUAL: Duration = Duration::from_millis(100);
-/// How long a job may take to start, with big data to be read first, until nobody looks for it any more.
-const START: Duration = Duration::from_secs(60);
-/// How long the worker may take to tell what the run of a new template holds.
-const OPENING: Duration = Duration::from_secs(5);
+/// How long the worker may take to tell what a template or run that was opened holds, until nobody looks for
+/// it any more.
+const OPENING: Duration = Duration::from_secs(600);
 
 /// Nothing to do until somebody touches the mouse or a key.
 pub const IDLE: Pace = Pace(Duration::from_secs(3600));
@@ -103,8 +101,9 @@ fn take_back_later_looks(mut contexts: Query<(&mut EguiContext, &EguiFullOutput)
 fn keep_pace(
     status: Res<JobStatus>,
     settings: Res<Settings>,
-    mut requests: MessageReader<JobRequest>,
+    archive: Res<Archive>,
     mut opened: MessageReader<TemplateOpened>,
+    mut notices: MessageReader<Notice>,
     contexts: Query<&EguiFullOutput>,
     mut pace: ResMut<Pace>,
     winit: Option<ResMut<WinitSettings>>,
@@ -112,12 +111,10 @@ fn keep_pace(
 ) {
     let now = Instant::now();
     if opened.read().count() > 0 {
-        alarms.answer = alarms.answer.max(Some(now + OPENING));
+        alarms.answer = Some(now + OPENING);
     }
-    if requests.read().count() > 0 {
-        alarms.answer = Some(now + START);
-    }
-    if status.running.is_some() {
+    let failed = notices.read().any(|notice| matches!(notice, Notice::Error(_)));
+    if failed || !archive.candidates.is_empty() {
         alarms.answer = None;
     }
     let answer_due = alarms.answer.is_some_and(|until| now < until);
@@ -144,7 +141,7 @@ fn keep_pace(
 /// What frames are due for.
 #[derive(Default)]
 struct Alarms {
-    /// Until when the worker is expected to answer.
+    /// Until when the worker is expected to tell what it has opened.
     answer: Option<Instant>,
     /// When egui wants to look again.
     look: Option<Instant>,

@@ -1,4 +1,4 @@
-//! Colours and sizes, in one place for world and panels alike.
+//! Colours, in one place for world and panels alike.
 
 use crate::engine::template::Family;
 use bevy::color::{Color, Srgba};
@@ -13,9 +13,9 @@ pub const fn rgb(hex: u32) -> Color {
     })
 }
 
-/// Background of the world, top.
+/// Background of the world.
 pub const BACKGROUND: Color = rgb(0x0E1116);
-/// Background of the world, towards the horizon.
+/// The floor below the plate, in its middle.
 pub const BACKGROUND_LOW: Color = rgb(0x171C24);
 /// Panels.
 pub const PANEL: Color = rgb(0x171B22);
@@ -23,7 +23,7 @@ pub const PANEL: Color = rgb(0x171B22);
 pub const TEXT: Color = rgb(0xE6EAF0);
 /// Secondary text.
 pub const TEXT_SECONDARY: Color = rgb(0x9AA4B2);
-/// The one main action, and what is selected.
+/// The one main action, and the best candidate.
 pub const ACCENT: Color = rgb(0xF2B134);
 /// Errors, never without words or a sign.
 pub const ERROR: Color = rgb(0xE5484D);
@@ -38,7 +38,7 @@ pub const fn family_color(family: Family) -> Color {
         Family::Dense => rgb(0x4C7DF0),
         Family::Merge => rgb(0xA97BEA),
         Family::Terminal => rgb(0xC9CFD8),
-        Family::Identity => rgb(0x4A5160),
+        Family::Identity => rgb(0x626B7B),
     }
 }
 

@@ -22,11 +22,11 @@ pub(super) struct AppArgs {
     /// Open the run in this folder.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// What to train on: fashion-mini, digits, or idx:DIR.
-    #[arg(long, value_name = "DATA", default_value_t)]
+    /// What to train on: fashion-mini, digits, or idx:DIR; a run keeps its own.
+    #[arg(long, value_name = "DATA", default_value_t, conflicts_with = "run")]
     data: DataSource,
-    /// Seed of every random draw.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Seed of every random draw; a run keeps its own.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "run")]
     seed: u64,
     /// Where to train: auto, cpu, cuda:N or wgpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
@@ -40,7 +40,7 @@ pub(super) struct AppArgs {
     /// Folder for the tour's screenshots.
     #[arg(long, value_name = "DIR", default_value = "shots", requires = "tour")]
     shots: PathBuf,
-    /// Exit when the tour is over.
+    /// Exit when the tour is over, with code 1 if a step failed; off-screen it always does.
     #[arg(long, requires = "tour")]
     exit: bool,
     /// Size of the window or the pictures, in logical pixels.

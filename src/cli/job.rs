@@ -30,8 +30,8 @@ pub(super) struct JobArgs {
     #[arg(long, value_name = "DATA", conflicts_with = "resume")]
     data: Option<DataSource>,
     /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
-    #[arg(long, value_name = "N")]
-    epochs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=MOST))]
+    epochs: Option<u32>,
     /// Seed of every random draw [default: 1].
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     seed: Option<u64>,
@@ -51,6 +51,9 @@ pub(super) struct JobArgs {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+/// The most epochs, iterations or candidates an iteration that can be asked for.
+pub(super) const MOST: i64 = 1_000_000;
 
 /// Epochs where the command line does not say.
 const DEFAULT_EPOCHS: usize = 3;
@@ -83,7 +86,8 @@ impl JobArgs {
 
     /// How many epochs are still to be trained.
     pub(super) fn epochs_to_go(&self, lab: &Lab) -> usize {
-        let wanted = self.epochs.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
+        let given = self.epochs.map(|epochs| epochs as usize);
+        let wanted = given.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
         wanted.saturating_sub(lab.epochs())
     }
 }
@@ -135,11 +139,6 @@ pub(super) fn control_with_ctrl_c() -> Result<Arc<Control>> {
 
 /// Prints the final report on `lab` and gives the exit code: 130 after Ctrl-C, as a shell would.
 pub(super) fn conclude(lab: &Lab, json: bool, control: &Control) -> Result<ExitCode> {
-    let report = RunReport::new(lab);
-    if json {
-        output::json(&report)?;
-    } else {
-        output::data(&report.to_string())?;
-    }
+    RunReport::new(lab).print(json)?;
     Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

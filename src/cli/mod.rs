@@ -15,8 +15,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// One-shot neural architecture search with a human in the loop.
-///
-/// Without a command, the window opens.
+#[cfg_attr(feature = "gui", doc = "\nWithout a command, the window opens.")]
 #[derive(Debug, Parser)]
 #[command(name = "nas-navigator", version, about, args_conflicts_with_subcommands = true)]
 struct Cli {

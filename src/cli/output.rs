@@ -1,4 +1,4 @@
-//! The only place that writes to stdout and stderr.
+//! The only place that writes to stdout and stderr, but for tours, which say their steps.
 
 use anyhow::{Context, Result};
 use serde::Serialize;

@@ -41,19 +41,19 @@ impl ProgressPrinter {
             Report::RunOpened { path, .. } => self.line(&format!("run {}", path.display())),
             Report::Progress(progress) => self.progress(progress),
             Report::Epoch(epoch) => self.line(&format!(
-                "epoch {}: training loss {:.4}, validation loss {:.4}, validation accuracy {:.1} %, {:.1} s",
+                "epoch {}: training loss {:.4}, validation loss {:.4}, validation accuracy {}, {:.1} s",
                 epoch.epoch,
                 epoch.train_loss,
                 epoch.val_loss,
-                100.0 * epoch.val_accuracy,
+                format::percent(epoch.val_accuracy),
                 epoch.seconds
             )),
             Report::Iteration(iteration) => self.line(&format!(
-                "iteration {}: {} candidates, mean proxy accuracy {:.1} %, best {:.1} % (candidate {}), {:.1} s",
+                "iteration {}: {} candidates, mean proxy accuracy {}, best {} (candidate {}), {:.1} s",
                 iteration.iteration,
                 iteration.candidates.len(),
-                100.0 * iteration.mean_accuracy,
-                100.0 * iteration.best_accuracy,
+                format::percent(iteration.mean_accuracy),
+                format::percent(iteration.best_accuracy),
                 iteration.best.0,
                 iteration.seconds
             )),

@@ -1,6 +1,11 @@
 //! The final report of a run: what `search` and `train` print, as JSON or as text.
 
-use crate::engine::{lab::Lab, report::EpochReport};
+use super::output;
+use crate::{
+    engine::{lab::Lab, report::EpochReport},
+    format,
+};
+use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
 
@@ -103,6 +108,11 @@ impl RunReport {
             seconds: lab.seconds(),
         }
     }
+
+    /// Prints the report on stdout.
+    pub(super) fn print(&self, json: bool) -> Result<()> {
+        if json { output::json(self) } else { output::data(&self.to_string()) }
+    }
 }
 
 impl fmt::Display for RunReport {
@@ -111,10 +121,10 @@ impl fmt::Display for RunReport {
         if let Some(last) = self.epochs.last() {
             writeln!(
                 f,
-                "training  {} epochs, validation loss {:.4}, validation accuracy {:.1} %",
+                "training  {} epochs, validation loss {:.4}, validation accuracy {}",
                 last.epoch,
                 last.val_loss,
-                100.0 * last.val_accuracy
+                format::percent(last.val_accuracy)
             )?;
         }
         let Some(best) = &self.best else { return Ok(()) };
@@ -126,22 +136,22 @@ impl fmt::Display for RunReport {
         )?;
         writeln!(
             f,
-            "best      candidate {}, proxy accuracy {:.1} %, {} parameters, {:.1} MFLOPs",
+            "best      candidate {}, proxy accuracy {}, {} parameters, {} FLOPs",
             best.candidate,
-            100.0 * best.proxy_accuracy,
-            best.params,
-            best.flops as f64 / 1e6
+            format::percent(best.proxy_accuracy),
+            format::compact(best.params),
+            format::compact(best.flops)
         )?;
         writeln!(f, "keeps     {}", best.kept.join(" "))?;
         writeln!(f, "\n{:<24} {:>7} {:>11} {:>9}", "node", "fitness", "uncertainty", "frequency")?;
         for node in &self.nodes {
             writeln!(
                 f,
-                "{:<24} {:>7.3} {:>11.3} {:>8.1} %",
+                "{:<24} {:>7.3} {:>11.3} {:>9}",
                 node.id,
                 node.fitness,
                 node.uncertainty,
-                100.0 * node.frequency
+                format::percent(node.frequency)
             )?;
         }
         Ok(())

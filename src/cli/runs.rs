@@ -1,10 +1,13 @@
 //! `nas-navigator runs`: lists and shows run folders, without changing them.
 
 use super::{output, report::RunReport};
-use crate::engine::{
-    device::DeviceChoice,
-    lab::Lab,
-    run::{self, Event, Run, RunError},
+use crate::{
+    engine::{
+        device::DeviceChoice,
+        lab::Lab,
+        run::{self, Event, Run, RunError},
+    },
+    format,
 };
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -62,12 +65,7 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
         RunsCommand::List => list(&args.runs, args.json),
         RunsCommand::Show { run } => {
             let folder = if run.exists() { run } else { args.runs.join(run) };
-            let report = RunReport::new(&Lab::open(&folder, DeviceChoice::Auto)?);
-            if args.json {
-                output::json(&report)?;
-            } else {
-                output::data(&report.to_string())?;
-            }
+            RunReport::new(&Lab::open(&folder, DeviceChoice::Auto)?).print(args.json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -77,7 +75,7 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
     let mut lines = Vec::new();
     let mut damaged = false;
     for (folder, opened) in run::list(runs)? {
-        match opened.and_then(|run| summary(&run)) {
+        match opened.and_then(summary) {
             Ok(line) => lines.push(line),
             Err(error) => {
                 damaged = true;
@@ -99,9 +97,7 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
             "run", "epochs", "iterations", "evaluated", "best"
         );
         for line in &lines {
-            let best = line
-                .best_proxy_accuracy
-                .map_or("-".into(), |best| format!("{:.1} %", 100.0 * best));
+            let best = line.best_proxy_accuracy.map_or_else(|| "-".to_owned(), format::percent);
             text += &format!(
                 "{:<width$} {:>6} {:>10} {:>9} {:>7}\n",
                 line.name, line.epochs, line.iterations, line.evaluated, best
@@ -112,7 +108,7 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
     Ok(if damaged { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn summary(run: &Run) -> Result<RunLine, RunError> {
+fn summary(mut run: Run) -> Result<RunLine, RunError> {
     let config = run.config();
     let mut line = RunLine {
         name: run.name(),

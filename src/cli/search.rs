@@ -1,6 +1,9 @@
 //! `nas-navigator search`: trains a supernet where that is missing, then searches its candidates.
 
-use super::{job, progress::ProgressPrinter};
+use super::{
+    job::{self, MOST},
+    progress::ProgressPrinter,
+};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -12,24 +15,16 @@ pub(super) struct SearchArgs {
     job: job::JobArgs,
     /// Iterations in all; a resumed run does those that are missing [default: 17, or what the resumed run
     /// set out to do].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
     iterations: Option<u32>,
     /// Candidates that an iteration evaluates [default: 10, or as the resumed run did].
-    #[arg(long, value_name = "N", value_parser = positive)]
-    candidates: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
+    candidates: Option<u32>,
 }
 
 /// Where neither the command line nor a resumed run says.
 const DEFAULT_ITERATIONS: u32 = 17;
 const DEFAULT_CANDIDATES: usize = 10;
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be 1 or more".into()),
-        Ok(number) => Ok(number),
-        Err(error) => Err(format!("not a whole number: {error}")),
-    }
-}
 
 pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let control = job::control_with_ctrl_c()?;
@@ -38,7 +33,8 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let epochs = args.job.epochs_to_go(&lab);
     if job::train_missing(&mut lab, epochs, &control, &mut printer)? {
         let wanted = args.iterations.or(lab.targets().iterations).unwrap_or(DEFAULT_ITERATIONS);
-        let candidates = args.candidates.or(lab.targets().candidates).unwrap_or(DEFAULT_CANDIDATES);
+        let given = args.candidates.map(|candidates| candidates as usize);
+        let candidates = given.or(lab.targets().candidates).unwrap_or(DEFAULT_CANDIDATES);
         let iterations = wanted.saturating_sub(lab.iterations());
         lab.search(iterations, candidates, &control, &mut |report| printer.print(&report))?;
     }

@@ -17,11 +17,11 @@ const SPREAD: f64 = 0.12;
 
 /// A fixed map from candidates to points in space, by landmark multidimensional scaling.
 ///
-/// The distance of two candidates is the square root of the (weighted) number of nodes that only one of them
-/// keeps. The root makes it the Euclidean distance of their masks as 0/1 vectors: scaling is exact where
-/// three dimensions suffice, no eigenvalue is negative, a single node moves a candidate visibly however
-/// many differ elsewhere, and the triangulation of a newcomer from its distances to all landmarks comes down
-/// to a sum of one vector for each node it keeps. Placing costs nanoseconds a node, and is independent of
+/// The distance of two candidates is the square root of the number of nodes that only one of them keeps.
+/// The root makes it the Euclidean distance of their masks as 0/1 vectors: scaling is exact where three
+/// dimensions suffice, no eigenvalue is negative, a single node moves a candidate visibly however many
+/// differ elsewhere, and the triangulation of a newcomer from its distances to all landmarks comes down to
+/// a sum of one vector for each node it keeps. Placing costs nanoseconds a node, and is independent of
 /// the number of landmarks and of other candidates: a point never moves until a new map is fitted.
 ///
 /// Source: V. de Silva and J. B. Tenenbaum, "Sparse multidimensional scaling using landmark points",
@@ -36,35 +36,24 @@ pub struct Embedding {
 impl Embedding {
     /// Fits the map to landmarks among `masks`: all of them up to 300, or else 300 that lie far apart.
     ///
-    /// `weights` holds one weight a node (0 or more; what is negative or no number counts as 0), `None`
-    /// weighs all nodes alike. The landmarks' mean is the origin, their root-mean-square distance from it
-    /// is 1. Where they span fewer than three dimensions the rest stays flat; where different landmarks
-    /// would still fall on one point, each node gets a small step of its own to part them.
+    /// The landmarks' mean is the origin, their root-mean-square distance from it is 1. Where they span
+    /// fewer than three dimensions the rest stays flat; where different landmarks would still fall on one
+    /// point, each node gets a small step of its own to part them.
     ///
     /// # Panics
-    /// If the masks are for different numbers of nodes, or `weights` has another length than they.
-    pub fn fit(masks: &[Mask], weights: Option<&[f64]>) -> Self {
+    /// If the masks are for different numbers of nodes.
+    pub fn fit(masks: &[Mask]) -> Self {
         let Some(first) = masks.first() else {
             return Self { origin: [0.0; 3], steps: Vec::new() };
         };
         let node_count = first.node_count();
-        let weights: Vec<f64> = match weights {
-            Some(weights) => {
-                weights.iter().map(|&w| if w.is_finite() { w.max(0.0) } else { 0.0 }).collect()
-            }
-            None => vec![1.0; node_count],
-        };
-        assert_eq!(weights.len(), node_count, "one weight a node");
-        let landmarks = spread_out(masks, &weights);
-        let mut embedding = Self::scaled(&landmarks, &weights);
+        let landmarks = spread_out(masks);
+        let mut embedding = Self::scaled(&landmarks, node_count);
         if embedding.has_coincident(&landmarks) {
-            for ((step, way), weight) in
-                embedding.steps.iter_mut().zip(directions(node_count)).zip(&weights)
-            {
-                // The cloud has radius 1 unless all landmarks are the same.
-                let length = if *weight > 0.0 { SPREAD } else { 0.0 };
+            // The cloud has radius 1 unless all landmarks are the same.
+            for (step, way) in embedding.steps.iter_mut().zip(directions(node_count)) {
                 for (axis, way) in step.iter_mut().zip(way) {
-                    *axis += length * way;
+                    *axis += SPREAD * way;
                 }
             }
             embedding.normalise(&landmarks);
@@ -93,16 +82,14 @@ impl Embedding {
     ///
     /// Triangulation places x at -1/2 L (d(x) - mean), with L the eigenvectors over the roots of their
     /// eigenvalues and d(x) the squared distances to the landmarks l: the sum over nodes of
-    /// w (x + l - 2 x l). Each row of L sums to 0, so that of this only the part -2 w x l, linear in x,
-    /// depends on x.
-    fn scaled(landmarks: &[&Mask], weights: &[f64]) -> Self {
-        let (count, node_count) = (landmarks.len(), weights.len());
+    /// x + l - 2 x l. Each row of L sums to 0, so that of this only the part -2 x l, linear in x, depends
+    /// on x.
+    fn scaled(landmarks: &[&Mask], node_count: usize) -> Self {
+        let count = landmarks.len();
         let kept = |landmark: &Mask, node: usize| if landmark.contains(node) { 1.0 } else { 0.0 };
         // Masks less their mean, by nodes: the inner products are the doubly centred squared distances.
         let centred = {
-            let mut centred = Mat::from_fn(count, node_count, |i, node| {
-                weights[node].sqrt() * kept(landmarks[i], node)
-            });
+            let mut centred = Mat::from_fn(count, node_count, |i, node| kept(landmarks[i], node));
             for node in 0..node_count {
                 let column = centred.col_as_slice_mut(node);
                 let mean = column.iter().sum::<f64>() / count as f64;
@@ -132,7 +119,7 @@ impl Embedding {
                     .zip(landmarks)
                     .map(|(v, landmark)| v * kept(landmark, node))
                     .sum();
-                step[axis] = scale * weights[node] * sum;
+                step[axis] = scale * sum;
             }
         }
         embedding.normalise(landmarks);
@@ -172,22 +159,20 @@ impl Embedding {
 
 /// Of all masks up to [`MOST_LANDMARKS`]: the first, then again and again the one farthest from those chosen
 /// (max-min; the lower index among equals).
-fn spread_out<'m>(masks: &'m [Mask], weights: &[f64]) -> Vec<&'m Mask> {
+fn spread_out(masks: &[Mask]) -> Vec<&Mask> {
     if masks.len() <= MOST_LANDMARKS {
         return masks.iter().collect();
     }
-    let only_one_keeps = |a: &Mask, b: &Mask| -> f64 {
-        a.difference(b).iter().chain(b.difference(a).iter()).map(|node| weights[node]).sum()
-    };
+    let only_one_keeps = |a: &Mask, b: &Mask| a.difference(b).len() + b.difference(a).len();
     let mut chosen = vec![&masks[0]];
-    let mut nearest: Vec<f64> = masks.iter().map(|mask| only_one_keeps(mask, &masks[0])).collect();
+    let mut nearest: Vec<_> = masks.iter().map(|mask| only_one_keeps(mask, &masks[0])).collect();
     while chosen.len() < MOST_LANDMARKS {
         let farthest =
-            (0..masks.len()).max_by(|&a, &b| nearest[a].total_cmp(&nearest[b]).then(b.cmp(&a)));
-        let Some(next) = farthest.filter(|&next| nearest[next] > 0.0) else { break };
+            (0..masks.len()).max_by(|&a, &b| nearest[a].cmp(&nearest[b]).then(b.cmp(&a)));
+        let Some(next) = farthest.filter(|&next| nearest[next] > 0) else { break };
         chosen.push(&masks[next]);
         for (mask, nearest) in masks.iter().zip(&mut nearest) {
-            *nearest = nearest.min(only_one_keeps(mask, &masks[next]));
+            *nearest = (*nearest).min(only_one_keeps(mask, &masks[next]));
         }
     }
     chosen
@@ -240,18 +225,21 @@ mod tests {
 
     #[test]
     fn distances_that_fit_into_space_are_reproduced() {
-        // The corners of a box with sides 1, 2 and 3: three nodes that are kept or not.
-        let corners: Vec<_> = (0..8_usize)
-            .map(|bits| Mask::from_nodes(4, (0..3).filter(|node| bits >> node & 1 == 1).chain([3])))
+        // The corners of a box with sides 1, 2 and 3: groups of 1, 4 and 9 nodes that are kept or not.
+        let groups = [0..1_usize, 1..5, 5..14];
+        let differs = |bits: usize| (0..3_usize).filter(move |group| bits >> group & 1 == 1);
+        let corners: Vec<_> = (0..8)
+            .map(|bits| {
+                let nodes = differs(bits).flat_map(|group| groups[group].clone());
+                Mask::from_nodes(15, nodes.chain([14]))
+            })
             .collect();
-        let weights = [1.0, 4.0, 9.0, 7.0];
-        let embedding = Embedding::fit(&corners, Some(&weights));
+        let embedding = Embedding::fit(&corners);
         // The root-mean-square radius of the box is half its diagonal, here scaled to 1.
         let scale = 2.0 / 14.0_f64.sqrt();
         for a in 0..8 {
             for b in 0..8 {
-                let exact: f64 =
-                    (0..3).filter(|node| (a ^ b) >> node & 1 == 1).map(|node| weights[node]).sum();
+                let exact: f64 = differs(a ^ b).map(|group| groups[group].len() as f64).sum();
                 let found = distance(embedding.place(&corners[a]), embedding.place(&corners[b]));
                 assert!((found - exact.sqrt() * scale).abs() < 1e-6, "{a} {b}: {found}");
             }
@@ -263,7 +251,7 @@ mod tests {
         // The formula of the source, carried out on squared distances to all landmarks.
         let masks = drawn(40);
         let (landmarks, others) = masks.split_at(30);
-        let embedding = Embedding::fit(landmarks, None);
+        let embedding = Embedding::fit(landmarks);
         let count = landmarks.len();
         let squared = |a: &Mask, b: &Mask| (a.difference(b).len() + b.difference(a).len()) as f64;
         let squares = Mat::from_fn(count, count, |i, j| squared(&landmarks[i], &landmarks[j]));
@@ -303,7 +291,7 @@ mod tests {
     #[test]
     fn the_cloud_is_centred_and_has_radius_one() {
         let masks = drawn(100);
-        let embedding = Embedding::fit(&masks, None);
+        let embedding = Embedding::fit(&masks);
         let places: Vec<_> = masks.iter().map(|mask| embedding.place_exactly(mask)).collect();
         for axis in 0..3 {
             assert!(places.iter().map(|place| place[axis]).sum::<f64>().abs() < 1e-9);
@@ -313,26 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_weight_moves_nothing() {
-        let masks = drawn(50);
-        let mut weights = vec![1.0; masks[0].node_count()];
-        weights[2] = 0.0;
-        let embedding = Embedding::fit(&masks, Some(&weights));
-        let (mut with, mut without) = (masks[0].clone(), masks[0].clone());
-        with.insert(2);
-        without.remove(2);
-        assert_eq!(embedding.place(&with), embedding.place(&without));
-    }
-
-    #[test]
     fn more_than_enough_masks_are_thinned_out_to_distinct_landmarks() {
         let masks = drawn(1_000);
-        let landmarks = spread_out(&masks, &vec![1.0; masks[0].node_count()]);
+        let landmarks = spread_out(&masks);
         let mut distinct = landmarks.clone();
         distinct.sort();
         distinct.dedup();
         assert_eq!((landmarks.len(), distinct.len()), (MOST_LANDMARKS, MOST_LANDMARKS));
-        assert!(is_finite(Embedding::fit(&masks, None).place(&masks[999])));
+        assert!(is_finite(Embedding::fit(&masks).place(&masks[999])));
     }
 
     #[test]
@@ -341,7 +317,7 @@ mod tests {
         // each point.
         let graph = layered(&[2; 5], BlocksPerLayer::One, &[]);
         let masks = list_all(&graph, 100).expect("small");
-        let embedding = Embedding::fit(&masks, None);
+        let embedding = Embedding::fit(&masks);
         for (i, a) in masks.iter().enumerate() {
             for b in &masks[..i] {
                 assert!(distance(embedding.place(a), embedding.place(b)) > 0.01, "{a:?} {b:?}");
@@ -353,16 +329,14 @@ mod tests {
     fn degenerate_clouds_are_finite() {
         let mask = Mask::from_nodes(5, [0, 2]);
         let other = Mask::from_nodes(5, [0, 3]);
-        assert!(is_finite(Embedding::fit(&[], None).place(&mask)));
+        assert!(is_finite(Embedding::fit(&[]).place(&mask)));
         for landmarks in
             [vec![mask.clone()], vec![mask.clone(); 7], vec![mask.clone(), other.clone()]]
         {
-            let embedding = Embedding::fit(&landmarks, None);
+            let embedding = Embedding::fit(&landmarks);
             assert!(is_finite(embedding.place(&mask)) && is_finite(embedding.place(&other)));
-            let weightless = Embedding::fit(&landmarks, Some(&[0.0, f64::NAN, -1.0, 0.0, 0.0]));
-            assert!(is_finite(weightless.place(&mask)));
         }
-        let two = Embedding::fit(&[mask.clone(), other.clone()], None);
+        let two = Embedding::fit(&[mask.clone(), other.clone()]);
         assert!((distance(two.place(&mask), two.place(&other)) - 2.0).abs() < 1e-6);
     }
 
@@ -373,7 +347,7 @@ mod tests {
         ) {
             let of_bits = |bits: u16| Mask::from_nodes(16, (0..16).filter(|node| bits >> node & 1 == 1));
             let masks: Vec<_> = bits.into_iter().map(of_bits).collect();
-            let (first, second) = (Embedding::fit(&masks, None), Embedding::fit(&masks, None));
+            let (first, second) = (Embedding::fit(&masks), Embedding::fit(&masks));
             prop_assert_eq!(&first, &second);
             prop_assert!(masks.iter().chain([&of_bits(probe)]).all(|mask| is_finite(first.place(mask))));
         }

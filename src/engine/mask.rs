@@ -82,11 +82,6 @@ impl Mask {
         })
     }
 
-    /// Nodes that are in either set.
-    pub fn union(&self, other: &Self) -> Self {
-        self.zip(other, |a, b| a | b)
-    }
-
     /// Nodes that are in both sets.
     pub fn intersection(&self, other: &Self) -> Self {
         self.zip(other, |a, b| a & b)
@@ -124,7 +119,6 @@ mod tests {
             let set = |mask: &Mask| mask.iter().collect::<BTreeSet<_>>();
             prop_assert_eq!(set(&ma), a.clone());
             prop_assert_eq!(ma.len(), a.len());
-            prop_assert_eq!(set(&ma.union(&mb)), &a | &b);
             prop_assert_eq!(set(&ma.intersection(&mb)), &a & &b);
             prop_assert_eq!(set(&ma.difference(&mb)), &a - &b);
         }

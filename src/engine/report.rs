@@ -34,9 +34,13 @@ pub struct Progress {
 pub struct EpochReport {
     /// The epoch, from 1.
     pub epoch: usize,
+    /// Training steps by its end, over all epochs.
+    pub step: u64,
     /// Mean cross entropy over the epoch's training batches.
+    #[serde(deserialize_with = "super::run::number_or_null")]
     pub train_loss: f64,
     /// Mean cross entropy over validation images of a few fixed paths.
+    #[serde(deserialize_with = "super::run::number_or_null")]
     pub val_loss: f64,
     /// Share of validation images that those paths classify correctly, averaged over the paths.
     pub val_accuracy: f64,

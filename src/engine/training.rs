@@ -88,7 +88,7 @@ pub enum TrainError {
     /// The loss is infinite or not a number. The weights are those before the step.
     #[error(
         "the training diverged in step {step} of epoch {epoch}: the loss is not a number; \
-         lower the learning rate and go on from the last checkpoint"
+         lower learning_rate in the run.ron of the run, open the run again and go on from its last checkpoint"
     )]
     Diverged {
         /// The epoch, from 1.
@@ -254,6 +254,7 @@ impl Trainer {
             self.evaluator.evaluate_dealt_out(supernet, &self.probes, &AtomicBool::new(false))?;
         Ok(EpochReport {
             epoch,
+            step: (epoch * steps) as u64,
             train_loss: self.position.loss_sum / steps as f64,
             val_loss: validation.loss,
             val_accuracy: validation.accuracy,

@@ -1,8 +1,9 @@
-//! A thread with a lab: jobs are asked for and reports come back, neither of which ever blocks the window.
+//! A thread with a lab: jobs are asked for and reports come back, neither of which ever blocks who asks.
 
 use super::{
     lab::{Control, Lab, LabError},
     report::{Job, Report},
+    template::Graph,
 };
 use std::{
     sync::{
@@ -16,9 +17,9 @@ use std::{
 const REPORTS: usize = 1024;
 
 /// What a worker is asked to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Request {
-    Train { epochs: usize },
+    Train { epochs: usize, layout: Arc<Graph> },
     Search { iterations: u32, candidates: usize },
 }
 
@@ -38,7 +39,7 @@ pub enum WorkerError {
     #[error("another job is running; stop it or wait for its end")]
     Busy,
     /// The thread has ended.
-    #[error("the worker has ended; open the template again")]
+    #[error("the worker has ended; open the template or the run again")]
     Ended,
     /// The system gives no thread.
     #[error("the system gives no thread; close other programs")]
@@ -46,11 +47,13 @@ pub enum WorkerError {
 }
 
 impl Worker {
-    /// Starts the thread, makes the lab on it and reports what the lab holds already.
+    /// Starts the thread, makes the lab on it and reports what the lab holds already. Before that, the
+    /// thread waits for the end of `before`, whose lab may have locked the same run.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(
+        before: Option<JoinHandle<()>>,
         make_lab: impl FnOnce() -> Result<Lab, LabError> + Send + 'static,
     ) -> Result<Self, WorkerError> {
         let (requests, inbox) = sync_channel(1);
@@ -64,6 +67,10 @@ impl Worker {
                     for_thread.stop();
                 }
             };
+            if let Some(before) = before {
+                // A panic was printed where it happened.
+                let _ = before.join();
+            }
             match make_lab() {
                 Ok(mut lab) => serve(&mut lab, &inbox, &for_thread, &mut report),
                 Err(error) => report(Report::Failed { job: None, message: error.to_string() }),
@@ -76,12 +83,13 @@ impl Worker {
         Ok(Self { requests: Some(requests), reports: Some(reports), control, thread: Some(thread) })
     }
 
-    /// Asks for `epochs` more epochs of training.
+    /// Asks for `epochs` more epochs of training. If that makes a run, `layout` says where in it the nodes of
+    /// the template stand.
     ///
     /// # Errors
     /// When a job is waiting already or the thread has ended.
-    pub fn train(&self, epochs: usize) -> Result<(), WorkerError> {
-        self.ask(Request::Train { epochs })
+    pub fn train(&self, epochs: usize, layout: Arc<Graph>) -> Result<(), WorkerError> {
+        self.ask(Request::Train { epochs, layout })
     }
 
     /// Asks for `iterations` more iterations of `candidates` each.
@@ -119,6 +127,19 @@ impl Worker {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// Stops the running job and gives the thread, which ends when the job has recorded what is done.
+    pub fn end(mut self) -> Option<JoinHandle<()>> {
+        self.hang_up();
+        self.thread.take()
+    }
+
+    fn hang_up(&mut self) {
+        self.control.stop();
+        // Without its ends of the channels the thread neither waits for requests nor for readers.
+        self.requests = None;
+        self.reports = None;
+    }
+
     fn ask(&self, request: Request) -> Result<(), WorkerError> {
         let Some(requests) = &self.requests else { return Err(WorkerError::Ended) };
         self.control.reset();
@@ -131,10 +152,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.control.stop();
-        // Without its ends of the channels the thread neither waits for requests nor for readers.
-        self.requests = None;
-        self.reports = None;
+        self.hang_up();
         if let Some(thread) = self.thread.take() {
             // A panic was printed where it happened.
             let _ = thread.join();
@@ -153,7 +171,10 @@ fn serve(
     }
     while let Ok(request) = inbox.recv() {
         let (job, done) = match request {
-            Request::Train { epochs } => (Job::Train, lab.train(epochs, control, report)),
+            Request::Train { epochs, layout } => {
+                lab.lay_out(layout);
+                (Job::Train, lab.train(epochs, control, report))
+            }
             Request::Search { iterations, candidates } => {
                 (Job::Search, lab.search(iterations, candidates, control, report))
             }

@@ -85,13 +85,16 @@ fn journal(folder: &Path) -> Vec<Event> {
         .filter(|path| path.is_dir())
         .collect();
     let [run] = runs.as_slice() else { panic!("one run, not {runs:?}") };
-    let entries = read_journal(&run.join("journal.jsonl")).expect("the journal is right");
+    let (entries, _) = read_journal(&run.join("journal.jsonl")).expect("the journal is right");
     entries.into_iter().map(|entry| entry.event).collect()
 }
 
 fn assert_trained_and_searched(folder: &Path) {
     let events = journal(folder);
-    assert!(events.contains(&Event::TrainFinished { stopped: false }), "{events:?}");
+    assert!(
+        events.contains(&Event::TrainFinished { stopped: false, unfinished_seconds: 0.0 }),
+        "{events:?}"
+    );
     assert!(events.contains(&Event::SearchFinished { stopped: false }), "{events:?}");
     assert!(events.iter().any(|event| matches!(event, Event::Evaluated { .. })), "{events:?}");
 }

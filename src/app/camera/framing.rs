@@ -22,7 +22,7 @@ pub enum Bookmark {
     Cloud,
     /// Bricks and points.
     Both,
-    /// The bricks from straight above.
+    /// Bricks and points from straight above.
     TopDown,
 }
 
@@ -110,7 +110,7 @@ pub(super) fn frame(bookmark: Bookmark, stage: &Stage, free: &FreeRect) -> Pose 
     if bookmark != Bookmark::Cloud {
         points.extend(plate_corners(stage));
     }
-    if matches!(bookmark, Bookmark::Cloud | Bookmark::Both) {
+    if bookmark != Bookmark::Plate {
         let rotation = pose.rotation();
         let axes = [Vec3::X, Vec3::NEG_X, Vec3::Y, Vec3::NEG_Y, Vec3::Z];
         points.extend(axes.map(|axis| stage.cloud_center + rotation * axis * stage.cloud_radius));
@@ -194,7 +194,7 @@ mod tests {
             if bookmark != Bookmark::Cloud {
                 points.extend(plate_corners(&stage));
             }
-            if matches!(bookmark, Bookmark::Cloud | Bookmark::Both) {
+            if bookmark != Bookmark::Plate {
                 points.extend(
                     [Vec3::Y, Vec3::NEG_Y, Vec3::X, Vec3::NEG_X].map(|axis| {
                         stage.cloud_center + pose.rotation() * axis * stage.cloud_radius

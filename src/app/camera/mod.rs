@@ -46,13 +46,9 @@ const LOWEST_PITCH: f32 = 0.06;
 const CLOSEST: f32 = 1.0;
 const FARTHEST: f32 = 2.5;
 
-/// The camera that shows the world.
+/// The camera that shows the world and carries the panels.
 #[derive(Component)]
 pub struct MainCamera;
-
-/// The camera that carries the panels; the same as [`MainCamera`].
-#[derive(Component)]
-pub struct PanelCamera;
 
 /// How far panels reach into the window from each side, in logical pixels. The panels write it, but for the
 /// caption.
@@ -132,7 +128,6 @@ fn spawn_camera(mut commands: Commands, settings: Res<Settings>) {
     commands.spawn((
         Name::new("Main camera"),
         MainCamera,
-        PanelCamera,
         PrimaryEguiContext,
         MeshPickingCamera,
         Camera3d::default(),

@@ -2,41 +2,45 @@
 //! `B` goes to the best.
 
 use super::{
-    super::document::{Archive, Focus},
+    super::{
+        document::{Archive, Focus},
+        keyboard::sign,
+    },
     Scores,
 };
 use crate::engine::{candidate::CandidateId, report::PlacedCandidate};
-use bevy::prelude::*;
+use bevy::{input::keyboard::KeyboardInput, prelude::*};
 use bevy_egui::input::EguiWantsInput;
-use std::cmp::Ordering;
 
 pub(super) fn plugin(app: &mut App) {
-    app.add_systems(Update, step_by_accuracy.run_if(keys_are_free));
-}
-
-/// Whether nobody is typing into a field.
-fn keys_are_free(egui: Option<Res<EguiWantsInput>>) -> bool {
-    egui.is_none_or(|egui| !egui.wants_any_keyboard_input())
+    app.add_systems(Update, step_by_accuracy);
 }
 
 fn step_by_accuracy(
-    keys: Res<ButtonInput<KeyCode>>,
+    mut presses: MessageReader<KeyboardInput>,
+    held: Res<ButtonInput<KeyCode>>,
+    egui: Option<Res<EguiWantsInput>>,
     archive: Res<Archive>,
     scores: Res<Scores>,
     mut focus: ResMut<Focus>,
 ) {
-    let now = focus.selected_candidate;
-    let next = if keys.just_pressed(KeyCode::KeyB) {
-        scores.best
-    } else if keys.just_pressed(KeyCode::BracketRight) {
-        neighbour(&archive.candidates, now, Step::Better)
-    } else if keys.just_pressed(KeyCode::BracketLeft) {
-        neighbour(&archive.candidates, now, Step::Worse)
-    } else {
-        return;
-    };
-    if next.is_some() && next != now {
-        focus.selected_candidate = next;
+    let typing = egui.is_some_and(|egui| egui.wants_any_keyboard_input());
+    let ctrl = held.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight]);
+    // Read in any case: what was typed into a field must not act when the field is left.
+    for press in presses.read() {
+        if typing || ctrl || !press.state.is_pressed() {
+            continue;
+        }
+        let now = focus.selected_candidate;
+        let next = match sign(&press.logical_key, press.key_code).as_deref() {
+            Some("b") => scores.best,
+            Some("]") => neighbour(&archive.candidates, now, Step::Better),
+            Some("[") => neighbour(&archive.candidates, now, Step::Worse),
+            _ => continue,
+        };
+        if next.is_some() && next != now {
+            focus.selected_candidate = next;
+        }
     }
 }
 
@@ -46,15 +50,6 @@ enum Step {
     Worse,
 }
 
-/// What candidates are ordered by: accuracy, and of equals the lower id is better.
-struct Rank(f64, CandidateId);
-
-impl Rank {
-    fn compare(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0).then(other.1.cmp(&self.1))
-    }
-}
-
 /// The evaluated candidate that follows `from` in the order of ranks. From nowhere both steps lead to
 /// the best. `None` at the end.
 fn neighbour(
@@ -62,21 +57,15 @@ fn neighbour(
     from: Option<CandidateId>,
     step: Step,
 ) -> Option<CandidateId> {
-    let rank = |candidate: &PlacedCandidate| {
-        Some(Rank(candidate.candidate.evaluation?.accuracy, candidate.candidate.id))
-    };
-    let ranked = candidates.iter().filter_map(rank);
+    let rank = |candidate: &PlacedCandidate| candidate.candidate.rank();
+    let ranks = candidates.iter().filter_map(rank);
     let here = from.and_then(|id| candidates.get(id.index())).and_then(rank);
     let next = match (here, step) {
-        (None, _) => ranked.max_by(Rank::compare),
-        (Some(here), Step::Better) => {
-            ranked.filter(|rank| rank.compare(&here).is_gt()).min_by(Rank::compare)
-        }
-        (Some(here), Step::Worse) => {
-            ranked.filter(|rank| rank.compare(&here).is_lt()).max_by(Rank::compare)
-        }
+        (None, _) => ranks.max(),
+        (Some(here), Step::Better) => ranks.filter(|rank| *rank > here).min(),
+        (Some(here), Step::Worse) => ranks.filter(|rank| *rank < here).max(),
     };
-    next.map(|Rank(_, id)| id)
+    next.map(|rank| rank.id)
 }
 
 #[cfg(test)]

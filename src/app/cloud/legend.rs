@@ -91,11 +91,10 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
             });
         });
     } else {
-        let untrained = history.steps.is_empty() && history.epochs.is_empty();
-        let next = if untrained {
-            "Train the template to colour the cloud"
-        } else {
+        let next = if history.is_trained() {
             "Search to colour the cloud"
+        } else {
+            "Train the template to colour the cloud"
         };
         ui.add(egui::Label::new(overlay::secondary(next)).wrap());
     }
@@ -124,6 +123,7 @@ fn show_color_bar(ui: &mut egui::Ui) {
 mod tests {
     use super::*;
     use crate::engine::candidate::CandidateId;
+    use crate::engine::report::EpochReport;
 
     #[test]
     fn the_legend_stands_beside_the_cloud_and_goes_with_it() {
@@ -152,7 +152,15 @@ mod tests {
             texts.collect::<Vec<_>>().join("|")
         };
         let waiting = Scores { count: 500, ..Scores::default() };
-        let trained = TrainingHistory { steps: vec![(1, 2.3)], ..TrainingHistory::default() };
+        let epoch = EpochReport {
+            epoch: 1,
+            step: 1,
+            train_loss: 2.3,
+            val_loss: 2.3,
+            val_accuracy: 0.1,
+            seconds: 1.0,
+        };
+        let trained = TrainingHistory { epochs: vec![epoch], ..TrainingHistory::default() };
         assert_eq!(
             say(&waiting, &TrainingHistory::default()),
             "0 of 500 evaluated|Train the template to colour the cloud"

@@ -88,11 +88,6 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// The entity of the candidate called `id`.
-    pub fn entity(&self, id: CandidateId) -> Option<Entity> {
-        self.entities.get(id.index()).copied()
-    }
-
     /// Where the candidate called `id` is, in world space.
     pub fn position(&self, id: CandidateId) -> Option<Vec3> {
         self.records.get(id.index()).map(|record| record.position)

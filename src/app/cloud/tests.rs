@@ -2,10 +2,7 @@
 
 use super::{points::MUTED, points::tests::placed, *};
 use crate::{
-    app::{
-        document::{CandidatesPlaced, JobStatus},
-        theme,
-    },
+    app::{document::JobStatus, theme},
     engine::{
         data::DataSource, device::DeviceChoice, mask::Mask, search::Evaluation, template::presets,
     },
@@ -14,6 +11,10 @@ use bevy::{
     asset::AssetPlugin,
     camera::NormalizedRenderTarget,
     color::ColorToComponents,
+    input::{
+        ButtonState,
+        keyboard::{Key, KeyboardInput},
+    },
     picking::{
         backend::{HitData, PointerHits, ray::RayMap},
         pointer::{Location, PointerId},
@@ -55,7 +56,7 @@ fn test_app() -> App {
         .init_resource::<RayMap>()
         .init_resource::<ButtonInput<KeyCode>>()
         .add_message::<TemplateOpened>()
-        .add_message::<CandidatesPlaced>()
+        .add_message::<KeyboardInput>()
         .add_message::<CandidateEvaluated>()
         .add_message::<PointerHits>()
         .add_message::<RequestRedraw>()
@@ -68,13 +69,12 @@ fn test_app() -> App {
 fn place(app: &mut App, accuracies: &[Option<f64>]) {
     let nodes = app.world().resource::<Document>().graph().len();
     let mut archive = app.world_mut().resource_mut::<Archive>();
-    let first = archive.candidates.len();
-    for (id, &accuracy) in (first as u32..).zip(accuracies) {
+    let first = archive.candidates.len() as u32;
+    for (id, &accuracy) in (first..).zip(accuracies) {
         let mut candidate = placed(id, [id as f32, 0.0, 0.0], accuracy);
         candidate.candidate.mask = Mask::from_nodes(nodes, [0, 1 + id as usize % 2]);
         archive.candidates.push(candidate);
     }
-    app.world_mut().write_message(CandidatesPlaced { first });
     app.update();
 }
 
@@ -103,12 +103,11 @@ fn every_candidate_becomes_a_point_keyed_by_its_id() {
     assert_eq!(found.len(), 5);
     let cloud = app.world().resource::<Cloud>();
     for (entity, id, translation) in found {
-        assert_eq!(cloud.entity(id), Some(entity));
+        assert_eq!(cloud.entities[id.index()], entity);
         // Half the cloud's radius a unit of cloud coordinates.
         let expected = Vec3::new(2.0 * id.0 as f32, 10.0, 0.0);
         assert_eq!((translation, cloud.position(id)), (expected, Some(expected)));
     }
-    assert_eq!(cloud.entity(CandidateId(5)), None);
 }
 
 #[test]
@@ -189,7 +188,6 @@ fn newborn(app: &mut App) -> PointRecord {
     child.candidate.mask = Mask::from_nodes(nodes, [0]);
     child.candidate.parents = vec![CandidateId(0), CandidateId(1)];
     app.world_mut().resource_mut::<Archive>().candidates.push(child);
-    app.world_mut().write_message(CandidatesPlaced { first: 2 });
     app.update();
     record(app, 2)
 }
@@ -233,7 +231,7 @@ fn points_go_with_the_stage() {
     place(&mut app, &[None, None]);
     app.world_mut().resource_mut::<Stage>().cloud_center.x += 3.0;
     app.update();
-    let entity = app.world().resource::<Cloud>().entity(CandidateId(1)).unwrap();
+    let entity = app.world().resource::<Cloud>().entities[1];
     let expected = Vec3::new(5.0, 10.0, 0.0);
     assert_eq!(record(&app, 1).position, expected);
     assert_eq!(app.world().get::<Transform>(entity).unwrap().translation, expected);
@@ -243,17 +241,29 @@ fn points_go_with_the_stage() {
 fn keys_select_by_accuracy() {
     let mut app = test_app();
     place(&mut app, &[Some(0.5), Some(0.9), Some(0.7)]);
-    let mut press = |key| {
-        app.world_mut().resource_mut::<ButtonInput<KeyCode>>().press(key);
+    // The keys of a German keyboard: what they type counts, not where they are.
+    let mut press = |key_code, text: &str| {
+        app.world_mut().write_message(KeyboardInput {
+            key_code,
+            logical_key: Key::Character(text.into()),
+            state: ButtonState::Pressed,
+            text: None,
+            repeat: false,
+            window: Entity::PLACEHOLDER,
+        });
         app.update();
-        app.world_mut().resource_mut::<ButtonInput<KeyCode>>().reset_all();
         app.world().resource::<Focus>().selected_candidate.map(|id| id.0)
     };
-    assert_eq!(press(KeyCode::KeyB), Some(1));
-    assert_eq!(press(KeyCode::BracketLeft), Some(2));
-    assert_eq!(press(KeyCode::BracketLeft), Some(0));
-    assert_eq!(press(KeyCode::BracketLeft), Some(0), "there is no worse one");
-    assert_eq!(press(KeyCode::BracketRight), Some(2));
+    assert_eq!(press(KeyCode::KeyB, "b"), Some(1));
+    assert_eq!(press(KeyCode::Digit8, "["), Some(2));
+    assert_eq!(press(KeyCode::Digit8, "["), Some(0));
+    assert_eq!(press(KeyCode::Digit8, "["), Some(0), "there is no worse one");
+    assert_eq!(press(KeyCode::Digit9, "]"), Some(2));
+    assert_eq!(
+        press(KeyCode::BracketLeft, "ü"),
+        Some(0),
+        "by place, where it types nothing of ours"
+    );
 }
 
 /// Sends a pointer event at `x` logical pixels to an entity, as picking would.
@@ -281,7 +291,7 @@ fn clicks_select_points_and_clicks_on_nothing_select_none() {
     place(&mut app, &[None; 2]);
     let window = app.world_mut().spawn(Window::default()).id();
     let brick = app.world_mut().spawn_empty().id();
-    let point = app.world().resource::<Cloud>().entity(CandidateId(1)).unwrap();
+    let point = app.world().resource::<Cloud>().entities[1];
 
     assert_eq!(click(&mut app, point, 0.0, 2.0), Some(CandidateId(1)));
     assert_eq!(click(&mut app, brick, 0.0, 0.0), Some(CandidateId(1)), "a brick is not nothing");
@@ -300,8 +310,7 @@ fn the_point_under_the_pointer_is_hovered_until_it_is_left() {
     place(&mut app, &[None; 2]);
     app.world_mut().spawn(Window::default());
     let hovered = |app: &App| app.world().resource::<Focus>().hovered_candidate();
-    let [first, second] =
-        [0, 1].map(|id| app.world().resource::<Cloud>().entity(CandidateId(id)).unwrap());
+    let [first, second] = [0, 1].map(|id| app.world().resource::<Cloud>().entities[id]);
     let hit = HitData::new(Entity::PLACEHOLDER, 1.0, None, None);
 
     point_at(&mut app, first, 0.0, Over { hit: hit.clone() });

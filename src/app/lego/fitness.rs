@@ -84,12 +84,5 @@ fn draw_columns(
         bar(fitness, 1.0, RAIL_OPACITY);
     }
     let (mut mesh, mut visibility) = columns.into_inner();
-    visibility.set_if_neq(if solid.is_empty() {
-        Visibility::Hidden
-    } else {
-        Visibility::Inherited
-    });
-    if !solid.is_empty() {
-        mesh.0 = meshes.add(solid.into_mesh());
-    }
+    solid.show(&mut mesh, &mut visibility, &mut meshes);
 }

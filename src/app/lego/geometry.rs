@@ -25,6 +25,21 @@ pub(in crate::app) struct Solid {
 }
 
 impl Solid {
+    /// Makes this the mesh of an entity, or hides the entity if this is nothing.
+    pub(in crate::app) fn show(
+        self,
+        mesh: &mut Mesh3d,
+        visibility: &mut Mut<Visibility>,
+        meshes: &mut Assets<Mesh>,
+    ) {
+        if self.is_empty() {
+            visibility.set_if_neq(Visibility::Hidden);
+        } else {
+            visibility.set_if_neq(Visibility::Inherited);
+            mesh.0 = meshes.add(self.into_mesh());
+        }
+    }
+
     /// A prism along x whose edges and corners are all rounded: the volume within `radius` of the prism
     /// that spans `profile` from `-half_length` to `half_length`.
     ///
@@ -159,7 +174,7 @@ impl Solid {
     }
 
     /// Whether nothing has been added.
-    pub(in crate::app) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 

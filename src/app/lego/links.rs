@@ -107,14 +107,7 @@ fn draw_links(
         }
     }
     let (mut mesh, mut visibility) = links.into_inner();
-    visibility.set_if_neq(if solid.is_empty() {
-        Visibility::Hidden
-    } else {
-        Visibility::Inherited
-    });
-    if !solid.is_empty() {
-        mesh.0 = meshes.add(solid.into_mesh());
-    }
+    solid.show(&mut mesh, &mut visibility, &mut meshes);
 }
 
 /// Radius and colour of a tube; `glow` is 1 where the travelling light is.

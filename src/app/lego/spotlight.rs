@@ -24,9 +24,9 @@ pub(super) enum Emphasis {
     Muted,
     /// As everything is when nothing is shown.
     Normal,
-    /// Next to what is pointed at.
+    /// A link of the brick that is pointed at or selected; a brick on the path that is being trained.
     Near,
-    /// Part of what is shown.
+    /// A link of what is shown or trained; the brick that is pointed at.
     Bright,
 }
 

@@ -32,9 +32,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes
     let scope = if before {
         "Search to move the dots".to_owned()
     } else {
-        let judged =
-            view.archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count();
-        format!("All {judged} evaluated candidates")
+        format!("All {} candidates of the finished iterations", view.archive.judged())
     };
     widgets::empty_state(ui, &scope);
 

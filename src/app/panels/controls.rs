@@ -5,10 +5,7 @@ use super::{
     widgets,
 };
 use crate::{
-    app::{
-        document::{JobStatus, TrainingHistory},
-        jobs::JobRequest,
-    },
+    app::jobs::JobRequest,
     engine::{data::DataSource, report::Job},
 };
 use bevy_egui::egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
@@ -22,12 +19,16 @@ pub(super) struct Possible {
     pub(super) stop: Result<(), &'static str>,
 }
 
-/// What can be asked of the jobs while they are like this.
-pub(super) fn possible(status: &JobStatus, history: &TrainingHistory) -> Possible {
-    const BUSY: &str = "a job is running; stop it first (X)";
+/// Why nothing else can be done while a job runs.
+pub(super) const BUSY: &str = "a job is running; stop it first (X)";
+
+/// What can be asked of the jobs while things are like this.
+pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
     const STOPPING: &str = "the job is stopping";
-    let untrained = history.steps.is_empty() && history.epochs.is_empty();
+    let View { status, history, archive, settings, .. } = view;
+    // Training with other settings begins another run, of which nothing is trained or searched yet.
+    let begins_run = status.basis.as_ref().is_some_and(|basis| *basis != settings.basis());
     match status.running {
         Some(_) if status.stopping => Possible {
             train: Err(STOPPING),
@@ -37,8 +38,17 @@ pub(super) fn possible(status: &JobStatus, history: &TrainingHistory) -> Possibl
         },
         Some(_) => Possible { train: Err(BUSY), search: Err(BUSY), pause: Ok(()), stop: Ok(()) },
         None => Possible {
-            train: Ok(()),
-            search: if untrained {
+            train: if archive.is_searched() && !begins_run {
+                Err(
+                    "more training would change the weights that candidates were compared with; for \
+                     a new run, open the template again",
+                )
+            } else {
+                Ok(())
+            },
+            search: if begins_run {
+                Err("other data are chosen; train on them first, which begins a new run (T)")
+            } else if !history.is_trained() {
                 Err("candidates are judged with trained weights; train first (T)")
             } else {
                 Ok(())
@@ -50,10 +60,10 @@ pub(super) fn possible(status: &JobStatus, history: &TrainingHistory) -> Possibl
 }
 
 /// The one action that leads on from here; `None` while a job runs.
-pub(super) fn main_action(status: &JobStatus, history: &TrainingHistory) -> Option<Job> {
-    match status.running {
+pub(super) fn main_action(view: View<'_>) -> Option<Job> {
+    match view.status.running {
         Some(_) => None,
-        None if possible(status, history).search.is_ok() => Some(Job::Search),
+        None if possible(view).search.is_ok() => Some(Job::Search),
         None => Some(Job::Train),
     }
 }
@@ -68,8 +78,8 @@ pub(super) struct DataField {
 /// Draws the buttons.
 pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
     ui.spacing_mut().button_padding.x = 16.0;
-    let possible = possible(view.status, view.history);
-    let main = main_action(view.status, view.history);
+    let possible = possible(view);
+    let main = main_action(view);
     let Choices { epochs, iterations, candidates, .. } = wishes.choices;
     let train = format!("Train the template for {}", more(epochs as u64, "epoch"));
     if widgets::button(ui, "Train", &train, "T", possible.train, main == Some(Job::Train)).clicked()
@@ -207,37 +217,48 @@ fn folder(text: &str) -> Result<DataSource, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn trained() -> TrainingHistory {
-        TrainingHistory { steps: vec![(1, 2.3)], ..Default::default() }
-    }
-
-    fn running(job: Job) -> JobStatus {
-        JobStatus { running: Some(job), ..Default::default() }
-    }
+    use super::{super::view::tests::Shown, *};
 
     #[test]
     fn first_the_template_is_trained_then_it_is_searched() {
-        let idle = JobStatus::default();
-        assert_eq!(main_action(&idle, &TrainingHistory::default()), Some(Job::Train));
-        assert_eq!(main_action(&idle, &trained()), Some(Job::Search));
-        assert_eq!(main_action(&running(Job::Search), &trained()), None);
+        let mut shown = Shown::new();
+        assert_eq!(main_action(shown.view()), Some(Job::Train));
+        // A part of an epoch makes no checkpoint to search with.
+        shown.history.steps = vec![(1, 2.3)];
+        assert_eq!(main_action(shown.view()), Some(Job::Train));
+        shown.train();
+        assert_eq!(main_action(shown.view()), Some(Job::Search));
+        shown.status.running = Some(Job::Search);
+        assert_eq!(main_action(shown.view()), None);
     }
 
     #[test]
     fn what_cannot_be_asked_for_says_why() {
-        let untrained = possible(&JobStatus::default(), &TrainingHistory::default());
+        let mut shown = Shown::new();
+        let untrained = possible(shown.view());
+        assert!(untrained.train.is_ok());
+        assert!(untrained.search.is_err_and(|why| why.contains("train first")));
+        shown.train();
+        shown.status.running = Some(Job::Train);
+        let Possible { train, search, pause, stop } = possible(shown.view());
+        assert!(train.is_err() && search.is_err() && pause.is_ok() && stop.is_ok());
+        shown.status.stopping = true;
+        assert!(possible(shown.view()).stop.is_err());
+    }
+
+    #[test]
+    fn training_after_a_search_is_training_of_another_run() {
+        let mut shown = Shown::new();
+        shown.train();
+        shown.search();
+        let same_run = possible(shown.view());
         assert!(
-            untrained.train.is_ok()
-                && untrained.search.is_err_and(|why| why.contains("train first"))
+            same_run.train.is_err_and(|why| why.contains("new run")) && same_run.search.is_ok()
         );
-        let busy = possible(&running(Job::Train), &trained());
-        assert!(
-            busy.train.is_err() && busy.search.is_err() && busy.pause.is_ok() && busy.stop.is_ok()
-        );
-        let stopping = JobStatus { stopping: true, ..running(Job::Train) };
-        assert!(possible(&stopping, &trained()).stop.is_err());
+        shown.settings.data = DataSource::FashionMini;
+        let other_run = possible(shown.view());
+        assert!(other_run.train.is_ok() && other_run.search.is_err_and(|why| why.contains("data")));
+        assert_eq!(main_action(shown.view()), Some(Job::Train));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The dialogs: which file to open or to write, and whether edits may be lost.
+//! The dialogs: which file or run to open, which file to write, and whether edits may be lost.
 
 use super::{
     format, style,
@@ -17,30 +17,52 @@ const WIDTH: f32 = 480.0;
 /// The dialog that is open.
 #[derive(Debug)]
 pub(super) enum Dialog {
-    /// Asks for a file.
+    /// Asks for a file or a folder.
     Path(PathDialog),
     /// Asks whether edits may be lost.
     Discard {
         /// What is done after a yes.
-        then: DocumentRequest,
+        then: Then,
     },
 }
 
-/// What the file is for.
+/// What was to be done when edits would have been lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Something else was to be put on the plate.
+    Open(DocumentRequest),
+    /// The program was to be ended.
+    Quit,
+}
+
+impl Then {
+    /// Does it.
+    fn wish(&self, wishes: &mut Wishes) {
+        match self {
+            Self::Open(request) => wishes.documents.push(request.clone()),
+            Self::Quit => wishes.quit = true,
+        }
+    }
+}
+
+/// What the path is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Open,
+    OpenRun,
     Save,
 }
 
-/// A dialog that asks for a file.
+/// A dialog that asks for a path.
 #[derive(Debug)]
 pub(super) struct PathDialog {
     purpose: Purpose,
     text: String,
     error: Option<String>,
-    /// The file that was asked for and not answered yet.
+    /// The path that was asked for and not answered yet.
     asked: Option<PathBuf>,
+    /// What is done once the file is written.
+    then: Option<Then>,
     fresh: bool,
     listing: Listing,
 }
@@ -55,13 +77,23 @@ impl Dialog {
         Self::Path(PathDialog::new(Purpose::Open, text))
     }
 
+    /// The dialog that opens a run.
+    pub(super) fn open_run(view: View<'_>) -> Self {
+        let runs = view.settings.runs.display().to_string();
+        Self::Path(PathDialog::new(Purpose::OpenRun, format!("{}/", runs.trim_end_matches('/'))))
+    }
+
     /// The dialog that writes the template to a file of the user's choice.
     pub(super) fn save_as(view: View<'_>) -> Self {
+        Self::save_then(view, None)
+    }
+
+    fn save_then(view: View<'_>, then: Option<Then>) -> Self {
         let text = match view.document.path() {
             Some(path) => path.display().to_string(),
             None => format!("{}.ron", view.document.graph().template().name),
         };
-        Self::Path(PathDialog::new(Purpose::Save, text))
+        Self::Path(PathDialog { then, ..PathDialog::new(Purpose::Save, text) })
     }
 }
 
@@ -72,33 +104,53 @@ fn in_folder(folder: &str, name: &str) -> String {
 
 impl PathDialog {
     fn new(purpose: Purpose, text: String) -> Self {
-        Self { purpose, text, error: None, asked: None, fresh: true, listing: Listing::default() }
+        Self {
+            purpose,
+            text,
+            error: None,
+            asked: None,
+            then: None,
+            fresh: true,
+            listing: Listing::default(),
+        }
     }
 }
 
-/// Closes the dialog whose file was opened or written, or shows in it what failed. Tells whether the
-/// dialog took the errors, so that they need no toast.
+/// What came of a dialog's request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Nothing yet.
+    Open,
+    /// The dialog shows the errors, so that they need no toast.
+    Refused,
+    /// The dialog is closed; this comes next.
+    Done(Option<Then>),
+}
+
+/// Closes the dialog whose file was opened or written, or shows in it what failed.
 pub(super) fn settle(
     dialog: &mut Option<Dialog>,
     document: &Document,
     opened: bool,
     errors: &[String],
-) -> bool {
-    let Some(Dialog::Path(open)) = dialog else { return false };
-    let Some(asked) = &open.asked else { return false };
+) -> Settled {
+    let Some(Dialog::Path(open)) = dialog else { return Settled::Open };
+    let Some(asked) = &open.asked else { return Settled::Open };
     if !errors.is_empty() {
         open.error = Some(errors.join("\n"));
         open.asked = None;
-        return true;
+        return Settled::Refused;
     }
     let done = match open.purpose {
-        Purpose::Open => opened,
+        Purpose::Open | Purpose::OpenRun => opened,
         Purpose::Save => document.path() == Some(asked) && !document.is_dirty(),
     };
-    if done {
-        *dialog = None;
+    if !done {
+        return Settled::Open;
     }
-    false
+    let then = open.then.take();
+    *dialog = None;
+    Settled::Done(then)
 }
 
 /// Draws the dialog, if there is one.
@@ -113,16 +165,15 @@ pub(super) fn show(
         Some(Dialog::Path(open)) => ask_path(context, view, open, wishes),
         Some(Dialog::Discard { then }) => {
             let answer = ask_discard(context, view);
-            if answer == Some(Answer::Discard) {
-                wishes.documents.push(then.clone());
-            }
             match answer {
                 Some(Answer::Save) => {
-                    *dialog = Some(Dialog::save_as(view));
+                    *dialog = Some(Dialog::save_then(view, Some(then.clone())));
                     return;
                 }
-                answer => answer.is_some(),
+                Some(Answer::Discard) => then.wish(wishes),
+                Some(Answer::Cancel) | None => {}
             }
+            answer.is_some()
         }
     };
     if close {
@@ -141,13 +192,17 @@ fn ask_path(
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
         let title = match dialog.purpose {
             Purpose::Open => "Open a template",
+            Purpose::OpenRun => "Open a run",
             Purpose::Save => "Save the template as",
         };
         ui.heading(title);
         ui.add_space(style::GAP);
         let edit = TextEdit::singleline(&mut dialog.text)
             .desired_width(f32::INFINITY)
-            .hint_text("scenes/mine.ron")
+            .hint_text(match dialog.purpose {
+                Purpose::OpenRun => "runs/vgg11-fashion-mini-1",
+                Purpose::Open | Purpose::Save => "scenes/mine.ron",
+            })
             .ui(ui);
         if std::mem::take(&mut dialog.fresh) {
             edit.request_focus();
@@ -156,7 +211,7 @@ fn ask_path(
             dialog.error = None;
         }
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        dialog.listing.show(ui, &mut dialog.text);
+        dialog.listing.show(ui, dialog.purpose, &mut dialog.text);
         let path = expand_home(dialog.text.trim(), std::env::var_os("HOME").map(PathBuf::from));
         let replaces = dialog.purpose == Purpose::Save
             && view.document.path() != Some(&path)
@@ -174,7 +229,7 @@ fn ask_path(
             });
         } else if replaces {
             ui.label("This file exists and will be replaced");
-        } else if dialog.purpose == Purpose::Open && view.document.is_dirty() {
+        } else if dialog.purpose != Purpose::Save && view.document.is_dirty() {
             ui.label(format!(
                 "The edits to {} are not saved and will be lost",
                 view.document.graph().template().name
@@ -183,7 +238,7 @@ fn ask_path(
         ui.add_space(style::GAP);
         ui.horizontal(|ui| {
             let label = match dialog.purpose {
-                Purpose::Open => "Open",
+                Purpose::Open | Purpose::OpenRun => "Open",
                 Purpose::Save if replaces => "Replace",
                 Purpose::Save => "Save",
             };
@@ -196,6 +251,7 @@ fn ask_path(
             if (pressed || entered) && state.is_ok() {
                 wishes.documents.push(match dialog.purpose {
                     Purpose::Open => DocumentRequest::OpenFile(path.clone()),
+                    Purpose::OpenRun => DocumentRequest::OpenRun(path.clone()),
                     Purpose::Save => DocumentRequest::SaveAs(path.clone()),
                 });
                 dialog.asked = Some(path);
@@ -232,7 +288,7 @@ fn ask_discard(context: &Context, view: View<'_>) -> Option<Answer> {
         ui.horizontal(|ui| {
             let mut answer = None;
             for (label, what, key, value) in [
-                ("Save as…", "Save the edits first", "", Answer::Save),
+                ("Save as…", "Save the edits, then go on", "", Answer::Save),
                 ("Discard", "Go on without the edits", "", Answer::Discard),
                 ("Cancel", "Change nothing", "Escape", Answer::Cancel),
             ] {
@@ -259,7 +315,7 @@ fn expand_home(text: &str, home: Option<PathBuf>) -> PathBuf {
     }
 }
 
-/// The templates in the folder that is being typed, read when the folder changes.
+/// The templates or runs in the folder that is being typed, read when the folder changes.
 #[derive(Debug, Default)]
 struct Listing {
     folder: Option<PathBuf>,
@@ -272,23 +328,25 @@ impl Listing {
     const MOST: usize = 500;
 
     /// Shows the names; a click puts one into `text`.
-    fn show(&mut self, ui: &mut Ui, text: &mut String) {
+    fn show(&mut self, ui: &mut Ui, purpose: Purpose, text: &mut String) {
         let typed = text.trim();
         let prefix = typed.rfind('/').map_or("", |slash| &typed[..=slash]).to_owned();
         let folder = expand_home(&prefix, std::env::var_os("HOME").map(PathBuf::from));
         let folder = if prefix.is_empty() { PathBuf::from(".") } else { folder };
         if self.folder.as_ref() != Some(&folder) {
-            self.names = names_in(&folder);
+            self.names = names_in(&folder, purpose);
             self.folder = Some(folder);
         }
         if self.names.is_empty() {
             return;
         }
         let shown = self.names.len().min(Self::MOST);
-        ui.label(widgets::secondary(format!(
-            "{} here",
-            format::counted(self.names.len(), "template or folder", "templates and folders")
-        )));
+        let (one, many) = match purpose {
+            Purpose::OpenRun => ("run or folder", "runs and folders"),
+            Purpose::Open | Purpose::Save => ("template or folder", "templates and folders"),
+        };
+        let counted = format::counted(self.names.len(), one, many);
+        ui.label(widgets::secondary(format!("{counted} here")));
         let row = ui.spacing().interact_size.y;
         let scroll = ScrollArea::vertical()
             .id_salt("files")
@@ -307,17 +365,21 @@ impl Listing {
     }
 }
 
-/// The templates and folders in a folder, in order; nothing where it cannot be read.
-fn names_in(folder: &Path) -> Vec<String> {
+/// The templates or runs, and the folders in a folder, in order; nothing where it cannot be read.
+fn names_in(folder: &Path, purpose: Purpose) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<_> = entries
         .filter_map(Result::ok)
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let is_folder = entry.path().is_dir();
-            match (is_folder, name.starts_with('.'), name.ends_with(".ron")) {
-                (true, false, _) => Some(format!("{name}/")),
-                (false, false, true) => Some(name),
+            let is_wanted = match purpose {
+                Purpose::OpenRun => is_folder && entry.path().join("run.ron").is_file(),
+                Purpose::Open | Purpose::Save => !is_folder && name.ends_with(".ron"),
+            };
+            match (name.starts_with('.'), is_wanted, is_folder) {
+                (false, true, _) => Some(name),
+                (false, false, true) => Some(format!("{name}/")),
                 _ => None,
             }
         })
@@ -330,6 +392,8 @@ fn names_in(folder: &Path) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::engine::template::presets;
+
+    const NOT_YET: Settled = Settled::Open;
 
     fn document() -> Document {
         Document::new(presets()[0].graph().unwrap(), None)
@@ -345,24 +409,41 @@ mod tests {
     fn a_dialog_closes_when_its_file_is_there_and_not_before() {
         let mut document = document();
         let mut dialog = asking(Purpose::Save, "a.ron");
-        settle(&mut dialog, &document, false, &[]);
+        assert_eq!(settle(&mut dialog, &document, false, &[]), NOT_YET);
         assert!(dialog.is_some());
         document.mark_saved("a.ron".into());
-        settle(&mut dialog, &document, false, &[]);
+        assert_eq!(settle(&mut dialog, &document, false, &[]), Settled::Done(None));
         assert!(dialog.is_none());
         let mut dialog = asking(Purpose::Open, "a.ron");
-        settle(&mut dialog, &document, true, &[]);
+        assert_eq!(settle(&mut dialog, &document, true, &[]), Settled::Done(None));
         assert!(dialog.is_none());
+    }
+
+    #[test]
+    fn what_had_to_wait_for_the_file_comes_after_it() {
+        let mut document = document();
+        let mut dialog = asking(Purpose::Save, "a.ron");
+        let Some(Dialog::Path(open)) = &mut dialog else { panic!("closed") };
+        open.then = Some(Then::Quit);
+        // An error keeps it, so that another name can be tried.
+        let refused = settle(&mut dialog, &document, false, &["no disk".to_owned()]);
+        assert_eq!(refused, Settled::Refused);
+        let Some(Dialog::Path(open)) = &mut dialog else { panic!("closed") };
+        open.asked = Some("b.ron".into());
+        document.mark_saved("b.ron".into());
+        let settled = settle(&mut dialog, &document, false, &[]);
+        assert_eq!(settled, Settled::Done(Some(Then::Quit)));
     }
 
     #[test]
     fn an_error_is_shown_in_the_dialog_that_asked() {
         let mut dialog = asking(Purpose::Open, "a.ron");
-        assert!(settle(&mut dialog, &document(), false, &["a.ron:3: wrong".to_owned()]));
+        let errors = ["a.ron:3: wrong".to_owned()];
+        assert_eq!(settle(&mut dialog, &document(), false, &errors), Settled::Refused);
         let Some(Dialog::Path(open)) = &dialog else { panic!("closed") };
         assert_eq!((open.error.as_deref(), &open.asked), (Some("a.ron:3: wrong"), &None));
         // The next error belongs to somebody else.
-        assert!(!settle(&mut dialog, &document(), false, &["no disk".to_owned()]));
+        assert_eq!(settle(&mut dialog, &document(), false, &["no disk".to_owned()]), NOT_YET);
     }
 
     #[test]
@@ -380,7 +461,10 @@ mod tests {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         std::fs::create_dir(folder.path().join("0")).unwrap();
-        assert_eq!(names_in(folder.path()), ["a.ron", "b.ron", "0/"]);
-        assert!(names_in(Path::new("/no/such/folder")).is_empty());
+        std::fs::create_dir(folder.path().join("run")).unwrap();
+        std::fs::write(folder.path().join("run/run.ron"), "").unwrap();
+        assert_eq!(names_in(folder.path(), Purpose::Open), ["a.ron", "b.ron", "0/", "run/"]);
+        assert_eq!(names_in(folder.path(), Purpose::OpenRun), ["run", "0/"]);
+        assert!(names_in(Path::new("/no/such/folder"), Purpose::Open).is_empty());
     }
 }

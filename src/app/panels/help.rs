@@ -5,12 +5,13 @@ use bevy_egui::egui::{Context, Frame, Grid, Id, Modal, ScrollArea, Ui};
 
 /// What the views of the world answer to.
 const WORLD: &[(&str, &str)] = &[
-    ("Drag the background", "Turn the view; with Shift or the right button, move it"),
-    ("Wheel", "Come nearer or go away"),
+    ("Drag the background", "Turn the view; with Shift, the right or the middle button, move it"),
+    ("Wheel, pinch", "Come nearer or go away"),
     ("1, 2, 3, 4", "Look at the plate, the cloud, both, or from above"),
-    ("Point at a brick or a point", "Light up what belongs to it"),
+    ("Point at a point", "Light up its links and dim the other bricks"),
+    ("Point at a brick", "Light up its links and fade the points that lack it"),
     ("Click a brick", "Select it and show its properties"),
-    ("Drag a brick", "Move it on the plate"),
+    ("Drag a brick", "Move it on the plate; Escape puts it back"),
     ("Tab, Shift+Tab", "Select the next brick, the one before"),
     ("Arrow keys", "Move the selected brick"),
     ("Escape", "Let the brick go"),
@@ -18,6 +19,8 @@ const WORLD: &[(&str, &str)] = &[
     ("[ and ]", "Go to the next worse, the next better candidate"),
     ("B", "Go to the best candidate"),
     ("F6", "Go into the panels with Tab and Space; Escape leaves"),
+    ("Drag the loss chart", "Move it; zoom with Ctrl and the wheel, double-click to show all"),
+    ("Ctrl and +, -, 0", "Make the panels larger, smaller, or as they were"),
 ];
 
 /// Draws the overlay; `true` when it is to be closed.

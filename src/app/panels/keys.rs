@@ -1,14 +1,16 @@
-//! The keys of the panels. What they do is also on buttons, whose tooltips name them.
+//! The keys of the panels. What they do is also on buttons.
 
 use super::{
     PanelState,
-    controls::{self, Possible},
+    controls::{self, BUSY, Possible},
     dialogs::Dialog,
     view::View,
 };
 use crate::app::{
     document::{Archive, Document, DocumentRequest, Focus, JobStatus, Notice, TrainingHistory},
     jobs::JobRequest,
+    keyboard::sign,
+    settings::Settings,
 };
 use bevy::{
     input::keyboard::{Key, KeyCode, KeyboardInput},
@@ -24,6 +26,7 @@ pub(super) enum Action {
     PauseOrResume,
     Stop,
     Open,
+    OpenRun,
     Save,
     SaveAs,
     Undo,
@@ -43,6 +46,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("Space", "Pause or resume the job"),
     ("X", "Stop the job"),
     ("Ctrl+O", "Open a template from a file"),
+    ("Ctrl+Shift+O", "Open a run"),
     ("Ctrl+S", "Save the template"),
     ("Ctrl+Shift+S", "Save it as another file"),
     ("Ctrl+Z", "Undo"),
@@ -52,46 +56,29 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("F1, ?", "This help"),
 ];
 
-/// What a press of `key` asks for. Letters follow the keyboard's layout; `physical` helps out where the
-/// layout has no Latin letters.
+/// What a press of `key` asks for; for `physical` see [`sign`].
 pub(super) fn action(key: &Key, physical: KeyCode, ctrl: bool, shift: bool) -> Option<Action> {
-    let letter = match key {
-        Key::Character(text) if text.chars().all(|c| c.is_ascii() && !c.is_control()) => {
-            text.to_lowercase()
-        }
-        Key::Character(_) | Key::Unidentified(_) => latin(physical)?.to_owned(),
+    match key {
         Key::Space if !ctrl => return Some(Action::PauseOrResume),
         Key::F1 => return Some(Action::Help),
         Key::F2 => return Some(Action::FoldLeft),
         Key::F3 => return Some(Action::FoldRight),
         Key::F4 => return Some(Action::FoldBottom),
         Key::Escape => return Some(Action::Close),
-        _ => return None,
-    };
-    Some(match (ctrl, shift, letter.as_str()) {
+        _ => {}
+    }
+    Some(match (ctrl, shift, sign(key, physical)?.as_str()) {
         (false, _, "?") => Action::Help,
         (false, false, "t") => Action::Train,
         (false, false, "s") => Action::Search,
         (false, false, "x") => Action::Stop,
         (false, false, "l") => Action::Log,
         (true, false, "o") => Action::Open,
+        (true, true, "o") => Action::OpenRun,
         (true, false, "s") => Action::Save,
         (true, true, "s") => Action::SaveAs,
         (true, false, "z") => Action::Undo,
         (true, true, "z") | (true, false, "y") => Action::Redo,
-        _ => return None,
-    })
-}
-
-fn latin(physical: KeyCode) -> Option<&'static str> {
-    Some(match physical {
-        KeyCode::KeyT => "t",
-        KeyCode::KeyS => "s",
-        KeyCode::KeyX => "x",
-        KeyCode::KeyL => "l",
-        KeyCode::KeyO => "o",
-        KeyCode::KeyZ => "z",
-        KeyCode::KeyY => "y",
         _ => return None,
     })
 }
@@ -102,12 +89,13 @@ pub(super) fn press_keys(
     held: Res<ButtonInput<KeyCode>>,
     mut modifiers: Local<Modifiers>,
     wants: Res<EguiWantsInput>,
-    (document, archive, history, status, focus): (
+    (document, archive, history, status, focus, settings): (
         Res<Document>,
         Res<Archive>,
         Res<TrainingHistory>,
         Res<JobStatus>,
         Res<Focus>,
+        Res<Settings>,
     ),
     mut state: ResMut<PanelState>,
     mut jobs: MessageWriter<JobRequest>,
@@ -140,8 +128,9 @@ pub(super) fn press_keys(
             history: &history,
             status: &status,
             focus: &focus,
+            settings: &settings,
         };
-        let job = match job_request(action, &status, controls::possible(&status, &history)) {
+        let job = match job_request(action, &status, controls::possible(view)) {
             Some(Ok(request)) => {
                 jobs.write(request);
                 continue;
@@ -154,7 +143,11 @@ pub(super) fn press_keys(
         };
         let state = &mut *state;
         match job {
+            Action::Open | Action::OpenRun if status.running.is_some() => {
+                notices.write(Notice::Info(format!("Not now: {BUSY}")));
+            }
             Action::Open => state.dialog = Some(Dialog::open(view)),
+            Action::OpenRun => state.dialog = Some(Dialog::open_run(view)),
             Action::Save if document.path().is_some() => {
                 documents.write(DocumentRequest::Save);
             }
@@ -233,7 +226,7 @@ fn job_request(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::view::tests::Shown, *};
     use bevy::input::keyboard::NativeKey;
 
     fn press(text: &str, physical: KeyCode, ctrl: bool, shift: bool) -> Option<Action> {
@@ -271,14 +264,14 @@ mod tests {
 
     #[test]
     fn space_goes_on_after_a_pause() {
-        let running =
-            JobStatus { running: Some(crate::engine::report::Job::Train), ..Default::default() };
-        let history = TrainingHistory::default();
-        let asked = |status: &JobStatus| {
-            job_request(Action::PauseOrResume, status, controls::possible(status, &history))
+        let mut shown = Shown::new();
+        let asked = |shown: &Shown| {
+            job_request(Action::PauseOrResume, &shown.status, controls::possible(shown.view()))
         };
-        assert_eq!(asked(&running), Some(Ok(JobRequest::Pause)));
-        assert_eq!(asked(&JobStatus { paused: true, ..running }), Some(Ok(JobRequest::Resume)));
-        assert!(matches!(asked(&JobStatus::default()), Some(Err(_))));
+        assert!(matches!(asked(&shown), Some(Err(_))));
+        shown.status.running = Some(crate::engine::report::Job::Train);
+        assert_eq!(asked(&shown), Some(Ok(JobRequest::Pause)));
+        shown.status.paused = true;
+        assert_eq!(asked(&shown), Some(Ok(JobRequest::Resume)));
     }
 }

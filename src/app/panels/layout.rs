@@ -57,19 +57,26 @@ pub(super) fn places(screen: Rect, open: Open) -> Places {
 }
 
 /// Splits the right panel's height (without the headers) among properties, candidate information and
-/// loss chart: each open chart gets between 160 and 240 points, the properties get the rest.
-pub(super) fn section_heights(available: f32, open: [bool; 3]) -> [f32; 3] {
+/// loss chart: each open chart gets between 160 and 240 points, the properties get the rest. A loss chart
+/// that has nothing to show yet (`no_loss`) takes the line that says so.
+pub(super) fn section_heights(available: f32, open: [bool; 3], no_loss: bool) -> [f32; 3] {
     const CHART: (f32, f32) = (160.0, 240.0);
-    const PROPERTIES: f32 = 152.0;
-    let charts = open[1..].iter().filter(|&&open| open).count() as f32;
-    let wanted = if open[0] { PROPERTIES } else { 0.0 };
-    let chart =
-        if charts > 0.0 { ((available - wanted) / charts).clamp(CHART.0, CHART.1) } else { 0.0 };
-    let rest = (available - charts * chart).max(0.0);
+    const LINE: f32 = 24.0;
+    const PROPERTIES: f32 = 280.0;
+    let [properties, information, loss] = open;
+    let line = if loss && no_loss { LINE } else { 0.0 };
+    let charts = f32::from(u8::from(information) + u8::from(loss && !no_loss));
+    let wanted = line + if properties { PROPERTIES } else { 0.0 };
+    let chart = ((available - wanted) / charts.max(1.0)).clamp(CHART.0, CHART.1);
+    let rest = (available - line - charts * chart).max(0.0);
     [
-        if open[0] { rest } else { 0.0 },
-        if open[1] { chart } else { 0.0 },
-        if open[2] { chart } else { 0.0 },
+        if properties { rest } else { 0.0 },
+        if information { chart } else { 0.0 },
+        match (loss, no_loss) {
+            (false, _) => 0.0,
+            (true, true) => line,
+            (true, false) => chart,
+        },
     ]
 }
 
@@ -113,10 +120,11 @@ mod tests {
 
     #[test]
     fn charts_keep_a_readable_height_and_properties_get_the_rest() {
-        assert_eq!(section_heights(700.0, [true, true, true]), [220.0, 240.0, 240.0]);
-        assert_eq!(section_heights(500.0, [true, true, true]), [152.0, 174.0, 174.0]);
-        assert_eq!(section_heights(300.0, [true, false, true]), [140.0, 0.0, 160.0]);
-        assert_eq!(section_heights(500.0, [true, false, false]), [500.0, 0.0, 0.0]);
-        assert_eq!(section_heights(500.0, [false, true, false]), [0.0, 240.0, 0.0]);
+        assert_eq!(section_heights(700.0, [true; 3], false), [280.0, 210.0, 210.0]);
+        assert_eq!(section_heights(500.0, [true; 3], false), [180.0, 160.0, 160.0]);
+        assert_eq!(section_heights(700.0, [true; 3], true), [436.0, 240.0, 24.0]);
+        assert_eq!(section_heights(300.0, [true, false, true], false), [140.0, 0.0, 160.0]);
+        assert_eq!(section_heights(500.0, [true, false, false], true), [500.0, 0.0, 0.0]);
+        assert_eq!(section_heights(500.0, [false, true, false], false), [0.0, 240.0, 0.0]);
     }
 }

@@ -60,7 +60,7 @@ impl Curves {
         let steps: Vec<Point> =
             history.steps.iter().map(|&(step, loss)| (step as f64, loss)).collect();
         let epochs = |loss: fn(&crate::engine::report::EpochReport) -> f64| -> Vec<Point> {
-            history.epochs.iter().map(|(step, epoch)| (*step as f64, loss(epoch))).collect()
+            history.epochs.iter().map(|epoch| (epoch.step as f64, loss(epoch))).collect()
         };
         let (train, validation) =
             (epochs(|epoch| epoch.train_loss), epochs(|epoch| epoch.val_loss));
@@ -98,7 +98,7 @@ impl LossChart {
 
     /// Draws the section's content, `height` points high.
     pub(super) fn show(&mut self, ui: &mut Ui, view: View<'_>, height: f32) {
-        if view.is_untrained() {
+        if view.history.is_empty() {
             widgets::empty_state(ui, "Train the template to see its loss");
             return;
         }
@@ -113,7 +113,7 @@ impl LossChart {
         Plot::new("loss")
             .height((height - used).max(64.0))
             .auto_bounds(Vec2b::TRUE)
-            // The panel scrolls; the chart zooms with Ctrl and the wheel, and moves when dragged.
+            // The wheel belongs to the view; the chart zooms with Ctrl and the wheel, and moves when dragged.
             .allow_scroll(false)
             .show_crosshair(false)
             .grid_color(style::GRID)
@@ -275,6 +275,7 @@ mod tests {
     fn history(losses: &[f64]) -> TrainingHistory {
         let epoch = EpochReport {
             epoch: 1,
+            step: losses.len() as u64,
             train_loss: 2.0,
             val_loss: 1.5,
             val_accuracy: 0.3,
@@ -282,7 +283,7 @@ mod tests {
         };
         TrainingHistory {
             steps: losses.iter().enumerate().map(|(i, &loss)| (i as u64 + 1, loss)).collect(),
-            epochs: vec![(losses.len() as u64, epoch)],
+            epochs: vec![epoch],
             training_path: None,
         }
     }

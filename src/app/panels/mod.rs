@@ -34,13 +34,17 @@ use super::{
     settings::Settings,
 };
 use crate::engine::template::NodeId;
-use bevy::{ecs::system::SystemParam, prelude::*, window::RequestRedraw};
+use bevy::{
+    ecs::system::SystemParam,
+    prelude::*,
+    window::{RequestRedraw, WindowCloseRequested},
+};
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass,
     egui::{self, Area, Frame, Id, Layout, Margin, Order, Rect, Ui, UiBuilder},
 };
 use controls::DataField;
-use dialogs::Dialog;
+use dialogs::{Dialog, Settled, Then};
 use layout::{Open, Places};
 use log::Notices;
 use loss_chart::LossChart;
@@ -61,7 +65,7 @@ pub(super) fn plugin(app: &mut App) {
 /// Everything that needs no window.
 fn logic(app: &mut App) {
     app.insert_resource(PanelState::new())
-        .add_systems(Update, keys::press_keys.run_if(resource_exists::<Document>))
+        .add_systems(Update, (keys::press_keys, close_window).run_if(resource_exists::<Document>))
         .add_systems(
             EguiPrimaryContextPass,
             (collect_notices, draw_panels)
@@ -120,6 +124,7 @@ struct Surroundings<'w> {
     insets: Option<ResMut<'w, ViewInsets>>,
     jobs: MessageWriter<'w, JobRequest>,
     documents: MessageWriter<'w, DocumentRequest>,
+    exit: MessageWriter<'w, AppExit>,
     redraw: MessageWriter<'w, RequestRedraw>,
 }
 
@@ -130,6 +135,8 @@ fn collect_notices(
     document: Res<Document>,
     time: Res<Time<Real>>,
     mut state: ResMut<PanelState>,
+    mut documents: MessageWriter<DocumentRequest>,
+    mut exit: MessageWriter<AppExit>,
 ) {
     let state = state.bypass_change_detection();
     let opened = opened.read().count() > 0;
@@ -141,10 +148,37 @@ fn collect_notices(
             Notice::Info(_) => None,
         })
         .collect();
-    let taken = dialogs::settle(&mut state.dialog, &document, opened, &errors);
+    let settled = dialogs::settle(&mut state.dialog, &document, opened, &errors);
+    let taken = settled == Settled::Refused;
+    match settled {
+        Settled::Done(Some(Then::Open(request))) => {
+            documents.write(request);
+        }
+        Settled::Done(Some(Then::Quit)) => {
+            exit.write(AppExit::Success);
+        }
+        Settled::Done(None) | Settled::Open | Settled::Refused => {}
+    }
     for notice in &new {
         let toast = !(taken && matches!(notice, Notice::Error(_)));
         state.notices.add(notice, time.elapsed_secs_f64(), toast);
+    }
+}
+
+/// Closing the window ends the program, unless edits would be lost.
+fn close_window(
+    mut requests: MessageReader<WindowCloseRequested>,
+    document: Res<Document>,
+    mut state: ResMut<PanelState>,
+    mut exit: MessageWriter<AppExit>,
+) {
+    if requests.read().count() == 0 {
+        return;
+    }
+    if document.is_dirty() {
+        state.dialog = Some(Dialog::Discard { then: Then::Quit });
+    } else {
+        exit.write(AppExit::Success);
     }
 }
 
@@ -186,6 +220,7 @@ fn draw_panels(
         history: &around.history,
         status: &around.status,
         focus: &around.focus,
+        settings: &around.settings,
     };
     draw_left(&context, places.left, view, state, &mut wishes);
     draw_right(&context, places.right, view, state, &mut wishes);
@@ -230,7 +265,10 @@ fn uncover(places: &Places, context: &egui::Context, around: &mut Surroundings) 
 
 /// Carries out what the user has asked for; `true` if anything changes by it.
 fn carry_out(wishes: Wishes, told: &mut Option<NodeId>, around: &mut Surroundings) -> bool {
-    let Wishes { jobs, documents, hovered, selected, choices } = wishes;
+    let Wishes { jobs, documents, quit, hovered, selected, choices } = wishes;
+    if quit {
+        around.exit.write(AppExit::Success);
+    }
     let mut changed = !jobs.is_empty() || !documents.is_empty();
     around.jobs.write_batch(jobs);
     around.documents.write_batch(documents);
@@ -282,6 +320,18 @@ fn panel<R>(
         .inner
 }
 
+/// A folded side panel: a strip with the button that opens it; `true` when that is pressed.
+fn strip(
+    context: &egui::Context,
+    name: &str,
+    rect: Rect,
+    arrow: Arrow,
+    what: &str,
+    key: &str,
+) -> bool {
+    panel(context, name, rect, STRIP_MARGIN, |ui| widgets::fold_button(ui, arrow, what, key))
+}
+
 const MARGIN: Margin = Margin { left: 12, right: 12, top: 8, bottom: 8 };
 const STRIP_MARGIN: Margin = Margin::same(2);
 
@@ -293,9 +343,7 @@ fn draw_left(
     wishes: &mut Wishes,
 ) {
     if !state.open.left {
-        panel(context, "left", rect, STRIP_MARGIN, |ui| {
-            state.open.left = widgets::fold_button(ui, Arrow::Right, "Show the templates", "F2");
-        });
+        state.open.left = strip(context, "left", rect, Arrow::Right, "Show the templates", "F2");
         return;
     }
     panel(context, "left", rect, MARGIN, |ui| {
@@ -313,15 +361,15 @@ fn draw_right(
     wishes: &mut Wishes,
 ) {
     if !state.open.right {
-        panel(context, "right", rect, STRIP_MARGIN, |ui| {
-            state.open.right =
-                widgets::fold_button(ui, Arrow::Left, "Show properties and charts", "F3");
-        });
+        let what = "Show properties and charts";
+        state.open.right = strip(context, "right", rect, Arrow::Left, what, "F3");
         return;
     }
     panel(context, "right", rect, MARGIN, |ui| {
         let headers = 3.0 * (widgets::HEADER + 2.0 * ui.spacing().item_spacing.y);
-        let heights = layout::section_heights(ui.available_height() - headers, state.sections);
+        let no_loss = view.history.is_empty();
+        let heights =
+            layout::section_heights(ui.available_height() - headers, state.sections, no_loss);
         let [properties, information, loss] = heights;
         let [show_properties, show_information, show_loss] = &mut state.sections;
         let mut fold = false;
@@ -335,7 +383,7 @@ fn draw_right(
         if *show_information {
             section(ui, information, |ui| candidate_info::show(ui, view, information, wishes));
         }
-        let room = if *show_loss && !view.is_untrained() { 184.0 } else { 0.0 };
+        let room = if *show_loss && !no_loss { 184.0 } else { 0.0 };
         widgets::section_header(ui, "Loss chart", show_loss, room, |ui| {
             if room > 0.0 {
                 state.loss_chart.controls(ui);

@@ -1,7 +1,8 @@
 //! The left panel: templates that come with the program, files, undo, and what the colours mean.
 
 use super::{
-    dialogs::Dialog,
+    controls::BUSY,
+    dialogs::{Dialog, Then},
     style,
     view::{View, Wishes},
     widgets::{self, Arrow},
@@ -38,17 +39,6 @@ pub(super) fn list() -> Vec<PresetInfo> {
         })
         .collect()
 }
-
-const FAMILIES: [Family; 6] = [
-    Family::Convolution,
-    Family::Pooling,
-    Family::Dense,
-    Family::Merge,
-    Family::Terminal,
-    Family::Identity,
-];
-
-const BUSY: &str = "a job is running; stop it first (X)";
 
 /// Draws the panel; `true` when it is to be folded.
 pub(super) fn show(
@@ -101,11 +91,17 @@ fn preset_row(
         counted(preset.nodes, "node", "nodes"),
         counted(preset.links, "link", "links"),
     );
-    let response = response
-        .on_hover_text(if is_open { format!("{about}\nThis one is open") } else { about.clone() })
-        .on_disabled_hover_text(format!("{about}\nNot now: {BUSY}"));
-    // A click on the open one takes its edits back.
-    if response.clicked() && (!is_open || view.document.is_dirty()) {
+    let is_used = view.status.run.is_some() || view.document.is_dirty();
+    let tip = match (is_open, is_used) {
+        (false, _) => about.clone(),
+        (true, false) => format!("{about}\nThis one is open"),
+        (true, true) => {
+            format!("{about}\nThis one is open; a click begins anew, its run stays on disk")
+        }
+    };
+    let response =
+        response.on_hover_text(tip).on_disabled_hover_text(format!("{about}\nNot now: {BUSY}"));
+    if response.clicked() && (!is_open || is_used) {
         ask(view, DocumentRequest::OpenPreset(preset.name.to_owned()), dialog, wishes);
     }
 }
@@ -127,7 +123,7 @@ fn open_file(ui: &mut Ui, view: View<'_>) {
             (format!("File: {name}"), path.display().to_string())
         }
         None if edited => {
-            ("Not saved yet".to_owned(), "The preset has edits that are in no file".to_owned())
+            ("Not saved yet".to_owned(), "The template has edits that are in no file".to_owned())
         }
         None => return,
     };
@@ -157,6 +153,21 @@ fn files(
         {
             *dialog = Some(Dialog::open(view));
         }
+        if widgets::button(
+            ui,
+            "Open run…",
+            "Show what a run has found out, and go on with it",
+            "Ctrl+Shift+O",
+            idle,
+            false,
+        )
+        .clicked()
+        {
+            *dialog = Some(Dialog::open_run(view));
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
         if widgets::button(ui, "Save", "Write the template to its file", "Ctrl+S", Ok(()), false)
             .clicked()
         {
@@ -195,7 +206,7 @@ fn files(
 /// Asks the document to open something, after a question when edits would be lost.
 fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wishes: &mut Wishes) {
     if view.document.is_dirty() {
-        *dialog = Some(Dialog::Discard { then: request });
+        *dialog = Some(Dialog::Discard { then: Then::Open(request) });
     } else {
         wishes.documents.push(request);
     }
@@ -203,7 +214,7 @@ fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wi
 
 fn legend(ui: &mut Ui) {
     ui.label(style::strong("Brick colours"));
-    for family in FAMILIES {
+    for family in Family::ALL {
         ui.horizontal(|ui| {
             widgets::marker(ui, style::family_shape(family), style::family(family));
             ui.label(family_name(family));
@@ -227,8 +238,8 @@ mod tests {
 
     #[test]
     fn the_families_of_the_legend_have_colours_shapes_and_names_of_their_own() {
-        for (i, &a) in FAMILIES.iter().enumerate() {
-            for &b in &FAMILIES[i + 1..] {
+        for (i, &a) in Family::ALL.iter().enumerate() {
+            for &b in &Family::ALL[i + 1..] {
                 assert_ne!(style::family(a), style::family(b));
                 assert_ne!(style::family_shape(a), style::family_shape(b));
                 assert_ne!(family_name(a), family_name(b));

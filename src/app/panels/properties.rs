@@ -61,8 +61,7 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
     ui.add_space(4.0);
     ui.label(style::strong("In the search"));
     let fitness = view.fitness(node);
-    let judged =
-        view.archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count();
+    let judged = view.archive.judged();
     widgets::row(ui, "Fitness", format!("{:.2}", fitness.fitness)).on_hover_text(
         "Probability that including the brick raises accuracy; 0.50 where nothing is known",
     );

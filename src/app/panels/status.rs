@@ -33,7 +33,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
                 let bar = ProgressBar::new(share).desired_width(120.0).desired_height(6.0);
                 ui.add(bar.fill(style::text()).animate(false));
             }
-            ui.add(Label::new(status_text(view.status, view.is_untrained())).truncate());
+            ui.add(Label::new(status_text(view.status, view.history.is_trained())).truncate());
         });
         toggled
     })
@@ -54,9 +54,9 @@ fn log_button(ui: &mut Ui, notices: &Notices, open: bool) -> bool {
 }
 
 /// What runs and how far it is.
-fn status_text(status: &JobStatus, untrained: bool) -> String {
+fn status_text(status: &JobStatus, trained: bool) -> String {
     let Some(job) = status.running else {
-        return if untrained { "Ready · train the template to colour the cloud" } else { "Ready" }
+        return if trained { "Ready" } else { "Ready · train the template to colour the cloud" }
             .to_owned();
     };
     let (verb, unit) = match job {
@@ -110,25 +110,25 @@ mod tests {
     #[test]
     fn the_line_says_what_runs_how_far_it_is_and_how_long_it_takes() {
         assert_eq!(
-            status_text(&training(Some(12.2)), false),
+            status_text(&training(Some(12.2)), true),
             "Training · step 120 of 1,375 · 12 s to go"
         );
-        assert_eq!(status_text(&training(None), false), "Training · step 120 of 1,375");
+        assert_eq!(status_text(&training(None), true), "Training · step 120 of 1,375");
         let searching = JobStatus { running: Some(Job::Search), ..Default::default() };
-        assert_eq!(status_text(&searching, false), "Searching");
+        assert_eq!(status_text(&searching, true), "Searching");
     }
 
     #[test]
     fn a_job_that_waits_or_stops_promises_no_end() {
         let paused = JobStatus { paused: true, ..training(Some(12.0)) };
-        assert_eq!(status_text(&paused, false), "Paused · Training · step 120 of 1,375");
+        assert_eq!(status_text(&paused, true), "Paused · Training · step 120 of 1,375");
         let stopping = JobStatus { stopping: true, ..training(Some(12.0)) };
-        assert_eq!(status_text(&stopping, false), "Stopping · Training · step 120 of 1,375");
+        assert_eq!(status_text(&stopping, true), "Stopping · Training · step 120 of 1,375");
     }
 
     #[test]
     fn without_a_job_the_line_says_what_to_do_next() {
-        assert!(status_text(&JobStatus::default(), true).contains("train the template"));
-        assert_eq!(status_text(&JobStatus::default(), false), "Ready");
+        assert!(status_text(&JobStatus::default(), false).contains("train the template"));
+        assert_eq!(status_text(&JobStatus::default(), true), "Ready");
     }
 }

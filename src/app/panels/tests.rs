@@ -60,6 +60,7 @@ impl Bench {
                 low_quality: true,
             })
             .add_message::<KeyboardInput>()
+            .add_message::<WindowCloseRequested>()
             .add_message::<Notice>()
             .add_message::<TemplateOpened>()
             .add_message::<RequestRedraw>()
@@ -177,13 +178,13 @@ impl Bench {
         history.steps[30].1 = f64::NAN;
         let epoch = EpochReport {
             epoch: 1,
+            step: 30,
             train_loss: 1.5,
             val_loss: 1.6,
             val_accuracy: 0.4,
             seconds: 4.0,
         };
-        history.epochs =
-            vec![(30, epoch), (60, EpochReport { epoch: 2, train_loss: 0.9, ..epoch })];
+        history.epochs = vec![epoch, EpochReport { epoch: 2, step: 60, train_loss: 0.9, ..epoch }];
     }
 
     /// A running search with different fitness for every node.
@@ -285,7 +286,7 @@ fn keys_ask_for_the_same_unless_somebody_types() {
     bench.press(Key::Character("t".into()), KeyCode::KeyT);
     assert_eq!(bench.requests::<JobRequest>(), [JobRequest::Train]);
     bench.app.world_mut().resource_mut::<PanelState>().dialog =
-        Some(Dialog::Discard { then: DocumentRequest::Save });
+        Some(Dialog::Discard { then: Then::Open(DocumentRequest::Save) });
     bench.press(Key::Character("t".into()), KeyCode::KeyT);
     assert_eq!(bench.requests::<JobRequest>(), []);
 }
@@ -328,6 +329,24 @@ fn a_preset_is_opened_by_its_row_and_not_while_a_job_runs() {
     bench.search();
     bench.click_on("vgg11");
     assert_eq!(bench.requests::<DocumentRequest>(), []);
+}
+
+#[test]
+fn closing_the_window_ends_the_program_but_not_unsaved_edits() {
+    let mut bench = Bench::new(0, [1280.0, 720.0]);
+    let close = |bench: &mut Bench| {
+        let window = Entity::PLACEHOLDER;
+        bench.app.world_mut().write_message(WindowCloseRequested { window });
+        bench.frame(&[]);
+        bench.requests::<AppExit>()
+    };
+    assert_eq!(close(&mut bench), [AppExit::Success]);
+    let id = bench.app.world().resource::<Document>().graph().id(1).clone();
+    bench.app.world_mut().resource_mut::<Document>().move_brick(&id, [90.0, 9.0]);
+    assert_eq!(close(&mut bench), []);
+    assert!(bench.says("Unsaved edits"));
+    bench.click_on("Discard");
+    assert_eq!(bench.requests::<AppExit>(), [AppExit::Success]);
 }
 
 #[test]

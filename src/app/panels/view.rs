@@ -18,6 +18,7 @@ pub(super) struct View<'a> {
     pub(super) history: &'a TrainingHistory,
     pub(super) status: &'a JobStatus,
     pub(super) focus: &'a Focus,
+    pub(super) settings: &'a Settings,
 }
 
 /// What is known of a node before the first iteration.
@@ -25,11 +26,6 @@ const UNKNOWN: NodeFitness =
     NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
 
 impl View<'_> {
-    /// Whether nothing has been trained yet.
-    pub(super) fn is_untrained(&self) -> bool {
-        self.history.steps.is_empty() && self.history.epochs.is_empty()
-    }
-
     /// What the search says about a node.
     pub(super) fn fitness(&self, node: usize) -> NodeFitness {
         self.archive.fitness.get(node).copied().unwrap_or(UNKNOWN)
@@ -88,6 +84,8 @@ pub(super) struct Wishes {
     pub(super) jobs: Vec<JobRequest>,
     /// Requests to the document.
     pub(super) documents: Vec<DocumentRequest>,
+    /// The program is to end, whatever is not saved.
+    pub(super) quit: bool,
     /// The brick whose stand-in in a panel is under the pointer.
     pub(super) hovered: Option<NodeId>,
     /// The brick to select.
@@ -102,9 +100,96 @@ impl Wishes {
         Self {
             jobs: Vec::new(),
             documents: Vec::new(),
+            quit: false,
             hovered: None,
             selected: None,
             choices: Choices::of(settings),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::engine::{
+        candidate::CandidateId,
+        device::DeviceChoice,
+        report::{EpochReport, PlacedCandidate},
+        search::{Candidate, Evaluation},
+        template::presets,
+    };
+
+    /// What a view shows, without an app.
+    pub(in crate::app::panels) struct Shown {
+        pub(in crate::app::panels) document: Document,
+        pub(in crate::app::panels) archive: Archive,
+        pub(in crate::app::panels) history: TrainingHistory,
+        pub(in crate::app::panels) status: JobStatus,
+        pub(in crate::app::panels) focus: Focus,
+        pub(in crate::app::panels) settings: Settings,
+    }
+
+    impl Shown {
+        /// The smallest preset, of which nothing is known yet.
+        pub(in crate::app::panels) fn new() -> Self {
+            let settings = Settings {
+                data: DataSource::Digits,
+                device: DeviceChoice::Cpu,
+                epochs: 3,
+                iterations: 4,
+                candidates: 10,
+                seed: 1,
+                runs: "runs".into(),
+                reduced_motion: true,
+                low_quality: true,
+            };
+            Self {
+                document: Document::new(presets()[0].graph().unwrap(), None),
+                archive: Archive::default(),
+                history: TrainingHistory::default(),
+                status: JobStatus { basis: Some(settings.basis()), ..JobStatus::default() },
+                focus: Focus::default(),
+                settings,
+            }
+        }
+
+        pub(in crate::app::panels) fn view(&self) -> View<'_> {
+            View {
+                document: &self.document,
+                archive: &self.archive,
+                history: &self.history,
+                status: &self.status,
+                focus: &self.focus,
+                settings: &self.settings,
+            }
+        }
+
+        /// An epoch is done.
+        pub(in crate::app::panels) fn train(&mut self) {
+            self.history.epochs.push(EpochReport {
+                epoch: 1,
+                step: 10,
+                train_loss: 2.0,
+                val_loss: 1.5,
+                val_accuracy: 0.3,
+                seconds: 4.0,
+            });
+        }
+
+        /// A candidate is evaluated.
+        pub(in crate::app::panels) fn search(&mut self) {
+            let graph = self.document.graph();
+            self.archive.candidates.push(PlacedCandidate {
+                candidate: Candidate {
+                    id: CandidateId(0),
+                    mask: Mask::from_nodes(graph.len(), 0..graph.len()),
+                    parents: Vec::new(),
+                    iteration: Some(0),
+                    evaluation: Some(Evaluation { accuracy: 0.5, loss: 1.0 }),
+                    cost: Default::default(),
+                },
+                position: [0.0; 3],
+            });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Keys by the names that tours and tooltips use: `t`, `ctrl+shift+z`, `escape`.
+//! Keys by the names that tours use: `t`, `ctrl+shift+z`, `escape`.
 
 use bevy::input::keyboard::{Key, KeyCode};
 use serde::Deserialize;

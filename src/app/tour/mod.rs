@@ -1,5 +1,6 @@
 //! Tours: scripted walks through the program, for live talks, kiosks and tests. A tour uses the program
-//! as a person would: it moves the pointer, clicks and presses keys, and looks at what comes of it.
+//! much as a person would: it moves the pointer, clicks and presses keys, and looks at what comes of it. Files,
+//! data, amounts and the camera it sets directly.
 
 mod caption;
 mod director;
@@ -12,6 +13,7 @@ mod shots;
 mod sight;
 mod state_dump;
 
+// Public for its documentation: it describes the files.
 pub use script::{FORMAT_VERSION, Tour, TourError, load, parse};
 
 use bevy::{

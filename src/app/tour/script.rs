@@ -59,7 +59,7 @@ pub struct Tour {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Step {
-    /// Puts a preset (by name) or a scene file (by path) on the plate.
+    /// Puts a preset (by name) or a scene file (by a path that ends in `.ron`) on the plate.
     Load(String),
     /// Chooses the data set that jobs train on.
     Data(DataSource),

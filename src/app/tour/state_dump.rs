@@ -33,7 +33,7 @@ pub(super) struct Written {
 /// Writes the state to [`TourOptions::dump_state`] each time it has changed.
 ///
 /// The file holds one JSON object: `window` (size in logical pixels), `settled` (nothing moves and all
-/// is compiled), `bricks` (`id`, `x`, `y` of the brick's foot on the screen, `position` in studs), `points`
+/// is compiled), `bricks` (`id`, `x`, `y` of the middle of its label on the screen, `position` in studs), `points`
 /// (`number`, `x`, `y`, `accuracy` or null), `labels` (`text` and the middle `x`, `y` of every text in the
 /// panels), `focus`, `job` and `template`. Places are in logical pixels from the upper left corner of the
 /// window.

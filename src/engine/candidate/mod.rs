@@ -75,13 +75,6 @@ pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Canonical(Box<[u32]>);
 
-impl Canonical {
-    /// A form from other knowledge of what is the same, such as a table's entry for equal architectures.
-    pub fn from_code(code: impl Into<Box<[u32]>>) -> Self {
-        Self(code.into())
-    }
-}
-
 /// The canonical form of `mask`: nodes on no kept path are dropped, identity nodes are replaced by what
 /// feeds them, and a mean of equal inputs by that input.
 ///

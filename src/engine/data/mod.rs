@@ -2,8 +2,8 @@
 //!
 //! A [`DataSource`] names a data set, [`Dataset::load`] reads and checks it, [`Dataset::fit_to`] brings it
 //! to the input shape of a template, and [`Dataset::batch`] hands out normalised batches. Three splits
-//! are kept apart: weights are trained on `train`, the search sees `val`, and nothing but the final
-//! evaluation sees `test`.
+//! are kept apart: weights are trained on `train`, candidates are judged on `val`, and `test` is kept
+//! for final networks.
 
 mod dataset;
 mod embedded;

@@ -49,9 +49,22 @@ pub enum LabError {
     /// The archive does not take something.
     #[error(transparent)]
     Search(#[from] SearchError),
-    /// Stored weights could not be read or written.
-    #[error("{0}")]
+    /// Weights could not be made ready to be stored.
+    #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A checkpoint is damaged.
+    #[error("{}: {source}", path.display())]
+    Checkpoint {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeightsError,
+    },
+    /// The run folder could not be written before.
+    #[error(
+        "the run misses what could not be written before; open it again to go on from what it has"
+    )]
+    Unrecorded,
     /// The run was made with other images.
     #[error(
         "{data} has changed since the run began (fingerprint {found}, was {wanted}); restore it, or start a new run"
@@ -67,7 +80,7 @@ pub enum LabError {
     /// The search has begun, so training would make its results incomparable.
     #[error(
         "the search of this run has begun; more training would change the weights that its candidates were \
-         compared with; open the template again to start a new run"
+         compared with; for a new run, open the template again or leave --resume out"
     )]
     SearchBegan,
     /// Searching before training.
@@ -138,6 +151,8 @@ pub struct Targets {
 /// One template with everything that was found out about it.
 pub struct Lab {
     graph: Arc<Graph>,
+    /// The same template, with its nodes where they are to be in the run folder.
+    layout: Arc<Graph>,
     settings: LabSettings,
     runs: PathBuf,
     name: Option<String>,
@@ -148,8 +163,19 @@ pub struct Lab {
     embedding: Embedding,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationReport>,
+    /// Of finished epochs and iterations.
     seconds: PhaseSeconds,
+    unfinished: Unfinished,
     targets: Targets,
+    /// Whether the run folder could not be written: it then lacks what is here.
+    unrecorded: bool,
+}
+
+/// Seconds of work on what a stop or a kill has cut short.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unfinished {
+    epoch: f64,
+    iteration: f64,
 }
 
 /// What training and evaluation need; set up by the first job.
@@ -173,6 +199,7 @@ impl Lab {
         let search = SearchState::new(Arc::clone(&graph), settings.seed, settings.pool);
         let embedding = embed(&search);
         Self {
+            layout: Arc::clone(&graph),
             graph,
             settings,
             runs,
@@ -185,7 +212,9 @@ impl Lab {
             epochs: Vec::new(),
             iterations: Vec::new(),
             seconds: PhaseSeconds::default(),
+            unfinished: Unfinished::default(),
             targets: Targets::default(),
+            unrecorded: false,
         }
     }
 
@@ -196,6 +225,11 @@ impl Lab {
     /// When there is no run, or it is damaged.
     pub fn open(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
         replay::open(folder, device)
+    }
+
+    /// Takes over where the nodes of the template stand, for the run that the first job makes.
+    pub fn lay_out(&mut self, graph: Arc<Graph>) {
+        self.layout = graph;
     }
 
     /// The template.
@@ -245,7 +279,12 @@ impl Lab {
 
     /// Seconds of work in each phase.
     pub fn seconds(&self) -> PhaseSeconds {
-        self.seconds
+        let PhaseSeconds { setup, training, search } = self.seconds;
+        PhaseSeconds {
+            setup,
+            training: training + self.unfinished.epoch,
+            search: search + self.unfinished.iteration,
+        }
     }
 
     /// What the run set out to do.
@@ -303,5 +342,5 @@ impl Lab {
 fn embed(search: &SearchState) -> Embedding {
     let masks: Vec<_> =
         search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
-    Embedding::fit(&masks, None)
+    Embedding::fit(&masks)
 }

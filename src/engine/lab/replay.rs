@@ -1,6 +1,6 @@
 //! Rebuilding a lab from the journal of its run.
 
-use super::{Lab, LabError, LabSettings, PhaseSeconds, Targets, embed};
+use super::{Lab, LabError, LabSettings, PhaseSeconds, Targets, Unfinished, embed};
 use crate::engine::{
     candidate::CandidateId,
     device::DeviceChoice,
@@ -14,13 +14,14 @@ use std::{path::Path, sync::Arc};
 
 /// The run in `folder` with everything its journal holds; nothing is changed.
 pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError> {
-    let run = Run::open(folder)?;
+    let mut run = Run::open(folder)?;
     let graph = Arc::new(run.graph()?);
     let mut story = Story::new(&graph, folder);
     for entry in run.journal()? {
         story.tell(entry.event)?;
     }
-    let Story { recorded, pool, checkpoint, epochs, ended, seconds, targets, .. } = story;
+    let Story { recorded, pool, checkpoint, epochs, ended, seconds, unfinished, targets, .. } =
+        story;
     let config = run.config();
     let mismatch = |error: SearchError| mismatch(folder, error.to_string());
     let finished = u32::try_from(ended.len()).unwrap_or(u32::MAX);
@@ -59,7 +60,10 @@ pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError>
         epochs,
         iterations: Vec::new(),
         seconds,
+        unfinished,
         targets,
+        unrecorded: false,
+        layout: Arc::clone(&graph),
         graph: Arc::clone(&graph),
         run: Some(run),
     };
@@ -85,6 +89,7 @@ struct Story<'a> {
     epochs: Vec<EpochReport>,
     ended: Vec<Ended>,
     seconds: PhaseSeconds,
+    unfinished: Unfinished,
     targets: Targets,
 }
 
@@ -99,6 +104,7 @@ impl<'a> Story<'a> {
             epochs: Vec::new(),
             ended: Vec::new(),
             seconds: PhaseSeconds::default(),
+            unfinished: Unfinished::default(),
             targets: Targets::default(),
         }
     }
@@ -108,6 +114,7 @@ impl<'a> Story<'a> {
             Event::TrainStarted { to_epoch, .. } => self.targets.epochs = Some(to_epoch),
             Event::Epoch(epoch) => {
                 self.seconds.training += epoch.seconds;
+                self.unfinished.epoch = 0.0;
                 self.epochs.push(epoch);
             }
             Event::Checkpoint { name } => self.checkpoint = Some(name),
@@ -125,10 +132,13 @@ impl<'a> Story<'a> {
                 });
             }
             Event::SearchStarted { to_iteration, candidates, .. } => {
+                // Whoever searches has trained enough.
+                self.targets.epochs = Some(self.epochs.len());
                 self.targets.iterations = Some(to_iteration);
                 self.targets.candidates = Some(candidates);
             }
-            Event::Evaluated { id, iteration, accuracy, loss, .. } => {
+            Event::Evaluated { id, iteration, accuracy, loss, seconds } => {
+                self.unfinished.iteration += seconds;
                 let Some(candidate) = self.recorded.get_mut(id.index()) else {
                     return Err(mismatch(
                         self.folder,
@@ -140,9 +150,13 @@ impl<'a> Story<'a> {
             }
             Event::Iteration { candidates, mean_accuracy, best, seconds, .. } => {
                 self.seconds.search += seconds;
+                self.unfinished.iteration = 0.0;
                 self.ended.push(Ended { candidates, mean_accuracy, best, seconds });
             }
-            Event::TrainFinished { .. } | Event::SearchFinished { .. } => {}
+            Event::TrainFinished { unfinished_seconds, .. } => {
+                self.unfinished.epoch = unfinished_seconds;
+            }
+            Event::SearchFinished { .. } => {}
         }
         Ok(())
     }

@@ -174,3 +174,135 @@ fn a_search_ends_when_the_space_is_exhausted() {
     // Two, three and two alternatives, one kept of each.
     assert_eq!((lab.evaluated(), exhausted), (12, true));
 }
+
+#[test]
+fn a_run_that_another_lab_has_written_meanwhile_must_be_opened_again() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("run");
+    let control = Control::default();
+    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
+    let mut stale = Lab::open(&folder, DeviceChoice::Cpu).expect("can be read");
+    let mut other = Lab::open(&folder, DeviceChoice::Cpu).expect("can be read");
+    other.search(1, 2, &control, &mut ignore).expect("searches");
+    drop(other);
+    let before = std::fs::read(folder.join("journal.jsonl")).expect("is there");
+    let error = stale.search(1, 2, &control, &mut ignore).expect_err("is stale").to_string();
+    assert!(error.contains("open it again"), "{error}");
+    assert_eq!(std::fs::read(folder.join("journal.jsonl")).expect("is there"), before);
+    drop(stale);
+    let mut fresh = Lab::open(&folder, DeviceChoice::Cpu).expect("can be read");
+    fresh.search(1, 2, &control, &mut ignore).expect("searches");
+    assert_eq!((fresh.iterations(), fresh.evaluated()), (2, 4));
+}
+
+#[test]
+fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("run");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    first.train(1, &control, &mut ignore).expect("trains");
+    let stopping = Control::default();
+    let mut evaluated = 0;
+    first
+        .search(1, 5, &stopping, &mut |report| {
+            evaluated += u32::from(matches!(report, Report::Evaluated { .. }));
+            if evaluated == 3 {
+                stopping.stop();
+            }
+        })
+        .expect("is stopped");
+    first.search(2, 2, &control, &mut ignore).expect("goes on");
+    // The third one that the first iteration had evaluated belongs to it, and what it only had proposed is
+    // proposed again.
+    assert_eq!(first.iteration_reports()[0].candidates.len(), 3);
+    drop(first.run.take());
+    let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    assert_eq!(facts(&opened), facts(&first));
+    assert_eq!(opened.search.propose(3), first.search.propose(3));
+}
+
+#[test]
+fn a_search_after_a_training_that_was_stopped_early_needs_no_more_of_it() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    let stopping = Control::default();
+    first
+        .train(50, &stopping, &mut |report| {
+            if matches!(report, Report::Epoch(_)) {
+                stopping.stop();
+            }
+        })
+        .expect("is stopped");
+    first.search(1, 2, &control, &mut ignore).expect("searches");
+    drop(first);
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!((opened.epochs(), opened.targets().epochs), (1, Some(1)));
+}
+
+#[test]
+fn seconds_of_what_was_stopped_are_not_lost() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut first = lab(runs.path(), "run");
+    let stopping = Control::default();
+    first
+        .train(1, &stopping, &mut |report| {
+            if matches!(report, Report::Step { step: 20, .. }) {
+                stopping.stop();
+            }
+        })
+        .expect("is stopped");
+    let spent = first.seconds().training;
+    assert!(spent > 0.0);
+    drop(first);
+    let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(opened.seconds().training, spent);
+    opened.train(1, &Control::default(), &mut ignore).expect("goes on");
+    let epoch = opened.epoch_reports()[0].seconds;
+    assert!(epoch > spent && opened.seconds().training == epoch);
+}
+
+#[test]
+fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let folder = runs.path().join("run");
+    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
+    std::fs::remove_file(folder.join("run.ron")).expect("is there");
+    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("makes the run anew");
+    assert_eq!(Lab::open(&folder, DeviceChoice::Cpu).expect("opens").epochs(), 1);
+
+    // A folder with anything else in it is somebody's.
+    std::fs::remove_file(folder.join("run.ron")).expect("is there");
+    std::fs::write(folder.join("notes.txt"), "mine").expect("is written");
+    let error =
+        lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken").to_string();
+    assert!(error.contains("exists already"), "{error}");
+    assert!(folder.join("journal.jsonl").exists() && folder.join("notes.txt").exists());
+}
+
+#[test]
+fn a_run_shows_its_template_as_it_stood_on_the_plate() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut first = lab(runs.path(), "run");
+    let mut moved = first.graph().template().clone();
+    moved.nodes[3].position = [40.0, 9.0];
+    first.lay_out(Arc::new(Graph::new(moved).expect("positions change nothing")));
+    first.train(1, &Control::default(), &mut ignore).expect("trains");
+    drop(first);
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(opened.graph().nodes()[3].position, [40.0, 9.0]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
+    let file = runs.path().join("run/weights/epoch-1/trainer.safetensors");
+    std::fs::write(&file, b"rubbish").expect("is written");
+    let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    let error = opened.search(1, 2, &control, &mut ignore).expect_err("is damaged").to_string();
+    assert!(error.contains("trainer.safetensors"), "{error}");
+}

@@ -6,13 +6,14 @@ use crate::engine::{
     data::Dataset,
     device,
     report::{IterationReport, Job, Report},
-    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig},
+    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunError},
     search::{Candidate, Evaluation},
     supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
 };
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -31,6 +32,51 @@ impl Lab {
     /// # Errors
     /// When the search has begun, or something cannot be set up, trained or written.
     pub fn train(
+        &mut self,
+        epochs: usize,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        self.work(|lab| lab.train_on(epochs, control, report))
+    }
+
+    /// Searches for `iterations` more iterations of `candidates` each. Returns whether it was stopped; what
+    /// was evaluated by then is kept.
+    ///
+    /// # Errors
+    /// When the supernet is not trained, or something cannot be set up, evaluated or written.
+    pub fn search(
+        &mut self,
+        iterations: u32,
+        candidates: usize,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        self.work(|lab| lab.search_on(iterations, candidates, control, report))
+    }
+
+    /// Does a job, and no other once the run folder could not be written: the journal would tell another
+    /// story than what is here.
+    fn work(
+        &mut self,
+        job: impl FnOnce(&mut Self) -> Result<bool, LabError>,
+    ) -> Result<bool, LabError> {
+        if self.unrecorded {
+            return Err(LabError::Unrecorded);
+        }
+        let done = job(self);
+        match &done {
+            Err(LabError::Run(RunError::Io { .. } | RunError::Write(_))) => {
+                self.unrecorded = self.run.is_some();
+            }
+            // The next training begins at the last checkpoint.
+            Err(LabError::Train(TrainError::Diverged { .. })) => self.bench = None,
+            _ => {}
+        }
+        done
+    }
+
+    fn train_on(
         &mut self,
         epochs: usize,
         control: &Control,
@@ -57,6 +103,7 @@ impl Lab {
         let mut stopped = false;
         for epoch in first..=last {
             let offset = (epoch - first) as u64 * steps;
+            let before = pace.worked();
             let trained =
                 bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
                     report(Report::Step {
@@ -74,7 +121,8 @@ impl Lab {
                 })
             };
             match trained {
-                Ok(epoch_report) => {
+                Ok(mut epoch_report) => {
+                    epoch_report.seconds += std::mem::take(&mut self.unfinished.epoch);
                     let name = format!("epoch-{epoch}");
                     run.save_checkpoint(&name, &checkpoint()?, [Event::Epoch(epoch_report)])?;
                     self.checkpoint = Some(name);
@@ -86,23 +134,20 @@ impl Lab {
                     let name = format!("epoch-{epoch}-step-{}", bench.trainer.position().1);
                     run.save_checkpoint(&name, &checkpoint()?, [])?;
                     self.checkpoint = Some(name);
+                    self.unfinished.epoch += pace.worked() - before;
                     stopped = true;
                     break;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        run.record([Event::TrainFinished { stopped }])?;
+        let unfinished_seconds = self.unfinished.epoch;
+        run.record([Event::TrainFinished { stopped, unfinished_seconds }])?;
         report(Report::Finished { job: Job::Train, stopped });
         Ok(stopped)
     }
 
-    /// Searches for `iterations` more iterations of `candidates` each. Returns whether it was stopped; what
-    /// was evaluated by then is kept.
-    ///
-    /// # Errors
-    /// When the supernet is not trained, or something cannot be set up, evaluated or written.
-    pub fn search(
+    fn search_on(
         &mut self,
         iterations: u32,
         candidates: usize,
@@ -175,6 +220,7 @@ impl Lab {
                 continue;
             }
             if pace.wait(control, report).is_break() {
+                self.unfinished.iteration += pace.worked() - before;
                 return Ok(Step::Stopped);
             }
             let mask = self.search.candidates()[id.index()].mask.clone();
@@ -182,7 +228,10 @@ impl Lab {
             let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
             let evaluation =
                 match bench.evaluator.evaluate(&bench.supernet, &mask, control.stop_flag()) {
-                    Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
+                    Err(EvaluationError::Stopped) => {
+                        self.unfinished.iteration += pace.worked() - before;
+                        return Ok(Step::Stopped);
+                    }
                     evaluated => evaluated?,
                 };
             let Evaluation { accuracy, loss } = evaluation;
@@ -192,9 +241,14 @@ impl Lab {
             report(Report::Evaluated { id, iteration, evaluation });
             report(Report::Progress(pace.next()));
         }
+        // More than was proposed, if an iteration that was stopped went on with fewer candidates.
+        let evaluated: Vec<_> = self.search.evaluated_now().collect();
+        let others = evaluated.into_iter().filter(|id| !proposed.contains(id));
+        let candidates = proposed.iter().copied().chain(others).collect();
         self.search.finish_iteration();
-        let seconds = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
-        let Some(done) = self.iteration_report(iteration, proposed, seconds) else {
+        let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
+        let seconds = worked + std::mem::take(&mut self.unfinished.iteration);
+        let Some(done) = self.iteration_report(iteration, candidates, seconds) else {
             return Ok(Step::Exhausted);
         };
         self.record([Event::Iteration {
@@ -239,6 +293,8 @@ impl Lab {
     /// that is still to be done. `epochs` is where the learning-rate schedule ends.
     fn set_up(&mut self, epochs: usize, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
         let clock = Instant::now();
+        // First of all, since another process may have written the run since it was read.
+        self.make_writable()?;
         if self.bench.is_none() {
             let device = device::open(&self.settings.device)?;
             let data = Dataset::load(&self.settings.data)?.fit_to(self.graph.image_shape())?;
@@ -257,8 +313,10 @@ impl Lab {
             let mut trainer = Trainer::new(&supernet, &data, settings)?;
             if let (Some(run), Some(name)) = (&self.run, &self.checkpoint) {
                 let checkpoint = run.checkpoint(name)?;
-                supernet.load_bytes(&checkpoint.supernet)?;
-                trainer.load_bytes(&supernet, &checkpoint.trainer)?;
+                let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
+                let [weights, state] = run.checkpoint_files(name);
+                supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
+                trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
             }
             let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?;
             self.bench = Some(Bench { data, fingerprint, supernet, trainer, evaluator });
@@ -270,7 +328,6 @@ impl Lab {
                 self.create_run(fingerprint)?;
             }
         }
-        self.make_writable()?;
         if let Some(run) = &self.run {
             report(Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         }
@@ -295,11 +352,14 @@ impl Lab {
             evaluation,
             pool,
         };
-        let mut run = Run::create(&self.runs, self.name.as_deref(), &self.graph, config)?;
-        run.record(
-            self.search.candidates().iter().map(|candidate| arrival(&self.graph, candidate, 0)),
-        )?;
-        self.run = Some(run);
+        let pool = self.search.candidates().iter();
+        self.run = Some(Run::create(
+            &self.runs,
+            self.name.as_deref(),
+            &self.layout,
+            config,
+            pool.map(|candidate| arrival(&self.graph, candidate, 0)),
+        )?);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use super::RunError;
 use crate::engine::{candidate::CandidateId, report::EpochReport, template::NodeId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -35,6 +35,8 @@ pub enum Event {
     TrainFinished {
         /// Whether somebody stopped it.
         stopped: bool,
+        /// Seconds of work on an epoch that is not finished.
+        unfinished_seconds: f64,
     },
     /// A candidate was made; ids are given in the order of arrival.
     Candidate {
@@ -65,6 +67,7 @@ pub enum Event {
         /// Its proxy accuracy.
         accuracy: f64,
         /// Its validation cross entropy.
+        #[serde(deserialize_with = "number_or_null")]
         loss: f64,
         /// Seconds it took.
         seconds: f64,
@@ -99,11 +102,22 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// JSON writes a number that is infinite or not a number as `null`.
+pub(in crate::engine) fn number_or_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
 /// A journal that is open for appending.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of complete lines.
+    length: u64,
+    /// Whether a write failed, which may have left a part of a line behind them.
+    torn: bool,
 }
 
 impl Journal {
@@ -112,7 +126,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be created, read or cut.
     pub fn open(path: &Path) -> Result<Self, RunError> {
-        let open = || -> io::Result<File> {
+        let open = || -> io::Result<(File, u64)> {
             let mut file = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -126,16 +140,22 @@ impl Journal {
                 file.set_len(complete)?;
             }
             file.seek(SeekFrom::Start(complete))?;
-            Ok(file)
+            Ok((file, complete))
         };
-        let file = open().map_err(|source| RunError::io(path, source))?;
-        Ok(Self { path: path.to_owned(), file })
+        let (file, length) = open().map_err(|source| RunError::io(path, source))?;
+        Ok(Self { path: path.to_owned(), file, length, torn: false })
+    }
+
+    /// Bytes of complete lines.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// Appends `events`, all with the present time, in one write.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// When they cannot be written. What was written of them is cut off again, at the latest by the next
+    /// call.
     pub fn append(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
         let time =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
@@ -145,7 +165,22 @@ impl Journal {
                 .map_err(|error| RunError::io(&self.path, io::Error::other(error)))?;
             text.push(b'\n');
         }
-        self.file.write_all(&text).map_err(|source| RunError::io(&self.path, source))
+        let mut write = || {
+            if self.torn {
+                self.file.set_len(self.length)?;
+                self.file.seek(SeekFrom::Start(self.length))?;
+            }
+            self.file.write_all(&text)
+        };
+        let written = write();
+        self.torn = written.is_err();
+        if self.torn {
+            // If this fails as well, readers leave out the line that has no end.
+            let _ = self.file.set_len(self.length);
+        } else {
+            self.length += text.len() as u64;
+        }
+        written.map_err(|source| RunError::io(&self.path, source))
     }
 
     /// Waits until everything appended is on the disk.
@@ -157,13 +192,15 @@ impl Journal {
     }
 }
 
-/// Reads the journal at `path`; an unfinished last line is left out.
+/// Reads the journal at `path`, and says how many bytes its entries take; an unfinished last line is left
+/// out.
 ///
 /// # Errors
 /// When the file cannot be read or a complete line is not a journal entry: the message names the line.
-pub fn read(path: &Path) -> Result<Vec<Entry>, RunError> {
+pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
     let bytes = std::fs::read(path).map_err(|source| RunError::io(path, source))?;
-    complete_lines(&bytes)
+    let complete = complete_lines(&bytes);
+    let entries: Result<_, RunError> = complete
         .split(|&byte| byte == b'\n')
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
@@ -174,7 +211,8 @@ pub fn read(path: &Path) -> Result<Vec<Entry>, RunError> {
                 message: error.to_string(),
             })
         })
-        .collect()
+        .collect();
+    Ok((entries?, complete.len() as u64))
 }
 
 fn complete_lines(bytes: &[u8]) -> &[u8] {
@@ -197,7 +235,8 @@ mod tests {
     }
 
     fn events(path: &Path) -> Vec<Event> {
-        read(path).expect("is read").into_iter().map(|entry| entry.event).collect()
+        let (entries, _) = read(path).expect("is read");
+        entries.into_iter().map(|entry| entry.event).collect()
     }
 
     #[test]
@@ -208,6 +247,7 @@ mod tests {
             Event::TrainStarted { from_epoch: 1, to_epoch: 3 },
             Event::Epoch(EpochReport {
                 epoch: 1,
+                step: 250,
                 train_loss: 2.0,
                 val_loss: 1.5,
                 val_accuracy: 0.3,
@@ -244,6 +284,53 @@ mod tests {
         assert_eq!(events(&path), [evaluated(0)]);
         Journal::open(&path).expect("opens again").append([evaluated(2)]).expect("is written");
         assert_eq!(events(&path), [evaluated(0), evaluated(2)]);
+    }
+
+    #[test]
+    fn a_loss_that_is_not_a_number_is_read_back_as_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let epoch = EpochReport {
+            epoch: 1,
+            step: 250,
+            train_loss: f64::INFINITY,
+            val_loss: f64::NAN,
+            val_accuracy: 0.1,
+            seconds: 4.0,
+        };
+        let candidate = Event::Evaluated {
+            id: CandidateId(0),
+            iteration: 1,
+            accuracy: 0.1,
+            loss: f64::NAN,
+            seconds: 0.1,
+        };
+        let mut journal = Journal::open(&path).expect("opens");
+        journal.append([Event::Epoch(epoch), candidate]).expect("is written");
+        let read = events(&path);
+        assert!(
+            matches!(read[0], Event::Epoch(e) if e.train_loss.is_nan() && e.val_loss.is_nan()),
+            "{read:?}"
+        );
+        assert!(matches!(read[1], Event::Evaluated { loss, .. } if loss.is_nan()), "{read:?}");
+    }
+
+    #[test]
+    fn a_write_that_failed_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::open(&path).expect("opens");
+        journal.append([evaluated(0)]).expect("is written");
+        // What a disk that is full leaves: a part of a line.
+        journal.file.write_all(b"{\"time\":").expect("is written");
+        journal.torn = true;
+        journal.append([evaluated(1)]).expect("is written");
+        assert_eq!(events(&path), [evaluated(0), evaluated(1)]);
+        // A file that takes no writes stays as it is.
+        let whole = std::fs::read(&path).expect("is there");
+        journal.file = File::open(&path).expect("opens for reading");
+        journal.append([evaluated(2)]).expect_err("is refused");
+        assert_eq!(std::fs::read(&path).expect("is there"), whole);
     }
 
     #[test]

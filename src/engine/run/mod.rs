@@ -12,6 +12,8 @@ mod journal;
 
 pub use journal::{Entry, Event, Journal, read as read_journal};
 
+pub(super) use journal::number_or_null;
+
 use super::{
     data::DataSource,
     files::{self, RonError, WriteError},
@@ -79,6 +81,12 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process has written the run since it was read.
+    #[error("{} has changed since it was opened; open it again", path.display())]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The wanted name is taken.
     #[error("{} exists already; continue it with --resume, or choose another name", path.display())]
     Exists {
@@ -115,7 +123,7 @@ pub struct RunConfig {
     pub data: DataSource,
     /// Fingerprint of the data, so that a resumed run is not fed other images unnoticed.
     pub data_fingerprint: String,
-    /// Where it was started, as `cpu`, `cuda:0`, `wgpu:0`.
+    /// Where it was started, as it was asked for: `auto`, `cpu`, `cuda:0`, `wgpu:0`.
     pub device: String,
     /// Seed of every random draw.
     pub seed: u64,
@@ -141,6 +149,8 @@ pub struct Checkpoint {
 pub struct Run {
     folder: PathBuf,
     config: RunConfig,
+    /// How much of the journal was read, in bytes.
+    read: Option<u64>,
     writer: Option<Writer>,
 }
 
@@ -152,8 +162,8 @@ struct Writer {
 }
 
 impl Run {
-    /// Makes the folder `runs/<name>` for a new run and locks it. Without a name, it is called after
-    /// template, data and seed, with a number where that is taken.
+    /// Makes the folder `runs/<name>` for a new run that begins with the events `first`, and locks it.
+    /// Without a name, it is called after template, data and seed, with a number where that is taken.
     ///
     /// # Errors
     /// When the name is taken or no folder name, or the folder cannot be written.
@@ -162,16 +172,17 @@ impl Run {
         name: Option<&str>,
         graph: &Graph,
         config: RunConfig,
+        first: impl IntoIterator<Item = Event>,
     ) -> Result<Self, RunError> {
         std::fs::create_dir_all(runs).map_err(|source| RunError::io(runs, source))?;
-        let folder =
+        let (folder, lock) =
             match name {
                 Some(name) => {
                     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
                     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
                         return Err(RunError::Name { name: name.to_owned() });
                     }
-                    make_folder(&runs.join(name))?
+                    claim(&runs.join(name))?
                 }
                 None => {
                     let data = match &config.data {
@@ -188,23 +199,24 @@ impl Run {
                         .map(|n| {
                             if n == 1 { runs.join(&stem) } else { runs.join(format!("{stem}-{n}")) }
                         })
-                        .find_map(|folder| match make_folder(&folder) {
-                            Err(RunError::Exists { .. }) => None,
+                        .find_map(|folder| match claim(&folder) {
+                            Err(RunError::Exists { .. } | RunError::InUse { .. }) => None,
                             made => Some(made),
                         })
                         .unwrap_or_else(|| Err(RunError::Name { name: stem.clone() }))?
                 }
             };
         let sub = |name: &str| make_folder(&folder.join(name));
-        let lock = lock(&folder)?;
         template::save(&sub("template")?.join("0001.ron"), graph.template())?;
         sub("weights")?;
         let text = ron::ser::to_string_pretty(&config, PrettyConfig::new().struct_names(false))
             .map_err(|error| RunError::io(&folder, io::Error::other(error)))?;
-        let journal = Journal::open(&folder.join("journal.jsonl"))?;
+        let mut journal = Journal::open(&folder.join("journal.jsonl"))?;
+        journal.append(first)?;
+        journal.sync()?;
         // Last, since a folder without it is not a run yet.
         files::write_atomic(&folder.join("run.ron"), (text + "\n").as_bytes())?;
-        Ok(Self { folder, config, writer: Some(Writer { journal, _lock: lock }) })
+        Ok(Self { folder, config, read: None, writer: Some(Writer { journal, _lock: lock }) })
     }
 
     /// Opens the run in `folder` for reading; nothing in it changes.
@@ -221,17 +233,20 @@ impl Run {
         if config.version == 0 || config.version > RUN_VERSION {
             return Err(RunError::Version { path, version: config.version });
         }
-        Ok(Self { folder: folder.to_owned(), config, writer: None })
+        Ok(Self { folder: folder.to_owned(), config, read: None, writer: None })
     }
 
     /// Locks the run for writing; does nothing where it is locked by `self` already.
     ///
     /// # Errors
-    /// When another process writes it.
+    /// When another process writes it, or has written it since the journal was read.
     pub fn make_writable(&mut self) -> Result<(), RunError> {
         if self.writer.is_none() {
             let lock = lock(&self.folder)?;
             let journal = Journal::open(&self.journal_path())?;
+            if self.read.is_some_and(|read| read != journal.length()) {
+                return Err(RunError::Changed { path: self.folder.clone() });
+            }
             self.writer = Some(Writer { journal, _lock: lock });
         }
         Ok(())
@@ -266,8 +281,10 @@ impl Run {
     ///
     /// # Errors
     /// When it is missing or a line is damaged.
-    pub fn journal(&self) -> Result<Vec<Entry>, RunError> {
-        read_journal(&self.journal_path())
+    pub fn journal(&mut self) -> Result<Vec<Entry>, RunError> {
+        let (entries, read) = read_journal(&self.journal_path())?;
+        self.read = Some(read);
+        Ok(entries)
     }
 
     /// Appends to the journal.
@@ -286,7 +303,7 @@ impl Run {
         self.writer()?.journal.sync()
     }
 
-    /// Stores weights and trainer state as a checkpoint and journals it together with `events`; the
+    /// Stores weights and trainer state as a checkpoint and journals it before `events`; the
     /// checkpoint before it is deleted only then, so that there is a complete one at any moment.
     ///
     /// # Errors
@@ -300,10 +317,11 @@ impl Run {
         let weights = self.folder.join("weights");
         let folder = weights.join(name);
         std::fs::create_dir_all(&folder).map_err(|source| RunError::io(&folder, source))?;
-        files::write_atomic(&folder.join("supernet.safetensors"), &checkpoint.supernet)?;
-        files::write_atomic(&folder.join("trainer.safetensors"), &checkpoint.trainer)?;
+        let [supernet, trainer] = self.checkpoint_files(name);
+        files::write_atomic(&supernet, &checkpoint.supernet)?;
+        files::write_atomic(&trainer, &checkpoint.trainer)?;
         let event = Event::Checkpoint { name: name.to_owned() };
-        self.record(events.into_iter().chain([event]))?;
+        self.record([event].into_iter().chain(events))?;
         self.sync()?;
         for entry in
             std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?.flatten()
@@ -321,14 +339,15 @@ impl Run {
     /// # Errors
     /// When one of its files cannot be read.
     pub fn checkpoint(&self, name: &str) -> Result<Checkpoint, RunError> {
-        let read = |file: &str| {
-            let path = self.folder.join("weights").join(name).join(file);
-            std::fs::read(&path).map_err(|source| RunError::io(&path, source))
-        };
-        Ok(Checkpoint {
-            supernet: read("supernet.safetensors")?,
-            trainer: read("trainer.safetensors")?,
-        })
+        let read = |path: &Path| std::fs::read(path).map_err(|source| RunError::io(path, source));
+        let [supernet, trainer] = self.checkpoint_files(name);
+        Ok(Checkpoint { supernet: read(&supernet)?, trainer: read(&trainer)? })
+    }
+
+    /// Where the checkpoint called `name` is: weights, and state of the trainer.
+    pub fn checkpoint_files(&self, name: &str) -> [PathBuf; 2] {
+        let folder = self.folder.join("weights").join(name);
+        ["supernet.safetensors", "trainer.safetensors"].map(|file| folder.join(file))
     }
 
     fn journal_path(&self) -> PathBuf {
@@ -375,8 +394,47 @@ fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
     }
 }
 
+/// Makes the folder for a new run and locks it. What is left of a run that was killed while it was being made
+/// is taken over: it has no `run.ron`, and nothing that a run does not have.
+fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
+    match make_folder(folder) {
+        Err(RunError::Exists { .. }) if is_remainder(folder) => {
+            let lock = lock(folder)?;
+            let remove = || -> io::Result<()> {
+                for entry in std::fs::read_dir(folder)? {
+                    let path = entry?.path();
+                    if path.is_dir() {
+                        std::fs::remove_dir_all(path)?;
+                    } else if !path.ends_with(LOCK) {
+                        std::fs::remove_file(path)?;
+                    }
+                }
+                Ok(())
+            };
+            remove().map_err(|source| RunError::io(folder, source))?;
+            Ok((folder.to_owned(), lock))
+        }
+        made => {
+            let folder = made?;
+            let lock = lock(&folder)?;
+            Ok((folder, lock))
+        }
+    }
+}
+
+fn is_remainder(folder: &Path) -> bool {
+    let known = |name: &std::ffi::OsStr| {
+        [LOCK, "journal.jsonl", "template", "weights"].iter().any(|known| name == *known)
+    };
+    std::fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| known(&entry.file_name())))
+    })
+}
+
+const LOCK: &str = "lock";
+
 fn lock(folder: &Path) -> Result<File, RunError> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let file = File::create(&path).map_err(|source| RunError::io(&path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

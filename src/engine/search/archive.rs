@@ -3,7 +3,7 @@
 use super::{
     Evaluation,
     features::Features,
-    fitness::{Model, Synergy},
+    fitness::Model,
     proposal::{self, Known},
 };
 use crate::engine::{
@@ -13,6 +13,7 @@ use crate::engine::{
     template::{Cost, Graph},
 };
 use std::{
+    cmp::Ordering,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -33,6 +34,42 @@ pub struct Candidate {
     /// What it costs.
     pub cost: Cost,
 }
+
+impl Candidate {
+    /// What it is ordered by; `None` until it is evaluated.
+    pub fn rank(&self) -> Option<Rank> {
+        Some(Rank { evaluation: self.evaluation?, id: self.id })
+    }
+}
+
+/// A place in the order of candidates: a better one is greater; among equals, the one known longest.
+#[derive(Clone, Copy, Debug)]
+pub struct Rank {
+    /// The evaluation.
+    pub evaluation: Evaluation,
+    /// Whose it is.
+    pub id: CandidateId,
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.evaluation.compare(&other.evaluation).then(other.id.cmp(&self.id))
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Rank {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Rank {}
 
 /// What a journal holds of a candidate; the rest of [`Candidate`] follows from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,19 +98,6 @@ pub struct NodeFitness {
     pub frequency: f64,
     /// How many evaluated candidates keep the node.
     pub count: usize,
-}
-
-/// What one iteration brought.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct IterationSummary {
-    /// Which one, counted from 0.
-    pub iteration: u32,
-    /// How many candidates were evaluated in it.
-    pub evaluated: usize,
-    /// Their mean accuracy; `None` with none evaluated.
-    pub mean_accuracy: Option<f64>,
-    /// The best of them.
-    pub best: Option<CandidateId>,
 }
 
 /// Why an archive cannot take something.
@@ -112,9 +136,6 @@ const FAIR_START: usize = 64;
 /// Draws without anything new after which a space counts as exhausted.
 const MOST_MISSES: usize = 500;
 
-/// The canonical form by which candidates count as the same.
-type Form = Arc<dyn Fn(&Graph, &Mask) -> Canonical + Send + Sync>;
-
 /// A search: the archive of candidates, and the iteration that it has come to.
 ///
 /// The candidates of iteration k follow from the seed and from what was evaluated in the iterations before
@@ -128,7 +149,6 @@ pub struct SearchState {
     graph: Arc<Graph>,
     seed: u64,
     features: Features,
-    form: Form,
     candidates: Vec<Candidate>,
     by_mask: HashMap<Mask, CandidateId>,
     /// How many candidates at the beginning of the archive were drawn before the first iteration.
@@ -210,17 +230,6 @@ impl SearchState {
         Ok(state)
     }
 
-    /// Counts candidates as the same by `form` instead of by [`canonical`](candidate::canonical), where more
-    /// is known about what is the same: in a table, equal architectures have one entry.
-    #[must_use]
-    pub fn with_form(
-        mut self,
-        form: impl Fn(&Graph, &Mask) -> Canonical + Send + Sync + 'static,
-    ) -> Self {
-        self.form = Arc::new(form);
-        self
-    }
-
     /// The template that is searched.
     pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
@@ -234,16 +243,6 @@ impl SearchState {
     /// The candidate with this id.
     pub fn candidate(&self, id: CandidateId) -> Option<&Candidate> {
         self.candidates.get(id.index())
-    }
-
-    /// The candidate that keeps exactly these nodes.
-    pub fn find(&self, mask: &Mask) -> Option<&Candidate> {
-        self.by_mask.get(mask).and_then(|&id| self.candidate(id))
-    }
-
-    /// How many candidates were drawn before the first iteration: the first ones in the archive.
-    pub fn pool_len(&self) -> usize {
-        self.pool
     }
 
     /// How many iterations are over; also the number of the one that is next or running.
@@ -299,9 +298,8 @@ impl SearchState {
                 .candidates
                 .iter()
                 .filter(|candidate| earlier(candidate))
-                .map(|candidate| (self.form)(&self.graph, &candidate.mask))
+                .map(|candidate| candidate::canonical(&self.graph, &candidate.mask))
                 .collect(),
-            form: &|mask| (self.form)(&self.graph, mask),
         };
         let mut rng = seed::rng(self.seed, "search/propose", u64::from(self.finished));
         proposal::propose(&known, count, &mut rng)
@@ -329,37 +327,29 @@ impl SearchState {
         }
     }
 
-    /// Ends the current iteration; what it proposed and nobody evaluated is not proposed again.
-    pub fn finish_iteration(&mut self) -> IterationSummary {
-        let summary = self.summary(self.finished);
-        self.finished += 1;
-        summary
-    }
-
-    /// What each finished iteration brought.
-    pub fn iterations(&self) -> Vec<IterationSummary> {
-        (0..self.finished).map(|iteration| self.summary(iteration)).collect()
-    }
-
-    fn summary(&self, iteration: u32) -> IterationSummary {
-        let members: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.iteration == Some(iteration))
-            .filter_map(|candidate| Some((candidate.id, candidate.evaluation?)))
-            .collect();
-        let total: f64 = members.iter().map(|(_, evaluation)| evaluation.accuracy).sum();
-        IterationSummary {
-            iteration,
-            evaluated: members.len(),
-            mean_accuracy: (!members.is_empty()).then(|| total / members.len() as f64),
-            best: best_of(members),
+    /// Ends the current iteration. What it bred and nobody evaluated is not proposed again; what it took
+    /// from the pool and nobody evaluated waits there as before.
+    pub fn finish_iteration(&mut self) {
+        for candidate in &mut self.candidates[..self.pool] {
+            if candidate.evaluation.is_none() {
+                candidate.iteration = None;
+            }
         }
+        self.finished += 1;
     }
 
-    /// The best candidate evaluated so far; among equals the one known longest.
+    /// The candidates that were evaluated in the current iteration, by id.
+    pub fn evaluated_now(&self) -> impl Iterator<Item = CandidateId> {
+        let now = self.finished;
+        self.candidates
+            .iter()
+            .filter(move |c| c.iteration == Some(now) && c.evaluation.is_some())
+            .map(|candidate| candidate.id)
+    }
+
+    /// The best candidate evaluated so far, by [`Candidate::rank`].
     pub fn best(&self) -> Option<CandidateId> {
-        best_of(self.evaluated().map(|(id, _, evaluation)| (id, evaluation)))
+        self.candidates.iter().filter_map(Candidate::rank).max().map(|rank| rank.id)
     }
 
     /// What the evaluations so far say about each node of the template.
@@ -393,15 +383,6 @@ impl SearchState {
             .collect()
     }
 
-    /// The pairs of nodes that the evaluations say do best (or worst) together, at most `count`, strongest
-    /// first.
-    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
-        if self.evaluated().next().is_none() {
-            return Vec::new();
-        }
-        self.model().synergies(count)
-    }
-
     fn model(&self) -> Model<'_> {
         let data: Vec<_> =
             self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
@@ -419,7 +400,6 @@ impl SearchState {
             features: Features::new(&graph),
             graph,
             seed,
-            form: Arc::new(candidate::canonical),
             candidates: Vec::new(),
             by_mask: HashMap::new(),
             pool: 0,
@@ -446,16 +426,12 @@ impl SearchState {
     /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
     fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
         let new = candidate::problem(&self.graph, &mask).is_none()
-            && seen.insert((self.form)(&self.graph, &mask));
+            && seen.insert(candidate::canonical(&self.graph, &mask));
         if new {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }
         new
     }
-}
-
-fn best_of(evaluated: impl IntoIterator<Item = (CandidateId, Evaluation)>) -> Option<CandidateId> {
-    evaluated.into_iter().max_by(|(a, x), (b, y)| x.compare(y).then(b.cmp(a))).map(|(id, _)| id)
 }
 
 #[cfg(test)]

@@ -72,11 +72,6 @@ impl Features {
         features
     }
 
-    /// The node of each feature.
-    pub(super) fn nodes(&self) -> &[usize] {
-        &self.nodes
-    }
-
     /// Whether any layer has a trend, see [`overlap`](Self::overlap).
     pub(super) fn has_trend(&self) -> bool {
         self.layers.iter().any(|layer| !layer.places.is_empty())
@@ -84,15 +79,6 @@ impl Features {
 
     fn layer_of(&self, feature: usize) -> Option<&LayerFeatures> {
         self.layers.iter().find(|layer| (layer.start..layer.end).contains(&feature))
-    }
-
-    /// Whether the model has a term for this pair of features: nodes of different layers, or of a layer that
-    /// may keep both.
-    pub(super) fn is_pair(&self, a: usize, b: usize) -> bool {
-        a != b
-            && !self
-                .layer_of(a)
-                .is_some_and(|layer| layer.single && (layer.start..layer.end).contains(&b))
     }
 
     /// "Including this node raises the score", as factors of all features; `None` for a node without one.
@@ -179,8 +165,13 @@ mod tests {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
             let graph = layered(&[3, 1, 4, 2], blocks, &[]);
             let features = Features::new(&graph);
-            let count = features.nodes().len();
+            let count = features.nodes.len();
             assert_eq!(count, 9, "the layer of one is in every candidate");
+            // Nodes of different layers, or of a layer that may keep both.
+            let is_pair = |i: usize, j: usize| {
+                blocks != BlocksPerLayer::One
+                    || graph.layer_of(features.nodes[i]) != graph.layer_of(features.nodes[j])
+            };
             let mut rng = seed::rng(1, "test", 0);
             for _ in 0..20 {
                 let a = features.row(&sample(&graph, &mut rng));
@@ -188,7 +179,7 @@ mod tests {
                 let nodes: f64 = (0..count).map(|i| a[i] * b[i]).sum();
                 let pairs: f64 = (0..count)
                     .flat_map(|i| (0..i).map(move |j| (i, j)))
-                    .filter(|&(i, j)| features.is_pair(i, j))
+                    .filter(|&(i, j)| is_pair(i, j))
                     .map(|(i, j)| a[i] * a[j] * b[i] * b[j])
                     .sum();
                 let overlap = features.overlap(&a, &b, 0.0);

@@ -154,17 +154,6 @@ pub(super) struct Predicted {
     whitened: Vec<f64>,
 }
 
-/// Two nodes that do better (or worse) together than each does on its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Synergy {
-    /// Positions in the template's nodes.
-    pub nodes: [usize; 2],
-    /// What including both adds to what each adds, expected, in standard deviations of the score.
-    pub mean: f64,
-    /// Probability that it is above 0.
-    pub probability: f64,
-}
-
 /// The model after the evaluations it was fitted to.
 ///
 /// The score of a candidate is a common level, plus a weight for each node it keeps, plus a weight for each
@@ -235,50 +224,6 @@ impl<'a> Model<'a> {
         Some((self.posterior(whitened.col_as_slice(0), before), before))
     }
 
-    /// The pairs with the largest effects beyond those of their nodes, at most `count`, largest first.
-    pub(super) fn synergies(&self, count: usize) -> Vec<Synergy> {
-        let nodes = self.features.nodes();
-        let factors: Vec<_> = nodes.iter().filter_map(|&node| self.features.effect(node)).collect();
-        // How each node's effect goes with each evaluation: [nodes, evaluations].
-        let along: Vec<Vec<f64>> = factors
-            .iter()
-            .map(|f| {
-                self.rows
-                    .iter()
-                    .map(|row| self.features.overlap(f, row, self.prior.trend).nodes)
-                    .collect()
-            })
-            .collect();
-        let solved = self.solved_scores();
-        let scale = self.prior.node * self.prior.pair;
-        let mut found = Vec::new();
-        for b in 0..nodes.len() {
-            let weighted: Vec<f64> =
-                along[b].iter().zip(&solved).map(|(x, w)| scale * x * w).collect();
-            found.extend(
-                (0..b)
-                    .filter(|&a| self.features.is_pair(a, b))
-                    .map(|a| (dot(&along[a], &weighted), a, b)),
-            );
-        }
-        found.sort_by(|x, y| y.0.abs().total_cmp(&x.0.abs()).then((x.1, x.2).cmp(&(y.1, y.2))));
-        found.truncate(count);
-        found
-            .into_iter()
-            .map(|(mean, a, b)| {
-                let own = |f: &[f64]| self.features.overlap(f, f, self.prior.trend).nodes;
-                let whitened = whiten(&self.lower, 1, |i, _| scale * along[a][i] * along[b][i]);
-                let before = scale * own(&factors[a]) * own(&factors[b]);
-                let posterior = self.posterior(whitened.col_as_slice(0), before);
-                Synergy {
-                    nodes: [nodes[a], nodes[b]],
-                    mean,
-                    probability: posterior.probability_positive(),
-                }
-            })
-            .collect()
-    }
-
     fn covariance_before(&self, a: &[f64], b: &[f64]) -> f64 {
         self.prior.covariance(self.features.overlap(a, b, self.prior.trend))
     }
@@ -292,15 +237,6 @@ impl<'a> Model<'a> {
         // Rounding may leave a tiny negative rest.
         let variance = (before - square(whitened)).max(0.0);
         Posterior { mean: dot(whitened, &self.whitened_scores), variance }
-    }
-
-    /// The covariance of the scores, inverted, times the scores.
-    fn solved_scores(&self) -> Vec<f64> {
-        let mut solved = Mat::from_fn(self.rows.len(), 1, |i, _| self.whitened_scores[i]);
-        if !self.rows.is_empty() {
-            self.lower.transpose().solve_upper_triangular_in_place(&mut solved);
-        }
-        solved.col_as_slice(0).to_vec()
     }
 }
 
@@ -373,7 +309,6 @@ mod tests {
             assert_eq!(effect.probability_positive(), 0.5);
             assert_eq!(effect.variance, before);
         }
-        assert!(model.synergies(5).iter().all(|pair| pair.mean == 0.0 && pair.probability == 0.5));
     }
 
     #[test]
@@ -423,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_only_works_together_is_the_strongest_synergy() {
+    fn a_pair_that_only_works_together_is_worth_more_than_its_nodes() {
         let graph = layered(&[3, 3, 3], BlocksPerLayer::One, &[]);
         let features = Features::new(&graph);
         let noise = [0.0, 0.02, -0.02, 0.01, 0.03, -0.01, 0.0, 0.02, -0.03, 0.01, 0.0];
@@ -432,9 +367,13 @@ mod tests {
             f64::from(u8::from(both)) + mask.iter().map(|node| noise[node]).sum::<f64>()
         });
         let model = Model::fit(&features, &borrowed(&data));
-        let strongest = model.synergies(1)[0];
-        assert_eq!(strongest.nodes, [2, 9]);
-        assert!(strongest.mean > 0.0 && strongest.probability > 0.99, "{strongest:?}");
+        let score = |first: usize, last: usize| {
+            let row = features.row(&Mask::from_nodes(graph.len(), [0, first, 5, last, 10]));
+            model.predict(&[row])[0].posterior.mean
+        };
+        // 0 if the score were a sum over nodes.
+        let together = score(2, 9) - score(2, 8) - score(1, 9) + score(1, 8);
+        assert!(together > 1.0, "{together}");
     }
 
     #[test]
@@ -460,8 +399,8 @@ mod tests {
             let mut rng = seed::rng(6, "test", 0);
             let data: Vec<_> = std::iter::from_fn(|| Some((sample(&graph, &mut rng), evaluation(next.next()?)))).collect();
             let model = Model::fit(&features, &borrowed(&data));
-            for node in features.nodes() {
-                let (effect, before) = model.effect(*node).expect("has a feature");
+            for node in 1..=5 {
+                let (effect, before) = model.effect(node).expect("an optional node");
                 prop_assert!((0.0..=1.0).contains(&effect.probability_positive()));
                 prop_assert!(effect.variance >= 0.0 && effect.variance <= before);
             }

@@ -10,8 +10,7 @@ mod fitness;
 mod normal;
 mod proposal;
 
-pub use archive::{Candidate, IterationSummary, NodeFitness, Recorded, SearchError, SearchState};
-pub use fitness::Synergy;
+pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState};
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -53,8 +53,6 @@ pub(super) struct Known<'a> {
     pub(super) waiting: Vec<&'a Mask>,
     /// Forms of what was proposed before.
     pub(super) taken: HashSet<Canonical>,
-    /// The form by which candidates count as the same.
-    pub(super) form: &'a dyn Fn(&Mask) -> Canonical,
 }
 
 /// Up to `count` valid candidates that were not proposed before and differ in form; fewer, or none, where
@@ -98,8 +96,9 @@ struct Drafts<'a> {
 impl Drafts<'_> {
     fn add(&mut self, proposal: Proposal) {
         // Repair cannot make a valid candidate where a template has none.
-        let valid = candidate::problem(self.known.graph, &proposal.mask).is_none();
-        if valid && self.seen.insert((self.known.form)(&proposal.mask)) {
+        let graph = self.known.graph;
+        let valid = candidate::problem(graph, &proposal.mask).is_none();
+        if valid && self.seen.insert(candidate::canonical(graph, &proposal.mask)) {
             self.list.push(proposal);
         }
     }
@@ -292,7 +291,6 @@ mod tests {
     use proptest::prelude::*;
 
     fn with_known<T>(graph: &Graph, evaluated: &[Mask], run: impl FnOnce(&Known<'_>) -> T) -> T {
-        let form = |mask: &Mask| canonical(graph, mask);
         let known = Known {
             graph,
             features: &Features::new(graph),
@@ -308,8 +306,7 @@ mod tests {
                 })
                 .collect(),
             waiting: Vec::new(),
-            taken: evaluated.iter().map(form).collect(),
-            form: &form,
+            taken: evaluated.iter().map(|mask| canonical(graph, mask)).collect(),
         };
         run(&known)
     }

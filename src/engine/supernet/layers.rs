@@ -139,8 +139,6 @@ pub(super) struct Parameter {
 /// A batch normalisation's running statistics.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NormSlot {
-    /// The node it belongs to.
-    pub(super) node: usize,
     /// `<node id>.<op index>`, to which `.mean` and `.var` are added.
     pub(super) name: String,
     pub(super) channels: usize,
@@ -218,11 +216,7 @@ impl Builder<'_> {
                 let channels = if conv.is_some() { filters } else { channels };
                 let batch_norm = batch_norm.then(|| {
                     let norm = self.plan.norms.len();
-                    self.plan.norms.push(NormSlot {
-                        node: self.node,
-                        name: self.name.clone(),
-                        channels,
-                    });
+                    self.plan.norms.push(NormSlot { name: self.name.clone(), channels });
                     BatchNorm {
                         gamma: self.parameter("gamma", &[channels], Init::Ones),
                         beta: self.parameter("beta", &[channels], Init::Zeros),

@@ -25,7 +25,7 @@ use crate::engine::{data::Dataset, mask::Mask, template::Graph};
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError, activation::log_softmax};
 use layers::{Activation, Norms, Pass, Plan, Statistics};
 use rand_chacha::ChaCha8Rng;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 use thiserror::Error;
 
 /// Share of a batch's statistics in the running ones, as in PyTorch.
@@ -132,43 +132,6 @@ impl Supernet {
             return Err(Misfit::Classes { template, wanted, found });
         }
         Ok(())
-    }
-
-    /// Takes over weights and running statistics of every node that is the same in `previous`: same id,
-    /// operations and input shape. Says which nodes these are; the others keep what they have.
-    pub fn inherit(&mut self, previous: &Self) -> Mask {
-        let mut inherited = Mask::empty(self.graph.len());
-        for node in 0..self.graph.len() {
-            let Some(from) = previous.graph.index_of(self.graph.id(node)) else { continue };
-            let same_ops = self.graph.nodes()[node].ops == previous.graph.nodes()[from].ops;
-            if same_ops && self.graph.input_shape(node) == previous.graph.input_shape(from) {
-                inherited.insert(node);
-            }
-        }
-        // Names begin with the node's id, and equal operations have equal parameters.
-        let old: BTreeMap<_, _> = previous.parameter_names().zip(&previous.values).collect();
-        for (parameter, value) in self.plan.parameters.iter().zip(&mut self.values) {
-            if let (true, Some(&old)) =
-                (inherited.contains(parameter.node), old.get(parameter.name.as_str()))
-            {
-                *value = old.clone().to_device(&self.device);
-            }
-        }
-        let old: BTreeMap<_, _> = previous
-            .plan
-            .norms
-            .iter()
-            .map(|norm| norm.name.as_str())
-            .zip(&previous.running)
-            .collect();
-        for (norm, running) in self.plan.norms.iter().zip(&mut self.running) {
-            if let (true, Some(old)) = (inherited.contains(norm.node), old.get(norm.name.as_str()))
-            {
-                running.mean = old.mean.clone().to_device(&self.device);
-                running.variance = old.variance.clone().to_device(&self.device);
-            }
-        }
-        inherited
     }
 
     /// The names of all parameters.

@@ -482,25 +482,3 @@ fn weights_of_another_template_are_refused_and_change_nothing() {
     refused(&before[..before.len() - 1]);
     assert_eq!(target.to_bytes().expect("the CPU answers"), before);
 }
-
-#[test]
-fn an_edited_template_inherits_the_nodes_that_stayed() {
-    let old = supernet(&small_vgg());
-    // `a5` gets another kernel, `b1` goes; `b3` and the rest stay.
-    let mut template = small_vgg().template().clone();
-    template.nodes.retain(|node| node.id != "b1".into());
-    template.links.retain(|link| link.0 != "b1".into() && link.1 != "b1".into());
-    template.node_mut(&"a5".into()).expect("a node").ops = vec![block(4, 7)];
-    let graph = Arc::new(Graph::new(template).expect("still right"));
-    let mut new = Supernet::new(graph.clone(), 2, &Device::flex());
-    let inherited = new.inherit(&old);
-    assert_eq!(inherited, mask(&graph, &["in", "a3", "pool", "b3", "head", "out"]));
-    let fresh = Supernet::new(graph, 2, &Device::flex());
-    for (i, parameter) in new.plan.parameters.iter().enumerate() {
-        let source = if parameter.name.starts_with("a5") { &fresh } else { &old };
-        assert_eq!(
-            numbers(&new.values[i]),
-            numbers(&source.values[place(source, &parameter.name)])
-        );
-    }
-}

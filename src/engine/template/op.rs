@@ -122,6 +122,18 @@ pub enum Family {
     Identity,
 }
 
+impl Family {
+    /// Every family, in the order of legends.
+    pub const ALL: [Self; 6] = [
+        Self::Convolution,
+        Self::Pooling,
+        Self::Dense,
+        Self::Merge,
+        Self::Terminal,
+        Self::Identity,
+    ];
+}
+
 impl Op {
     /// The operation's name as it stands on bricks and in messages.
     pub fn name(&self) -> &'static str {

@@ -38,10 +38,11 @@ pub(in crate::engine) struct Misfit {
     pub(in crate::engine) fix: String,
 }
 
-/// The largest argument and the largest activation (values an image) that are accepted: far above
-/// what can be trained, and small enough that no size overflows.
+/// The largest argument, the largest activation (values an image) and the most weights an operation that
+/// are accepted: far above what can be trained, and small enough that no size overflows.
 const MAX_ARGUMENT: usize = 1 << 16;
 const MAX_ACTIVATION: u64 = 1 << 28;
+const MAX_WEIGHTS: u64 = 1 << 28;
 
 /// The product of `factors`, saturating: costs are for reading, not for allocating.
 fn product(factors: &[usize]) -> u64 {
@@ -95,6 +96,12 @@ impl Op {
             return misfit(
                 format!("{self} makes {output} = {values} values an image"),
                 format!("make it smaller; at most {MAX_ACTIVATION} can be handled"),
+            );
+        }
+        if cost.params > MAX_WEIGHTS {
+            return misfit(
+                format!("{self} would have {} weights", cost.params),
+                format!("make it or its input smaller; at most {MAX_WEIGHTS} can be handled"),
             );
         }
         Ok((output, cost))
@@ -152,8 +159,9 @@ impl Op {
             (&Self::Dense { units, relu }, Shape::Flat(features)) => {
                 let weights = product(&[features, units]);
                 let bias = units as u64;
-                let flops = weights.saturating_mul(2) + if relu { bias } else { 0 };
-                Ok((Shape::Flat(units), Cost { params: weights + bias, flops }))
+                let relu = if relu { bias } else { 0 };
+                let flops = weights.saturating_mul(2).saturating_add(relu);
+                Ok((Shape::Flat(units), Cost { params: weights.saturating_add(bias), flops }))
             }
             (Self::Output, Shape::Flat(_)) => free(input),
             (
@@ -164,15 +172,16 @@ impl Op {
                 let output = if conv {
                     let [h, w] = windows(self, [h, w], [kernel, stride, padding.pixels(kernel)])?;
                     let weights = product(&[filters, channels, kernel, kernel]);
-                    cost.params += weights + if bias { filters as u64 } else { 0 };
-                    cost.flops += weights.saturating_mul(2 * product(&[h, w]));
+                    let bias = if bias { filters as u64 } else { 0 };
+                    cost.params = weights.saturating_add(bias);
+                    cost.flops = weights.saturating_mul(product(&[2, h, w]));
                     [filters, h, w]
                 } else {
                     [channels, h, w]
                 };
                 let size = product(&output);
                 if batch_norm {
-                    cost.params += 2 * output[0] as u64;
+                    cost.params = cost.params.saturating_add(2 * output[0] as u64);
                     cost.flops = cost.flops.saturating_add(2 * size);
                 }
                 if relu {
@@ -240,6 +249,16 @@ mod tests {
         assert_eq!(shape, Shape::Image([16, 28, 28]));
         assert_eq!(cost.params, 16 * 3 * 25 + 16);
         assert_eq!(cost.flops, 2 * 16 * 3 * 25 * 28 * 28);
+    }
+
+    #[test]
+    fn more_weights_than_any_machine_has_are_refused_and_never_overflow() {
+        let refused = |op: Op, input| op.infer(Some(input)).expect_err("is refused").what;
+        let what = refused(Op::Dense { units: 40_960, relu: true }, Shape::Flat(50_176));
+        assert!(what.contains("2055249920 weights"), "{what}");
+        let huge = conv(MAX_ARGUMENT, MAX_ARGUMENT, 1, Padding::Same, true);
+        let what = refused(huge, Shape::Image([MAX_ARGUMENT, 1, 1]));
+        assert!(what.contains("weights"), "{what}");
     }
 
     #[test]
