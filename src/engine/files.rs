@@ -81,6 +81,11 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        if !folder.is_dir() {
+            let reason =
+                format!("there is no folder {}; make it, or choose another", folder.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         // A temporary file is private to its owner; the file it becomes follows the usual rights.
@@ -117,6 +122,7 @@ mod tests {
     #[test]
     fn a_missing_folder_is_named() {
         let error = write_atomic(Path::new("/no/such/folder/a.txt"), b"x").expect_err("no folder");
-        assert!(error.to_string().contains("/no/such/folder/a.txt"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("/no/such/folder/a.txt") && text.contains("make it"), "{text}");
     }
 }

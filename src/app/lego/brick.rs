@@ -31,6 +31,9 @@ const BEVEL: f32 = 0.12;
 const GAP: f32 = 0.04;
 /// Lower and upper edge of the sloping face: studs in front of the brick's centre, height.
 const FACE: [Vec2; 2] = [vec2(1.46, 0.45), vec2(-0.55, HEIGHT)];
+/// What text leaves free of the face on its left and right, in studs: the column of light on the brick in
+/// front covers the right end.
+const FACE_MARGINS: [f32; 2] = [0.25, 0.5];
 /// Text has at least this contrast with the face it stands on (WCAG 2.2, level AAA).
 const CONTRAST: f32 = 7.0;
 const INK: Color = rgb(0x0B0E12);
@@ -45,7 +48,7 @@ pub(super) fn width(node: &Node) -> f32 {
     }
 }
 
-/// The plane of the label: the middle of the sloping face and its rotation, in the brick's space.
+/// The plane of the label: the middle of what text may cover and its rotation, in the brick's space.
 pub(super) fn face_transform() -> Transform {
     let [low, high] = FACE;
     let slope = high - low;
@@ -53,14 +56,15 @@ pub(super) fn face_transform() -> Transform {
     // Just in front of the face, so that the text does not sink into it.
     let middle = (low + high) / 2.0 + outward * 0.03;
     let tilt = slope.y.atan2(-slope.x) - std::f32::consts::FRAC_PI_2;
-    Transform::from_translation(vec3(0.0, middle.y, middle.x) * STUD)
+    let [left, right] = FACE_MARGINS;
+    Transform::from_translation(vec3((left - right) / 2.0, middle.y, middle.x) * STUD)
         .with_rotation(Quat::from_rotation_x(tilt))
 }
 
 /// What text may cover of the sloping face of a brick `width` studs wide: world units.
 pub(super) fn face_size(width: f32) -> Vec2 {
     let length = FACE[0].distance(FACE[1]);
-    vec2(width - 0.5, length - 0.2) * STUD
+    vec2(width - FACE_MARGINS.iter().sum::<f32>(), length - 0.2) * STUD
 }
 
 /// Colours of the sloping face and of the text on it, far enough apart to be read.

@@ -1,4 +1,4 @@
-//! Columns of light on the bricks: what the search thinks of each node. The higher, the fitter; the paler,
+//! Columns of light on the bricks: what the search thinks of each node. The higher, the fitter; the dimmer,
 //! the less sure.
 
 use super::{Brick, LegoSystems, brick, geometry::Solid};
@@ -14,13 +14,15 @@ use bevy::{
 };
 
 /// Height of a column for a fitness of 1, in studs.
-const FULL_HEIGHT: f32 = 1.8;
+const FULL_HEIGHT: f32 = 1.6;
 /// Width of a column, in studs.
-const WIDTH: f32 = 0.34;
-/// Opacity of a column of which nothing is known, and of one that is certain.
-const OPACITY: [f32; 2] = [0.22, 1.0];
-/// Opacity of the rail that shows how high a column could be.
-const RAIL_OPACITY: f32 = 0.12;
+const WIDTH: f32 = 0.4;
+/// From the end of the brick to the middle of its column, in studs: beside the label of the brick behind.
+const INSET: f32 = 0.2;
+/// How much light a column has of which nothing is known, and one that is certain.
+const LIGHT: [f32; 2] = [0.5, 1.0];
+/// Opacity of what is dark above the light, and shows how high it could be.
+const DARK_OPACITY: f32 = 0.7;
 
 /// All columns.
 #[derive(Component)]
@@ -68,20 +70,25 @@ fn draw_columns(
     for (Brick(id), transform) in &bricks {
         let Some(node) = graph.index_of(id) else { continue };
         let Some(known) = archive.fitness.get(node) else { continue };
-        let x = brick::width(&graph.nodes()[node]) / 2.0 - 0.22;
+        // A brick that every candidate keeps cannot be judged.
+        if known.frequency >= 1.0 && known.uncertainty >= 1.0 {
+            continue;
+        }
+        let x = brick::width(&graph.nodes()[node]) / 2.0 - INSET;
         let foot = transform.translation + vec3(x, brick::HEIGHT, brick::STUD_ROW) * STUD;
-        let mut bar = |bottom: f32, top: f32, opacity: f32| {
+        let mut bar = |bottom: f32, top: f32, color: Color| {
             let height = FULL_HEIGHT * (top - bottom);
             if height > 0.0 {
                 let center = foot + Vec3::Y * (FULL_HEIGHT * bottom + height / 2.0) * STUD;
                 let size = vec3(WIDTH, height, WIDTH) * STUD;
-                solid.cuboid(center, size, theme::TEXT.with_alpha(opacity).to_linear());
+                solid.cuboid(center, size, color.to_linear());
             }
         };
         let fitness = known.fitness.clamp(0.0, 1.0) as f32;
         let certainty = 1.0 - known.uncertainty.clamp(0.0, 1.0) as f32;
-        bar(0.0, fitness, OPACITY[0].lerp(OPACITY[1], certainty));
-        bar(fitness, 1.0, RAIL_OPACITY);
+        let light = LIGHT[0].lerp(LIGHT[1], certainty);
+        bar(0.0, fitness, theme::BACKGROUND.mix(&Color::WHITE, light));
+        bar(fitness, 1.0, theme::BACKGROUND.with_alpha(DARK_OPACITY));
     }
     let (mut mesh, mut visibility) = columns.into_inner();
     solid.show(&mut mesh, &mut visibility, &mut meshes);

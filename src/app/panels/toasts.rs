@@ -14,7 +14,7 @@ const STAY_SECS: f64 = 6.0;
 const MOST: usize = 4;
 const WIDTH: f32 = 320.0;
 
-/// Draws the toasts in the lower right corner of `free`. `now_secs` counts from the start of the program.
+/// Draws the toasts in the upper left corner of `free`, where neither bricks nor legends are. `now_secs` counts from the start of the program.
 pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_secs: f64) {
     let left = |at_secs: f64| at_secs + STAY_SECS - now_secs;
     let entries = std::mem::take(&mut notices.toasts);
@@ -33,8 +33,8 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
     let mut closed = None;
     Area::new(Id::new("toasts"))
         .order(Order::Foreground)
-        .pivot(Align2::RIGHT_BOTTOM)
-        .fixed_pos(free.right_bottom() - Vec2::splat(style::GAP))
+        .pivot(Align2::LEFT_TOP)
+        .fixed_pos(free.left_top() + Vec2::splat(style::GAP))
         .constrain(false)
         .show(context, |ui| {
             ui.set_width(width);
