@@ -7,7 +7,7 @@ use crate::engine::{
     lab::{Control, Lab, LabSettings},
     template::{self, Graph, presets},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::{
     path::{Path, PathBuf},
@@ -95,15 +95,19 @@ impl JobArgs {
 /// The template called `name`: a scene file, or else a preset.
 pub(super) fn load_template(name: &str) -> Result<Graph> {
     let path = Path::new(name);
-    if !path.exists()
-        && let Some(preset) = presets().into_iter().find(|preset| preset.name == name)
-    {
-        return Ok(preset.graph()?);
+    if path.exists() {
+        return Ok(template::load(path)?);
     }
-    template::load(path).with_context(|| {
-        let names: Vec<_> = presets().iter().map(|preset| preset.name).collect();
-        format!("no template (a scene file, or one of the presets {})", names.join(", "))
-    })
+    match presets().into_iter().find(|preset| preset.name == name) {
+        Some(preset) => Ok(preset.graph()?),
+        None => {
+            let names: Vec<_> = presets().iter().map(|preset| preset.name).collect();
+            bail!(
+                "there is no file {name}, nor a preset of that name; the presets are {}",
+                names.join(", ")
+            )
+        }
+    }
 }
 
 /// Trains `lab` for as many epochs as are missing; `false` if that was stopped.

@@ -65,9 +65,37 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            // The chain of causes on one line: each error names the file and the place itself.
-            output::message(&format!("error: {error:#}"));
+            output::message(&format!("error: {}", in_one_line(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes, but those that its own text ends with.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.is_empty() {
+            cause
+        } else if text.ends_with(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::files;
+    use anyhow::Context;
+
+    #[test]
+    fn an_error_says_its_cause_once() {
+        let missing = files::read_text("/no/such/file".as_ref()).expect_err("is missing");
+        let text = in_one_line(&anyhow::Error::new(missing));
+        assert_eq!(text.matches("No such file").count(), 1, "{text}");
+        let outer = Err::<(), _>(anyhow::anyhow!("inner")).context("outer").expect_err("fails");
+        assert_eq!(in_one_line(&outer), "outer: inner");
     }
 }
