@@ -70,7 +70,7 @@ fn ease_out(t: f32) -> f32 {
 
 // The ring is at least two pixels wide.
 fn ring_outer(pixel: f32) -> f32 {
-    return RING_INNER + max(0.3, 2.0 * pixel);
+    return RING_INNER + max(0.15, 2.0 * pixel);
 }
 
 @vertex

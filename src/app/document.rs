@@ -1,7 +1,6 @@
 //! What the window shows: the template on the plate and everything that jobs have reported. Entities
 //! and panels are views of these resources.
 
-use super::settings::Basis;
 use crate::engine::{
     candidate::CandidateId,
     data::DataSource,
@@ -31,8 +30,12 @@ pub(super) fn plugin(app: &mut App) {
         .add_systems(Startup, |mut opened: MessageWriter<TemplateOpened>| {
             opened.write(TemplateOpened);
         })
-        .add_systems(Update, answer_requests);
+        .add_systems(Update, answer_requests.in_set(DocumentSystems));
 }
+
+/// Systems that change the document; run before those that follow it.
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DocumentSystems;
 
 /// What the user asks of the document.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
@@ -155,15 +158,13 @@ pub struct Document {
     redo: Vec<Template>,
 }
 
-/// The run that a document was opened from, and what it was set up with.
+/// The run that a document was opened from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenedRun {
     /// The run folder.
     pub folder: PathBuf,
     /// What it trains on.
     pub data: DataSource,
-    /// Seed of its random draws.
-    pub seed: u64,
 }
 
 impl Document {
@@ -179,11 +180,7 @@ impl Document {
     /// When there is no run or its template is damaged.
     pub fn of_run(folder: &Path) -> Result<Self, RunError> {
         let run = Run::open(folder)?;
-        let opened = OpenedRun {
-            folder: folder.to_owned(),
-            data: run.config().data.clone(),
-            seed: run.config().seed,
-        };
+        let opened = OpenedRun { folder: folder.to_owned(), data: run.config().data.clone() };
         Ok(Self { run: Some(opened), ..Self::new(run.graph()?, None) })
     }
 
@@ -351,14 +348,14 @@ pub struct JobStatus {
     pub progress: Option<Progress>,
     /// Name and folder of the run.
     pub run: Option<(String, PathBuf)>,
-    /// What the run was set up with; `None` when jobs are impossible.
-    pub basis: Option<Basis>,
+    /// What the run trains on; `None` when there is no worker that could do a job.
+    pub data: Option<DataSource>,
 }
 
 impl JobStatus {
     /// Forgets the job; the run stays.
     pub fn end_job(&mut self) {
-        *self = Self { run: self.run.take(), basis: self.basis.take(), ..Self::default() };
+        *self = Self { run: self.run.take(), data: self.data.take(), ..Self::default() };
     }
 }
 

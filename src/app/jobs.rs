@@ -2,8 +2,8 @@
 
 use super::{
     document::{
-        Archive, CandidateEvaluated, Document, Focus, JobStatus, Notice, TemplateOpened,
-        TrainingHistory,
+        Archive, CandidateEvaluated, Document, DocumentSystems, Focus, JobStatus, Notice,
+        TemplateOpened, TrainingHistory,
     },
     settings::Settings,
 };
@@ -24,7 +24,9 @@ pub(super) fn plugin(app: &mut App) {
         .add_systems(PreUpdate, drain_reports)
         .add_systems(
             Update,
-            (start_worker.run_if(on_message::<TemplateOpened>), pass_requests_on).chain(),
+            (start_worker.run_if(on_message::<TemplateOpened>), pass_requests_on)
+                .chain()
+                .after(DocumentSystems),
         );
 }
 
@@ -81,7 +83,7 @@ fn start_worker(
     let before = jobs.worker.take().and_then(|worker| SyncCell::to_inner(worker).end());
     let device = settings.device;
     let started = if let Some(run) = document.run() {
-        (settings.data, settings.seed) = (run.data.clone(), run.seed);
+        settings.data = run.data.clone();
         let folder = run.folder.clone();
         Worker::start(before, move || Lab::open(&folder, device))
     } else {
@@ -95,7 +97,7 @@ fn start_worker(
     match started {
         Ok(worker) => {
             jobs.worker = Some(SyncCell::new(worker));
-            views.status.basis = Some(settings.basis());
+            views.status.data = Some(settings.data.clone());
         }
         Err(error) => {
             views.notices.write(Notice::Error(error.to_string()));
@@ -113,7 +115,7 @@ fn pass_requests_on(
     mut opened: MessageWriter<TemplateOpened>,
     mut notices: MessageWriter<Notice>,
 ) {
-    // A Train that had to wait for the worker to be started with other settings.
+    // A Train that had to wait for the worker to be started with other data.
     if std::mem::take(&mut *waiting)
         && let Some(worker) = jobs.worker()
     {
@@ -125,7 +127,7 @@ fn pass_requests_on(
         }
     }
     for request in requests.read() {
-        let other_basis = status.basis.as_ref().is_some_and(|basis| *basis != settings.basis());
+        let other_data = status.data.as_ref().is_some_and(|data| *data != settings.data);
         let Some(worker) = jobs.worker() else {
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
             continue;
@@ -135,15 +137,15 @@ fn pass_requests_on(
             JobRequest::Train | JobRequest::Search if status.running.is_some() => {
                 Err(WorkerError::Busy)
             }
-            JobRequest::Train if other_basis => {
-                // Other data or another seed make another run.
+            JobRequest::Train if other_data => {
+                // Other data make another run.
                 document.leave_run();
                 opened.write(TemplateOpened);
                 *waiting = true;
                 Ok(())
             }
-            JobRequest::Search if other_basis => {
-                let data = status.basis.as_ref().map(|basis| basis.data.to_string());
+            JobRequest::Search if other_data => {
+                let data = status.data.as_ref().map(ToString::to_string);
                 notices.write(Notice::Error(format!(
                     "this run was set up with {}; choose it again, or press Train to begin a new run",
                     data.unwrap_or_default()
@@ -191,6 +193,7 @@ fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views) {
     if worker.has_ended() {
         let was_running = views.status.running.is_some();
         jobs.worker = None;
+        views.status.data = None;
         if was_running {
             views.status.end_job();
             views.notices.write(Notice::Error(
@@ -205,7 +208,6 @@ fn take(report: Report, views: &mut Views) {
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
         Report::Started(job) => {
-            status.end_job();
             status.running = Some(job);
         }
         Report::Step { step, loss, trained } => {
@@ -355,18 +357,21 @@ mod tests {
         update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
 
-        app.world_mut().resource_mut::<Settings>().seed = 2;
+        app.world_mut().resource_mut::<Settings>().data = DataSource::FashionMini;
         app.world_mut().write_message(JobRequest::Search);
         app.update();
         let told: Vec<_> = app.world_mut().resource_mut::<Messages<Notice>>().drain().collect();
         assert!(
             told.iter().any(
-                |notice| matches!(notice, Notice::Error(text) if text.contains("press Train"))
-            )
+                |notice| matches!(notice, Notice::Error(text) if text.contains("with digits; choose it again"))
+            ),
+            "{told:?}"
         );
 
         app.world_mut().write_message(JobRequest::Train);
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_some());
+        update_until(&mut app, |world| !world.resource::<TrainingHistory>().steps.is_empty());
+        app.world_mut().write_message(JobRequest::Stop);
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         assert_eq!(std::fs::read_dir(runs.path()).expect("runs").count(), 2);
     }

@@ -148,7 +148,11 @@ fn find_adapter() -> Result<RenderResources, DisplayError> {
     // OpenGL last: where there is no screen, merely looking for it makes its libraries complain.
     let first = allowed & Backends::PRIMARY;
     let found = if first.is_empty() { Err(String::new()) } else { try_open(first) };
-    found.or_else(|_| try_open(allowed)).map_err(|reason| DisplayError::NoAdapter { reason })
+    found.or_else(|_| try_open(allowed)).map_err(|reason| {
+        // What follows the first sentence is advice for developers.
+        let reason = reason.split('!').next().unwrap_or_default().to_owned();
+        DisplayError::NoAdapter { reason }
+    })
 }
 
 /// Bevy with a window, redrawn only when there is a reason.

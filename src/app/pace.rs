@@ -110,11 +110,10 @@ fn keep_pace(
     mut alarms: Local<Alarms>,
 ) {
     let now = Instant::now();
+    let failed = notices.read().any(|notice| matches!(notice, Notice::Error(_)));
     if opened.read().count() > 0 {
         alarms.answer = Some(now + OPENING);
-    }
-    let failed = notices.read().any(|notice| matches!(notice, Notice::Error(_)));
-    if failed || !archive.candidates.is_empty() {
+    } else if failed || !archive.candidates.is_empty() {
         alarms.answer = None;
     }
     let answer_due = alarms.answer.is_some_and(|until| now < until);

@@ -26,21 +26,3 @@ pub struct Settings {
     /// No shadows, no multi-sampling: for software adapters.
     pub low_quality: bool,
 }
-
-/// The settings that a run keeps from its first job on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basis {
-    /// What it trains on.
-    pub data: DataSource,
-    /// Where it trains.
-    pub device: DeviceChoice,
-    /// Seed of every random draw.
-    pub seed: u64,
-}
-
-impl Settings {
-    /// What a run that began now would keep.
-    pub fn basis(&self) -> Basis {
-        Basis { data: self.data.clone(), device: self.device, seed: self.seed }
-    }
-}

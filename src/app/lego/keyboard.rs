@@ -1,4 +1,5 @@
-//! Bricks without a mouse: Tab walks from brick to brick, arrows move the selected one, Escape lets go.
+//! Bricks without a mouse: Tab walks from brick to brick, arrows move the selected one, Escape lets it
+//! go, and the selected candidate too.
 //! F6 hands the keyboard to the panels, where Escape gives it back.
 
 use super::{
@@ -115,7 +116,8 @@ fn step_selected_brick(
 }
 
 fn clear_selection(mut focus: ResMut<Focus>) {
-    if focus.selected_brick.is_some() {
+    if focus.selected_brick.is_some() || focus.selected_candidate.is_some() {
         focus.selected_brick = None;
+        focus.selected_candidate = None;
     }
 }

@@ -293,8 +293,10 @@ fn tab_walks_through_bricks_arrows_move_them_and_escape_lets_go() {
     let before = position(&app, "c1-1x1");
     press(&mut app, KeyCode::ArrowRight);
     assert_eq!(position(&app, "c1-1x1"), [before[0] + 1.0, before[1]]);
+    app.world_mut().resource_mut::<Focus>().selected_candidate = Some(CandidateId(0));
     press(&mut app, KeyCode::Escape);
     assert_eq!(selected(&app), None);
+    assert_eq!(app.world().resource::<Focus>().selected_candidate, None);
 }
 
 #[test]

@@ -27,8 +27,13 @@ pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
     const STOPPING: &str = "the job is stopping";
     let View { status, history, archive, settings, .. } = view;
-    // Training with other settings begins another run, of which nothing is trained or searched yet.
-    let begins_run = status.basis.as_ref().is_some_and(|basis| *basis != settings.basis());
+    const NO_WORKER: &str = "what was opened has failed; open a template or a run";
+    let Some(data) = &status.data else {
+        let [train, search, pause, stop] = [Err(NO_WORKER); 4];
+        return Possible { train, search, pause, stop };
+    };
+    // Training on other data begins another run, of which nothing is trained or searched yet.
+    let begins_run = *data != settings.data;
     match status.running {
         Some(_) if status.stopping => Possible {
             train: Err(STOPPING),

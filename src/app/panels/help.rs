@@ -14,7 +14,7 @@ const WORLD: &[(&str, &str)] = &[
     ("Drag a brick", "Move it on the plate; Escape puts it back"),
     ("Tab, Shift+Tab", "Select the next brick, the one before"),
     ("Arrow keys", "Move the selected brick"),
-    ("Escape", "Let the brick go"),
+    ("Escape", "Let the brick and the candidate go"),
     ("Click a point", "Select its candidate"),
     ("[ and ]", "Go to the next worse, the next better candidate"),
     ("B", "Go to the best candidate"),

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     app::jobs,
     engine::{
+        data::DataSource,
         report::{EpochReport, Job, Progress},
         search::NodeFitness,
         template::presets,
@@ -44,12 +45,12 @@ impl Bench {
             .init_resource::<EguiUserTextures>()
             .init_resource::<Archive>()
             .init_resource::<TrainingHistory>()
-            .init_resource::<JobStatus>()
+            .insert_resource(JobStatus { data: Some(DataSource::Digits), ..JobStatus::default() })
             .init_resource::<Focus>()
             .insert_resource(ViewInsets::default())
             .insert_resource(Document::new(graph, None))
             .insert_resource(Settings {
-                data: crate::engine::data::DataSource::Digits,
+                data: DataSource::Digits,
                 device: crate::engine::device::DeviceChoice::Cpu,
                 epochs: 3,
                 iterations: 4,

@@ -147,7 +147,7 @@ pub(super) mod tests {
                 document: Document::new(presets()[0].graph().unwrap(), None),
                 archive: Archive::default(),
                 history: TrainingHistory::default(),
-                status: JobStatus { basis: Some(settings.basis()), ..JobStatus::default() },
+                status: JobStatus { data: Some(settings.data.clone()), ..JobStatus::default() },
                 focus: Focus::default(),
                 settings,
             }

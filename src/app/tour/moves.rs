@@ -88,6 +88,7 @@ fn point_at(director: &Director, scene: &mut Scene, thing: Thing, gesture: Gestu
                     // What the pointer cannot reach is selected as it was shown.
                     Gesture::Click if attempt == SHOWN_DIRECTLY => {
                         select(&mut scene.focus, thing);
+                        hover(&mut scene.focus, thing, false);
                         Ok(Turn::Done)
                     }
                     Gesture::Click | Gesture::Grab => {
@@ -132,10 +133,7 @@ fn aim(scene: &mut Scene, thing: Thing, attempt: usize) -> Take {
         return Ok(Turn::Act(Act::Aiming { attempt }));
     }
     say("something is in front of it; it is shown without the pointer");
-    match thing {
-        Thing::Brick(id) => scene.focus.hover_brick(View::Tour, Some(id.clone())),
-        Thing::Candidate(id) => scene.focus.hover_candidate(View::Tour, Some(id)),
-    }
+    hover(&mut scene.focus, thing, true);
     Ok(Turn::Act(Act::Aiming { attempt: SHOWN_DIRECTLY }))
 }
 
@@ -162,6 +160,14 @@ fn aims(scene: &Scene, thing: Thing) -> Vec<Vec2> {
             let center = center.and_then(|center| scene.sight.project(center));
             center.into_iter().flat_map(|center| AROUND.map(|offset| center + offset)).collect()
         }
+    }
+}
+
+/// Shows a thing as if the pointer were on it, or no longer.
+fn hover(focus: &mut Focus, thing: Thing, on: bool) {
+    match thing {
+        Thing::Brick(id) => focus.hover_brick(View::Tour, on.then(|| id.clone())),
+        Thing::Candidate(id) => focus.hover_candidate(View::Tour, on.then_some(id)),
     }
 }
 

@@ -268,18 +268,26 @@ fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let folder = runs.path().join("run");
-    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
-    std::fs::remove_file(folder.join("run.ron")).expect("is there");
-    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("makes the run anew");
+    for left in ["weights", "template"] {
+        std::fs::create_dir_all(folder.join(left)).expect("is made");
+    }
+    for left in ["lock", ".tmp12345", "template/0001.ron", "journal.jsonl"] {
+        std::fs::write(folder.join(left), "half").expect("is written");
+    }
+    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("makes the run");
     assert_eq!(Lab::open(&folder, DeviceChoice::Cpu).expect("opens").epochs(), 1);
 
-    // A folder with anything else in it is somebody's.
+    // A folder with weights was a run, and one with anything else in it is somebody's.
     std::fs::remove_file(folder.join("run.ron")).expect("is there");
-    std::fs::write(folder.join("notes.txt"), "mine").expect("is written");
-    let error =
-        lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken").to_string();
-    assert!(error.contains("exists already"), "{error}");
-    assert!(folder.join("journal.jsonl").exists() && folder.join("notes.txt").exists());
+    for added in [None, Some("notes.txt")] {
+        if let Some(name) = added {
+            std::fs::remove_dir_all(folder.join("weights")).expect("is there");
+            std::fs::write(folder.join(name), "mine").expect("is written");
+        }
+        let error = lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken");
+        assert!(error.to_string().contains("exists already"), "{error}");
+        assert!(folder.join("journal.jsonl").exists());
+    }
 }
 
 #[test]
@@ -305,4 +313,26 @@ fn a_damaged_checkpoint_is_named() {
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     let error = opened.search(1, 2, &control, &mut ignore).expect_err("is damaged").to_string();
     assert!(error.contains("trainer.safetensors"), "{error}");
+}
+
+#[test]
+fn after_a_failed_write_no_job_goes_on_before_the_run_is_opened_again() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let weights = runs.path().join("run/weights");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    first.train(1, &control, &mut ignore).expect("trains");
+    // Where a file is, no folder for the next checkpoint can be made.
+    std::fs::rename(&weights, runs.path().join("kept")).expect("moves");
+    std::fs::write(&weights, "").expect("is written");
+    let error = first.train(1, &control, &mut ignore).expect_err("cannot be written").to_string();
+    assert!(error.contains("weights/epoch-2"), "{error}");
+    std::fs::remove_file(&weights).expect("is there");
+    std::fs::rename(runs.path().join("kept"), &weights).expect("moves");
+    let error = first.train(1, &control, &mut ignore).expect_err("is refused");
+    assert!(matches!(error, LabError::Unrecorded), "{error}");
+    drop(first);
+    let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    opened.train(1, &control, &mut ignore).expect("goes on");
+    assert_eq!(opened.epochs(), 2);
 }

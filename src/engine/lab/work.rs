@@ -6,7 +6,7 @@ use crate::engine::{
     data::Dataset,
     device,
     report::{IterationReport, Job, Report},
-    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunError},
+    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig},
     search::{Candidate, Evaluation},
     supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
@@ -66,9 +66,8 @@ impl Lab {
         }
         let done = job(self);
         match &done {
-            Err(LabError::Run(RunError::Io { .. } | RunError::Write(_))) => {
-                self.unrecorded = self.run.is_some();
-            }
+            // Nothing is lost before the job was set up.
+            Err(LabError::Run(_)) => self.unrecorded = self.bench.is_some() && self.run.is_some(),
             // The next training begins at the last checkpoint.
             Err(LabError::Train(TrainError::Diverged { .. })) => self.bench = None,
             _ => {}

@@ -395,23 +395,19 @@ fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
 }
 
 /// Makes the folder for a new run and locks it. What is left of a run that was killed while it was being made
-/// is taken over: it has no `run.ron`, and nothing that a run does not have.
+/// is taken over.
 fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
     match make_folder(folder) {
-        Err(RunError::Exists { .. }) if is_remainder(folder) => {
+        Err(exists @ RunError::Exists { .. }) => {
+            if !is_remainder(folder) {
+                return Err(exists);
+            }
             let lock = lock(folder)?;
-            let remove = || -> io::Result<()> {
-                for entry in std::fs::read_dir(folder)? {
-                    let path = entry?.path();
-                    if path.is_dir() {
-                        std::fs::remove_dir_all(path)?;
-                    } else if !path.ends_with(LOCK) {
-                        std::fs::remove_file(path)?;
-                    }
-                }
-                Ok(())
-            };
-            remove().map_err(|source| RunError::io(folder, source))?;
+            // Looked at again, now that nobody else can make a run of it.
+            if !is_remainder(folder) {
+                return Err(exists);
+            }
+            remove_remainder(folder).map_err(|source| RunError::io(folder, source))?;
             Ok((folder.to_owned(), lock))
         }
         made => {
@@ -422,13 +418,32 @@ fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
     }
 }
 
+/// Whether a folder holds what there is of a run before its `run.ron`, and nothing else: no weights either,
+/// since those come later.
 fn is_remainder(folder: &Path) -> bool {
-    let known = |name: &std::ffi::OsStr| {
-        [LOCK, "journal.jsonl", "template", "weights"].iter().any(|known| name == *known)
+    let known = |path: &Path| match path.file_name().and_then(|name| name.to_str()) {
+        Some("weights") => std::fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_none()),
+        Some(LOCK | "journal.jsonl" | "template") => true,
+        // A file on its way to its name.
+        Some(name) => name.starts_with(".tmp"),
+        None => false,
     };
-    std::fs::read_dir(folder).is_ok_and(|mut entries| {
-        entries.all(|entry| entry.is_ok_and(|entry| known(&entry.file_name())))
-    })
+    std::fs::read_dir(folder)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| known(&entry.path()))))
+}
+
+fn remove_remainder(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.ends_with("template") {
+            std::fs::remove_dir_all(path)?;
+        } else if path.is_dir() {
+            std::fs::remove_dir(path)?;
+        } else if !path.ends_with(LOCK) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 const LOCK: &str = "lock";
