@@ -115,18 +115,9 @@ fn pass_requests_on(
     mut opened: MessageWriter<TemplateOpened>,
     mut notices: MessageWriter<Notice>,
 ) {
-    // A Train that had to wait for the worker to be started with other data.
-    if std::mem::take(&mut *waiting)
-        && let Some(worker) = jobs.worker()
-    {
-        match worker.train(settings.epochs, Arc::clone(document.graph())) {
-            Ok(()) => status.running = Some(Job::Train),
-            Err(error) => {
-                notices.write(Notice::Error(error.to_string()));
-            }
-        }
-    }
-    for request in requests.read() {
+    // A Train that had to wait for the worker to be started with other data comes first.
+    let waited = std::mem::take(&mut *waiting).then_some(JobRequest::Train);
+    for request in waited.iter().chain(requests.read()) {
         let other_data = status.data.as_ref().is_some_and(|data| *data != settings.data);
         let Some(worker) = jobs.worker() else {
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
@@ -270,7 +261,7 @@ fn name(job: Job) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{data::DataSource, device::DeviceChoice, template};
+    use crate::engine::{data::DataSource, template};
     use std::{path::Path, time::Duration};
 
     /// The bridge with a real worker on a small template, without anything that draws.
@@ -279,15 +270,11 @@ mod tests {
         let mut app = App::new();
         app.insert_resource(Document::new(small.graph().expect("presets are right"), None))
             .insert_resource(Settings {
-                data: DataSource::Digits,
-                device: DeviceChoice::Cpu,
                 epochs: 1,
                 iterations: 1,
                 candidates: 2,
-                seed: 1,
                 runs: runs.to_owned(),
-                reduced_motion: true,
-                low_quality: true,
+                ..Settings::example()
             })
             .add_plugins((MinimalPlugins, super::super::document::plugin, plugin));
         app

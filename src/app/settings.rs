@@ -26,3 +26,21 @@ pub struct Settings {
     /// No shadows, no multi-sampling: for software adapters.
     pub low_quality: bool,
 }
+
+#[cfg(test)]
+impl Settings {
+    /// Small jobs on the quick data, without anything that moves.
+    pub(super) fn example() -> Self {
+        Self {
+            data: DataSource::Digits,
+            device: DeviceChoice::Cpu,
+            epochs: 3,
+            iterations: 4,
+            candidates: 10,
+            seed: 1,
+            runs: "runs".into(),
+            reduced_motion: true,
+            low_quality: true,
+        }
+    }
+}

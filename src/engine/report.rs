@@ -48,6 +48,19 @@ pub struct EpochReport {
     pub seconds: f64,
 }
 
+#[cfg(test)]
+impl EpochReport {
+    /// A first epoch with plausible numbers.
+    pub(crate) const EXAMPLE: Self = Self {
+        epoch: 1,
+        step: 250,
+        train_loss: 2.0,
+        val_loss: 1.5,
+        val_accuracy: 0.3,
+        seconds: 4.0,
+    };
+}
+
 /// One finished iteration of the search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IterationReport {

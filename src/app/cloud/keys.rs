@@ -4,7 +4,7 @@
 use super::{
     super::{
         document::{Archive, Focus},
-        keyboard::sign,
+        keyboard::{Modifiers, sign},
     },
     Scores,
 };
@@ -19,16 +19,17 @@ pub(super) fn plugin(app: &mut App) {
 fn step_by_accuracy(
     mut presses: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,
+    mut modifiers: Local<Modifiers>,
     egui: Option<Res<EguiWantsInput>>,
     archive: Res<Archive>,
     scores: Res<Scores>,
     mut focus: ResMut<Focus>,
 ) {
     let typing = egui.is_some_and(|egui| egui.wants_any_keyboard_input());
-    let ctrl = held.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight]);
     // Read in any case: what was typed into a field must not act when the field is left.
     for press in presses.read() {
-        if typing || ctrl || !press.state.is_pressed() {
+        modifiers.follow(press);
+        if typing || modifiers.ctrl || !press.state.is_pressed() {
             continue;
         }
         let now = focus.selected_candidate;
@@ -42,6 +43,7 @@ fn step_by_accuracy(
             focus.selected_candidate = next;
         }
     }
+    *modifiers = Modifiers::of(&held);
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -152,15 +152,8 @@ mod tests {
             texts.collect::<Vec<_>>().join("|")
         };
         let waiting = Scores { count: 500, ..Scores::default() };
-        let epoch = EpochReport {
-            epoch: 1,
-            step: 1,
-            train_loss: 2.3,
-            val_loss: 2.3,
-            val_accuracy: 0.1,
-            seconds: 1.0,
-        };
-        let trained = TrainingHistory { epochs: vec![epoch], ..TrainingHistory::default() };
+        let trained =
+            TrainingHistory { epochs: vec![EpochReport::EXAMPLE], ..TrainingHistory::default() };
         assert_eq!(
             say(&waiting, &TrainingHistory::default()),
             "0 of 500 evaluated|Train the template to colour the cloud"

@@ -3,9 +3,7 @@
 use super::{points::MUTED, points::tests::placed, *};
 use crate::{
     app::{document::JobStatus, theme},
-    engine::{
-        data::DataSource, device::DeviceChoice, mask::Mask, search::Evaluation, template::presets,
-    },
+    engine::{mask::Mask, search::Evaluation, template::presets},
 };
 use bevy::{
     asset::AssetPlugin,
@@ -34,15 +32,9 @@ fn test_app() -> App {
         .insert_resource(TimeUpdateStrategy::ManualDuration(FRAME))
         .insert_resource(Document::new(graph, None))
         .insert_resource(Settings {
-            data: DataSource::Digits,
-            device: DeviceChoice::Cpu,
-            epochs: 1,
-            iterations: 1,
-            candidates: 1,
-            seed: 0,
-            runs: "runs".into(),
             reduced_motion: false,
             low_quality: false,
+            ..Settings::example()
         })
         .insert_resource(Stage {
             plate_center: Vec3::ZERO,

@@ -8,8 +8,6 @@ use crate::{
     },
     engine::{
         candidate::CandidateId,
-        data::DataSource,
-        device::DeviceChoice,
         mask::Mask,
         report::PlacedCandidate,
         search::Candidate,
@@ -45,17 +43,7 @@ fn test_app(preset: &str) -> App {
         .init_resource::<ButtonInput<KeyCode>>()
         .init_resource::<RayMap>()
         .init_resource::<EguiWantsInput>()
-        .insert_resource(Settings {
-            data: DataSource::Digits,
-            device: DeviceChoice::Auto,
-            epochs: 1,
-            iterations: 1,
-            candidates: 1,
-            seed: 0,
-            runs: "runs".into(),
-            reduced_motion: true,
-            low_quality: true,
-        })
+        .insert_resource(Settings::example())
         .insert_resource(Stage::new(&graph(preset)))
         .insert_resource(Document::new(graph(preset), None))
         .add_plugins((document::plugin, bricks_plugin));

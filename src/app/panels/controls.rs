@@ -202,9 +202,7 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
         response
             .response
             .on_hover_text(format!("{what}\nNow {}", choices.data))
-            .on_disabled_hover_text(format!(
-                "{what}\nNot now: a job is running; stop it first (X)"
-            ));
+            .on_disabled_hover_text(format!("{what}\nNot now: {BUSY}"));
     });
 }
 

@@ -37,7 +37,7 @@ pub(super) enum Then {
 
 impl Then {
     /// Does it.
-    fn wish(&self, wishes: &mut Wishes) {
+    pub(super) fn wish(&self, wishes: &mut Wishes) {
         match self {
             Self::Open(request) => wishes.documents.push(request.clone()),
             Self::Quit => wishes.quit = true,

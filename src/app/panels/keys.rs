@@ -9,7 +9,7 @@ use super::{
 use crate::app::{
     document::{Archive, Document, DocumentRequest, Focus, JobStatus, Notice, TrainingHistory},
     jobs::JobRequest,
-    keyboard::sign,
+    keyboard::{Modifiers, sign},
     settings::Settings,
 };
 use bevy::{
@@ -169,41 +169,6 @@ pub(super) fn press_keys(
     }
     // Says the same, but also knows of keys that were let go while another window had the keyboard.
     *modifiers = Modifiers::of(&held);
-}
-
-/// The modifiers that are held. They are followed from press to press, since a slow frame brings `Ctrl`, `S`
-/// and the release of both at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Modifiers {
-    ctrl: bool,
-    shift: bool,
-    alt: bool,
-}
-
-impl Modifiers {
-    const CTRL: [KeyCode; 4] =
-        [KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft, KeyCode::SuperRight];
-    const SHIFT: [KeyCode; 2] = [KeyCode::ShiftLeft, KeyCode::ShiftRight];
-    const ALT: [KeyCode; 2] = [KeyCode::AltLeft, KeyCode::AltRight];
-
-    fn of(held: &ButtonInput<KeyCode>) -> Self {
-        Self {
-            ctrl: held.any_pressed(Self::CTRL),
-            shift: held.any_pressed(Self::SHIFT),
-            alt: held.any_pressed(Self::ALT),
-        }
-    }
-
-    fn follow(&mut self, press: &KeyboardInput) {
-        let pressed = press.state.is_pressed();
-        if Self::CTRL.contains(&press.key_code) {
-            self.ctrl = pressed;
-        } else if Self::SHIFT.contains(&press.key_code) {
-            self.shift = pressed;
-        } else if Self::ALT.contains(&press.key_code) {
-            self.alt = pressed;
-        }
-    }
 }
 
 /// The request that a key stands for, or why it cannot be made now; `None` for keys that are not about

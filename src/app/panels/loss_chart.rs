@@ -273,14 +273,7 @@ mod tests {
     use crate::engine::report::EpochReport;
 
     fn history(losses: &[f64]) -> TrainingHistory {
-        let epoch = EpochReport {
-            epoch: 1,
-            step: losses.len() as u64,
-            train_loss: 2.0,
-            val_loss: 1.5,
-            val_accuracy: 0.3,
-            seconds: 4.0,
-        };
+        let epoch = EpochReport { step: losses.len() as u64, ..EpochReport::EXAMPLE };
         TrainingHistory {
             steps: losses.iter().enumerate().map(|(i, &loss)| (i as u64 + 1, loss)).collect(),
             epochs: vec![epoch],

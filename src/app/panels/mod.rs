@@ -82,6 +82,8 @@ struct PanelState {
     sections: [bool; 3],
     help: bool,
     dialog: Option<Dialog>,
+    /// What comes next, now that a dialog is done.
+    then: Option<Then>,
     /// Whether something lies over everything else, as it was drawn last.
     covered: bool,
     /// Whether the theme is set.
@@ -101,6 +103,7 @@ impl PanelState {
             sections: [true; 3],
             help: false,
             dialog: None,
+            then: None,
             covered: false,
             themed: false,
             presets: presets::list(),
@@ -135,8 +138,6 @@ fn collect_notices(
     document: Res<Document>,
     time: Res<Time<Real>>,
     mut state: ResMut<PanelState>,
-    mut documents: MessageWriter<DocumentRequest>,
-    mut exit: MessageWriter<AppExit>,
 ) {
     let state = state.bypass_change_detection();
     let opened = opened.read().count() > 0;
@@ -150,14 +151,8 @@ fn collect_notices(
         .collect();
     let settled = dialogs::settle(&mut state.dialog, &document, opened, &errors);
     let taken = settled == Settled::Refused;
-    match settled {
-        Settled::Done(Some(Then::Open(request))) => {
-            documents.write(request);
-        }
-        Settled::Done(Some(Then::Quit)) => {
-            exit.write(AppExit::Success);
-        }
-        Settled::Done(None) | Settled::Open | Settled::Refused => {}
+    if let Settled::Done(then) = settled {
+        state.then = then;
     }
     for notice in &new {
         let toast = !(taken && matches!(notice, Notice::Error(_)));
@@ -214,6 +209,9 @@ fn draw_panels(
 
     let places = layout::places(context.viewport_rect(), state.open);
     let mut wishes = Wishes::new(&around.settings);
+    if let Some(then) = state.then.take() {
+        then.wish(&mut wishes);
+    }
     let view = View {
         document: &around.document,
         archive: &around.archive,

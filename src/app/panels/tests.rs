@@ -49,17 +49,7 @@ impl Bench {
             .init_resource::<Focus>()
             .insert_resource(ViewInsets::default())
             .insert_resource(Document::new(graph, None))
-            .insert_resource(Settings {
-                data: DataSource::Digits,
-                device: crate::engine::device::DeviceChoice::Cpu,
-                epochs: 3,
-                iterations: 4,
-                candidates: 10,
-                seed: 1,
-                runs: "runs".into(),
-                reduced_motion: true,
-                low_quality: true,
-            })
+            .insert_resource(Settings::example())
             .add_message::<KeyboardInput>()
             .add_message::<WindowCloseRequested>()
             .add_message::<Notice>()
@@ -177,14 +167,7 @@ impl Bench {
         let mut history = self.app.world_mut().resource_mut::<TrainingHistory>();
         history.steps = (1..=60).map(|step| (step, 2.3 / (step as f64).sqrt())).collect();
         history.steps[30].1 = f64::NAN;
-        let epoch = EpochReport {
-            epoch: 1,
-            step: 30,
-            train_loss: 1.5,
-            val_loss: 1.6,
-            val_accuracy: 0.4,
-            seconds: 4.0,
-        };
+        let epoch = EpochReport { step: 30, ..EpochReport::EXAMPLE };
         history.epochs = vec![epoch, EpochReport { epoch: 2, step: 60, train_loss: 0.9, ..epoch }];
     }
 

@@ -113,7 +113,6 @@ pub(super) mod tests {
     use super::*;
     use crate::engine::{
         candidate::CandidateId,
-        device::DeviceChoice,
         report::{EpochReport, PlacedCandidate},
         search::{Candidate, Evaluation},
         template::presets,
@@ -132,17 +131,7 @@ pub(super) mod tests {
     impl Shown {
         /// The smallest preset, of which nothing is known yet.
         pub(in crate::app::panels) fn new() -> Self {
-            let settings = Settings {
-                data: DataSource::Digits,
-                device: DeviceChoice::Cpu,
-                epochs: 3,
-                iterations: 4,
-                candidates: 10,
-                seed: 1,
-                runs: "runs".into(),
-                reduced_motion: true,
-                low_quality: true,
-            };
+            let settings = Settings::example();
             Self {
                 document: Document::new(presets()[0].graph().unwrap(), None),
                 archive: Archive::default(),
@@ -166,14 +155,7 @@ pub(super) mod tests {
 
         /// An epoch is done.
         pub(in crate::app::panels) fn train(&mut self) {
-            self.history.epochs.push(EpochReport {
-                epoch: 1,
-                step: 10,
-                train_loss: 2.0,
-                val_loss: 1.5,
-                val_accuracy: 0.3,
-                seconds: 4.0,
-            });
+            self.history.epochs.push(EpochReport::EXAMPLE);
         }
 
         /// A candidate is evaluated.

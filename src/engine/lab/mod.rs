@@ -60,11 +60,6 @@ pub enum LabError {
         /// What is wrong with it.
         source: WeightsError,
     },
-    /// The run folder could not be written before.
-    #[error(
-        "the run misses what could not be written before; open it again to go on from what it has"
-    )]
-    Unrecorded,
     /// The run was made with other images.
     #[error(
         "{data} has changed since the run began (fingerprint {found}, was {wanted}); restore it, or start a new run"
@@ -167,8 +162,6 @@ pub struct Lab {
     seconds: PhaseSeconds,
     unfinished: Unfinished,
     targets: Targets,
-    /// Whether the run folder could not be written: it then lacks what is here.
-    unrecorded: bool,
 }
 
 /// Seconds of work on what a stop or a kill has cut short.
@@ -214,7 +207,6 @@ impl Lab {
             seconds: PhaseSeconds::default(),
             unfinished: Unfinished::default(),
             targets: Targets::default(),
-            unrecorded: false,
         }
     }
 

@@ -62,7 +62,6 @@ pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError>
         seconds,
         unfinished,
         targets,
-        unrecorded: false,
         layout: Arc::clone(&graph),
         graph: Arc::clone(&graph),
         run: Some(run),

@@ -330,7 +330,7 @@ fn after_a_failed_write_no_job_goes_on_before_the_run_is_opened_again() {
     std::fs::remove_file(&weights).expect("is there");
     std::fs::rename(runs.path().join("kept"), &weights).expect("moves");
     let error = first.train(1, &control, &mut ignore).expect_err("is refused");
-    assert!(matches!(error, LabError::Unrecorded), "{error}");
+    assert!(matches!(error, LabError::Run(RunError::Unrecorded { .. })), "{error}");
     drop(first);
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     opened.train(1, &control, &mut ignore).expect("goes on");

@@ -37,50 +37,6 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        self.work(|lab| lab.train_on(epochs, control, report))
-    }
-
-    /// Searches for `iterations` more iterations of `candidates` each. Returns whether it was stopped; what
-    /// was evaluated by then is kept.
-    ///
-    /// # Errors
-    /// When the supernet is not trained, or something cannot be set up, evaluated or written.
-    pub fn search(
-        &mut self,
-        iterations: u32,
-        candidates: usize,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
-        self.work(|lab| lab.search_on(iterations, candidates, control, report))
-    }
-
-    /// Does a job, and no other once the run folder could not be written: the journal would tell another
-    /// story than what is here.
-    fn work(
-        &mut self,
-        job: impl FnOnce(&mut Self) -> Result<bool, LabError>,
-    ) -> Result<bool, LabError> {
-        if self.unrecorded {
-            return Err(LabError::Unrecorded);
-        }
-        let done = job(self);
-        match &done {
-            // Nothing is lost before the job was set up.
-            Err(LabError::Run(_)) => self.unrecorded = self.bench.is_some() && self.run.is_some(),
-            // The next training begins at the last checkpoint.
-            Err(LabError::Train(TrainError::Diverged { .. })) => self.bench = None,
-            _ => {}
-        }
-        done
-    }
-
-    fn train_on(
-        &mut self,
-        epochs: usize,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
         if self.evaluated() > 0 {
             return Err(LabError::SearchBegan);
         }
@@ -137,7 +93,13 @@ impl Lab {
                     stopped = true;
                     break;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if matches!(error, TrainError::Diverged { .. }) {
+                        // The next training begins at the last checkpoint.
+                        self.bench = None;
+                    }
+                    return Err(error.into());
+                }
             }
         }
         let unfinished_seconds = self.unfinished.epoch;
@@ -146,7 +108,12 @@ impl Lab {
         Ok(stopped)
     }
 
-    fn search_on(
+    /// Searches for `iterations` more iterations of `candidates` each. Returns whether it was stopped; what
+    /// was evaluated by then is kept.
+    ///
+    /// # Errors
+    /// When the supernet is not trained, or something cannot be set up, evaluated or written.
+    pub fn search(
         &mut self,
         iterations: u32,
         candidates: usize,
@@ -172,6 +139,7 @@ impl Lab {
         let mut pace = Pace::new(Job::Search, u64::from(iterations) * candidates as u64, 0);
         let mut stopped = false;
         for _ in 0..iterations {
+            let before = pace.worked();
             match self.iterate(candidates, &mut pace, control, report)? {
                 Step::Done => {}
                 Step::Exhausted => {
@@ -179,6 +147,7 @@ impl Lab {
                     break;
                 }
                 Step::Stopped => {
+                    self.unfinished.iteration += pace.worked() - before;
                     stopped = true;
                     break;
                 }
@@ -219,7 +188,6 @@ impl Lab {
                 continue;
             }
             if pace.wait(control, report).is_break() {
-                self.unfinished.iteration += pace.worked() - before;
                 return Ok(Step::Stopped);
             }
             let mask = self.search.candidates()[id.index()].mask.clone();
@@ -227,10 +195,7 @@ impl Lab {
             let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
             let evaluation =
                 match bench.evaluator.evaluate(&bench.supernet, &mask, control.stop_flag()) {
-                    Err(EvaluationError::Stopped) => {
-                        self.unfinished.iteration += pace.worked() - before;
-                        return Ok(Step::Stopped);
-                    }
+                    Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
                     evaluated => evaluated?,
                 };
             let Evaluation { accuracy, loss } = evaluation;
@@ -241,8 +206,7 @@ impl Lab {
             report(Report::Progress(pace.next()));
         }
         // More than was proposed, if an iteration that was stopped went on with fewer candidates.
-        let evaluated: Vec<_> = self.search.evaluated_now().collect();
-        let others = evaluated.into_iter().filter(|id| !proposed.contains(id));
+        let others = self.search.evaluated_now().filter(|id| !proposed.contains(id));
         let candidates = proposed.iter().copied().chain(others).collect();
         self.search.finish_iteration();
         let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());

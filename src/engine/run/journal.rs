@@ -245,14 +245,7 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         let all = [
             Event::TrainStarted { from_epoch: 1, to_epoch: 3 },
-            Event::Epoch(EpochReport {
-                epoch: 1,
-                step: 250,
-                train_loss: 2.0,
-                val_loss: 1.5,
-                val_accuracy: 0.3,
-                seconds: 4.0,
-            }),
+            Event::Epoch(EpochReport::EXAMPLE),
             Event::Candidate {
                 id: CandidateId(0),
                 iteration: 0,
@@ -290,14 +283,8 @@ mod tests {
     fn a_loss_that_is_not_a_number_is_read_back_as_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
-        let epoch = EpochReport {
-            epoch: 1,
-            step: 250,
-            train_loss: f64::INFINITY,
-            val_loss: f64::NAN,
-            val_accuracy: 0.1,
-            seconds: 4.0,
-        };
+        let epoch =
+            EpochReport { train_loss: f64::INFINITY, val_loss: f64::NAN, ..EpochReport::EXAMPLE };
         let candidate = Event::Evaluated {
             id: CandidateId(0),
             iteration: 1,

@@ -81,6 +81,12 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// The run could not be written before.
+    #[error("{} misses what could not be written before; open it again to go on from what it has", path.display())]
+    Unrecorded {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another process has written the run since it was read.
     #[error("{} has changed since it was opened; open it again", path.display())]
     Changed {
@@ -157,8 +163,16 @@ pub struct Run {
 #[derive(Debug)]
 struct Writer {
     journal: Journal,
+    /// Whether a write failed: the run then lacks what its writer knows.
+    failed: bool,
     // Held for its lock, which the system releases when the process ends, however it ends.
     _lock: File,
+}
+
+impl Writer {
+    fn new(journal: Journal, lock: File) -> Self {
+        Self { journal, failed: false, _lock: lock }
+    }
 }
 
 impl Run {
@@ -216,7 +230,7 @@ impl Run {
         journal.sync()?;
         // Last, since a folder without it is not a run yet.
         files::write_atomic(&folder.join("run.ron"), (text + "\n").as_bytes())?;
-        Ok(Self { folder, config, read: None, writer: Some(Writer { journal, _lock: lock }) })
+        Ok(Self { folder, config, read: None, writer: Some(Writer::new(journal, lock)) })
     }
 
     /// Opens the run in `folder` for reading; nothing in it changes.
@@ -247,7 +261,7 @@ impl Run {
             if self.read.is_some_and(|read| read != journal.length()) {
                 return Err(RunError::Changed { path: self.folder.clone() });
             }
-            self.writer = Some(Writer { journal, _lock: lock });
+            self.writer = Some(Writer::new(journal, lock));
         }
         Ok(())
     }
@@ -290,48 +304,51 @@ impl Run {
     /// Appends to the journal.
     ///
     /// # Errors
-    /// When the run is not writable or the disk refuses.
+    /// When the run is not writable or the disk refuses, now or before.
     pub fn record(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
-        self.writer()?.journal.append(events)
+        self.write(|journal, _| journal.append(events))
     }
 
     /// Waits until the journal is on the disk.
     ///
     /// # Errors
-    /// When the run is not writable or the disk refuses.
+    /// When the run is not writable or the disk refuses, now or before.
     pub fn sync(&mut self) -> Result<(), RunError> {
-        self.writer()?.journal.sync()
+        self.write(|journal, _| journal.sync())
     }
 
     /// Stores weights and trainer state as a checkpoint and journals it before `events`; the
     /// checkpoint before it is deleted only then, so that there is a complete one at any moment.
     ///
     /// # Errors
-    /// When the run is not writable or the disk refuses; the checkpoint before it is then still there.
+    /// When the run is not writable or the disk refuses, now or before; the checkpoint before it is then
+    /// still there.
     pub fn save_checkpoint(
         &mut self,
         name: &str,
         checkpoint: &Checkpoint,
         events: impl IntoIterator<Item = Event>,
     ) -> Result<(), RunError> {
-        let weights = self.folder.join("weights");
-        let folder = weights.join(name);
-        std::fs::create_dir_all(&folder).map_err(|source| RunError::io(&folder, source))?;
-        let [supernet, trainer] = self.checkpoint_files(name);
-        files::write_atomic(&supernet, &checkpoint.supernet)?;
-        files::write_atomic(&trainer, &checkpoint.trainer)?;
-        let event = Event::Checkpoint { name: name.to_owned() };
-        self.record([event].into_iter().chain(events))?;
-        self.sync()?;
-        for entry in
-            std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?.flatten()
-        {
-            if entry.file_name() != name {
-                // A leftover costs disk space only; the next checkpoint tries again.
-                let _ = std::fs::remove_dir_all(entry.path());
+        self.write(|journal, run| {
+            let weights = run.join("weights");
+            let folder = weights.join(name);
+            std::fs::create_dir_all(&folder).map_err(|source| RunError::io(&folder, source))?;
+            let [supernet, trainer] = checkpoint_files(run, name);
+            files::write_atomic(&supernet, &checkpoint.supernet)?;
+            files::write_atomic(&trainer, &checkpoint.trainer)?;
+            let event = Event::Checkpoint { name: name.to_owned() };
+            journal.append([event].into_iter().chain(events))?;
+            journal.sync()?;
+            let entries =
+                std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?;
+            for entry in entries.flatten() {
+                if entry.file_name() != name {
+                    // A leftover costs disk space only; the next checkpoint tries again.
+                    let _ = std::fs::remove_dir_all(entry.path());
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Reads the checkpoint called `name`.
@@ -346,22 +363,31 @@ impl Run {
 
     /// Where the checkpoint called `name` is: weights, and state of the trainer.
     pub fn checkpoint_files(&self, name: &str) -> [PathBuf; 2] {
-        let folder = self.folder.join("weights").join(name);
-        ["supernet.safetensors", "trainer.safetensors"].map(|file| folder.join(file))
+        checkpoint_files(&self.folder, name)
     }
 
     fn journal_path(&self) -> PathBuf {
         self.folder.join("journal.jsonl")
     }
 
-    fn writer(&mut self) -> Result<&mut Writer, RunError> {
+    /// Writes to the run. After a failure nothing is written any more, since the journal would tell another
+    /// story than its writer knows.
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut Journal, &Path) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
         let folder = &self.folder;
-        self.writer.as_mut().ok_or_else(|| {
-            RunError::io(
-                folder,
-                io::Error::new(io::ErrorKind::PermissionDenied, "the run is open for reading only"),
-            )
-        })
+        let Some(writer) = &mut self.writer else {
+            let reason = "the run is open for reading only";
+            let source = io::Error::new(io::ErrorKind::PermissionDenied, reason);
+            return Err(RunError::io(folder, source));
+        };
+        if writer.failed {
+            return Err(RunError::Unrecorded { path: folder.clone() });
+        }
+        let written = write(&mut writer.journal, folder);
+        writer.failed = written.is_err();
+        written
     }
 }
 
@@ -392,6 +418,12 @@ fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
         }
         Err(source) => Err(RunError::io(path, source)),
     }
+}
+
+/// The files of a checkpoint of the run in `folder`: weights, and state of the trainer.
+fn checkpoint_files(folder: &Path, name: &str) -> [PathBuf; 2] {
+    ["supernet.safetensors", "trainer.safetensors"]
+        .map(|file| folder.join("weights").join(name).join(file))
 }
 
 /// Makes the folder for a new run and locks it. What is left of a run that was killed while it was being made
