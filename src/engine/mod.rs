@@ -6,6 +6,8 @@ pub mod data;
 pub mod device;
 pub mod embedding;
 pub mod files;
+#[cfg(feature = "flex")]
+mod kernels;
 pub mod lab;
 pub mod mask;
 pub mod report;

@@ -7,7 +7,10 @@
 //! Parameters are kept as flat vectors in one list, so that initialisation, optimiser and weight files
 //! treat all of them alike; each operation gives them their shape where it uses them.
 
+#[cfg(feature = "flex")]
+mod cpu;
 mod evaluate;
+mod image;
 mod init;
 mod layers;
 #[cfg(test)]
@@ -23,6 +26,7 @@ pub(in crate::engine) use weights::{TensorFile, TensorWriter};
 
 use crate::engine::{data::Dataset, mask::Mask, template::Graph};
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError, activation::log_softmax};
+use image::ImageOps;
 use layers::{Activation, Norms, Pass, Plan, Statistics};
 use rand_chacha::ChaCha8Rng;
 use std::{fmt, sync::Arc};
@@ -35,6 +39,7 @@ const MOMENTUM: f64 = 0.1;
 pub struct Supernet {
     graph: Arc<Graph>,
     device: Device,
+    ops: ImageOps,
     plan: Plan,
     // One a parameter, flat, never on an autodiff device.
     values: Vec<Tensor<1>>,
@@ -104,7 +109,7 @@ impl Supernet {
                 variance: Tensor::ones([norm.channels], &device),
             })
             .collect();
-        Self { graph, device, plan, values, running }
+        Self { graph, ops: ImageOps::of(&device), device, plan, values, running }
     }
 
     /// The template.
@@ -161,7 +166,7 @@ impl Supernet {
             .map(|node| graph.targets(node).iter().filter(|&&target| mask.contains(target)).count())
             .collect();
         let mut made: Vec<Option<Activation>> = vec![None; graph.len()];
-        let mut images = Some(Activation::Image(images));
+        let mut images = Some(Activation::Image(pass.ops.enter(images)));
         for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
             let incoming = graph
                 .sources(node)
@@ -192,7 +197,8 @@ impl Supernet {
         images: Tensor<4>,
     ) -> (Tensor<2>, Vec<Option<Statistics>>) {
         let mut seen = vec![None; self.plan.norms.len()];
-        let mut pass = Pass { values: &self.values, norms: Norms::Batch(&mut seen), dropout: None };
+        let norms = Norms::Batch(&mut seen);
+        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
         let scores = self.forward(mask, images, &mut pass);
         (scores, seen)
     }
@@ -204,8 +210,8 @@ impl Supernet {
         images: Tensor<4>,
         statistics: &[Statistics],
     ) -> Tensor<2> {
-        let mut pass =
-            Pass { values: &self.values, norms: Norms::Fixed(statistics), dropout: None };
+        let norms = Norms::Fixed(statistics);
+        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
         self.forward(mask, images, &mut pass)
     }
 
@@ -235,8 +241,8 @@ impl Supernet {
             )
             .collect();
         let mut statistics = vec![None; self.plan.norms.len()];
-        let mut pass =
-            Pass { values: &leaves, norms: Norms::Batch(&mut statistics), dropout: Some(dropout) };
+        let norms = Norms::Batch(&mut statistics);
+        let mut pass = Pass { ops: self.ops, values: &leaves, norms, dropout: Some(dropout) };
         let scores = self.forward(mask, images, &mut pass);
         let loss = cross_entropy(scores, labels, &self.device);
         let value = f64::from(loss.clone().without_autodiff().try_into_scalar::<f32>()?);

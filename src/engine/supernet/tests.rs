@@ -273,8 +273,9 @@ fn dropout_keeps_the_mean_in_training_and_does_nothing_otherwise() {
     let images = || Tensor::<4>::ones([1, 1, 100, 100], &Device::flex());
     assert!(scores(&supernet, images()).iter().all(|&value| value == 1.0));
     let mut rng = seed::rng(1, "test", 0);
+    let norms = Norms::Fixed(&[]);
     let mut pass =
-        Pass { values: &supernet.values, norms: Norms::Fixed(&[]), dropout: Some(&mut rng) };
+        Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: Some(&mut rng) };
     let values = numbers(&supernet.forward(&full(&supernet), images(), &mut pass));
     assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
     let dropped = values.iter().filter(|&&value| value == 0.0).count();
