@@ -14,6 +14,7 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod seed;
+pub mod speed;
 pub mod supernet;
 pub mod template;
 pub mod training;

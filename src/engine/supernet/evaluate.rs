@@ -1,7 +1,7 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Supernet, layers::Statistics};
+use super::{Misfit, Sharing, Supernet, layers::Statistics};
 use crate::engine::{
     data::{Dataset, Split},
     mask::Mask,
@@ -48,17 +48,17 @@ pub enum EvaluationError {
 }
 
 /// Images on the device with their labels on the host.
-struct Batch {
+pub(super) struct Batch {
     // [batch, channels, height, width]
-    images: Tensor<4>,
-    labels: Vec<i32>,
+    pub(super) images: Tensor<4>,
+    pub(super) labels: Vec<i32>,
 }
 
 /// Validation and recalibration images on the device, the same for all candidates.
 pub struct Evaluator {
-    validation: Vec<Batch>,
+    pub(super) validation: Vec<Batch>,
     // Batches of equal size.
-    recalibration: Vec<Tensor<4>>,
+    pub(super) recalibration: Vec<Tensor<4>>,
 }
 
 impl Evaluator {
@@ -96,6 +96,12 @@ impl Evaluator {
         Ok(Self { validation, recalibration })
     }
 
+    /// The valid candidates `masks`, to be evaluated one after the other without computing twice what they
+    /// have in common. The supernet stays as it is.
+    pub fn share<'a>(&'a self, supernet: &'a Supernet, masks: &[Mask]) -> Sharing<'a> {
+        Sharing::new(self, supernet, masks)
+    }
+
     /// Accuracy and loss of the valid candidate `mask`. The supernet stays as it is.
     ///
     /// # Errors
@@ -107,12 +113,7 @@ impl Evaluator {
         mask: &Mask,
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
-        let statistics = self.recalibrate(supernet, mask, stop)?;
-        let mut tally = Tally::default();
-        for batch in &self.validation {
-            tally.add(supernet, mask, batch, &statistics, stop)?;
-        }
-        Ok(tally.finish())
+        self.share(supernet, std::slice::from_ref(mask)).evaluate(0, stop)
     }
 
     /// Mean accuracy and loss when the validation batches are dealt out among `masks`: one look at each
@@ -123,47 +124,19 @@ impl Evaluator {
         masks: &[Mask],
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
+        let masks = &masks[..masks.len().min(self.validation.len())];
+        let mut sharing = self.share(supernet, masks);
         let mut tally = Tally::default();
-        for (i, mask) in masks.iter().enumerate() {
-            let mut dealt = self.validation.iter().skip(i).step_by(masks.len()).peekable();
-            if dealt.peek().is_none() {
-                break;
-            }
-            let statistics = self.recalibrate(supernet, mask, stop)?;
-            for batch in dealt {
-                tally.add(supernet, mask, batch, &statistics, stop)?;
-            }
+        for candidate in 0..masks.len() {
+            let dealt = (candidate..self.validation.len()).step_by(masks.len());
+            sharing.tally(candidate, dealt, &mut tally, stop)?;
         }
         Ok(tally.finish())
-    }
-
-    /// The statistics that the batch normalisations of the candidate have on training images: the mean of
-    /// the batches' means, and the variance around it. Batch normalisations that the candidate does not
-    /// have keep their running statistics.
-    pub(super) fn recalibrate(
-        &self,
-        supernet: &Supernet,
-        mask: &Mask,
-        stop: &AtomicBool,
-    ) -> Result<Vec<Statistics>, EvaluationError> {
-        let mut seen: Vec<Vec<Statistics>> = vec![Vec::new(); supernet.running.len()];
-        for images in &self.recalibration {
-            go_on(stop)?;
-            let (_, statistics) = supernet.forward_with_batch_statistics(mask, images.clone());
-            for (seen, statistics) in seen.iter_mut().zip(statistics) {
-                seen.extend(statistics);
-            }
-        }
-        Ok(seen
-            .iter()
-            .zip(&supernet.running)
-            .map(|(seen, running)| pool(seen).unwrap_or(running.clone()))
-            .collect())
     }
 }
 
 /// Mean and variance over all batches together (law of total variance); `None` without batches.
-fn pool(batches: &[Statistics]) -> Option<Statistics> {
+pub(super) fn pool(batches: &[Statistics]) -> Option<Statistics> {
     let share = 1.0 / batches.len() as f64;
     let average = |values: &mut dyn Iterator<Item = Tensor<1>>| {
         values.reduce(|sum, value| sum + value).map(|sum| sum.mul_scalar(share))
@@ -177,7 +150,7 @@ fn pool(batches: &[Statistics]) -> Option<Statistics> {
     Some(Statistics { mean, variance })
 }
 
-fn go_on(stop: &AtomicBool) -> Result<(), EvaluationError> {
+pub(super) fn go_on(stop: &AtomicBool) -> Result<(), EvaluationError> {
     if stop.load(Ordering::Relaxed) { Err(EvaluationError::Stopped) } else { Ok(()) }
 }
 
@@ -191,29 +164,21 @@ fn load(data: &Dataset, split: Split, indices: &[usize], device: &Device) -> Bat
 
 /// Sums over validation images.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     images: usize,
     right: usize,
     loss: f64,
 }
 
 impl Tally {
-    fn add(
-        &mut self,
-        supernet: &Supernet,
-        mask: &Mask,
-        batch: &Batch,
-        statistics: &[Statistics],
-        stop: &AtomicBool,
-    ) -> Result<(), EvaluationError> {
-        go_on(stop)?;
-        let scores = supernet.forward_with_statistics(mask, batch.images.clone(), statistics);
+    /// Adds a batch, given its class scores, `[batch, classes]`.
+    pub(super) fn add(&mut self, scores: Tensor<2>, labels: &[i32]) -> Result<(), EvaluationError> {
         let [_, classes] = scores.dims();
         let scores = scores
             .try_into_vec_as::<f32>()
             .map_err(|error| EvaluationError::Device(error.to_string()))?;
         // A few numbers an image: the host sums them up in double precision, whatever the device.
-        for (scores, &label) in scores.chunks_exact(classes).zip(&batch.labels) {
+        for (scores, &label) in scores.chunks_exact(classes).zip(labels) {
             let label = label as usize;
             let (best, loss) = judge(scores, label);
             self.images += 1;
@@ -223,7 +188,7 @@ impl Tally {
         Ok(())
     }
 
-    fn finish(&self) -> Evaluation {
+    pub(super) fn finish(&self) -> Evaluation {
         let images = self.images.max(1) as f64;
         Evaluation { accuracy: self.right as f64 / images, loss: self.loss / images }
     }

@@ -40,6 +40,15 @@ impl Activation {
         }
     }
 
+    /// How much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let count = match self {
+            Self::Image(x) => x.shape().num_elements(),
+            Self::Flat(x) => x.shape().num_elements(),
+        };
+        count * size_of::<f32>()
+    }
+
     fn add(self, other: Self) -> Self {
         match self {
             Self::Image(x) => Self::Image(x + other.image()),
@@ -255,6 +264,11 @@ impl Builder<'_> {
 }
 
 impl Layer {
+    /// Whether it has a batch normalisation.
+    pub(super) fn normalises(&self) -> bool {
+        matches!(self, Self::Block { batch_norm: Some(_), .. })
+    }
+
     pub(super) fn apply(&self, x: Activation, pass: &mut Pass<'_>) -> Activation {
         match self {
             Self::Block { conv, batch_norm, relu } => {

@@ -13,6 +13,7 @@ mod evaluate;
 mod image;
 mod init;
 mod layers;
+mod sharing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(in crate::engine) mod toy;
 mod weights;
 
 pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
+pub use sharing::Sharing;
 pub use weights::WeightsError;
 
 pub(in crate::engine) use weights::{TensorFile, TensorWriter};
@@ -166,7 +168,6 @@ impl Supernet {
             .map(|node| graph.targets(node).iter().filter(|&&target| mask.contains(target)).count())
             .collect();
         let mut made: Vec<Option<Activation>> = vec![None; graph.len()];
-        let mut images = Some(Activation::Image(pass.ops.enter(images)));
         for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
             let incoming = graph
                 .sources(node)
@@ -176,18 +177,33 @@ impl Supernet {
                     readers[source] -= 1;
                     if readers[source] == 0 { made[source].take() } else { made[source].clone() }
                 });
-            let plan = &self.plan.nodes[node];
-            let input = Activation::merge(incoming.collect(), plan.sum).or_else(|| images.take());
-            let Some(input) = input else {
-                panic!("node `{}` of the candidate is not fed", graph.id(node))
-            };
-            let output = plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass));
+            let output = self.node(node, incoming.collect(), || images.clone(), pass);
             if node == graph.output() {
                 return output.flat();
             }
             made[node] = Some(output);
         }
         panic!("the candidate does not reach the output")
+    }
+
+    /// What one node makes of what comes in; the input node is given the `images`.
+    fn node(
+        &self,
+        node: usize,
+        incoming: Vec<Activation>,
+        images: impl FnOnce() -> Tensor<4>,
+        pass: &mut Pass<'_>,
+    ) -> Activation {
+        let plan = &self.plan.nodes[node];
+        let input = if node == self.graph.input() {
+            Some(Activation::Image(pass.ops.enter(images())))
+        } else {
+            Activation::merge(incoming, plan.sum)
+        };
+        let Some(input) = input else {
+            panic!("node `{}` of the candidate is not fed", self.graph.id(node))
+        };
+        plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass))
     }
 
     /// Class scores with the statistics of the batch itself, and these statistics.

@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::engine::{
-    seed,
+    candidate, seed,
     template::{Op, Padding},
 };
 use std::sync::atomic::AtomicBool;
@@ -368,7 +368,8 @@ fn recalibration_takes_the_statistics_of_the_data_and_disturbs_nothing() {
     let before = supernet.to_bytes().expect("the CPU answers");
     let settings = EvaluationSettings { images: 30, recalibration_batches: 4, batch_size: 16 };
     let evaluator = Evaluator::new(&supernet, &data, settings, 0).expect("fits");
-    let statistics = evaluator.recalibrate(&supernet, &full(&supernet), &GO_ON).expect("goes on");
+    let statistics =
+        evaluator.share(&supernet, &[full(&supernet)]).recalibrate(0, &GO_ON).expect("goes on");
     // All 64 training images took part, and normalisation gave them mean 0 and variance 1.
     assert_close(&numbers(&statistics[0].mean), &[0.0], 1e-5);
     assert_close(&numbers(&statistics[0].variance), &[1.0], 1e-4);
@@ -482,4 +483,53 @@ fn weights_of_another_template_are_refused_and_change_nothing() {
     refused(b"no safetensors file");
     refused(&before[..before.len() - 1]);
     assert_eq!(target.to_bytes().expect("the CPU answers"), before);
+}
+
+#[test]
+fn candidates_that_share_are_evaluated_as_each_on_its_own() {
+    // Alternatives that meet again, a link past a layer, a node that does nothing.
+    let graph = graph(
+        &[
+            ("in", 0, &[Op::Input { shape: [1, 8, 8] }]),
+            ("a1", 1, &[block(4, 1)]),
+            ("a3", 1, &[block(4, 3)]),
+            ("join", 2, &[Op::Identity]),
+            ("b1", 3, &[block(4, 1), block(4, 1)]),
+            ("b3", 3, &[block(4, 3)]),
+            ("none", 3, &[Op::Identity]),
+            ("out", 4, &[Op::GlobalAveragePool, Op::Dense { units: 2, relu: false }, Op::Output]),
+        ],
+        &[
+            ("in", "a1"),
+            ("in", "a3"),
+            ("a1", "join"),
+            ("a3", "join"),
+            ("a3", "out"),
+            ("join", "b1"),
+            ("join", "b3"),
+            ("join", "none"),
+            ("b1", "out"),
+            ("b3", "out"),
+            ("none", "out"),
+        ],
+    );
+    let supernet = supernet(&graph);
+    let masks = candidate::list_all(&graph, 1_000).expect("a small template");
+    assert!(masks.len() > 12, "{}", masks.len());
+    for recalibration_batches in [0, 2] {
+        let settings = EvaluationSettings { images: 40, recalibration_batches, batch_size: 16 };
+        let evaluator = Evaluator::new(&supernet, &bars(64, 40), settings, 0).expect("fits");
+        let mut sharing = evaluator.share(&supernet, &masks);
+        let mut order = sharing.order();
+        let in_order: Vec<_> =
+            order.iter().map(|&i| sharing.evaluate(i, &GO_ON).expect("goes on")).collect();
+        assert!(sharing.is_empty(), "all was read as often as it was said to be");
+        for (&i, shared) in order.iter().zip(&in_order) {
+            let alone = evaluator.evaluate(&supernet, &masks[i], &GO_ON).expect("goes on");
+            assert_eq!(alone.loss.to_bits(), shared.loss.to_bits());
+            assert_eq!(alone.accuracy, shared.accuracy);
+        }
+        order.sort_unstable();
+        assert_eq!(order, (0..masks.len()).collect::<Vec<_>>());
+    }
 }
