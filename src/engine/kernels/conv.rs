@@ -8,11 +8,9 @@
 
 #![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled by index")]
 
-use pulp::{Arch, Simd, WithSimd};
+use super::block::{BLOCK, in_vectors, load, store};
+use pulp::{Arch, Simd};
 use rayon::prelude::*;
-
-/// Filters that are computed together: two vectors of eight.
-const BLOCK: usize = 16;
 
 /// Output pixels that are computed together: with [`BLOCK`] filters, twelve of the sixteen vector registers of
 /// AVX2, enough to hide the latency of a fused multiply-add.
@@ -257,19 +255,7 @@ struct Convolve<'a> {
     output: &'a mut [f32],
 }
 
-impl WithSimd for Convolve<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.run::<S, 1>(simd),
-            8 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, BLOCK>(simd),
-        }
-    }
-}
+in_vectors!(Convolve);
 
 impl Convolve<'_> {
     #[inline(always)]
@@ -280,26 +266,18 @@ impl Convolve<'_> {
             let first = block * BLOCK;
             let count = BLOCK.min(packed.outputs - first);
             let mut tiles = starts.chunks_exact(TILE);
-            let mut pixel = 0;
-            let mut store = |values: &[[f32; BLOCK]]| {
-                for value in values {
-                    let at = pixel * packed.outputs + first;
-                    if count == BLOCK {
-                        output[at..at + BLOCK].copy_from_slice(value);
-                    } else {
-                        output[at..at + count].copy_from_slice(&value[..count]);
-                    }
-                    pixel += 1;
-                }
-            };
+            let mut at = first;
             for tile in &mut tiles {
                 let tile: &[usize; TILE] = tile.try_into().expect("chunks are exact");
-                store(&Self::tile::<S, V, TILE>(
+                for pixel in Self::tile::<S, V, TILE>(
                     simd, input, tile, row, packed.run, weights, bias, relu,
-                ));
+                ) {
+                    store::<S, V>(&mut output[at..], pixel, count);
+                    at += packed.outputs;
+                }
             }
             for start in tiles.remainder() {
-                store(&Self::tile::<S, V, 1>(
+                let [pixel] = Self::tile::<S, V, 1>(
                     simd,
                     input,
                     &[*start],
@@ -308,7 +286,9 @@ impl Convolve<'_> {
                     weights,
                     bias,
                     relu,
-                ));
+                );
+                store::<S, V>(&mut output[at..], pixel, count);
+                at += packed.outputs;
             }
         }
     }
@@ -323,23 +303,24 @@ impl Convolve<'_> {
         weights: &[[f32; BLOCK]],
         bias: &[f32; BLOCK],
         relu: bool,
-    ) -> [[f32; BLOCK]; P] {
-        let load = |from: &[f32; BLOCK]| -> [S::f32s; V] {
-            let (vectors, _) = S::as_simd_f32s(from);
-            std::array::from_fn(|v| vectors[v])
-        };
-        let mut sums = [load(bias); P];
+    ) -> [[S::f32s; V]; P] {
+        let mut sums = [load::<S, V>(simd, bias, BLOCK); P];
         for (y, weights) in weights.chunks_exact(run).enumerate() {
-            let pixels: [&[f32]; P] = std::array::from_fn(|p| &input[starts[p] + y * row..][..run]);
+            let mut pixels = [&input[..0]; P];
+            for p in 0..P {
+                pixels[p] = &input[starts[p] + y * row..][..run];
+            }
             let (steps, rest) = weights.as_chunks::<UNROLL>();
             for (i, weights) in steps.iter().enumerate() {
-                let pixels: [&[f32; UNROLL]; P] = std::array::from_fn(|p| {
-                    pixels[p][i * UNROLL..][..UNROLL].try_into().expect("sliced to its length")
-                });
+                let mut taps = [&[0.0; UNROLL]; P];
+                for p in 0..P {
+                    let here = &pixels[p][i * UNROLL..][..UNROLL];
+                    taps[p] = here.try_into().expect("sliced to its length");
+                }
                 for (j, weights) in weights.iter().enumerate() {
-                    let weights = load(weights);
+                    let weights = load::<S, V>(simd, weights, BLOCK);
                     for p in 0..P {
-                        let value = simd.splat_f32s(pixels[p][j]);
+                        let value = simd.splat_f32s(taps[p][j]);
                         for v in 0..V {
                             sums[p][v] = simd.mul_add_e_f32s(value, weights[v], sums[p][v]);
                         }
@@ -347,7 +328,7 @@ impl Convolve<'_> {
                 }
             }
             for (i, weights) in rest.iter().enumerate() {
-                let weights = load(weights);
+                let weights = load::<S, V>(simd, weights, BLOCK);
                 for p in 0..P {
                     let value = simd.splat_f32s(pixels[p][run - rest.len() + i]);
                     for v in 0..V {
@@ -356,15 +337,16 @@ impl Convolve<'_> {
                 }
             }
         }
-        let zero = simd.splat_f32s(0.0);
-        std::array::from_fn(|p| {
-            let mut out = [0.0; BLOCK];
-            let (vectors, _) = S::as_mut_simd_f32s(&mut out);
-            for v in 0..V {
-                vectors[v] = if relu { simd.max_f32s(sums[p][v], zero) } else { sums[p][v] };
+        if relu {
+            let zero = simd.splat_f32s(0.0);
+            for pixel in &mut sums {
+                for sum in pixel {
+                    // In this order, what is not a number stays what it is.
+                    *sum = simd.max_f32s(zero, *sum);
+                }
             }
-            out
-        })
+        }
+        sums
     }
 }
 
@@ -425,19 +407,7 @@ struct Correlate<'a> {
     sums: &'a mut [[f32; BLOCK]],
 }
 
-impl WithSimd for Correlate<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::F32_LANES {
-            16 => self.run::<S, 1>(simd),
-            8 => self.run::<S, 2>(simd),
-            4 => self.run::<S, 4>(simd),
-            _ => self.run::<S, BLOCK>(simd),
-        }
-    }
-}
+in_vectors!(Correlate);
 
 impl Correlate<'_> {
     #[inline(always)]
@@ -476,15 +446,7 @@ impl Correlate<'_> {
         for (&start, &place) in self.starts.iter().zip(self.places) {
             let values: &[f32; R] =
                 self.input[start + offset..][..R].try_into().expect("sliced to its length");
-            let gradient: [S::f32s; V] = if count == BLOCK {
-                let (vectors, _) = S::as_simd_f32s(&self.gradient[place + first..][..BLOCK]);
-                std::array::from_fn(|v| vectors[v])
-            } else {
-                let mut block = [0.0; BLOCK];
-                block[..count].copy_from_slice(&self.gradient[place + first..][..count]);
-                let (vectors, _) = S::as_simd_f32s(&block);
-                std::array::from_fn(|v| vectors[v])
-            };
+            let gradient = load::<S, V>(simd, &self.gradient[place + first..], count);
             for r in 0..R {
                 let value = simd.splat_f32s(values[r]);
                 for v in 0..V {

@@ -6,6 +6,7 @@
 //! shapes only, and sums over pieces are taken in their order: results do not depend on the number of
 //! threads, and equal inputs give equal bits.
 
+mod block;
 pub(in crate::engine) mod conv;
 pub(in crate::engine) mod norm;
 pub(in crate::engine) mod pool;

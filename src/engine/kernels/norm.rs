@@ -1,6 +1,9 @@
 //! Batch normalisation with a ReLU behind it or none.
 
-use pulp::Arch;
+#![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled by index")]
+
+use super::block::{BLOCK, in_vectors, load, store};
+use pulp::{Arch, Simd};
 use rayon::prelude::*;
 
 /// Values, at least, that one task looks at.
@@ -19,23 +22,7 @@ impl Moments {
     pub(in crate::engine) fn of(values: &[f32], channels: usize) -> Self {
         let count = values.len() / channels;
         let (mut mean, mut squares) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
-        Arch::new().dispatch(|| {
-            for pixel in values.chunks_exact(channels) {
-                for (mean, value) in mean.iter_mut().zip(pixel) {
-                    *mean += value;
-                }
-            }
-            let share = 1.0 / count as f32;
-            for mean in &mut mean {
-                *mean *= share;
-            }
-            for pixel in values.chunks_exact(channels) {
-                for ((squares, mean), value) in squares.iter_mut().zip(&mean).zip(pixel) {
-                    let distance = value - mean;
-                    *squares += distance * distance;
-                }
-            }
-        });
+        Arch::new().dispatch(Gather { values, mean: &mut mean, squares: &mut squares });
         Self { count, mean, squares }
     }
 
@@ -114,23 +101,9 @@ impl Norm {
 
     /// Normalises `values`, `[pixels, channels]`.
     pub(in crate::engine) fn apply(&self, values: &[f32]) -> Vec<f32> {
-        let (channels, floor) = (self.mean.len(), if self.relu { 0.0 } else { f32::NEG_INFINITY });
         let mut output = vec![0.0; values.len()];
         output.par_chunks_mut(self.piece()).zip(values.par_chunks(self.piece())).for_each(
-            |(output, values)| {
-                Arch::new().dispatch(|| {
-                    for (output, values) in
-                        output.chunks_exact_mut(channels).zip(values.chunks_exact(channels))
-                    {
-                        for (((output, value), scale), shift) in
-                            output.iter_mut().zip(values).zip(&self.scale).zip(&self.shift)
-                        {
-                            let normal = value * scale + shift;
-                            *output = if normal > floor { normal } else { floor };
-                        }
-                    }
-                });
-            },
+            |(output, values)| Arch::new().dispatch(Apply { norm: self, values, output }),
         );
         output
     }
@@ -142,26 +115,13 @@ impl Norm {
         output_gradient: &[f32],
     ) -> NormGradient {
         let channels = self.mean.len();
-        let floor = self.floor();
         let pieces: Vec<(Vec<f32>, Vec<f32>)> = values
             .par_chunks(self.piece())
             .zip(output_gradient.par_chunks(self.piece()))
             .map(|(values, gradients)| {
                 let (mut sums, mut products) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
-                Arch::new().dispatch(|| {
-                    for (values, gradients) in
-                        values.chunks_exact(channels).zip(gradients.chunks_exact(channels))
-                    {
-                        for (i, (value, gradient)) in
-                            values.iter().zip(gradients).enumerate().take(channels)
-                        {
-                            let open = value * self.scale[i] + self.shift[i] > floor;
-                            let gradient = if open { *gradient } else { 0.0 };
-                            sums[i] += gradient;
-                            products[i] += gradient * (value - self.mean[i]);
-                        }
-                    }
-                });
+                let (sums_of, products_of) = (&mut sums, &mut products);
+                Arch::new().dispatch(Sums { norm: self, values, gradients, sums_of, products_of });
                 (sums, products)
             })
             .collect();
@@ -197,29 +157,189 @@ impl Norm {
         output_gradient: &[f32],
         into: &mut [f32],
     ) {
+        let gradients = output_gradient;
+        Arch::new().dispatch(InputGradient { norm: self, gradient, values, gradients, into });
+    }
+}
+
+/// Mean and squared distances of each channel.
+struct Gather<'a> {
+    values: &'a [f32],
+    mean: &'a mut [f32],
+    squares: &'a mut [f32],
+}
+
+in_vectors!(Gather);
+
+impl Gather<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
         let channels = self.mean.len();
-        let floor = self.floor();
-        Arch::new().dispatch(|| {
+        let share = simd.splat_f32s(1.0 / (self.values.len() / channels) as f32);
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let mut mean = [simd.splat_f32s(0.0); V];
+            for pixel in self.values.chunks_exact(channels) {
+                let values = load::<S, V>(simd, &pixel[first..], count);
+                for v in 0..V {
+                    mean[v] = simd.add_f32s(mean[v], values[v]);
+                }
+            }
+            for v in 0..V {
+                mean[v] = simd.mul_f32s(mean[v], share);
+            }
+            let mut squares = [simd.splat_f32s(0.0); V];
+            for pixel in self.values.chunks_exact(channels) {
+                let values = load::<S, V>(simd, &pixel[first..], count);
+                for v in 0..V {
+                    let distance = simd.sub_f32s(values[v], mean[v]);
+                    squares[v] = simd.mul_add_e_f32s(distance, distance, squares[v]);
+                }
+            }
+            store::<S, V>(&mut self.mean[first..], mean, count);
+            store::<S, V>(&mut self.squares[first..], squares, count);
+        }
+    }
+}
+
+/// [`Norm::apply`] for some of the pixels.
+struct Apply<'a> {
+    norm: &'a Norm,
+    values: &'a [f32],
+    output: &'a mut [f32],
+}
+
+in_vectors!(Apply);
+
+impl Apply<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { norm, values, output } = self;
+        let channels = norm.mean.len();
+        let zero = simd.splat_f32s(0.0);
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let [scale, shift] = [&norm.scale, &norm.shift]
+                .map(|values| load::<S, V>(simd, &values[first..], count));
+            for (output, pixel) in
+                output.chunks_exact_mut(channels).zip(values.chunks_exact(channels))
+            {
+                let mut values = load::<S, V>(simd, &pixel[first..], count);
+                for v in 0..V {
+                    values[v] = simd.mul_add_e_f32s(values[v], scale[v], shift[v]);
+                    if norm.relu {
+                        // In this order, what is not a number stays what it is.
+                        values[v] = simd.max_f32s(zero, values[v]);
+                    }
+                }
+                store::<S, V>(&mut output[first..], values, count);
+            }
+        }
+    }
+}
+
+/// Sums of a piece: of the output's gradients, and of their products with the distances from the mean.
+struct Sums<'a> {
+    norm: &'a Norm,
+    values: &'a [f32],
+    gradients: &'a [f32],
+    sums_of: &'a mut [f32],
+    products_of: &'a mut [f32],
+}
+
+in_vectors!(Sums);
+
+impl Sums<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { norm, values, gradients, sums_of, products_of } = self;
+        let channels = norm.mean.len();
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let [scale, shift, mean] = [&norm.scale, &norm.shift, &norm.mean]
+                .map(|values| load::<S, V>(simd, &values[first..], count));
+            let mut sums = [simd.splat_f32s(0.0); V];
+            let mut products = sums;
+            for (values, gradients) in
+                values.chunks_exact(channels).zip(gradients.chunks_exact(channels))
+            {
+                let values = load::<S, V>(simd, &values[first..], count);
+                let gradients = load::<S, V>(simd, &gradients[first..], count);
+                for v in 0..V {
+                    let gradient = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
+                    let distance = simd.sub_f32s(values[v], mean[v]);
+                    sums[v] = simd.add_f32s(sums[v], gradient);
+                    products[v] = simd.mul_add_e_f32s(gradient, distance, products[v]);
+                }
+            }
+            store::<S, V>(&mut sums_of[first..], sums, count);
+            store::<S, V>(&mut products_of[first..], products, count);
+        }
+    }
+}
+
+/// [`Norm::input_gradient`].
+struct InputGradient<'a> {
+    norm: &'a Norm,
+    gradient: &'a NormGradient,
+    values: &'a [f32],
+    gradients: &'a [f32],
+    into: &'a mut [f32],
+}
+
+in_vectors!(InputGradient);
+
+impl InputGradient<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { norm, gradient, values, gradients, into } = self;
+        let channels = norm.mean.len();
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let [scale, shift, of_value, constant] =
+                [&norm.scale, &norm.shift, &gradient.of_value, &gradient.constant]
+                    .map(|values| load::<S, V>(simd, &values[first..], count));
             for ((into, values), gradients) in into
                 .chunks_exact_mut(channels)
                 .zip(values.chunks_exact(channels))
-                .zip(output_gradient.chunks_exact(channels))
+                .zip(gradients.chunks_exact(channels))
             {
-                for (i, ((into, value), output)) in
-                    into.iter_mut().zip(values).zip(gradients).enumerate().take(channels)
-                {
-                    let open = value * self.scale[i] + self.shift[i] > floor;
-                    let output = if open { *output } else { 0.0 };
-                    *into = self.scale[i] * output
-                        + gradient.of_value[i] * value
-                        + gradient.constant[i];
+                let values = load::<S, V>(simd, &values[first..], count);
+                let mut gradients = load::<S, V>(simd, &gradients[first..], count);
+                for v in 0..V {
+                    let open = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
+                    let rest = simd.mul_add_e_f32s(of_value[v], values[v], constant[v]);
+                    gradients[v] = simd.mul_add_e_f32s(scale[v], open, rest);
                 }
+                store::<S, V>(&mut into[first..], gradients, count);
             }
-        });
+        }
     }
+}
 
-    /// The normalised value that an output must be above to have a gradient.
-    fn floor(&self) -> f32 {
-        if self.relu { 0.0 } else { f32::NEG_INFINITY }
+impl Norm {
+    /// The output's gradient where the ReLU, if there is one, is open, and 0 elsewhere.
+    #[inline(always)]
+    fn open<S: Simd>(
+        &self,
+        simd: S,
+        value: S::f32s,
+        gradient: S::f32s,
+        scale: S::f32s,
+        shift: S::f32s,
+    ) -> S::f32s {
+        if !self.relu {
+            return gradient;
+        }
+        let zero = simd.splat_f32s(0.0);
+        let normal = simd.mul_add_e_f32s(value, scale, shift);
+        // The same for floats is not always inlined.
+        let gradient = simd.transmute_u32s_f32s(gradient);
+        let closed = simd.transmute_u32s_f32s(zero);
+        simd.transmute_f32s_u32s(simd.select_u32s(
+            simd.less_than_f32s(zero, normal),
+            gradient,
+            closed,
+        ))
     }
 }
