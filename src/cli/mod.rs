@@ -12,6 +12,7 @@ mod runs;
 mod search;
 mod train;
 
+use crate::engine::memory;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ enum Bench {
 
 /// Parses the command line, does what it says and gives the exit code.
 pub fn main() -> ExitCode {
+    memory::keep_freed();
     let cli = Cli::parse();
     output::start_log();
     let done = match cli.command {

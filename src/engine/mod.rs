@@ -10,6 +10,7 @@ pub mod files;
 mod kernels;
 pub mod lab;
 pub mod mask;
+pub mod memory;
 pub mod report;
 pub mod run;
 pub mod search;

@@ -544,3 +544,140 @@ pub(in crate::engine) fn backward(
     }
     (input_gradient, weights)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::seed;
+    use rand::RngExt;
+
+    /// Kernels of one tap and of several, strides, odd numbers of channels and filters, more than a block.
+    fn geometries() -> impl Iterator<Item = Geometry> {
+        [
+            [9, 7, 3, 5, 3, 1, 1],
+            [8, 8, 16, 16, 5, 1, 2],
+            [7, 9, 1, 20, 5, 2, 2],
+            [6, 6, 4, 33, 3, 2, 0],
+            [5, 4, 2, 3, 2, 1, 0],
+            [7, 7, 6, 8, 1, 2, 0],
+            [20, 20, 1, 2, 1, 1, 0],
+        ]
+        .into_iter()
+        .map(|[height, width, channels, filters, kernel, stride, padding]| Geometry {
+            height,
+            width,
+            channels,
+            filters,
+            kernel,
+            stride,
+            padding,
+        })
+    }
+
+    fn noise(count: usize, stream: u64) -> Vec<f32> {
+        let mut rng = seed::rng(1, "test", stream);
+        (0..count).map(|_| rng.random::<f32>() - 0.5).collect()
+    }
+
+    fn weights(g: &Geometry) -> usize {
+        g.filters * g.channels * g.kernel * g.kernel
+    }
+
+    /// The definition, in double precision.
+    fn by_definition(g: &Geometry, input: &[f32], weights: &[f32]) -> Vec<f64> {
+        let mut output = Vec::new();
+        for image in input.chunks_exact(g.in_len()) {
+            for (y, x) in (0..g.out_pixels()).map(|p| (p / g.out_width(), p % g.out_width())) {
+                for kernel in weights.chunks_exact(g.channels * g.kernel * g.kernel) {
+                    let mut sum = 0.0;
+                    for (tap, &weight) in kernel.iter().enumerate() {
+                        let (channel, tap) =
+                            (tap / (g.kernel * g.kernel), tap % (g.kernel * g.kernel));
+                        let row = (y * g.stride + tap / g.kernel).checked_sub(g.padding);
+                        let column = (x * g.stride + tap % g.kernel).checked_sub(g.padding);
+                        let (Some(row), Some(column)) = (row, column) else { continue };
+                        if row < g.height && column < g.width {
+                            let at = (row * g.width + column) * g.channels + channel;
+                            sum += f64::from(image[at]) * f64::from(weight);
+                        }
+                    }
+                    output.push(sum);
+                }
+            }
+        }
+        output
+    }
+
+    fn dot(a: impl IntoIterator<Item = f64>, b: &[f32]) -> f64 {
+        a.into_iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
+    }
+
+    #[test]
+    fn the_output_follows_the_definition() {
+        for g in geometries() {
+            let (input, weights) = (noise(70 * g.in_len(), 1), noise(weights(&g), 2));
+            let bias = noise(g.filters, 3);
+            let packed = Packed::forward(&g, &weights);
+            let expected = by_definition(&g, &input, &weights);
+            for relu in [false, true] {
+                let (output, pieces) = forward(&g, &input, &packed, &bias, relu, <[f32]>::len);
+                assert_eq!(pieces.iter().sum::<usize>(), output.len());
+                assert_eq!(output.len(), expected.len());
+                for (i, (&found, &sum)) in output.iter().zip(&expected).enumerate() {
+                    let wanted = sum + f64::from(bias[i % g.filters]);
+                    let wanted = if relu { wanted.max(0.0) } else { wanted };
+                    assert!((f64::from(found) - wanted).abs() < 1e-5, "{g:?}: {found} {wanted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_adjoints_of_the_convolution() {
+        // A convolution is linear in its input and in its weights, so the gradients of <e, conv(x, w)> are
+        // what gives the same product with any other input or weights.
+        for g in geometries() {
+            let (input, weights) = (noise(35 * g.in_len(), 1), noise(weights(&g), 2));
+            let output_gradient = noise(35 * g.out_len(), 3);
+            let packed = Packed::backward(&g, &weights);
+            let one = |image: usize, into: &mut [f32]| {
+                into.copy_from_slice(&output_gradient[image * g.out_len()..][..g.out_len()]);
+            };
+            let (of_input, of_weights) = backward(&g, &input, Some(&packed), one);
+            let (other_input, other_weights) = (noise(input.len(), 4), noise(weights.len(), 5));
+            let by_weights = dot(by_definition(&g, &input, &other_weights), &output_gradient);
+            let by_input = dot(by_definition(&g, &other_input, &weights), &output_gradient);
+            let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+            assert!((dot(wide(&of_weights), &other_weights) - by_weights).abs() < 1e-3, "{g:?}");
+            assert!((dot(wide(&of_input), &other_input) - by_input).abs() < 1e-3, "{g:?}");
+            let (nothing, alone) = backward(&g, &input, None, one);
+            assert!(nothing.is_empty());
+            assert_eq!(alone, of_weights);
+        }
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let g = geometries().nth(1).expect("a geometry");
+        let (input, weights) = (noise(64 * g.in_len(), 1), noise(weights(&g), 2));
+        let with_threads = |count: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().expect("threads");
+            pool.install(|| {
+                backward(&g, &input, Some(&Packed::backward(&g, &weights)), |image, into| {
+                    into.copy_from_slice(&input[image * g.in_len()..][..into.len()]);
+                })
+            })
+        };
+        assert_eq!(with_threads(1), with_threads(3));
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        let g = geometries().nth(1).expect("a geometry");
+        let mut input = noise(g.in_len(), 1);
+        input[0] = f32::NAN;
+        let packed = Packed::forward(&g, &noise(weights(&g), 2));
+        let (output, _) = forward(&g, &input, &packed, &[0.0; 16], true, |_| ());
+        assert!(output[0].is_nan() && !output[g.out_len() - 1].is_nan());
+    }
+}

@@ -343,3 +343,77 @@ impl Norm {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNELS: usize = 19;
+
+    fn values(factor: f32) -> Vec<f32> {
+        (0..CHANNELS * 7).map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0) * factor + 0.3).collect()
+    }
+
+    fn of_channel(values: &[f32], channel: usize) -> impl Iterator<Item = f64> {
+        values.iter().skip(channel).step_by(CHANNELS).copied().map(f64::from)
+    }
+
+    #[test]
+    fn pieces_pool_to_the_moments_of_all_values() {
+        let all = values(2.0);
+        let (first, second) = all.split_at(CHANNELS * 2);
+        let pieces = [Moments::of(first, CHANNELS), Moments::of(second, CHANNELS)];
+        let (mean, variance) = Moments::pool(&pieces, CHANNELS);
+        for channel in 0..CHANNELS {
+            let expected = of_channel(&all, channel).sum::<f64>() / 7.0;
+            let spread =
+                of_channel(&all, channel).map(|v| (v - expected).powi(2)).sum::<f64>() / 7.0;
+            assert!((f64::from(mean[channel]) - expected).abs() < 1e-6);
+            assert!((f64::from(variance[channel]) - spread).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let (x, weight) = (values(1.5), values(-0.7));
+        let (gamma, beta) = (vec![1.3; CHANNELS], vec![0.2; CHANNELS]);
+        // Weighted sum of the outputs, in double precision.
+        let score = |x: &[f64], gamma: f64, beta: f64| -> f64 {
+            let mut sum = 0.0;
+            for channel in 0..CHANNELS {
+                let own: Vec<_> = x.iter().skip(channel).step_by(CHANNELS).collect();
+                let mean = own.iter().copied().sum::<f64>() / 7.0;
+                let variance = own.iter().map(|&v| (v - mean).powi(2)).sum::<f64>() / 7.0;
+                for (v, w) in own.into_iter().zip(of_channel(&weight, channel)) {
+                    let normal = (v - mean) / (variance + 1e-5).sqrt() * gamma + beta;
+                    sum += w * normal.max(0.0);
+                }
+            }
+            sum
+        };
+        let (mean, variance) = Moments::pool(&[Moments::of(&x, CHANNELS)], CHANNELS);
+        let norm = Norm::new(&mean, &variance, &gamma, &beta, 1e-5, true);
+        let gradient = norm.gradient(&x, &weight);
+        let mut of_x = vec![0.0; x.len()];
+        norm.input_gradient(&gradient, &x, &weight, &mut of_x);
+        let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
+        let step = 1e-6;
+        for i in 0..x.len() {
+            let at = |by: f64| {
+                let mut moved = wide.clone();
+                moved[i] += by;
+                score(&moved, f64::from(gamma[0]), f64::from(beta[0]))
+            };
+            let difference = (at(step) - at(-step)) / (2.0 * step);
+            assert!((difference - f64::from(of_x[i])).abs() < 1e-4, "{difference} {}", of_x[i]);
+        }
+        let by = |gamma: f64, beta: f64| {
+            score(&wide, f64::from(1.3_f32) + gamma, f64::from(0.2_f32) + beta)
+        };
+        let total = |values: &[f32]| values.iter().copied().map(f64::from).sum::<f64>();
+        let of_gamma = (by(step, 0.0) - by(-step, 0.0)) / (2.0 * step);
+        let of_beta = (by(0.0, step) - by(0.0, -step)) / (2.0 * step);
+        assert!((of_gamma - total(&gradient.gamma)).abs() < 1e-3, "{of_gamma}");
+        assert!((of_beta - total(&gradient.beta)).abs() < 1e-3, "{of_beta}");
+    }
+}

@@ -159,3 +159,38 @@ impl Window {
         gradient
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows of three that overlap and reach over the border of an image of 3×3 pixels and two channels.
+    const WINDOW: Window =
+        Window { height: 3, width: 3, channels: 2, kernel: 3, stride: 2, padding: 1 };
+
+    fn image() -> Vec<f32> {
+        // The second channel is the first, negative.
+        [4.0, 1.0, 3.0, 0.0, 5.0, 2.0, 7.0, 7.0, 6.0].iter().flat_map(|&v: &f32| [v, -v]).collect()
+    }
+
+    #[test]
+    fn windows_leave_their_padding_out() {
+        assert_eq!(WINDOW.max(&image()), [5.0, 0.0, 5.0, -1.0, 7.0, 0.0, 7.0, -2.0]);
+        assert_eq!(WINDOW.average(&image()), [2.5, -2.5, 2.75, -2.75, 4.75, -4.75, 5.0, -5.0]);
+    }
+
+    #[test]
+    fn gradients_go_where_the_values_came_from() {
+        let gradient = [1.0, 10.0, 2.0, 20.0, 4.0, 40.0, 8.0, 80.0];
+        let of_max = WINDOW.max_gradient(&image(), &gradient);
+        let channel = |values: &[f32], c: usize| -> Vec<f32> {
+            values.iter().skip(c).step_by(2).copied().collect()
+        };
+        // Of the two sevens, the first counts.
+        assert_eq!(channel(&of_max, 0), [0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0, 8.0, 0.0]);
+        assert_eq!(channel(&of_max, 1), [0.0, 20.0, 0.0, 50.0, 0.0, 80.0, 0.0, 0.0, 0.0]);
+        let of_average = WINDOW.average_gradient(&gradient);
+        assert_eq!(channel(&of_average, 0)[4], (1.0 + 2.0 + 4.0 + 8.0) / 4.0);
+        assert_eq!(channel(&of_average, 0)[0], 0.25);
+    }
+}

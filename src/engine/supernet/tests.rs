@@ -533,3 +533,50 @@ fn candidates_that_share_are_evaluated_as_each_on_its_own() {
         assert_eq!(order, (0..masks.len()).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn the_processors_operations_agree_with_burns() {
+    let strided = |kernel, stride, bias| Op::ConvBlock {
+        filters: 5,
+        kernel,
+        stride,
+        padding: Padding::Same,
+        bias,
+        conv: true,
+        batch_norm: !bias,
+        relu: true,
+    };
+    let graph = chain(&[
+        ("in", &[Op::Input { shape: [3, 12, 12] }]),
+        ("a", &[block(4, 3), strided(5, 2, false)]),
+        ("b", &[Op::MaxPool { kernel: 3, stride: 1, padding: 1 }, strided(3, 1, true)]),
+        ("c", &[Op::AveragePool { kernel: 2, stride: 2, padding: 1 }, block(6, 1)]),
+        ("d", &[Op::Dropout { rate: 0.3 }]),
+        ("out", &[Op::Flatten, Op::Dense { units: 3, relu: false }, Op::Output]),
+    ]);
+    let mut supernet = supernet(&graph);
+    assert_ne!(supernet.ops, ImageOps::Burn);
+    let images = || tensor(noise(4 * 3 * 12 * 12, 1), [4, 3, 12, 12]);
+    let mut results = Vec::new();
+    for ops in [supernet.ops, ImageOps::Burn] {
+        supernet.ops = ops;
+        let scores = scores(&supernet, images());
+        let mut rng = seed::rng(1, "test", 0);
+        let gradients = supernet
+            .gradients(&full(&supernet), images(), &[0, 1, 2, 0], &mut rng)
+            .expect("the CPU answers");
+        let of_parameters: Vec<_> =
+            gradients.of_parameters.iter().map(|(i, gradient)| (*i, numbers(gradient))).collect();
+        results.push((scores, gradients.loss, of_parameters));
+    }
+    let [(scores, loss, gradients), (burns, burns_loss, burns_gradients)] = &results[..] else {
+        panic!("two results")
+    };
+    assert_close(scores, burns, 1e-5);
+    assert!((loss - burns_loss).abs() < 1e-5);
+    assert_eq!(gradients.len(), supernet.parameter_names().count());
+    for ((i, ours), (j, burns)) in gradients.iter().zip(burns_gradients) {
+        assert_eq!(i, j);
+        assert_close(ours, burns, 1e-4);
+    }
+}
