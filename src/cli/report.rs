@@ -39,6 +39,8 @@ struct BestReport {
     candidate: u32,
     iteration: u32,
     proxy_accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balanced_accuracy: Option<f64>,
     loss: f64,
     params: u64,
     flops: u64,
@@ -65,6 +67,7 @@ impl RunReport {
                 candidate: candidate.id.0,
                 iteration: candidate.iteration?,
                 proxy_accuracy: evaluation.accuracy,
+                balanced_accuracy: evaluation.balanced_accuracy,
                 loss: evaluation.loss,
                 params: candidate.cost.params,
                 flops: candidate.cost.flops,

@@ -7,7 +7,8 @@
 
 use super::{
     candidate,
-    data::{Dataset, Split},
+    data::{Batch, Dataset, Split},
+    loss::{Loss, LossKind},
     mask::Mask,
     report::EpochReport,
     seed,
@@ -120,6 +121,7 @@ impl From<EvaluationError> for TrainError {
 /// Trains a supernet step by step, and holds what that takes besides the weights.
 pub struct Trainer {
     settings: TrainSettings,
+    loss: Loss,
     optimizer: Adam,
     // One a parameter; none before its first step.
     moments: Vec<Option<AdamState<1>>>,
@@ -160,7 +162,11 @@ impl Trainer {
                 "a learning rate of {rate}; use a positive number, such as 0.002"
             )));
         }
-        let evaluator = Evaluator::new(supernet, data, PROBE_SETTINGS, settings.seed)?;
+        supernet.check_data(data)?;
+        let loss = Loss::new(LossKind::Auto, 0.0, data)
+            .map_err(|error| TrainError::Settings(error.to_string()))?;
+        let evaluator =
+            Evaluator::new(supernet, data, PROBE_SETTINGS, settings.seed)?.with_loss(loss);
         let probe = |i| {
             candidate::sample_single_path(
                 supernet.graph(),
@@ -169,12 +175,18 @@ impl Trainer {
         };
         Ok(Self {
             settings,
+            loss,
             optimizer: AdamConfig::new().with_epsilon(1e-8).build(),
             moments: vec![None; supernet.parameter_names().count()],
             position: Position::default(),
             evaluator,
             probes: (0..PROBES as u64).map(probe).collect(),
         })
+    }
+
+    /// What training makes small, for evaluation with the same measure.
+    pub fn loss(&self) -> Loss {
+        self.loss
     }
 
     /// Sets the number of epochs over which the learning rate falls, for a training that goes on longer than
@@ -217,7 +229,6 @@ impl Trainer {
         let steps = self.steps(data);
         let mut order: Vec<_> = (0..data.train.len()).collect();
         order.shuffle(&mut seed::rng(seed, "train/order", epoch as u64));
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for (step, indices) in
             order.chunks(batch_size).enumerate().take(steps).skip(self.position.step)
         {
@@ -226,15 +237,11 @@ impl Trainer {
                 supernet.graph(),
                 &mut seed::rng(seed, "train/path", number),
             );
-            data.copy_batch(Split::Train, indices, &mut pixels, &mut labels);
-            let [channels, height, width] = data.shape();
-            let images = TensorData::new(
-                std::mem::take(&mut pixels),
-                [indices.len(), channels, height, width],
-            );
-            let images = Tensor::from_data(images, supernet.device());
+            let Batch { shape, pixels, targets } = data.batch(Split::Train, indices);
+            let images = Tensor::from_data(TensorData::new(pixels, shape), supernet.device());
+            let dropout = &mut seed::rng(seed, "train/dropout", number);
             let gradients = supernet
-                .gradients(&path, images, &labels, &mut seed::rng(seed, "train/dropout", number))
+                .gradients(&path, images, &targets, &self.loss, dropout)
                 .map_err(|error| TrainError::Device(error.to_string()))?;
             let loss = gradients.loss;
             if !loss.is_finite() {
@@ -258,6 +265,7 @@ impl Trainer {
             train_loss: self.position.loss_sum / steps as f64,
             val_loss: validation.loss,
             val_accuracy: validation.accuracy,
+            val_balanced_accuracy: validation.balanced_accuracy,
             seconds: started.elapsed().saturating_sub(waited).as_secs_f64(),
         })
     }

@@ -167,7 +167,11 @@ pub(super) mod tests {
                     mask: Mask::from_nodes(graph.len(), 0..graph.len()),
                     parents: Vec::new(),
                     iteration: Some(0),
-                    evaluation: Some(Evaluation { accuracy: 0.5, loss: 1.0 }),
+                    evaluation: Some(Evaluation {
+                        accuracy: 0.5,
+                        balanced_accuracy: None,
+                        loss: 1.0,
+                    }),
                     cost: Default::default(),
                 },
                 position: [0.0; 3],

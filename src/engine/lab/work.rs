@@ -198,9 +198,16 @@ impl Lab {
                     Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
                     evaluated => evaluated?,
                 };
-            let Evaluation { accuracy, loss } = evaluation;
+            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
-            self.record([Event::Evaluated { id, iteration, accuracy, loss, seconds }])?;
+            self.record([Event::Evaluated {
+                id,
+                iteration,
+                accuracy,
+                balanced_accuracy,
+                loss,
+                seconds,
+            }])?;
             self.search.record(id, evaluation)?;
             report(Report::Evaluated { id, iteration, evaluation });
             report(Report::Progress(pace.next()));
@@ -281,7 +288,8 @@ impl Lab {
                 supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
                 trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
             }
-            let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?;
+            let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
+                .with_loss(trainer.loss());
             self.bench = Some(Bench { data, fingerprint, supernet, trainer, evaluator });
         }
         if let Some(bench) = &mut self.bench {

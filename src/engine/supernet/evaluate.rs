@@ -1,9 +1,10 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Supernet, layers::Statistics};
+use super::{Misfit, Supernet, layers::Statistics, tally::Tally};
 use crate::engine::{
-    data::{Dataset, Split},
+    data::{Dataset, Split, Targets},
+    loss::Loss,
     mask::Mask,
     search::Evaluation,
     seed,
@@ -47,11 +48,11 @@ pub enum EvaluationError {
     Device(String),
 }
 
-/// Images on the device with their labels on the host.
+/// Images on the device with their classes or numbers on the host.
 struct Batch {
     // [batch, channels, height, width]
     images: Tensor<4>,
-    labels: Vec<i32>,
+    targets: Targets,
 }
 
 /// Validation and recalibration images on the device, the same for all candidates.
@@ -59,6 +60,7 @@ pub struct Evaluator {
     validation: Vec<Batch>,
     // Batches of equal size.
     recalibration: Vec<Tensor<4>>,
+    loss: Loss,
 }
 
 impl Evaluator {
@@ -93,7 +95,12 @@ impl Evaluator {
             .chunks_exact(size)
             .map(|indices| load(data, Split::Train, indices, supernet.device()).images)
             .collect();
-        Ok(Self { validation, recalibration })
+        Ok(Self { validation, recalibration, loss: Loss::usual(data) })
+    }
+
+    /// The same, with `loss` instead of the one that is usual for the data.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
     }
 
     /// Accuracy and loss of the valid candidate `mask`. The supernet stays as it is.
@@ -108,9 +115,11 @@ impl Evaluator {
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
         let statistics = self.recalibrate(supernet, mask, stop)?;
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(self.loss);
         for batch in &self.validation {
-            tally.add(supernet, mask, batch, &statistics, stop)?;
+            go_on(stop)?;
+            let scores = supernet.forward_with_statistics(mask, batch.images.clone(), &statistics);
+            tally.add(scores, &batch.targets)?;
         }
         Ok(tally.finish())
     }
@@ -123,7 +132,7 @@ impl Evaluator {
         masks: &[Mask],
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(self.loss);
         for (i, mask) in masks.iter().enumerate() {
             let mut dealt = self.validation.iter().skip(i).step_by(masks.len()).peekable();
             if dealt.peek().is_none() {
@@ -131,7 +140,10 @@ impl Evaluator {
             }
             let statistics = self.recalibrate(supernet, mask, stop)?;
             for batch in dealt {
-                tally.add(supernet, mask, batch, &statistics, stop)?;
+                go_on(stop)?;
+                let scores =
+                    supernet.forward_with_statistics(mask, batch.images.clone(), &statistics);
+                tally.add(scores, &batch.targets)?;
             }
         }
         Ok(tally.finish())
@@ -185,75 +197,13 @@ fn load(data: &Dataset, split: Split, indices: &[usize], device: &Device) -> Bat
     let batch = data.batch(split, indices);
     Batch {
         images: Tensor::from_data(TensorData::new(batch.pixels, batch.shape), device),
-        labels: batch.labels,
+        targets: batch.targets,
     }
-}
-
-/// Sums over validation images.
-#[derive(Default)]
-struct Tally {
-    images: usize,
-    right: usize,
-    loss: f64,
-}
-
-impl Tally {
-    fn add(
-        &mut self,
-        supernet: &Supernet,
-        mask: &Mask,
-        batch: &Batch,
-        statistics: &[Statistics],
-        stop: &AtomicBool,
-    ) -> Result<(), EvaluationError> {
-        go_on(stop)?;
-        let scores = supernet.forward_with_statistics(mask, batch.images.clone(), statistics);
-        let [_, classes] = scores.dims();
-        let scores = scores
-            .try_into_vec_as::<f32>()
-            .map_err(|error| EvaluationError::Device(error.to_string()))?;
-        // A few numbers an image: the host sums them up in double precision, whatever the device.
-        for (scores, &label) in scores.chunks_exact(classes).zip(&batch.labels) {
-            let label = label as usize;
-            let (best, loss) = judge(scores, label);
-            self.images += 1;
-            self.right += usize::from(best == label);
-            self.loss += loss;
-        }
-        Ok(())
-    }
-
-    fn finish(&self) -> Evaluation {
-        let images = self.images.max(1) as f64;
-        Evaluation { accuracy: self.right as f64 / images, loss: self.loss / images }
-    }
-}
-
-/// The class with the highest score (the first of equals) and the cross entropy of `label`.
-fn judge(scores: &[f32], label: usize) -> (usize, f64) {
-    let mut best = 0;
-    for (class, &score) in scores.iter().enumerate() {
-        if score > scores[best] {
-            best = class;
-        }
-    }
-    let highest = f64::from(scores[best]);
-    let sum: f64 = scores.iter().map(|&score| (f64::from(score) - highest).exp()).sum();
-    (best, highest + sum.ln() - f64::from(scores[label]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_best_class_and_the_cross_entropy_have_their_closed_forms() {
-        let (best, loss) = judge(&[0.0, 0.0, 3f32.ln(), 0.0, 0.0, 0.0, 0.0], 2);
-        assert_eq!(best, 2);
-        assert!((loss - 3f64.ln()).abs() < 1e-6, "{loss}");
-        assert_eq!(judge(&[1.0, 1.0], 0).0, 0);
-        assert!((judge(&[1000.0, 0.0], 1).1 - 1000.0).abs() < 1e-9);
-    }
 
     #[test]
     fn pooled_statistics_are_those_of_all_images_together() {

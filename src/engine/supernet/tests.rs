@@ -6,6 +6,7 @@ use super::{
     *,
 };
 use crate::engine::{
+    data::Images,
     seed,
     template::{Op, Padding},
 };
@@ -317,10 +318,13 @@ fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
     );
     let mut supernet = supernet(&graph);
     let kept = mask(&graph, &["in", "skip", "a", "b", "out"]);
-    let (images, labels) = (tensor(noise(3 * 2 * 16, 0), [3, 2, 4, 4]), [0, 2, 1]);
+    let (images, labels) = (tensor(noise(3 * 2 * 16, 0), [3, 2, 4, 4]), vec![0_u16, 2, 1].into());
+    let loss = Loss::usual(&bars(4, 2));
     let gradients = |supernet: &Supernet| {
         let mut rng = seed::rng(1, "test", 0);
-        supernet.gradients(&kept, images.clone(), &labels, &mut rng).expect("the CPU answers")
+        supernet
+            .gradients(&kept, images.clone(), &labels, &loss, &mut rng)
+            .expect("the CPU answers")
     };
     let found = gradients(&supernet);
     let expected: Vec<_> = (0..supernet.values.len())
@@ -406,6 +410,12 @@ fn data_that_does_not_fit_is_refused_with_the_fix() {
     ]));
     let error = narrow.check_data(&bars(8, 8)).expect_err("one class").to_string();
     assert!(error.contains("2 units"), "{error}");
+    let numbers = Images::new([1, 8, 8], vec![0_u8; 128], vec![0.5_f32, 1.5]).expect("sizes match");
+    let data = Dataset::new("toy", Vec::new(), numbers.clone(), numbers.clone(), numbers);
+    let data = data.expect("is right");
+    narrow.check_data(&data).expect("one number");
+    let error = supernet(&small_vgg()).check_data(&data).expect_err("two outputs").to_string();
+    assert!(error.contains("1 unit"), "{error}");
 }
 
 #[test]
