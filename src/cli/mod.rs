@@ -10,6 +10,7 @@ mod report;
 mod runs;
 mod search;
 mod train;
+mod training;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

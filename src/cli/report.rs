@@ -17,6 +17,8 @@ pub(super) struct RunReport {
     data: String,
     data_fingerprint: Option<String>,
     seed: u64,
+    /// What the accuracies are: `accuracy`, or `R²` where numbers are predicted.
+    measure: &'static str,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
     evaluated: usize,
@@ -55,6 +57,16 @@ struct NodeReport {
     uncertainty: f64,
     frequency: f64,
     candidates: usize,
+}
+
+/// What is called accuracy, by its right name: where numbers are predicted, it is R².
+pub(super) fn measure(numbers: bool) -> &'static str {
+    if numbers { "R²" } else { "accuracy" }
+}
+
+/// An accuracy as a percentage, or R² as a number.
+pub(super) fn score(value: f64, numbers: bool) -> String {
+    if numbers { format!("{value:.3}") } else { format::percent(value) }
 }
 
 impl RunReport {
@@ -103,6 +115,8 @@ impl RunReport {
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
+            // Classes are at least two.
+            measure: measure(graph.classes() == 1),
             epochs: lab.epoch_reports().to_vec(),
             iterations,
             evaluated: lab.evaluated(),
@@ -120,14 +134,16 @@ impl RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers = self.measure == measure(true);
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
         if let Some(last) = self.epochs.last() {
             writeln!(
                 f,
-                "training  {} epochs, validation loss {:.4}, validation accuracy {}",
+                "training  {} epochs, validation loss {:.4}, validation {} {}",
                 last.epoch,
                 last.val_loss,
-                format::percent(last.val_accuracy)
+                self.measure,
+                score(last.val_accuracy, numbers)
             )?;
         }
         let Some(best) = &self.best else { return Ok(()) };
@@ -139,12 +155,16 @@ impl fmt::Display for RunReport {
         )?;
         writeln!(
             f,
-            "best      candidate {}, proxy accuracy {}, {} parameters, {} FLOPs",
+            "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
             best.candidate,
-            format::percent(best.proxy_accuracy),
+            self.measure,
+            score(best.proxy_accuracy, numbers),
             format::compact(best.params),
             format::compact(best.flops)
         )?;
+        if let Some(balanced) = best.balanced_accuracy {
+            writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
+        }
         writeln!(f, "keeps     {}", best.kept.join(" "))?;
         writeln!(f, "\n{:<24} {:>7} {:>11} {:>9}", "node", "fitness", "uncertainty", "frequency")?;
         for node in &self.nodes {

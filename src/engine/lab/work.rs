@@ -43,7 +43,9 @@ impl Lab {
         report(Report::Started(Job::Train));
         let last = self.epochs.len() + epochs;
         self.set_up(last, report)?;
+        let fitness = self.search.fitness().iter().map(|node| node.fitness).collect();
         let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
+        bench.trainer.set_fitness(fitness);
         self.targets.epochs = Some(last);
         let first = self.epochs.len() + 1;
         run.record([Event::TrainStarted { from_epoch: first, to_epoch: last }])?;
