@@ -3,7 +3,7 @@
 use super::job;
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
-    engine::{data::DataSource, device::DeviceChoice},
+    engine::{data::DataSource, device::DeviceChoice, training::TrainSettings},
 };
 use anyhow::Result;
 use bevy::{app::AppExit, math::UVec2};
@@ -84,6 +84,7 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     };
     let settings = Settings {
         data: args.data,
+        training: TrainSettings::default(),
         device: args.device,
         epochs: 3,
         iterations: 4,

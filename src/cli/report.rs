@@ -17,7 +17,7 @@ pub(super) struct RunReport {
     data: String,
     data_fingerprint: Option<String>,
     seed: u64,
-    /// What the accuracies are: `accuracy`, or `R²` where numbers are predicted.
+    /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
     measure: &'static str,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
@@ -116,7 +116,7 @@ impl RunReport {
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
             // Classes are at least two.
-            measure: measure(graph.classes() == 1),
+            measure: if graph.classes() == 1 { "r2" } else { "accuracy" },
             epochs: lab.epoch_reports().to_vec(),
             iterations,
             evaluated: lab.evaluated(),
@@ -134,7 +134,7 @@ impl RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = self.measure == measure(true);
+        let numbers = self.measure == "r2";
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
         if let Some(last) = self.epochs.last() {
             writeln!(
@@ -142,7 +142,7 @@ impl fmt::Display for RunReport {
                 "training  {} epochs, validation loss {:.4}, validation {} {}",
                 last.epoch,
                 last.val_loss,
-                self.measure,
+                measure(numbers),
                 score(last.val_accuracy, numbers)
             )?;
         }
@@ -157,7 +157,7 @@ impl fmt::Display for RunReport {
             f,
             "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
             best.candidate,
-            self.measure,
+            measure(numbers),
             score(best.proxy_accuracy, numbers),
             format::compact(best.params),
             format::compact(best.flops)

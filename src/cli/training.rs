@@ -17,7 +17,7 @@ pub(super) struct TrainingArgs {
     /// Which paths a step trains [default: single-path].
     #[arg(long, value_name = "POLICY", value_parser = named::<PathPolicy>(), conflicts_with = "resume")]
     policy: Option<PathPolicy>,
-    /// What training makes small; numbers to predict take auto or one of the first three means
+    /// What training makes small; numbers to predict take auto, mean-square, mean-absolute or mean-square-log
     /// [default: auto].
     #[arg(long, value_name = "LOSS", value_parser = named::<LossKind>(), conflicts_with = "resume")]
     loss: Option<LossKind>,

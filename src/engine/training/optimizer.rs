@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 
-/// Decay of the mean square gradient in RMSprop, as in PyTorch.
+/// Decay of the mean square gradient in `RMSprop`, as in PyTorch.
 const ALPHA: f64 = 0.99;
 
 /// What is kept of the velocity from step to step.
@@ -28,7 +28,7 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with a weight decay of its own (Loshchilov and Hutter 2019, arXiv 1711.05101).
     AdamW,
-    /// RMSprop (Tieleman and Hinton 2012), without momentum.
+    /// `RMSprop` (Tieleman and Hinton 2012), without momentum.
     RmsProp,
     /// Gradient descent with a momentum of 0.9.
     Momentum,
@@ -96,7 +96,7 @@ fn blend(old: Option<Tensor<1>>, keep: f32, new: Tensor<1>) -> Tensor<1> {
 
 /// One step of a parameter against its gradient, at the learning rate `rate`.
 ///
-/// `decay` is the weight decay: AdamW shrinks the value by `rate * decay` of itself, all others add `decay *
+/// `decay` is the weight decay: `AdamW` shrinks the value by `rate * decay` of itself, all others add `decay *
 /// value` to the gradient.
 pub(super) fn step(
     kind: OptimizerKind,
