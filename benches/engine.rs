@@ -93,7 +93,9 @@ fn search_and_embedding(c: &mut Criterion) {
                 // Any fixed opinion will do: here, large kernels are good.
                 let cost =
                     search.candidate(id).map_or(0.0, |candidate| candidate.cost.flops as f64);
-                search.record(id, Evaluation { accuracy: cost, loss: 1.0 }).expect("is known");
+                search
+                    .record(id, Evaluation { accuracy: cost, balanced_accuracy: None, loss: 1.0 })
+                    .expect("is known");
             }
             search.finish_iteration();
         }

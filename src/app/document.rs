@@ -1,6 +1,7 @@
 //! What the window shows: the template on the plate and everything that jobs have reported. Entities
 //! and panels are views of these resources.
 
+use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
     data::DataSource,
@@ -8,6 +9,7 @@ use crate::engine::{
     run::{Run, RunError},
     search::NodeFitness,
     template::{self, FileError, Graph, NodeId, Template},
+    training::TrainSettings,
 };
 use bevy::prelude::*;
 use std::{
@@ -159,12 +161,14 @@ pub struct Document {
 }
 
 /// The run that a document was opened from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenedRun {
     /// The run folder.
     pub folder: PathBuf,
     /// What it trains on.
     pub data: DataSource,
+    /// How it trains.
+    pub training: TrainSettings,
 }
 
 impl Document {
@@ -180,7 +184,9 @@ impl Document {
     /// When there is no run or its template is damaged.
     pub fn of_run(folder: &Path) -> Result<Self, RunError> {
         let run = Run::open(folder)?;
-        let opened = OpenedRun { folder: folder.to_owned(), data: run.config().data.clone() };
+        let config = run.config();
+        let (data, training) = (config.data.clone(), config.training);
+        let opened = OpenedRun { folder: folder.to_owned(), data, training };
         Ok(Self { run: Some(opened), ..Self::new(run.graph()?, None) })
     }
 
@@ -350,12 +356,24 @@ pub struct JobStatus {
     pub run: Option<(String, PathBuf)>,
     /// What the run trains on; `None` when there is no worker that could do a job.
     pub data: Option<DataSource>,
+    /// How the run trains.
+    pub training: TrainSettings,
 }
 
 impl JobStatus {
     /// Forgets the job; the run stays.
     pub fn end_job(&mut self) {
-        *self = Self { run: self.run.take(), data: self.data.take(), ..Self::default() };
+        *self = Self {
+            run: self.run.take(),
+            data: self.data.take(),
+            training: self.training,
+            ..Self::default()
+        };
+    }
+
+    /// Whether the run was set up as the settings say now; otherwise the next training begins another run.
+    pub fn is_set_up_as(&self, settings: &Settings) -> bool {
+        self.data.as_ref() == Some(&settings.data) && self.training == settings.training
     }
 }
 

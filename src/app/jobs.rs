@@ -84,13 +84,14 @@ fn start_worker(
     let device = settings.device;
     let started = if let Some(run) = document.run() {
         settings.data = run.data.clone();
+        settings.training = run.training;
         let folder = run.folder.clone();
         Worker::start(before, move || Lab::open(&folder, device))
     } else {
         let graph = Arc::clone(document.graph());
-        let (data, seed, runs) = (settings.data.clone(), settings.seed, settings.runs.clone());
+        let Settings { data, training, seed, runs, .. } = settings.clone();
         Worker::start(before, move || {
-            let settings = LabSettings { data, device, seed, ..LabSettings::default() };
+            let settings = LabSettings { data, device, seed, training, ..LabSettings::default() };
             Ok(Lab::new(graph, settings, runs, None))
         })
     };
@@ -98,6 +99,7 @@ fn start_worker(
         Ok(worker) => {
             jobs.worker = Some(SyncCell::new(worker));
             views.status.data = Some(settings.data.clone());
+            views.status.training = settings.training;
         }
         Err(error) => {
             views.notices.write(Notice::Error(error.to_string()));
@@ -115,10 +117,10 @@ fn pass_requests_on(
     mut opened: MessageWriter<TemplateOpened>,
     mut notices: MessageWriter<Notice>,
 ) {
-    // A Train that had to wait for the worker to be started with other data comes first.
+    // A Train that had to wait for the worker to be started with other settings comes first.
     let waited = std::mem::take(&mut *waiting).then_some(JobRequest::Train);
     for request in waited.iter().chain(requests.read()) {
-        let other_data = status.data.as_ref().is_some_and(|data| *data != settings.data);
+        let begins_run = status.data.is_some() && !status.is_set_up_as(&settings);
         let Some(worker) = jobs.worker() else {
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
             continue;
@@ -128,18 +130,20 @@ fn pass_requests_on(
             JobRequest::Train | JobRequest::Search if status.running.is_some() => {
                 Err(WorkerError::Busy)
             }
-            JobRequest::Train if other_data => {
-                // Other data make another run.
+            JobRequest::Train if begins_run => {
+                // Other data or another way to train make another run.
                 document.leave_run();
                 opened.write(TemplateOpened);
                 *waiting = true;
                 Ok(())
             }
-            JobRequest::Search if other_data => {
-                let data = status.data.as_ref().map(ToString::to_string);
+            JobRequest::Search if begins_run => {
+                let what = match &status.data {
+                    Some(data) if *data != settings.data => data.to_string(),
+                    _ => "other training settings".to_owned(),
+                };
                 notices.write(Notice::Error(format!(
-                    "this run was set up with {}; choose it again, or press Train to begin a new run",
-                    data.unwrap_or_default()
+                    "this run was set up with {what}; choose that again, or press Train to begin a new run"
                 )));
                 Ok(())
             }

@@ -1,6 +1,6 @@
 //! What the user has chosen for jobs and for the window.
 
-use crate::engine::{data::DataSource, device::DeviceChoice};
+use crate::engine::{data::DataSource, device::DeviceChoice, training::TrainSettings};
 use bevy::prelude::*;
 use std::path::PathBuf;
 
@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// What to train on.
     pub data: DataSource,
+    /// How to train; epochs and seed have fields of their own.
+    pub training: TrainSettings,
     /// Where to train.
     pub device: DeviceChoice,
     /// Epochs a press of Train adds.
@@ -33,6 +35,7 @@ impl Settings {
     pub(super) fn example() -> Self {
         Self {
             data: DataSource::Digits,
+            training: TrainSettings::default(),
             device: DeviceChoice::Cpu,
             epochs: 3,
             iterations: 4,

@@ -3,7 +3,7 @@
 use super::job;
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
-    engine::{data::DataSource, device::DeviceChoice},
+    engine::{data::DataSource, device::DeviceChoice, training::TrainSettings},
 };
 use anyhow::Result;
 use bevy::{app::AppExit, math::UVec2};
@@ -22,7 +22,8 @@ pub(super) struct AppArgs {
     /// Open the run in this folder.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// What to train on: fashion-mini, digits, or idx:DIR; a run keeps its own.
+    /// What to train on: fashion-mini, digits, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR or csv:FILE; a
+    /// run keeps its own.
     #[arg(long, value_name = "DATA", default_value_t, conflicts_with = "run")]
     data: DataSource,
     /// Seed of every random draw; a run keeps its own.
@@ -83,6 +84,7 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     };
     let settings = Settings {
         data: args.data,
+        training: TrainSettings::default(),
         device: args.device,
         epochs: 3,
         iterations: 4,

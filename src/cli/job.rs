@@ -1,6 +1,6 @@
 //! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C.
 
-use super::{output, progress::ProgressPrinter, report::RunReport};
+use super::{output, progress::ProgressPrinter, report::RunReport, training::TrainingArgs};
 use crate::engine::{
     data::DataSource,
     device::DeviceChoice,
@@ -26,7 +26,9 @@ pub(super) struct JobArgs {
         conflicts_with = "resume"
     )]
     template: Option<String>,
-    /// What to train on: fashion-mini, digits, or idx:DIR for a folder of the MNIST family [default: fashion-mini].
+    /// What to train on: fashion-mini, digits, idx:DIR (MNIST family), cifar10:DIR, cifar100:DIR, images:DIR
+    /// (train/<class>/*.png or .jpg), or csv:FILE#COLUMN (a table; the last column where COLUMN is left out)
+    /// [default: fashion-mini].
     #[arg(long, value_name = "DATA", conflicts_with = "resume")]
     data: Option<DataSource>,
     /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
@@ -50,6 +52,8 @@ pub(super) struct JobArgs {
     /// Print the final report as one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    training: TrainingArgs,
 }
 
 /// The most epochs, iterations or candidates an iteration that can be asked for.
@@ -74,6 +78,7 @@ impl JobArgs {
             data: self.data.clone().unwrap_or(DataSource::FashionMini),
             device: self.device,
             seed: self.seed.unwrap_or(1),
+            training: self.training.settings(),
             ..LabSettings::default()
         };
         Ok(Lab::new(

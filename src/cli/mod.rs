@@ -11,6 +11,7 @@ mod report;
 mod runs;
 mod search;
 mod train;
+mod training;
 
 use crate::engine::memory;
 use clap::{Parser, Subcommand};

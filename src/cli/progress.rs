@@ -1,6 +1,9 @@
 //! Progress of a job on stderr: a bar on a terminal, a line now and then elsewhere.
 
-use super::output;
+use super::{
+    output,
+    report::{measure, score},
+};
 use crate::{
     engine::report::{Job, Progress, Report},
     format,
@@ -18,6 +21,8 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct ProgressPrinter {
     bar: Option<ProgressBar>,
     last_line: Instant,
+    /// Whether numbers are predicted, as the last result says.
+    numbers: bool,
 }
 
 impl ProgressPrinter {
@@ -32,7 +37,7 @@ impl ProgressPrinter {
             }
             bar
         });
-        Self { bar, last_line: Instant::now() }
+        Self { bar, last_line: Instant::now(), numbers: false }
     }
 
     /// Shows one report.
@@ -40,20 +45,28 @@ impl ProgressPrinter {
         match report {
             Report::RunOpened { path, .. } => self.line(&format!("run {}", path.display())),
             Report::Progress(progress) => self.progress(progress),
-            Report::Epoch(epoch) => self.line(&format!(
-                "epoch {}: training loss {:.4}, validation loss {:.4}, validation accuracy {}, {:.1} s",
-                epoch.epoch,
-                epoch.train_loss,
-                epoch.val_loss,
-                format::percent(epoch.val_accuracy),
-                epoch.seconds
-            )),
+            Report::Epoch(epoch) => {
+                self.numbers = epoch.val_balanced_accuracy.is_none();
+                self.line(&format!(
+                    "epoch {}: training loss {:.4}, validation loss {:.4}, validation {} {}, {:.1} s",
+                    epoch.epoch,
+                    epoch.train_loss,
+                    epoch.val_loss,
+                    measure(self.numbers),
+                    score(epoch.val_accuracy, self.numbers),
+                    epoch.seconds
+                ));
+            }
+            Report::Evaluated { evaluation, .. } => {
+                self.numbers = evaluation.balanced_accuracy.is_none();
+            }
             Report::Iteration(iteration) => self.line(&format!(
-                "iteration {}: {} candidates, mean proxy accuracy {}, best {} (candidate {}), {:.1} s",
+                "iteration {}: {} candidates, mean proxy {} {}, best {} (candidate {}), {:.1} s",
                 iteration.iteration,
                 iteration.candidates.len(),
-                format::percent(iteration.mean_accuracy),
-                format::percent(iteration.best_accuracy),
+                measure(self.numbers),
+                score(iteration.mean_accuracy, self.numbers),
+                score(iteration.best_accuracy, self.numbers),
                 iteration.best.0,
                 iteration.seconds
             )),

@@ -17,6 +17,8 @@ pub(super) struct RunReport {
     data: String,
     data_fingerprint: Option<String>,
     seed: u64,
+    /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
+    measure: &'static str,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
     evaluated: usize,
@@ -39,6 +41,8 @@ struct BestReport {
     candidate: u32,
     iteration: u32,
     proxy_accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balanced_accuracy: Option<f64>,
     loss: f64,
     params: u64,
     flops: u64,
@@ -55,6 +59,16 @@ struct NodeReport {
     candidates: usize,
 }
 
+/// What is called accuracy, by its right name: where numbers are predicted, it is R².
+pub(super) fn measure(numbers: bool) -> &'static str {
+    if numbers { "R²" } else { "accuracy" }
+}
+
+/// An accuracy as a percentage, or R² as a number.
+pub(super) fn score(value: f64, numbers: bool) -> String {
+    if numbers { format!("{value:.3}") } else { format::percent(value) }
+}
+
 impl RunReport {
     /// The report on the present state of `lab`.
     pub(super) fn new(lab: &Lab) -> Self {
@@ -65,6 +79,7 @@ impl RunReport {
                 candidate: candidate.id.0,
                 iteration: candidate.iteration?,
                 proxy_accuracy: evaluation.accuracy,
+                balanced_accuracy: evaluation.balanced_accuracy,
                 loss: evaluation.loss,
                 params: candidate.cost.params,
                 flops: candidate.cost.flops,
@@ -100,6 +115,8 @@ impl RunReport {
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
+            // Classes are at least two.
+            measure: if graph.classes() == 1 { "r2" } else { "accuracy" },
             epochs: lab.epoch_reports().to_vec(),
             iterations,
             evaluated: lab.evaluated(),
@@ -117,14 +134,16 @@ impl RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers = self.measure == "r2";
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
         if let Some(last) = self.epochs.last() {
             writeln!(
                 f,
-                "training  {} epochs, validation loss {:.4}, validation accuracy {}",
+                "training  {} epochs, validation loss {:.4}, validation {} {}",
                 last.epoch,
                 last.val_loss,
-                format::percent(last.val_accuracy)
+                measure(numbers),
+                score(last.val_accuracy, numbers)
             )?;
         }
         let Some(best) = &self.best else { return Ok(()) };
@@ -136,12 +155,16 @@ impl fmt::Display for RunReport {
         )?;
         writeln!(
             f,
-            "best      candidate {}, proxy accuracy {}, {} parameters, {} FLOPs",
+            "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
             best.candidate,
-            format::percent(best.proxy_accuracy),
+            measure(numbers),
+            score(best.proxy_accuracy, numbers),
             format::compact(best.params),
             format::compact(best.flops)
         )?;
+        if let Some(balanced) = best.balanced_accuracy {
+            writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
+        }
         writeln!(f, "keeps     {}", best.kept.join(" "))?;
         writeln!(f, "\n{:<24} {:>7} {:>11} {:>9}", "node", "fitness", "uncertainty", "frequency")?;
         for node in &self.nodes {

@@ -9,8 +9,10 @@ pub mod files;
 #[cfg(feature = "flex")]
 mod kernels;
 pub mod lab;
+pub mod loss;
 pub mod mask;
 pub mod memory;
+pub mod named;
 pub mod report;
 pub mod run;
 pub mod search;

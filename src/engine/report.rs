@@ -36,14 +36,18 @@ pub struct EpochReport {
     pub epoch: usize,
     /// Training steps by its end, over all epochs.
     pub step: u64,
-    /// Mean cross entropy over the epoch's training batches.
+    /// Mean loss over the epoch's training batches.
     #[serde(deserialize_with = "super::run::number_or_null")]
     pub train_loss: f64,
-    /// Mean cross entropy over validation images of a few fixed paths.
+    /// Mean loss over validation images of a few fixed paths.
     #[serde(deserialize_with = "super::run::number_or_null")]
     pub val_loss: f64,
-    /// Share of validation images that those paths classify correctly, averaged over the paths.
+    /// Share of validation images that those paths classify correctly, averaged over the paths; R² where
+    /// numbers are predicted, see [`Evaluation::accuracy`].
     pub val_accuracy: f64,
+    /// Mean of the classes' recalls, see [`Evaluation::balanced_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_balanced_accuracy: Option<f64>,
     /// Seconds the epoch took, validation included.
     pub seconds: f64,
 }
@@ -57,6 +61,7 @@ impl EpochReport {
         train_loss: 2.0,
         val_loss: 1.5,
         val_accuracy: 0.3,
+        val_balanced_accuracy: Some(0.25),
         seconds: 4.0,
     };
 }
@@ -105,7 +110,7 @@ pub enum Report {
     Step {
         /// Its number, from 1 over all epochs.
         step: u64,
-        /// Its cross entropy.
+        /// Its loss.
         loss: f64,
         /// The nodes that were trained.
         trained: super::mask::Mask,

@@ -145,8 +145,8 @@ fn noise(graph: &Graph) -> Result<Dataset, DataError> {
     let images = |name: &str, count: usize| {
         let mut rng = seed::rng(1, &format!("speed/{name}"), 0);
         let size: usize = graph.image_shape().iter().product();
-        let pixels = (0..count * size).map(|_| rng.random()).collect();
-        let labels = (0..count).map(|i| (i % classes) as u8).collect();
+        let pixels: Vec<u8> = (0..count * size).map(|_| rng.random()).collect();
+        let labels: Vec<u16> = (0..count).map(|i| (i % classes) as u16).collect();
         Images::new(graph.image_shape(), pixels, labels)
     };
     let names = (0..classes).map(|class| class.to_string()).collect();

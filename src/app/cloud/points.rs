@@ -164,7 +164,11 @@ pub(super) mod tests {
                 mask: Mask::from_nodes(3, [0, 1]),
                 parents: Vec::new(),
                 iteration: None,
-                evaluation: accuracy.map(|accuracy| Evaluation { accuracy, loss: 1.0 - accuracy }),
+                evaluation: accuracy.map(|accuracy| Evaluation {
+                    accuracy,
+                    balanced_accuracy: None,
+                    loss: 1.0 - accuracy,
+                }),
                 cost: Cost::default(),
             },
             position,

@@ -72,7 +72,8 @@ fn place(app: &mut App, accuracies: &[Option<f64>]) {
 
 fn evaluate(app: &mut App, id: u32, accuracy: f64) {
     let mut archive = app.world_mut().resource_mut::<Archive>();
-    archive.candidates[id as usize].candidate.evaluation = Some(Evaluation { accuracy, loss: 1.0 });
+    archive.candidates[id as usize].candidate.evaluation =
+        Some(Evaluation { accuracy, balanced_accuracy: None, loss: 1.0 });
     app.world_mut().write_message(CandidateEvaluated { id: CandidateId(id) });
     app.update();
 }

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     app::jobs::JobRequest,
-    engine::{data::DataSource, report::Job},
+    engine::{data::DataSource, report::Job, training::TrainSettings},
 };
-use bevy_egui::egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
+use bevy_egui::egui::{ComboBox, DragValue, PopupCloseBehavior, RichText, TextEdit, Ui};
 
 /// What can be asked of the jobs now, or why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +28,12 @@ pub(super) fn possible(view: View<'_>) -> Possible {
     const STOPPING: &str = "the job is stopping";
     let View { status, history, archive, settings, .. } = view;
     const NO_WORKER: &str = "what was opened has failed; open a template or a run";
-    let Some(data) = &status.data else {
+    if status.data.is_none() {
         let [train, search, pause, stop] = [Err(NO_WORKER); 4];
         return Possible { train, search, pause, stop };
-    };
-    // Training on other data begins another run, of which nothing is trained or searched yet.
-    let begins_run = *data != settings.data;
+    }
+    // Training on other data or in another way begins another run, of which nothing is trained yet.
+    let begins_run = !status.is_set_up_as(settings);
     match status.running {
         Some(_) if status.stopping => Possible {
             train: Err(STOPPING),
@@ -52,7 +52,9 @@ pub(super) fn possible(view: View<'_>) -> Possible {
                 Ok(())
             },
             search: if begins_run {
-                Err("other data are chosen; train on them first, which begins a new run (T)")
+                Err(
+                    "other data or training settings are chosen; train with them first, which begins a new run (T)",
+                )
             } else if !history.is_trained() {
                 Err("candidates are judged with trained weights; train first (T)")
             } else {
@@ -74,10 +76,17 @@ pub(super) fn main_action(view: View<'_>) -> Option<Job> {
 }
 
 /// The data set that is being typed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DataField {
-    folder: String,
+    kind: &'static str,
+    path: String,
     error: Option<String>,
+}
+
+impl Default for DataField {
+    fn default() -> Self {
+        Self { kind: DataSource::ON_DISK[0].0, path: String::new(), error: None }
+    }
 }
 
 /// Draws the buttons.
@@ -149,44 +158,46 @@ fn number(ui: &mut Ui, name: &str, tip: &str, add: impl FnOnce(&mut Ui, &str)) {
 fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: &mut Choices) {
     let what = tip.lines().next().unwrap_or_default();
     ui.add_enabled_ui(view.status.running.is_none(), |ui| {
-        let is_folder = matches!(choices.data, DataSource::Idx(_));
-        let combo =
-            ComboBox::from_id_salt("data").width(120.0).selected_text(match &choices.data {
-                DataSource::Idx(folder) => folder.file_name().map_or_else(
-                    || choices.data.to_string(),
-                    |name| format!("idx:…/{}", name.to_string_lossy()),
-                ),
-                embedded => embedded.to_string(),
+        let combo = ComboBox::from_id_salt("data")
+            .width(120.0)
+            .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+            .selected_text(match choices.data.on_disk() {
+                Some((kind, _)) => format!("{kind}:…/{}", choices.data.short_name()),
+                None => choices.data.to_string(),
             });
         let response = combo.show_ui(ui, |ui| {
             for source in DataSource::EMBEDDED {
                 let name = source.to_string();
                 if ui.selectable_label(choices.data == source, name).clicked() {
                     (choices.data, field.error) = (source, None);
+                    ui.close();
                 }
             }
             ui.separator();
-            ui.label(widgets::secondary("Folder with the four files of MNIST"));
+            if let Some((kind, _)) = choices.data.on_disk()
+                && field.path.is_empty()
+            {
+                field.kind = kind;
+                let text = choices.data.to_string();
+                text.trim_start_matches(&format!("{kind}:")).clone_into(&mut field.path);
+            }
             ui.horizontal(|ui| {
-                ui.label("idx:");
-                if is_folder && field.folder.is_empty() {
-                    choices
-                        .data
-                        .to_string()
-                        .trim_start_matches("idx:")
-                        .clone_into(&mut field.folder);
+                for (kind, about) in DataSource::ON_DISK {
+                    ui.selectable_value(&mut field.kind, kind, kind).on_hover_text(about);
                 }
-                let edit = ui.add(
-                    TextEdit::singleline(&mut field.folder)
-                        .desired_width(220.0)
-                        .hint_text("/data/mnist"),
-                );
+            });
+            let about = DataSource::ON_DISK.iter().find(|(kind, _)| *kind == field.kind);
+            ui.label(widgets::secondary(about.map_or("", |(_, about)| about)));
+            ui.horizontal(|ui| {
+                ui.label(format!("{}:", field.kind));
+                let edit =
+                    ui.add(TextEdit::singleline(&mut field.path).desired_width(220.0).hint_text(
+                        if field.kind == "csv" { "/data/iris.csv" } else { "/data/mnist" },
+                    ));
                 let entered =
                     edit.lost_focus() && ui.input(|i| i.key_pressed(bevy_egui::egui::Key::Enter));
-                if ui.button("Use").on_hover_text("Train on this folder (Enter)").clicked()
-                    || entered
-                {
-                    match folder(&field.folder) {
+                if ui.button("Use").on_hover_text("Train on this (Enter)").clicked() || entered {
+                    match on_disk(field.kind, &field.path) {
                         Ok(source) => {
                             (choices.data, field.error) = (source, None);
                             ui.close();
@@ -206,21 +217,39 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
     });
 }
 
-/// The data set in the folder that was typed.
-fn folder(text: &str) -> Result<DataSource, String> {
-    let text = text.trim();
-    let source: DataSource = format!("idx:{text}").parse().map_err(|error| format!("{error}"))?;
+/// The data set of that kind at the path that was typed.
+fn on_disk(kind: &str, text: &str) -> Result<DataSource, String> {
+    let source: DataSource =
+        format!("{kind}:{}", text.trim()).parse().map_err(|error| format!("{error}"))?;
     match &source {
-        DataSource::Idx(folder) if !folder.is_dir() => {
-            Err(format!("{} is not a folder; correct the path", folder.display()))
+        DataSource::Csv { file, .. } if !file.is_file() => {
+            Err(format!("{} is not a file; correct the path", file.display()))
         }
-        _ => Ok(source),
+        DataSource::Csv { .. } => Ok(source),
+        other => match other.on_disk() {
+            Some((_, folder)) if !folder.is_dir() => {
+                Err(format!("{} is not a folder; correct the path", folder.display()))
+            }
+            _ => Ok(source),
+        },
     }
+}
+
+/// Draws the button that opens the other training settings; `true` when it is pressed.
+pub(super) fn training(ui: &mut Ui, view: View<'_>, choices: &Choices) -> bool {
+    let TrainSettings { optimizer, loss, policy, .. } = choices.training;
+    let what = format!(
+        "Optimizer, loss, path policy and more; other ones begin another run with the next training\nNow {optimizer}, \
+         loss {loss}, {policy}"
+    );
+    let state = if view.status.running.is_some() { Err(BUSY) } else { Ok(()) };
+    widgets::button(ui, "Training…", &what, "", state, false).clicked()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::view::tests::Shown, *};
+    use crate::engine::training::OptimizerKind;
 
     #[test]
     fn first_the_template_is_trained_then_it_is_searched() {
@@ -265,13 +294,31 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        assert!(
-            folder("/no/such/folder").is_err_and(|message| message.contains("/no/such/folder"))
-        );
-        assert!(folder("  ").is_err());
+    fn other_training_settings_are_training_of_another_run() {
+        let mut shown = Shown::new();
+        shown.train();
+        shown.search();
+        shown.settings.training.optimizer = OptimizerKind::Sgd;
+        let other = possible(shown.view());
+        assert!(other.train.is_ok());
+        assert!(other.search.is_err_and(|why| why.contains("training settings")));
+        shown.status.training.optimizer = OptimizerKind::Sgd;
+        assert!(possible(shown.view()).search.is_ok());
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_named() {
+        for (kind, _) in DataSource::ON_DISK {
+            let message = on_disk(kind, "/no/such/path").unwrap_err();
+            assert!(message.contains("/no/such/path"), "{message}");
+            assert!(on_disk(kind, "  ").is_err());
+        }
         let here = tempfile::tempdir().unwrap();
-        let source = folder(&format!(" {} ", here.path().display())).unwrap();
-        assert_eq!(source, DataSource::Idx(here.path().to_owned()));
+        let source = on_disk("cifar10", &format!(" {} ", here.path().display())).unwrap();
+        assert_eq!(source, DataSource::Cifar10(here.path().to_owned()));
+        let file = here.path().join("iris.csv");
+        std::fs::write(&file, "").unwrap();
+        let source = on_disk("csv", &format!("{}#kind", file.display())).unwrap();
+        assert_eq!(source, DataSource::Csv { file, label: Some("kind".into()) });
     }
 }

@@ -1,7 +1,7 @@
 //! The dialogs: which file or run to open, which file to write, and whether edits may be lost.
 
 use super::{
-    format, style,
+    format, style, training,
     view::{View, Wishes},
     widgets,
 };
@@ -19,6 +19,8 @@ const WIDTH: f32 = 480.0;
 pub(super) enum Dialog {
     /// Asks for a file or a folder.
     Path(PathDialog),
+    /// How to train.
+    Training,
     /// Asks whether edits may be lost.
     Discard {
         /// What is done after a yes.
@@ -163,6 +165,7 @@ pub(super) fn show(
     let close = match dialog {
         None => return,
         Some(Dialog::Path(open)) => ask_path(context, view, open, wishes),
+        Some(Dialog::Training) => training::ask(context, view, &mut wishes.choices.training),
         Some(Dialog::Discard { then }) => {
             let answer = ask_discard(context, view);
             match answer {
@@ -266,7 +269,7 @@ fn ask_path(
 }
 
 /// A dialog in the middle of the window.
-fn modal(context: &Context, name: &str) -> Modal {
+pub(super) fn modal(context: &Context, name: &str) -> Modal {
     Modal::new(Id::new(name)).frame(Frame::window(&context.global_style()))
 }
 

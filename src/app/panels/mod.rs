@@ -18,6 +18,7 @@ mod series;
 mod status;
 mod style;
 mod toasts;
+mod training;
 mod view;
 mod widgets;
 
@@ -436,6 +437,9 @@ fn draw_bottom(
                     controls::buttons(ui, view, wishes);
                     ui.add_space(style::GAP);
                     controls::fields(ui, view, &mut state.data, &mut wishes.choices);
+                    if controls::training(ui, view, &wishes.choices) {
+                        state.dialog = Some(Dialog::Training);
+                    }
                     ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
                         state.open.bottom =
                             !widgets::fold_button(ui, Arrow::Down, "Fold this bar", "F4");

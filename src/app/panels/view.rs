@@ -7,7 +7,10 @@ use crate::{
         jobs::JobRequest,
         settings::Settings,
     },
-    engine::{data::DataSource, mask::Mask, search::NodeFitness, template::NodeId},
+    engine::{
+        data::DataSource, mask::Mask, search::NodeFitness, template::NodeId,
+        training::TrainSettings,
+    },
 };
 
 /// Everything that panels show.
@@ -52,6 +55,7 @@ impl View<'_> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Choices {
     pub(super) data: DataSource,
+    pub(super) training: TrainSettings,
     pub(super) epochs: usize,
     pub(super) iterations: u32,
     pub(super) candidates: usize,
@@ -62,6 +66,7 @@ impl Choices {
     pub(super) fn of(settings: &Settings) -> Self {
         Self {
             data: settings.data.clone(),
+            training: settings.training,
             epochs: settings.epochs,
             iterations: settings.iterations,
             candidates: settings.candidates,
@@ -71,6 +76,7 @@ impl Choices {
     /// Writes them back.
     pub(super) fn put(self, settings: &mut Settings) {
         settings.data = self.data;
+        settings.training = self.training;
         settings.epochs = self.epochs;
         settings.iterations = self.iterations;
         settings.candidates = self.candidates;
@@ -167,7 +173,11 @@ pub(super) mod tests {
                     mask: Mask::from_nodes(graph.len(), 0..graph.len()),
                     parents: Vec::new(),
                     iteration: Some(0),
-                    evaluation: Some(Evaluation { accuracy: 0.5, loss: 1.0 }),
+                    evaluation: Some(Evaluation {
+                        accuracy: 0.5,
+                        balanced_accuracy: None,
+                        loss: 1.0,
+                    }),
                     cost: Default::default(),
                 },
                 position: [0.0; 3],

@@ -1,10 +1,11 @@
 //! A data set in memory: three splits, normalisation, batches.
 
-use super::{DataError, DataSource, Images, embedded, idx};
+use super::{DataError, DataSource, Images, Pixels, Targets, cifar, csv, embedded, folder, idx};
 use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
 /// The most memory that the images of a data set may take after resizing.
-const MAX_BYTES: u64 = 4 << 30;
+pub(super) const MAX_BYTES: u64 = 4 << 30;
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,26 +23,43 @@ impl Split {
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
 }
 
-/// Images ready for a tensor, with their labels.
+/// What is to be predicted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Which of these classes an image shows; a label is an index into the names. At least two.
+    Classes(Vec<String>),
+    /// A number.
+    Number(Scale),
+}
+
+/// Mean and standard deviation of the numbers to predict over the training split; a network that
+/// predicts numbers gives them in this unit, so that its output is of the order of 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// The mean.
+    pub mean: f32,
+    /// The standard deviation; 1 where it is 0.
+    pub std: f32,
+}
+
+/// Images ready for a tensor, with what is to be predicted of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Images, channels, height, width.
     pub shape: [usize; 4],
     /// The normalised values, `[n, c, h, w]`.
     pub pixels: Vec<f32>,
-    /// The class of each image, `[n]`.
-    pub labels: Vec<i32>,
+    /// The class or number of each image; numbers as they are in the data.
+    pub targets: Targets,
 }
 
-/// A data set: labelled images in three splits, and how to normalise them.
+/// A data set: images with their classes or numbers in three splits, and how to normalise them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// The name, as [`DataSource`] writes it.
     pub name: String,
-    /// The number of classes; labels are below it.
-    pub classes: usize,
-    /// What each class is called.
-    pub class_names: Vec<String>,
+    /// What is to be predicted.
+    pub task: Task,
     /// What weights are trained on.
     pub train: Images,
     /// What candidates are compared on.
@@ -55,11 +73,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set of these splits; the normalisation is worked out.
+    /// A data set of these splits; the normalisation is worked out. `class_names` is ignored for
+    /// numbers.
     ///
     /// # Errors
-    /// [`DataError::Inconsistent`] if a split is empty, shapes differ, a label has no name, or a class no
-    /// training image.
+    /// [`DataError::Inconsistent`] if a split is empty, shapes or kinds of targets differ, a label has no
+    /// name, or a class no training image.
     pub fn new(
         name: impl Into<String>,
         class_names: Vec<String>,
@@ -67,13 +86,16 @@ impl Dataset {
         val: Images,
         test: Images,
     ) -> Result<Self, DataError> {
-        let (name, classes) = (name.into(), class_names.len());
+        let name = name.into();
         let inconsistent = |what| Err(DataError::Inconsistent { what });
-        if train.class_counts().len() < classes || train.class_counts().contains(&0) {
-            return inconsistent(format!(
-                "not all {classes} classes of {name} have training images; add some"
-            ));
-        }
+        let task = match train.targets() {
+            Targets::Classes(_) => Task::Classes(class_names),
+            Targets::Numbers(numbers) => {
+                let (mean, std) = moments_of(numbers.iter().copied());
+                Task::Number(Scale { mean, std })
+            }
+        };
+        let kind = std::mem::discriminant(train.targets());
         for (split, images) in [("training", &train), ("validation", &val), ("test", &test)] {
             if images.is_empty() {
                 return inconsistent(format!(
@@ -86,17 +108,36 @@ impl Dataset {
                 );
                 return inconsistent(what);
             }
-            let labels = images.class_counts().len();
-            if labels > classes {
-                let last = labels - 1;
+            if std::mem::discriminant(images.targets()) != kind {
+                let what = format!(
+                    "the {split} split of {name} has other targets than the training split; use classes or \
+                     numbers in both"
+                );
+                return inconsistent(what);
+            }
+            if let Task::Classes(names) = &task
+                && let Some(last) = images.class_counts().len().checked_sub(1)
+                && last >= names.len()
+            {
                 let what = format!(
                     "label {last} of the {split} split of {name} has no class name; add it"
                 );
                 return inconsistent(what);
             }
         }
+        if let Task::Classes(names) = &task {
+            let mut counts = train.class_counts();
+            counts.resize(names.len(), 0);
+            if let Some(class) = counts.iter().position(|&count| count == 0) {
+                return inconsistent(format!(
+                    "not all {} classes of {name} have training images: `{}` has none; add some",
+                    names.len(),
+                    names[class]
+                ));
+            }
+        }
         let (mean, std) = moments(&train);
-        Ok(Self { name, classes, class_names, train, val, test, mean, std })
+        Ok(Self { name, task, train, val, test, mean, std })
     }
 
     /// Loads and checks a data set.
@@ -109,6 +150,10 @@ impl Dataset {
             DataSource::FashionMini => embedded::fashion_mini(name),
             DataSource::Digits => embedded::digits(name),
             DataSource::Idx(folder) => idx::load(folder, name),
+            DataSource::Cifar10(folder) => cifar::load(&cifar::CIFAR_10, folder, name),
+            DataSource::Cifar100(folder) => cifar::load(&cifar::CIFAR_100, folder, name),
+            DataSource::Images(folder) => folder::load(folder, name),
+            DataSource::Csv { file, label } => csv::load(file, label.as_deref(), name),
         }
     }
 
@@ -127,22 +172,21 @@ impl Dataset {
     }
 
     /// The data set in the shape (channels, height, width) that a template's input takes: resized
-    /// bilinearly, a single channel repeated as often as needed; the normalisation is worked out anew.
+    /// bilinearly, a single channel repeated as often as needed; the normalisation is worked out anew. Rows
+    /// of a table must have the shape already.
     ///
     /// # Errors
     /// [`DataError::Channels`] if there are several channels but not as many as wanted,
+    /// [`DataError::UnfitRows`] if rows of a table do not have the shape,
     /// [`DataError::UnfitShape`] if the result would have no pixels or take more memory than is sensible.
     pub fn fit_to(&self, shape: [usize; 3]) -> Result<Self, DataError> {
         if shape == self.shape() {
             return Ok(self.clone());
         }
+        let name = self.name.clone();
         let [channels, ..] = self.shape();
-        if channels != 1 && channels != shape[0] {
-            return Err(DataError::Channels {
-                name: self.name.clone(),
-                channels,
-                wanted: shape[0],
-            });
+        if let Pixels::Floats(_) = self.train.pixels() {
+            return Err(DataError::UnfitRows { name, columns: channels, wanted: shape });
         }
         let images = Split::ALL.map(|split| self.split(split).len()).iter().sum();
         let bytes =
@@ -150,8 +194,13 @@ impl Dataset {
         if bytes == 0 || bytes > u128::from(MAX_BYTES) {
             return Err(DataError::UnfitShape { shape, images, bytes, limit: MAX_BYTES });
         }
-        let [train, val, test] = Split::ALL.map(|split| self.split(split).fit_to(shape));
-        Self::new(self.name.clone(), self.class_names.clone(), train, val, test)
+        let [Some(train), Some(val), Some(test)] =
+            Split::ALL.map(|split| self.split(split).fit_to(shape))
+        else {
+            return Err(DataError::Channels { name, channels, wanted: shape[0] });
+        };
+        let (mean, std) = moments(&train);
+        Ok(Self { name, task: self.task.clone(), train, val, test, mean, std })
     }
 
     /// The images of `split` at `indices`, normalised.
@@ -159,40 +208,35 @@ impl Dataset {
     /// # Panics
     /// If an index is not below the length of the split.
     pub fn batch(&self, split: Split, indices: &[usize]) -> Batch {
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-        self.copy_batch(split, indices, &mut pixels, &mut labels);
-        let [channels, height, width] = self.shape();
-        Batch { shape: [indices.len(), channels, height, width], pixels, labels }
-    }
-
-    /// Like [`Self::batch`], into buffers whose memory is used again: `pixels` becomes `[n, c, h, w]`,
-    /// `labels` becomes `[n]`.
-    ///
-    /// # Panics
-    /// If an index is not below the length of the split.
-    pub fn copy_batch(
-        &self,
-        split: Split,
-        indices: &[usize],
-        pixels: &mut Vec<f32>,
-        labels: &mut Vec<i32>,
-    ) {
         let images = self.split(split);
-        let [_, height, width] = images.shape();
-        // (p / 255 - mean) / std as one multiplication and one addition.
-        let unit = |(mean, std): (&f32, &f32)| (1.0 / (255.0 * std), -mean / std);
-        let units: Vec<(f32, f32)> = self.mean.iter().zip(&self.std).map(unit).collect();
-        pixels.clear();
-        pixels.reserve(indices.len() * images.image_size());
-        for &index in indices {
-            for (plane, &(scale, shift)) in
-                images.image(index).chunks_exact(height * width).zip(&units)
-            {
-                pixels.extend(plane.iter().map(|&pixel| f32::from(pixel) * scale + shift));
+        let [channels, height, width] = images.shape();
+        let (size, plane) = (images.image_size(), height * width);
+        let mut pixels = Vec::with_capacity(indices.len() * size);
+        match images.pixels() {
+            Pixels::Bytes(bytes) => {
+                // (p / 255 - mean) / std as one multiplication and one addition.
+                let unit = |(mean, std): (&f32, &f32)| (1.0 / (255.0 * std), -mean / std);
+                let units: Vec<(f32, f32)> = self.mean.iter().zip(&self.std).map(unit).collect();
+                for &index in indices {
+                    let image = &bytes[index * size..][..size];
+                    for (plane, &(scale, shift)) in image.chunks_exact(plane).zip(&units) {
+                        pixels.extend(plane.iter().map(|&pixel| f32::from(pixel) * scale + shift));
+                    }
+                }
+            }
+            Pixels::Floats(values) => {
+                for &index in indices {
+                    let image = &values[index * size..][..size];
+                    for ((plane, mean), std) in
+                        image.chunks_exact(plane).zip(&self.mean).zip(&self.std)
+                    {
+                        pixels.extend(plane.iter().map(|&value| (value - mean) / std));
+                    }
+                }
             }
         }
-        labels.clear();
-        labels.extend(indices.iter().map(|&index| i32::from(images.label(index))));
+        let shape = [indices.len(), channels, height, width];
+        Batch { shape, pixels, targets: images.targets().select(indices) }
     }
 
     /// 16 hexadecimal digits that change when any pixel, label or shape of any split does: tells whether
@@ -204,24 +248,61 @@ impl Dataset {
             for size in images.shape().into_iter().chain([images.len()]) {
                 hash.update((size as u64).to_le_bytes());
             }
-            hash.update(images.pixels());
-            hash.update(images.labels());
+            match images.pixels() {
+                Pixels::Bytes(bytes) => hash.update(bytes),
+                Pixels::Floats(values) => update(&mut hash, values),
+            }
+            match images.targets() {
+                Targets::Classes(labels) => {
+                    // A byte a label, as it was when there were at most 256; the rest, if any, after them.
+                    let [low, high] = [0, 1].map(|byte| {
+                        labels.iter().map(|label| label.to_le_bytes()[byte]).collect::<Vec<_>>()
+                    });
+                    hash.update(low);
+                    if high.iter().any(|&byte| byte != 0) {
+                        hash.update(high);
+                    }
+                }
+                Targets::Numbers(numbers) => update(&mut hash, numbers),
+            }
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+fn update(hash: &mut Sha256, values: &[f32]) {
+    for value in values {
+        hash.update(value.to_le_bytes());
     }
 }
 
 /// Mean and standard deviation of each channel, where a pixel goes from 0 to 1.
 fn moments(images: &Images) -> (Vec<f32>, Vec<f32>) {
     let [channels, height, width] = images.shape();
+    let plane = height * width;
+    let pixels = match images.pixels() {
+        Pixels::Bytes(pixels) => pixels,
+        Pixels::Floats(values) => {
+            let of_channel = |channel: usize| {
+                moments_of(
+                    values.chunks_exact(plane).skip(channel).step_by(channels).flatten().copied(),
+                )
+            };
+            return (0..channels).map(of_channel).unzip();
+        }
+    };
     // Whole numbers keep the sums exact, however many images there are.
     let mut sums = vec![(0u64, 0u64); channels];
-    for (plane, pixels) in images.pixels().chunks_exact(height * width).enumerate() {
+    for (plane, pixels) in pixels.chunks_exact(plane).enumerate() {
         let (sum, squares) = &mut sums[plane % channels];
         *sum += pixels.iter().map(|&pixel| u64::from(pixel)).sum::<u64>();
         *squares += pixels.iter().map(|&pixel| u64::from(pixel).pow(2)).sum::<u64>();
     }
-    let count = (images.len() * height * width) as f64;
+    let count = (images.len() * plane) as f64;
     let moments = sums.iter().map(|&(sum, squares)| {
         let (mean, square) = (sum as f64 / count, squares as f64 / count);
         let deviation = (square - mean * mean).max(0.0).sqrt();
@@ -232,10 +313,25 @@ fn moments(images: &Images) -> (Vec<f32>, Vec<f32>) {
     moments.unzip()
 }
 
+/// Mean and standard deviation of floats; a deviation that is nothing beside the mean counts as 1, so that
+/// what is constant is only shifted.
+fn moments_of(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().map(f64::from).sum::<f64>() / count;
+    let variance = values.map(|value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
+    let deviation = variance.sqrt();
+    let std = if deviation <= 1e-6 * mean.abs() { 1.0 } else { deviation };
+    (mean as f32, std as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn names() -> Vec<String> {
+        vec!["cat".to_owned(), "dog".to_owned()]
+    }
 
     /// Two channels of 2×3 with different distributions; classes alternate.
     fn toy() -> Dataset {
@@ -244,17 +340,20 @@ mod tests {
                 let noise = (index * 7919 + salt * 104_729) % 101;
                 if (index / 6).is_multiple_of(2) { noise } else { 255 - 2 * noise }
             };
-            let pixels = (0..count * 12).map(|index| pixel(index) as u8).collect();
-            Images::new([2, 2, 3], pixels, (0..count).map(|index| (index % 2) as u8).collect())
-                .unwrap()
+            let pixels: Vec<_> = (0..count * 12).map(|index| pixel(index) as u8).collect();
+            Images::new(
+                [2, 2, 3],
+                pixels,
+                (0..count).map(|index| (index % 2) as u8).collect::<Vec<_>>(),
+            )
+            .unwrap()
         };
-        let names = vec!["cat".to_owned(), "dog".to_owned()];
-        Dataset::new("toy", names, images(50, 1), images(10, 2), images(10, 3)).unwrap()
+        Dataset::new("toy", names(), images(50, 1), images(10, 2), images(10, 3)).unwrap()
     }
 
     fn grey(shape: [usize; 3], pixels: &[u8]) -> Dataset {
         let count = pixels.len() / (shape[1] * shape[2]);
-        let labels = (0..count).map(|index| (index % 2) as u8).collect();
+        let labels: Vec<_> = (0..count).map(|index| (index % 2) as u8).collect();
         let images = Images::new(shape, pixels.to_vec(), labels).unwrap();
         Dataset::new("grey", vec!["a".into(), "b".into()], images.clone(), images.clone(), images)
             .unwrap()
@@ -277,10 +376,8 @@ mod tests {
     #[test]
     fn validation_and_test_images_do_not_move_the_normalisation() {
         let data = toy();
-        let white = Images::new([2, 2, 3], vec![255; 24], vec![0, 1]).unwrap();
-        let other =
-            Dataset::new("toy", data.class_names.clone(), data.train.clone(), white.clone(), white)
-                .unwrap();
+        let white = Images::new([2, 2, 3], vec![255_u8; 24], vec![0_u8, 1]).unwrap();
+        let other = Dataset::new("toy", names(), data.train.clone(), white.clone(), white).unwrap();
         assert_eq!((&data.mean, &data.std), (&other.mean, &other.std));
     }
 
@@ -290,7 +387,7 @@ mod tests {
         assert_eq!((data.mean[0], data.std[0]), (0.5, 0.5));
         let batch = data.batch(Split::Val, &[1]);
         assert_eq!(batch.pixels, [1.0, -1.0]);
-        assert_eq!((batch.shape, batch.labels), ([1, 1, 1, 2], vec![1]));
+        assert_eq!((batch.shape, batch.targets), ([1, 1, 1, 2], Targets::Classes(vec![1])));
         let constant = grey([1, 1, 1], &[51, 51]).batch(Split::Train, &[0]);
         assert!(constant.pixels[0].abs() < 1e-6, "only shifted: {constant:?}");
     }
@@ -301,7 +398,7 @@ mod tests {
         let indices = [7, 3, 3, 0];
         let batch = data.batch(Split::Test, &indices);
         assert_eq!(batch.shape, [4, 2, 2, 3]);
-        assert_eq!(batch.labels, [1, 1, 1, 0]);
+        assert_eq!(batch.targets, Targets::Classes(vec![1, 1, 1, 0]));
         for (place, &index) in indices.iter().enumerate() {
             let alone = data.batch(Split::Test, &[index]);
             assert_eq!(batch.pixels[place * 12..][..12], alone.pixels);
@@ -312,9 +409,6 @@ mod tests {
                 assert!((value - expected).abs() < 1e-5, "{value} {expected}");
             }
         }
-        let (mut pixels, mut labels) = (vec![9.0; 3], vec![9]);
-        data.copy_batch(Split::Test, &indices, &mut pixels, &mut labels);
-        assert_eq!((pixels, labels), (batch.pixels, batch.labels), "used buffers are overwritten");
     }
 
     #[test]
@@ -352,7 +446,7 @@ mod tests {
     fn parts_that_do_not_make_a_data_set_are_refused() {
         let images = |shape: [usize; 3], labels: &[u8]| {
             let size = shape.iter().product::<usize>();
-            Images::new(shape, vec![0; labels.len() * size], labels.to_vec()).unwrap()
+            Images::new(shape, vec![0_u8; labels.len() * size], labels.to_vec()).unwrap()
         };
         let good = || images([1, 2, 2], &[0, 1]);
         let message = |train, val, test| {
@@ -381,23 +475,76 @@ mod tests {
         assert_eq!(print(DataSource::Digits), "8bc255f0d3b0b405");
     }
 
+    fn table(rows: &[f32], targets: &[f32]) -> Result<Dataset, DataError> {
+        let columns = rows.len() / targets.len();
+        let images =
+            Images::new([columns, 1, 1], rows.to_vec(), targets.to_vec()).expect("sizes match");
+        Dataset::new("table", Vec::new(), images.clone(), images.clone(), images)
+    }
+
+    #[test]
+    fn every_column_of_a_table_is_normalised_by_itself() {
+        // The second column is so far from 0 that 32-bit floats hold no digit of its variance there.
+        let data = table(&[1.0, 1e6, 3.0, 1e6 + 2.0, 5.0, 1e6 + 4.0], &[7.0, 7.0, 10.0]).unwrap();
+        let root = 1.5_f32.sqrt();
+        let batch = data.batch(Split::Val, &[2, 0, 1]);
+        for (value, wanted) in batch.pixels.iter().zip([root, root, -root, -root, 0.0, 0.0]) {
+            assert!((value - wanted).abs() < 1e-6, "{batch:?}");
+        }
+        assert_eq!(batch.shape, [3, 2, 1, 1]);
+        assert_eq!(batch.targets, Targets::Numbers(vec![10.0, 7.0, 7.0]), "as in the data");
+        let Task::Number(scale) = data.task else { panic!("{:?}", data.task) };
+        assert!((scale.mean - 8.0).abs() < 1e-6 && (scale.std - 2_f32.sqrt()).abs() < 1e-6);
+        let constant = table(&[0.1, 0.1], &[3.0, 3.0]).unwrap();
+        assert_eq!(constant.batch(Split::Train, &[0, 1]).pixels, [0.0, 0.0], "only shifted");
+        assert_eq!(constant.task, Task::Number(Scale { mean: 3.0, std: 1.0 }));
+    }
+
+    #[test]
+    fn a_table_that_does_not_fit_says_the_shape_that_does() {
+        let data = table(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0]).unwrap();
+        assert_eq!(data.fit_to([2, 1, 1]).unwrap(), data);
+        let message = data.fit_to([1, 28, 28]).unwrap_err().to_string();
+        assert!(message.contains("set the shape of its input to (2, 1, 1)"), "{message}");
+    }
+
+    #[test]
+    fn the_fingerprint_of_a_table_counts_every_number() {
+        let data = table(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0]).unwrap();
+        let others =
+            [table(&[1.0, 2.0, 3.0, 4.5], &[1.0, 2.0]), table(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.5])];
+        for other in others {
+            assert_ne!(data.fingerprint(), other.unwrap().fingerprint());
+        }
+    }
+
+    #[test]
+    fn classes_and_numbers_are_not_mixed() {
+        let numbers = Images::new([1, 1, 1], vec![1_u8], vec![1.0_f32]).unwrap();
+        let classes = Images::new([1, 1, 1], vec![1_u8, 2], vec![0_u8, 1]).unwrap();
+        let error = Dataset::new("toy", names(), classes.clone(), numbers, classes).unwrap_err();
+        assert!(error.to_string().contains("validation split of toy has other targets"), "{error}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn any_changed_byte_changes_the_fingerprint(split in 0usize..3, at in 0usize..10, value: u8) {
+        fn any_changed_byte_changes_the_fingerprint(
+            split in 0usize..3, at in 0usize..10, value: u8, label: u16
+        ) {
             let data = toy();
             let mut changed = data.clone();
             let images = [&mut changed.train, &mut changed.val, &mut changed.test].into_iter().nth(split).unwrap();
-            let mut pixels = images.pixels().to_vec();
+            let mut pixels = images.bytes().to_vec();
             pixels[at * 12] = value;
             *images = Images::new([2, 2, 3], pixels, images.labels().to_vec()).unwrap();
             prop_assert_eq!(changed.fingerprint() == data.fingerprint(), changed == data);
 
             let mut changed = data.clone();
             let mut labels = changed.val.labels().to_vec();
-            labels[at] = value;
-            changed.val = Images::new([2, 2, 3], changed.val.pixels().to_vec(), labels).unwrap();
+            labels[at] = label;
+            changed.val = Images::new([2, 2, 3], changed.val.bytes().to_vec(), labels).unwrap();
             prop_assert_eq!(changed.fingerprint() == data.fingerprint(), changed == data);
         }
     }

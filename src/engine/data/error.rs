@@ -25,8 +25,8 @@ impl fmt::Display for Place {
 pub enum DataError {
     /// The name is none of [`DataSource`](super::DataSource)'s.
     #[error(
-        "unknown data set `{given}`; choose `fashion-mini`, `digits`, or `idx:DIR` with the folder of \
-         MNIST-like files"
+        "unknown data set `{given}`; choose `fashion-mini`, `digits`, `idx:DIR`, `cifar10:DIR`, \
+         `cifar100:DIR`, `images:DIR` or `csv:FILE`"
     )]
     UnknownSource {
         /// What was given.
@@ -152,17 +152,143 @@ pub enum DataError {
         /// The highest label of the training file.
         last: usize,
     },
+    /// A label that the format does not have.
+    #[error(
+        "{place}: label {label}, but labels go from 0 to {last}; the file is damaged or of another format"
+    )]
+    NoSuchLabel {
+        /// Where.
+        place: Place,
+        /// The label.
+        label: u8,
+        /// The highest label of the format.
+        last: usize,
+    },
+    /// A file with names of classes does not have as many as there are classes.
+    #[error("{file}: {found} names of classes, but there are {wanted} classes; restore or remove the file",
+            file = file.display())]
+    ClassNames {
+        /// The file.
+        file: PathBuf,
+        /// The names in it.
+        found: usize,
+        /// The classes.
+        wanted: usize,
+    },
+    /// Too few or too many folders of classes.
+    #[error("{folder} has {found} class folder(s); put the images of each class into a folder of its own, \
+             at least 2 and at most {limit} of them", folder = folder.display())]
+    ClassFolders {
+        /// The folder of the training split.
+        folder: PathBuf,
+        /// How many folders it has.
+        found: usize,
+        /// The most that are handled.
+        limit: usize,
+    },
+    /// A class of the validation or test split that training does not have.
+    #[error("{folder}: no class of that name in train; rename or remove the folder", folder = folder.display())]
+    UnknownClass {
+        /// The folder of the class.
+        folder: PathBuf,
+    },
+    /// A folder that should have images.
+    #[error("{folder} has no image; add PNG or JPEG files, or remove the folder", folder = folder.display())]
+    EmptyFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// An image of a format that is not read.
+    #[error("{file}: this image format is not read; convert it to PNG or JPEG", file = file.display())]
+    ImageFormat {
+        /// The image.
+        file: PathBuf,
+    },
+    /// An image that is damaged, or something else.
+    #[error("{file}: not a readable PNG or JPEG image: {source}; replace or remove it", file = file.display())]
+    Image {
+        /// The image.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: image::ImageError,
+    },
+    /// A folder with more images than memory is allowed for.
+    #[error(
+        "{folder}: {images} images, brought to {}×{}×{}, take {bytes} bytes, allowed are {limit}; make them \
+         smaller", shape[0], shape[1], shape[2], folder = folder.display()
+    )]
+    FolderTooLarge {
+        /// The folder.
+        folder: PathBuf,
+        /// Channels, height, width to which they would be brought.
+        shape: [usize; 3],
+        /// The images of all splits.
+        images: usize,
+        /// What they would take.
+        bytes: u128,
+        /// The most that is allowed.
+        limit: u64,
+    },
+    /// There is no file of a table.
+    #[error("{file} is not a file; give the one with the rows of the table", file = file.display())]
+    NoFile {
+        /// The path in question.
+        file: PathBuf,
+    },
+    /// A line of a table cannot be used.
+    #[error("{file}, line {line}: {what}", file = file.display())]
+    Row {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it, and the fix.
+        what: String,
+    },
+    /// A table lacks the column that is to be predicted.
+    #[error("{file} has no column `{label}`; its columns are {}", columns.join(", "), file = file.display())]
+    NoColumn {
+        /// The file.
+        file: PathBuf,
+        /// The column that was asked for.
+        label: String,
+        /// The columns it has.
+        columns: Vec<String>,
+    },
+    /// The column to predict cannot be used.
+    #[error("{file}: column `{column}`, which is to be predicted, {what}", file = file.display())]
+    Labels {
+        /// The file.
+        file: PathBuf,
+        /// The column.
+        column: String,
+        /// What is wrong with it, and the fix.
+        what: String,
+    },
+    /// The template takes something else than rows of this table.
+    #[error(
+        "the rows of {name} have {columns} columns, but the template takes images of {}×{}×{}; set the shape \
+         of its input to ({columns}, 1, 1)", wanted[0], wanted[1], wanted[2]
+    )]
+    UnfitRows {
+        /// The data set.
+        name: String,
+        /// The columns without that to predict.
+        columns: usize,
+        /// Channels, height, width of the template's input.
+        wanted: [usize; 3],
+    },
     /// All images have the same label.
     #[error("{file}: all labels are 0; at least two classes are needed", file = file.display())]
     OneClass {
         /// The file with the labels.
         file: PathBuf,
     },
-    /// Too few images for a training and a validation split.
-    #[error("{file}: {images} image(s) cannot be split into training and validation; at least 10 are needed",
+    /// Too few images or rows to hold out a tenth for another split.
+    #[error("{file}: {images} example(s) are too few to hold out a tenth of them; add some (at least 12 in all)",
             file = file.display())]
     TooFewImages {
-        /// The file with the images.
+        /// The file or folder with the images.
         file: PathBuf,
         /// How many it has.
         images: usize,

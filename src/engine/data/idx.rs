@@ -3,11 +3,14 @@
 //! Format: <http://yann.lecun.com/exdb/mnist/> (mirrored widely). Nothing is allocated on the word of a
 //! header: memory grows with the content that is really there.
 
-use super::{DataError, Dataset, Images, Place, split};
+use super::{
+    DataError, Dataset, Images, Place, Targets,
+    files::{folder_exists, open},
+    split::{self, HeldOut},
+};
 use flate2::bufread::MultiGzDecoder;
 use std::{
-    fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
 };
 
@@ -179,13 +182,6 @@ impl Pair {
     }
 }
 
-fn open(file: &Path) -> Result<BufReader<fs::File>, DataError> {
-    fs::File::open(file).map(BufReader::new).map_err(|source| DataError::Unreadable {
-        place: Place { file: file.to_owned(), offset: 0, packed: false },
-        source,
-    })
-}
-
 /// The images and labels files of `split` (`train`, `t10k`) by any of their usual names.
 fn find(folder: &Path, split: &str) -> Result<[PathBuf; 2], DataError> {
     let find = |what: &str, kind: &str| {
@@ -204,16 +200,15 @@ fn find(folder: &Path, split: &str) -> Result<[PathBuf; 2], DataError> {
 /// Loads the four files of MNIST or a relative from `folder`; a tenth of the training file becomes the
 /// validation split.
 pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
-    if !folder.is_dir() {
-        return Err(DataError::NoFolder { folder: folder.to_owned() });
-    }
+    folder_exists(folder)?;
     let (train, test) = (find(folder, "train")?, find(folder, "t10k")?);
     let train = Pair::open(&train)?;
     let classes = train.classes()?;
     let test = Pair::open(&test)?;
     test.check_against(&train, classes)?;
 
-    let (train_order, val_order) = split::train_and_val(&train.labels.content);
+    let labels = Targets::from(train.labels.content.clone());
+    let (train_order, val_order) = split::hold_out(&labels, HeldOut::Val);
     let file = train.images.file.clone();
     let all = train.into_images()?;
     let (train, val) = (all.select(&train_order), all.select(&val_order));

@@ -2,9 +2,14 @@
 
 use super::DataError;
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
-/// Where a data set comes from; written as `fashion-mini`, `digits` or `idx:DIR`.
+/// Where a data set comes from; written as `fashion-mini`, `digits`, or a kind of files and their path, such
+/// as `idx:DIR`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum DataSource {
@@ -15,21 +20,67 @@ pub enum DataSource {
     /// The UCI digits that scikit-learn carries, part of the program: 8×8, 1,197 training, 300 validation and
     /// 300 test images. The quick one.
     Digits,
-    /// A folder with the four files of MNIST, Fashion-MNIST, KMNIST..., compressed or not.
+    /// `idx:DIR`: a folder with the four files of MNIST, Fashion-MNIST, KMNIST..., compressed or not.
     Idx(PathBuf),
+    /// `cifar10:DIR`: a folder with the binary version of CIFAR-10.
+    Cifar10(PathBuf),
+    /// `cifar100:DIR`: a folder with the binary version of CIFAR-100; its fine labels are the classes.
+    Cifar100(PathBuf),
+    /// `images:DIR`: a folder with `train/<class>/*.png` or `.jpg`, and perhaps `val` and `test` alike.
+    Images(PathBuf),
+    /// `csv:FILE` or `csv:FILE#LABEL`: a table of numbers.
+    Csv {
+        /// The file.
+        file: PathBuf,
+        /// The column to predict, by its name or its number from 1; the last one where it is left out.
+        label: Option<String>,
+    },
 }
 
 impl DataSource {
     /// The data sets that are part of the program, for menus.
     pub const EMBEDDED: [Self; 2] = [Self::FashionMini, Self::Digits];
+
+    /// The kinds of data sets on disk, each with what its path leads to, for menus and help.
+    pub const ON_DISK: [(&str, &str); 5] = [
+        ("idx", "folder with the four files of MNIST or a relative"),
+        ("cifar10", "folder with the binary files of CIFAR-10"),
+        ("cifar100", "folder with the binary files of CIFAR-100"),
+        ("images", "folder with train/<class>/*.png or .jpg, and perhaps val and test"),
+        ("csv", "table of numbers; add #COLUMN where the last column is not what to predict"),
+    ];
+
+    /// The kind and the path, as in [`Self::ON_DISK`]; `None` for what is part of the program.
+    pub fn on_disk(&self) -> Option<(&'static str, &Path)> {
+        match self {
+            Self::FashionMini | Self::Digits => None,
+            Self::Idx(folder) => Some(("idx", folder)),
+            Self::Cifar10(folder) => Some(("cifar10", folder)),
+            Self::Cifar100(folder) => Some(("cifar100", folder)),
+            Self::Images(folder) => Some(("images", folder)),
+            Self::Csv { file, .. } => Some(("csv", file)),
+        }
+    }
+
+    /// A short name for menus and run folders: that of the folder, of the table, or of what is part of the
+    /// program.
+    pub fn short_name(&self) -> String {
+        let Some((kind, path)) = self.on_disk() else { return self.to_string() };
+        let name =
+            if matches!(self, Self::Csv { .. }) { path.file_stem() } else { path.file_name() };
+        name.map_or_else(|| kind.to_owned(), |name| name.to_string_lossy().into_owned())
+    }
 }
 
 impl fmt::Display for DataSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::FashionMini => f.write_str("fashion-mini"),
-            Self::Digits => f.write_str("digits"),
-            Self::Idx(folder) => write!(f, "idx:{}", folder.display()),
+        match (self, self.on_disk()) {
+            (Self::Digits, _) => f.write_str("digits"),
+            (_, None) => f.write_str("fashion-mini"),
+            (Self::Csv { label: Some(label), .. }, Some((kind, file))) => {
+                write!(f, "{kind}:{}#{label}", file.display())
+            }
+            (_, Some((kind, path))) => write!(f, "{kind}:{}", path.display()),
         }
     }
 }
@@ -38,13 +89,29 @@ impl FromStr for DataSource {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
+        let unknown = || DataError::UnknownSource { given: text.to_owned() };
         match text {
-            "fashion-mini" => Ok(Self::FashionMini),
-            "digits" => Ok(Self::Digits),
-            _ => match text.strip_prefix("idx:") {
-                Some(folder) if !folder.is_empty() => Ok(Self::Idx(folder.into())),
-                _ => Err(DataError::UnknownSource { given: text.to_owned() }),
+            "fashion-mini" => return Ok(Self::FashionMini),
+            "digits" => return Ok(Self::Digits),
+            _ => {}
+        }
+        let (kind, path) = text.split_once(':').ok_or_else(unknown)?;
+        if path.is_empty() {
+            return Err(unknown());
+        }
+        match kind {
+            "idx" => Ok(Self::Idx(path.into())),
+            "cifar10" => Ok(Self::Cifar10(path.into())),
+            "cifar100" => Ok(Self::Cifar100(path.into())),
+            "images" => Ok(Self::Images(path.into())),
+            "csv" => match path.rsplit_once('#') {
+                Some(("", _) | (_, "")) => Err(unknown()),
+                Some((file, label)) => {
+                    Ok(Self::Csv { file: file.into(), label: Some(label.to_owned()) })
+                }
+                None => Ok(Self::Csv { file: path.into(), label: None }),
             },
+            _ => Err(unknown()),
         }
     }
 }
@@ -69,7 +136,17 @@ mod tests {
 
     #[test]
     fn names_round_trip_as_text_and_in_files() {
-        for name in ["fashion-mini", "digits", "idx:/data/my mnist", "idx:."] {
+        for name in [
+            "fashion-mini",
+            "digits",
+            "idx:/data/my mnist",
+            "idx:.",
+            "cifar10:/data",
+            "cifar100:here",
+            "images:cats and dogs",
+            "csv:iris.csv",
+            "csv:C:/my#data/wine.csv#quality of it",
+        ] {
             let source: DataSource = name.parse().unwrap();
             assert_eq!(source.to_string(), name);
             let json = serde_json::to_string(&source).unwrap();
@@ -80,11 +157,23 @@ mod tests {
 
     #[test]
     fn unknown_names_list_the_choices() {
-        for name in ["", "mnist", "idx", "idx:", "Digits"] {
+        for name in ["", "mnist", "idx", "idx:", "Digits", "csv:#label", "csv:file#", "cifar:x"] {
             let message = name.parse::<DataSource>().unwrap_err().to_string();
             for choice in [&format!("`{name}`"), "`fashion-mini`", "`digits`", "`idx:DIR`"] {
                 assert!(message.contains(choice), "{message}");
             }
+            for (kind, _) in DataSource::ON_DISK {
+                assert!(message.contains(&format!("`{kind}:")), "{message}");
+            }
         }
+    }
+
+    #[test]
+    fn short_names_are_those_of_folder_and_table() {
+        let short = |name: &str| name.parse::<DataSource>().unwrap().short_name();
+        assert_eq!(short("digits"), "digits");
+        assert_eq!(short("cifar10:/data/cifar-10-batches-bin"), "cifar-10-batches-bin");
+        assert_eq!(short("csv:/data/iris.csv#kind"), "iris");
+        assert_eq!(short("idx:/"), "idx");
     }
 }

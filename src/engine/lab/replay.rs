@@ -136,7 +136,7 @@ impl<'a> Story<'a> {
                 self.targets.iterations = Some(to_iteration);
                 self.targets.candidates = Some(candidates);
             }
-            Event::Evaluated { id, iteration, accuracy, loss, seconds } => {
+            Event::Evaluated { id, iteration, accuracy, balanced_accuracy, loss, seconds } => {
                 self.unfinished.iteration += seconds;
                 let Some(candidate) = self.recorded.get_mut(id.index()) else {
                     return Err(mismatch(
@@ -145,7 +145,7 @@ impl<'a> Story<'a> {
                     ));
                 };
                 candidate.iteration = iteration.checked_sub(1);
-                candidate.evaluation = Some(Evaluation { accuracy, loss });
+                candidate.evaluation = Some(Evaluation { accuracy, balanced_accuracy, loss });
             }
             Event::Iteration { candidates, mean_accuracy, best, seconds, .. } => {
                 self.seconds.search += seconds;

@@ -43,7 +43,9 @@ impl Lab {
         report(Report::Started(Job::Train));
         let last = self.epochs.len() + epochs;
         self.set_up(last, report)?;
+        let fitness = self.search.fitness().iter().map(|node| node.fitness).collect();
         let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
+        bench.trainer.set_fitness(fitness);
         self.targets.epochs = Some(last);
         let first = self.epochs.len() + 1;
         run.record([Event::TrainStarted { from_epoch: first, to_epoch: last }])?;
@@ -198,9 +200,16 @@ impl Lab {
                     Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
                     evaluated => evaluated?,
                 };
-            let Evaluation { accuracy, loss } = evaluation;
+            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
-            self.record([Event::Evaluated { id, iteration, accuracy, loss, seconds }])?;
+            self.record([Event::Evaluated {
+                id,
+                iteration,
+                accuracy,
+                balanced_accuracy,
+                loss,
+                seconds,
+            }])?;
             self.search.record(id, evaluation)?;
             report(Report::Evaluated { id, iteration, evaluation });
             report(Report::Progress(pace.next()));
@@ -281,7 +290,8 @@ impl Lab {
                 supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
                 trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
             }
-            let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?;
+            let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
+                .with_loss(trainer.loss());
             self.bench = Some(Bench { data, fingerprint, supernet, trainer, evaluator });
         }
         if let Some(bench) = &mut self.bench {

@@ -66,7 +66,10 @@ pub enum Event {
         iteration: u32,
         /// Its proxy accuracy.
         accuracy: f64,
-        /// Its validation cross entropy.
+        /// Its balanced accuracy, where there are classes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        balanced_accuracy: Option<f64>,
+        /// Its validation loss.
         #[serde(deserialize_with = "number_or_null")]
         loss: f64,
         /// Seconds it took.
@@ -229,6 +232,7 @@ mod tests {
             id: CandidateId(id),
             iteration: 1,
             accuracy: 0.5,
+            balanced_accuracy: Some(0.25),
             loss: 1.25,
             seconds: 0.1,
         }
@@ -289,6 +293,7 @@ mod tests {
             id: CandidateId(0),
             iteration: 1,
             accuracy: 0.1,
+            balanced_accuracy: None,
             loss: f64::NAN,
             seconds: 0.1,
         };
@@ -300,6 +305,21 @@ mod tests {
             "{read:?}"
         );
         assert!(matches!(read[1], Event::Evaluated { loss, .. } if loss.is_nan()), "{read:?}");
+    }
+
+    #[test]
+    fn lines_of_older_programs_are_read_without_balanced_accuracy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let lines = [
+            r#"{"time":0,"event":"epoch","epoch":1,"step":250,"train_loss":2.0,"val_loss":1.5,"val_accuracy":0.3,"seconds":4.0}"#,
+            r#"{"time":0,"event":"evaluated","id":0,"iteration":1,"accuracy":0.5,"loss":1.25,"seconds":0.1}"#,
+        ];
+        std::fs::write(&path, lines.join("\n") + "\n").expect("is written");
+        let older = EpochReport { val_balanced_accuracy: None, ..EpochReport::EXAMPLE };
+        let read = events(&path);
+        assert_eq!(read[0], Event::Epoch(older));
+        assert!(matches!(read[1], Event::Evaluated { balanced_accuracy: None, accuracy: 0.5, .. }));
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub struct RunConfig {
     pub created: u64,
     /// Name of the template.
     pub template: String,
-    /// The data, as `fashion-mini`, `digits` or `idx:DIR`.
+    /// The data, as [`DataSource`] writes it.
     pub data: DataSource,
     /// Fingerprint of the data, so that a resumed run is not fed other images unnoticed.
     pub data_fingerprint: String,
@@ -199,12 +199,7 @@ impl Run {
                     claim(&runs.join(name))?
                 }
                 None => {
-                    let data = match &config.data {
-                        DataSource::Idx(folder) => folder
-                            .file_name()
-                            .map_or("idx".into(), |name| name.to_string_lossy().into_owned()),
-                        embedded => embedded.to_string(),
-                    };
+                    let data = config.data.short_name();
                     let stem: String = format!("{}-{data}-{}", config.template, config.seed)
                         .chars()
                         .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })

@@ -271,7 +271,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn evaluation(accuracy: f64) -> Evaluation {
-        Evaluation { accuracy, loss: 0.0 }
+        Evaluation { accuracy, balanced_accuracy: None, loss: 0.0 }
     }
 
     /// `count` drawn candidates with the accuracy that `score` gives them.

@@ -19,8 +19,13 @@ use std::cmp::Ordering;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Share of validation images that were classified correctly, in `0..=1` (a table may use per cent:
-    /// only the order matters to the search).
+    /// only the order matters to the search). Where numbers are predicted, R²: the share of their variance
+    /// that is explained, 1 at best, 0 for predicting the mean, negative for worse.
     pub accuracy: f64,
+    /// Mean of the classes' recalls: accuracy as it would be if all classes were equally frequent. `None` for
+    /// numbers, for tables, and in runs of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_accuracy: Option<f64>,
     /// Mean validation loss.
     pub loss: f64,
 }
@@ -42,7 +47,7 @@ mod tests {
 
     #[test]
     fn accuracy_counts_first_then_loss_and_nan_is_worst() {
-        let evaluation = |accuracy, loss| Evaluation { accuracy, loss };
+        let evaluation = |accuracy, loss| Evaluation { accuracy, balanced_accuracy: None, loss };
         let ascending = [
             evaluation(f64::NAN, 0.1),
             evaluation(0.1, f64::NAN),

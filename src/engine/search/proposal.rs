@@ -301,7 +301,11 @@ mod tests {
                     (
                         CandidateId(i as u32),
                         mask,
-                        Evaluation { accuracy: mask.iter().sum::<usize>() as f64, loss: 0.0 },
+                        Evaluation {
+                            accuracy: mask.iter().sum::<usize>() as f64,
+                            balanced_accuracy: None,
+                            loss: 0.0,
+                        },
                     )
                 })
                 .collect(),

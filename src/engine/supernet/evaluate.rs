@@ -1,9 +1,10 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Sharing, Supernet, layers::Statistics};
+use super::{Misfit, Sharing, Supernet, layers::Statistics, tally::Tally};
 use crate::engine::{
-    data::{Dataset, Split},
+    data::{Dataset, Split, Targets},
+    loss::Loss,
     mask::Mask,
     search::Evaluation,
     seed,
@@ -47,11 +48,11 @@ pub enum EvaluationError {
     Device(String),
 }
 
-/// Images on the device with their labels on the host.
+/// Images on the device with their classes or numbers on the host.
 pub(super) struct Batch {
     // [batch, channels, height, width]
     pub(super) images: Tensor<4>,
-    pub(super) labels: Vec<i32>,
+    pub(super) targets: Targets,
 }
 
 /// Validation and recalibration images on the device, the same for all candidates.
@@ -59,6 +60,7 @@ pub struct Evaluator {
     pub(super) validation: Vec<Batch>,
     // Batches of equal size.
     pub(super) recalibration: Vec<Tensor<4>>,
+    pub(super) loss: Loss,
 }
 
 impl Evaluator {
@@ -93,7 +95,12 @@ impl Evaluator {
             .chunks_exact(size)
             .map(|indices| load(data, Split::Train, indices, supernet.device()).images)
             .collect();
-        Ok(Self { validation, recalibration })
+        Ok(Self { validation, recalibration, loss: Loss::usual(data) })
+    }
+
+    /// The same, with `loss` instead of the one that is usual for the data.
+    pub fn with_loss(self, loss: Loss) -> Self {
+        Self { loss, ..self }
     }
 
     /// The valid candidates `masks`, to be evaluated one after the other without computing twice what they
@@ -126,7 +133,7 @@ impl Evaluator {
     ) -> Result<Evaluation, EvaluationError> {
         let masks = &masks[..masks.len().min(self.validation.len())];
         let mut sharing = self.share(supernet, masks);
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(self.loss);
         for candidate in 0..masks.len() {
             let dealt = (candidate..self.validation.len()).step_by(masks.len());
             sharing.tally(candidate, dealt, &mut tally, stop)?;
@@ -158,67 +165,13 @@ fn load(data: &Dataset, split: Split, indices: &[usize], device: &Device) -> Bat
     let batch = data.batch(split, indices);
     Batch {
         images: Tensor::from_data(TensorData::new(batch.pixels, batch.shape), device),
-        labels: batch.labels,
+        targets: batch.targets,
     }
-}
-
-/// Sums over validation images.
-#[derive(Default)]
-pub(super) struct Tally {
-    images: usize,
-    right: usize,
-    loss: f64,
-}
-
-impl Tally {
-    /// Adds a batch, given its class scores, `[batch, classes]`.
-    pub(super) fn add(&mut self, scores: Tensor<2>, labels: &[i32]) -> Result<(), EvaluationError> {
-        let [_, classes] = scores.dims();
-        let scores = scores
-            .try_into_vec_as::<f32>()
-            .map_err(|error| EvaluationError::Device(error.to_string()))?;
-        // A few numbers an image: the host sums them up in double precision, whatever the device.
-        for (scores, &label) in scores.chunks_exact(classes).zip(labels) {
-            let label = label as usize;
-            let (best, loss) = judge(scores, label);
-            self.images += 1;
-            self.right += usize::from(best == label);
-            self.loss += loss;
-        }
-        Ok(())
-    }
-
-    pub(super) fn finish(&self) -> Evaluation {
-        let images = self.images.max(1) as f64;
-        Evaluation { accuracy: self.right as f64 / images, loss: self.loss / images }
-    }
-}
-
-/// The class with the highest score (the first of equals) and the cross entropy of `label`.
-fn judge(scores: &[f32], label: usize) -> (usize, f64) {
-    let mut best = 0;
-    for (class, &score) in scores.iter().enumerate() {
-        if score > scores[best] {
-            best = class;
-        }
-    }
-    let highest = f64::from(scores[best]);
-    let sum: f64 = scores.iter().map(|&score| (f64::from(score) - highest).exp()).sum();
-    (best, highest + sum.ln() - f64::from(scores[label]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_best_class_and_the_cross_entropy_have_their_closed_forms() {
-        let (best, loss) = judge(&[0.0, 0.0, 3f32.ln(), 0.0, 0.0, 0.0, 0.0], 2);
-        assert_eq!(best, 2);
-        assert!((loss - 3f64.ln()).abs() < 1e-6, "{loss}");
-        assert_eq!(judge(&[1.0, 1.0], 0).0, 0);
-        assert!((judge(&[1000.0, 0.0], 1).1 - 1000.0).abs() < 1e-9);
-    }
 
     #[test]
     fn pooled_statistics_are_those_of_all_images_together() {

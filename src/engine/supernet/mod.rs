@@ -14,6 +14,7 @@ mod image;
 mod init;
 mod layers;
 mod sharing;
+mod tally;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -26,8 +27,13 @@ pub use weights::WeightsError;
 
 pub(in crate::engine) use weights::{TensorFile, TensorWriter};
 
-use crate::engine::{data::Dataset, mask::Mask, template::Graph};
-use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError, activation::log_softmax};
+use crate::engine::{
+    data::{Dataset, Targets, Task},
+    loss::Loss,
+    mask::Mask,
+    template::Graph,
+};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use image::ImageOps;
 use layers::{Activation, Norms, Pass, Plan, Statistics};
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +57,7 @@ pub struct Supernet {
 
 /// Loss and gradients of one training batch.
 pub(in crate::engine) struct Gradients {
-    /// Mean cross entropy.
+    /// Mean loss of the batch.
     pub(in crate::engine) loss: f64,
     /// The gradient of each parameter that took part, by index into the list of parameters.
     pub(in crate::engine) of_parameters: Vec<(usize, Tensor<1>)>,
@@ -86,6 +92,17 @@ pub enum Misfit {
         /// Values at the template's output.
         wanted: usize,
         /// Classes of the data.
+        found: usize,
+    },
+    /// The data has numbers to predict, the template has several outputs.
+    #[error(
+        "the data set has a number to predict, the template `{template}` has {found} outputs; \
+         give the last dense brick 1 unit"
+    )]
+    Number {
+        /// The template's name.
+        template: String,
+        /// Values at the template's output.
         found: usize,
     },
 }
@@ -134,11 +151,14 @@ impl Supernet {
         if wanted != found {
             return Err(Misfit::Shape { template, wanted, found });
         }
-        let (wanted, found) = (self.graph.classes(), data.classes);
-        if wanted < found {
-            return Err(Misfit::Classes { template, wanted, found });
+        let outputs = self.graph.classes();
+        match &data.task {
+            Task::Classes(names) if outputs < names.len() => {
+                Err(Misfit::Classes { template, wanted: outputs, found: names.len() })
+            }
+            Task::Number(_) if outputs != 1 => Err(Misfit::Number { template, found: outputs }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The names of all parameters.
@@ -206,35 +226,10 @@ impl Supernet {
         plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass))
     }
 
-    /// Class scores with the statistics of the batch itself, and these statistics.
-    fn forward_with_batch_statistics(
-        &self,
-        mask: &Mask,
-        images: Tensor<4>,
-    ) -> (Tensor<2>, Vec<Option<Statistics>>) {
-        let mut seen = vec![None; self.plan.norms.len()];
-        let norms = Norms::Batch(&mut seen);
-        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
-        let scores = self.forward(mask, images, &mut pass);
-        (scores, seen)
-    }
-
-    /// Class scores with given statistics, one for each batch normalisation.
-    fn forward_with_statistics(
-        &self,
-        mask: &Mask,
-        images: Tensor<4>,
-        statistics: &[Statistics],
-    ) -> Tensor<2> {
-        let norms = Norms::Fixed(statistics);
-        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
-        self.forward(mask, images, &mut pass)
-    }
-
-    /// Cross entropy of the candidate `mask` on one batch, and its gradients. Nothing is changed.
+    /// Loss of the candidate `mask` on one batch, and its gradients. Nothing is changed.
     ///
-    /// `images` is `[batch, channels, height, width]`, `labels` has a class for each. There are no gradients
-    /// of a loss that is not finite.
+    /// `images` is `[batch, channels, height, width]`, `targets` has a class or number for each. There are no
+    /// gradients of a loss that is not finite.
     ///
     /// # Errors
     /// When the device fails.
@@ -242,7 +237,8 @@ impl Supernet {
         &self,
         mask: &Mask,
         images: Tensor<4>,
-        labels: &[i32],
+        targets: &Targets,
+        loss: &Loss,
         dropout: &mut ChaCha8Rng,
     ) -> Result<Gradients, TensorReadError> {
         let kept = |parameter: usize| mask.contains(self.plan.parameters[parameter].node);
@@ -260,7 +256,7 @@ impl Supernet {
         let norms = Norms::Batch(&mut statistics);
         let mut pass = Pass { ops: self.ops, values: &leaves, norms, dropout: Some(dropout) };
         let scores = self.forward(mask, images, &mut pass);
-        let loss = cross_entropy(scores, labels, &self.device);
+        let loss = loss.mean(scores, targets, &self.device);
         let value = f64::from(loss.clone().without_autodiff().try_into_scalar::<f32>()?);
         let mut of_parameters = Vec::new();
         // A template without parameters has nothing to differentiate.
@@ -295,15 +291,6 @@ impl fmt::Debug for Supernet {
         let name = &self.graph.template().name;
         write!(f, "supernet of `{name}` with {parameters} parameters on {:?}", self.device)
     }
-}
-
-/// Mean over the batch of the negative logarithm of the probability given to the right class.
-///
-/// `scores` is `[batch, classes]`.
-fn cross_entropy(scores: Tensor<2>, labels: &[i32], device: &Device) -> Tensor<1> {
-    let classes = TensorData::new(labels.to_vec(), [labels.len(), 1]);
-    let classes = Tensor::<2, Int>::from_data(classes, device);
-    log_softmax(scores, 1).gather(1, classes).mean().neg()
 }
 
 /// A vector on `device`.

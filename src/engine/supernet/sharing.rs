@@ -7,8 +7,9 @@
 
 use super::{
     Supernet,
-    evaluate::{EvaluationError, Evaluator, Tally, go_on, pool},
+    evaluate::{EvaluationError, Evaluator, go_on, pool},
     layers::{Activation, Norms, Pass, Statistics},
+    tally::Tally,
 };
 use crate::engine::{mask::Mask, search::Evaluation};
 use std::{collections::HashMap, sync::atomic::AtomicBool};
@@ -144,7 +145,7 @@ impl<'a> Sharing<'a> {
         candidate: usize,
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(self.evaluator.loss);
         self.tally(candidate, 0..self.evaluator.validation.len(), &mut tally, stop)?;
         Ok(tally.finish())
     }
@@ -162,7 +163,7 @@ impl<'a> Sharing<'a> {
         for number in batches {
             go_on(stop)?;
             let scores = self.demand(output, Images::Validation(number), Some(&statistics));
-            tally.add(scores.flat(), &self.evaluator.validation[number].labels)?;
+            tally.add(scores.flat(), &self.evaluator.validation[number].targets)?;
         }
         Ok(())
     }

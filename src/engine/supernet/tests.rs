@@ -6,7 +6,9 @@ use super::{
     *,
 };
 use crate::engine::{
-    candidate, seed,
+    candidate,
+    data::Images,
+    seed,
     template::{Op, Padding},
 };
 use std::sync::atomic::AtomicBool;
@@ -38,13 +40,27 @@ fn value(supernet: &Supernet, name: &str) -> Vec<f32> {
     numbers(&supernet.values[place(supernet, name)])
 }
 
+/// Class scores with given statistics, or with the batch's own, which are returned.
+fn forward(
+    supernet: &Supernet,
+    mask: &Mask,
+    images: Tensor<4>,
+    statistics: Option<&[Statistics]>,
+) -> (Tensor<2>, Vec<Option<Statistics>>) {
+    let mut seen = vec![None; supernet.plan.norms.len()];
+    let norms = statistics.map_or_else(|| Norms::Batch(&mut seen), Norms::Fixed);
+    let mut pass = Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: None };
+    let scores = supernet.forward(mask, images, &mut pass);
+    (scores, seen)
+}
+
 fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.try_to_vec_as().expect("floats")
 }
 
 /// Scores of the full template with running statistics.
 fn scores(supernet: &Supernet, images: Tensor<4>) -> Vec<f32> {
-    numbers(&supernet.forward_with_statistics(&full(supernet), images, &supernet.running))
+    numbers(&forward(supernet, &full(supernet), images, Some(&supernet.running)).0)
 }
 
 fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
@@ -199,8 +215,7 @@ fn batch_norm_uses_the_batch_in_training_and_given_statistics_otherwise() {
             x.iter().enumerate().map(value).collect()
         };
         let images = tensor(x.clone(), [3, 2, 2, 2]);
-        let (trained, seen) =
-            supernet.forward_with_batch_statistics(&full(&supernet), images.clone());
+        let (trained, seen) = forward(&supernet, &full(&supernet), images.clone(), None);
         assert_close(&numbers(&trained), &expected(mean, variance), 1e-5);
         let seen = seen[0].clone().expect("was seen");
         assert_close(&numbers(&seen.mean), &mean, 1e-6);
@@ -249,11 +264,8 @@ fn several_links_are_averaged_and_add_sums_them() {
         set(&mut supernet, "ten.0.weight", vec![10.0]);
         move |ids: &[&str]| {
             let images = tensor(vec![1.0, -2.0], [1, 1, 1, 2]);
-            numbers(&supernet.forward_with_statistics(
-                &mask(&supernet.graph, ids),
-                images,
-                &supernet.running,
-            ))
+            let mask = mask(&supernet.graph, ids);
+            numbers(&forward(&supernet, &mask, images, Some(&supernet.running)).0)
         }
     };
     let (mean, sum) = (halves(Op::Identity), halves(Op::Add));
@@ -318,10 +330,13 @@ fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
     );
     let mut supernet = supernet(&graph);
     let kept = mask(&graph, &["in", "skip", "a", "b", "out"]);
-    let (images, labels) = (tensor(noise(3 * 2 * 16, 0), [3, 2, 4, 4]), [0, 2, 1]);
+    let (images, labels) = (tensor(noise(3 * 2 * 16, 0), [3, 2, 4, 4]), vec![0_u16, 2, 1].into());
+    let loss = Loss::usual(&bars(4, 2));
     let gradients = |supernet: &Supernet| {
         let mut rng = seed::rng(1, "test", 0);
-        supernet.gradients(&kept, images.clone(), &labels, &mut rng).expect("the CPU answers")
+        supernet
+            .gradients(&kept, images.clone(), &labels, &loss, &mut rng)
+            .expect("the CPU answers")
     };
     let found = gradients(&supernet);
     let expected: Vec<_> = (0..supernet.values.len())
@@ -408,6 +423,12 @@ fn data_that_does_not_fit_is_refused_with_the_fix() {
     ]));
     let error = narrow.check_data(&bars(8, 8)).expect_err("one class").to_string();
     assert!(error.contains("2 units"), "{error}");
+    let numbers = Images::new([1, 8, 8], vec![0_u8; 128], vec![0.5_f32, 1.5]).expect("sizes match");
+    let data = Dataset::new("toy", Vec::new(), numbers.clone(), numbers.clone(), numbers);
+    let data = data.expect("is right");
+    narrow.check_data(&data).expect("one number");
+    let error = supernet(&small_vgg()).check_data(&data).expect_err("two outputs").to_string();
+    assert!(error.contains("1 unit"), "{error}");
 }
 
 #[test]
@@ -557,23 +578,24 @@ fn the_processors_operations_agree_with_burns() {
     let mut supernet = supernet(&graph);
     assert_ne!(supernet.ops, ImageOps::Burn);
     let images = || tensor(noise(4 * 3 * 12 * 12, 1), [4, 3, 12, 12]);
+    let (targets, loss) = (vec![0_u16, 1, 2, 0].into(), Loss::usual(&bars(4, 2)));
     let mut results = Vec::new();
     for ops in [supernet.ops, ImageOps::Burn] {
         supernet.ops = ops;
         let scores = scores(&supernet, images());
         let mut rng = seed::rng(1, "test", 0);
         let gradients = supernet
-            .gradients(&full(&supernet), images(), &[0, 1, 2, 0], &mut rng)
+            .gradients(&full(&supernet), images(), &targets, &loss, &mut rng)
             .expect("the CPU answers");
         let of_parameters: Vec<_> =
             gradients.of_parameters.iter().map(|(i, gradient)| (*i, numbers(gradient))).collect();
         results.push((scores, gradients.loss, of_parameters));
     }
-    let [(scores, loss, gradients), (burns, burns_loss, burns_gradients)] = &results[..] else {
+    let [(scores, value, gradients), (burns, burns_value, burns_gradients)] = &results[..] else {
         panic!("two results")
     };
     assert_close(scores, burns, 1e-5);
-    assert!((loss - burns_loss).abs() < 1e-5);
+    assert!((value - burns_value).abs() < 1e-5);
     assert_eq!(gradients.len(), supernet.parameter_names().count());
     for ((i, ours), (j, burns)) in gradients.iter().zip(burns_gradients) {
         assert_eq!(i, j);

@@ -1,0 +1,87 @@
+//! How to train, on the command line.
+
+use crate::engine::{
+    loss::LossKind,
+    named::Named,
+    training::{Augment, OptimizerKind, PathPolicy, Schedule, TrainSettings},
+};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+
+/// Arguments on how to train; a resumed run keeps what it was started with.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub(super) struct TrainingArgs {
+    /// Which paths a step trains [default: single-path].
+    #[arg(long, value_name = "POLICY", value_parser = named::<PathPolicy>(), conflicts_with = "resume")]
+    policy: Option<PathPolicy>,
+    /// What training makes small; numbers to predict take auto, mean-square, mean-absolute or mean-square-log
+    /// [default: auto].
+    #[arg(long, value_name = "LOSS", value_parser = named::<LossKind>(), conflicts_with = "resume")]
+    loss: Option<LossKind>,
+    /// Share of every image's probability that is spread over all classes, for cross-entropy and
+    /// kl-divergence [default: 0].
+    #[arg(long, value_name = "SHARE", conflicts_with = "resume")]
+    label_smoothing: Option<f64>,
+    /// How weights follow their gradients [default: adam].
+    #[arg(long, value_name = "OPTIMIZER", value_parser = named::<OptimizerKind>(), conflicts_with = "resume")]
+    optimizer: Option<OptimizerKind>,
+    /// The highest learning rate [default: what is usual for the optimizer].
+    #[arg(long, value_name = "RATE", conflicts_with = "resume")]
+    learning_rate: Option<f64>,
+    /// How the learning rate changes [default: cosine].
+    #[arg(long, value_name = "SCHEDULE", value_parser = named::<Schedule>(), conflicts_with = "resume")]
+    schedule: Option<Schedule>,
+    /// Images a step: 1 is stochastic gradient descent, more is mini-batch, all is gradient descent
+    /// [default: 16].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "resume")]
+    batch_size: Option<u32>,
+    /// By how much weights are pulled towards 0 [default: 0.01 with adamw, else 0].
+    #[arg(long, value_name = "DECAY", conflicts_with = "resume")]
+    weight_decay: Option<f64>,
+    /// Shorten longer gradients to this norm [default: no limit].
+    #[arg(long, value_name = "NORM", conflicts_with = "resume")]
+    clip: Option<f64>,
+    /// Change training images at random: crop (move them by up to an eighth), flip (mirror them), or both as
+    /// crop,flip.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_delimiter = ',',
+        value_parser = ["crop", "flip"],
+        conflicts_with = "resume"
+    )]
+    augment: Vec<String>,
+}
+
+impl TrainingArgs {
+    /// The settings, with the usual ones where nothing is said.
+    pub(super) fn settings(&self) -> TrainSettings {
+        let usual = TrainSettings::default();
+        let optimizer = self.optimizer.unwrap_or(usual.optimizer);
+        let changes = |what: &str| self.augment.iter().any(|given| given == what);
+        TrainSettings {
+            policy: self.policy.unwrap_or(usual.policy),
+            loss: self.loss.unwrap_or(usual.loss),
+            label_smoothing: self.label_smoothing.unwrap_or(usual.label_smoothing),
+            optimizer,
+            learning_rate: self.learning_rate.unwrap_or(optimizer.usual_rate()),
+            schedule: self.schedule.unwrap_or(usual.schedule),
+            batch_size: self.batch_size.map_or(usual.batch_size, |size| size as usize),
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            augment: Augment { crop: changes("crop"), flip: changes("flip") },
+            ..usual
+        }
+    }
+}
+
+/// Reads one of a few choices by its name.
+fn named<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
+    let choices =
+        T::ALL.iter().map(|choice| PossibleValue::new(choice.name()).help(choice.about()));
+    PossibleValuesParser::new(choices.collect::<Vec<_>>())
+        .try_map(|name| T::from_name(&name).ok_or_else(|| format!("no such {}", T::WHAT)))
+}

@@ -1,0 +1,50 @@
+//! Settings with a few choices, which command line, menus and messages call by the same names.
+
+/// One of a few choices.
+pub trait Named: Copy + PartialEq + 'static {
+    /// What is chosen.
+    const WHAT: &'static str;
+    /// All choices, in the order of menus.
+    const ALL: &'static [Self];
+
+    /// The name: lower case, words joined by hyphens.
+    fn name(self) -> &'static str;
+
+    /// What it is, in some words.
+    fn about(self) -> &'static str;
+
+    /// The choice of that name.
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|choice| choice.name() == name)
+    }
+}
+
+/// Implements [`Named`] and `Display` for an enum.
+macro_rules! named {
+    ($type:ident, $what:literal, { $($variant:ident => $name:literal, $about:literal;)+ }) => {
+        impl Named for $type {
+            const WHAT: &'static str = $what;
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+
+            fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $about),+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+pub(in crate::engine) use named;

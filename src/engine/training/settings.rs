@@ -1,0 +1,164 @@
+//! How to train, as it is chosen and as it stands in `run.ron`.
+
+use super::{Augment, OptimizerKind, PathPolicy, Schedule};
+use crate::engine::{
+    data::Dataset,
+    loss::{Loss, LossError, LossKind},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// How to train.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainSettings {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a step: 1 for stochastic gradient descent in the strict sense, all for gradient descent, and
+    /// something between for mini-batches.
+    pub batch_size: usize,
+    /// The highest learning rate, before the schedule.
+    pub learning_rate: f64,
+    /// What all randomness comes from.
+    pub seed: u64,
+    /// Which paths a step trains.
+    pub policy: PathPolicy,
+    /// What is made small.
+    pub loss: LossKind,
+    /// The share of every image's probability that is spread evenly over all classes.
+    pub label_smoothing: f64,
+    /// How weights follow their gradients.
+    pub optimizer: OptimizerKind,
+    /// How the learning rate changes in the course of the training.
+    pub schedule: Schedule,
+    /// By how much weights are pulled towards 0; what is usual for the optimizer where it is left out.
+    pub weight_decay: Option<f64>,
+    /// The longest gradient, as the Euclidean norm over all parameters of a step; longer ones are shortened
+    /// to it. No limit where it is left out.
+    pub clip: Option<f64>,
+    /// What is changed about training images at random.
+    pub augment: Augment,
+}
+
+impl Default for TrainSettings {
+    fn default() -> Self {
+        let optimizer = OptimizerKind::default();
+        Self {
+            epochs: 3,
+            batch_size: 16,
+            learning_rate: optimizer.usual_rate(),
+            seed: 0,
+            policy: PathPolicy::default(),
+            loss: LossKind::default(),
+            label_smoothing: 0.0,
+            optimizer,
+            schedule: Schedule::default(),
+            weight_decay: None,
+            clip: None,
+            augment: Augment::default(),
+        }
+    }
+}
+
+/// Settings that make no sense, or not for the data.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum SettingsError {
+    /// No images.
+    #[error("a batch of 0 images cannot be trained; use 1 or more")]
+    BatchSize,
+    /// No positive number.
+    #[error("a learning rate of {0}; use a positive number, such as 0.002")]
+    LearningRate(f64),
+    /// A negative number, or none.
+    #[error("a weight decay of {0}; use 0 or a positive number, such as 0.0005")]
+    WeightDecay(f64),
+    /// No positive number.
+    #[error("gradients clipped to a norm of {0}; use a positive number, such as 5, or no clipping")]
+    Clip(f64),
+    /// Rows of a table cannot be augmented.
+    #[error(
+        "the rows of {data} are no images that could be cropped or flipped; leave augmentation out"
+    )]
+    Augment {
+        /// The data set.
+        data: String,
+    },
+    /// The loss does not go with the data.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+}
+
+impl TrainSettings {
+    /// The weight decay, as it was chosen or as it is usual.
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay.unwrap_or(self.optimizer.usual_weight_decay())
+    }
+
+    /// The loss for `data`, if all settings make sense for it.
+    pub(super) fn check(&self, data: &Dataset) -> Result<Loss, SettingsError> {
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        if self.batch_size == 0 {
+            return Err(SettingsError::BatchSize);
+        }
+        if !positive(self.learning_rate) {
+            return Err(SettingsError::LearningRate(self.learning_rate));
+        }
+        let decay = self.weight_decay();
+        if !(positive(decay) || decay == 0.0) {
+            return Err(SettingsError::WeightDecay(decay));
+        }
+        if let Some(clip) = self.clip.filter(|&clip| !positive(clip)) {
+            return Err(SettingsError::Clip(clip));
+        }
+        let [_, height, width] = data.shape();
+        if self.augment != Augment::default() && height * width == 1 {
+            return Err(SettingsError::Augment { data: data.name.clone() });
+        }
+        Ok(Loss::new(self.loss, self.label_smoothing, data)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::supernet::toy::bars;
+
+    #[test]
+    fn settings_of_older_runs_are_read_and_new_ones_come_back() {
+        let old = "(epochs: 5, batch_size: 16, learning_rate: 0.003, seed: 7)";
+        let settings: TrainSettings = ron::from_str(old).expect("is read");
+        assert_eq!(settings, TrainSettings { epochs: 5, seed: 7, ..TrainSettings::default() });
+        let all = TrainSettings {
+            policy: PathPolicy::Sandwich,
+            loss: LossKind::Focal,
+            label_smoothing: 0.1,
+            optimizer: OptimizerKind::Momentum,
+            schedule: Schedule::Step,
+            weight_decay: Some(5e-4),
+            clip: Some(5.0),
+            augment: Augment { crop: true, flip: false },
+            ..settings
+        };
+        let text = ron::to_string(&all).expect("is written");
+        assert_eq!(ron::from_str::<TrainSettings>(&text).expect("is read"), all);
+        ron::from_str::<TrainSettings>("(momentum: 1)").expect_err("an unknown field");
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let data = bars(16, 8);
+        let good = TrainSettings::default();
+        good.check(&data).expect("the defaults make sense");
+        for (wrong, says) in [
+            (TrainSettings { batch_size: 0, ..good }, "batch of 0"),
+            (TrainSettings { learning_rate: 0.0, ..good }, "learning rate of 0"),
+            (TrainSettings { learning_rate: f64::NAN, ..good }, "learning rate of NaN"),
+            (TrainSettings { weight_decay: Some(-1.0), ..good }, "weight decay of -1"),
+            (TrainSettings { clip: Some(0.0), ..good }, "norm of 0"),
+            (TrainSettings { label_smoothing: 1.0, ..good }, "label smoothing of 1"),
+        ] {
+            let message = wrong.check(&data).expect_err("is refused").to_string();
+            assert!(message.contains(says), "{message}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The loop over epochs and steps, and its state.
+
+use super::{
+    SettingsError, TrainSettings,
+    optimizer::{self, Memory},
+};
+use crate::engine::{
+    data::{Batch, Dataset, Split},
+    loss::Loss,
+    mask::Mask,
+    report::EpochReport,
+    seed,
+    supernet::{
+        EvaluationError, EvaluationSettings, Evaluator, Gradients, Misfit, Supernet, TensorFile,
+        TensorWriter, WeightsError, vector,
+    },
+};
+use burn::tensor::{Tensor, TensorData, TensorReadError};
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+
+/// Paths on which the validation loss of an epoch is measured.
+const PROBES: usize = 4;
+
+/// How that is done: each image is looked at once.
+const PROBE_SETTINGS: EvaluationSettings =
+    EvaluationSettings { images: 1000, recalibration_batches: 1, batch_size: 128 };
+
+/// One finished training step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport<'a> {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step within the epoch, from 1.
+    pub step: usize,
+    /// How many steps the epoch has.
+    pub steps: usize,
+    /// Mean loss of the step's batch, over all paths that were trained.
+    pub loss: f64,
+    /// The nodes that were trained.
+    pub kept: &'a Mask,
+}
+
+/// Training did not come to its end.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// Somebody asked to stop. The step before was finished; the same epoch can be run on.
+    #[error("the training was stopped")]
+    Stopped,
+    /// The loss, a gradient or a weight is infinite or not a number. The weights are of no use any more.
+    #[error(
+        "the training diverged by step {step} of epoch {epoch}: the loss or a weight is not a number; \
+         lower learning_rate in the run.ron of the run, open the run again and go on from its last checkpoint"
+    )]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The step within the epoch, from 1.
+        step: usize,
+    },
+    /// Data and template do not belong together.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// The settings make no sense, or not for the data.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The device failed.
+    #[error("the device failed while training: {0}")]
+    Device(String),
+}
+
+impl From<TensorReadError> for TrainError {
+    fn from(error: TensorReadError) -> Self {
+        Self::Device(error.to_string())
+    }
+}
+
+impl From<EvaluationError> for TrainError {
+    fn from(error: EvaluationError) -> Self {
+        match error {
+            EvaluationError::Stopped => Self::Stopped,
+            EvaluationError::Misfit(misfit) => Self::Misfit(misfit),
+            EvaluationError::Device(reason) => Self::Device(reason),
+        }
+    }
+}
+
+/// Trains a supernet step by step, and holds what that takes besides the weights.
+pub struct Trainer {
+    settings: TrainSettings,
+    loss: Loss,
+    // What the optimizer remembers of each parameter.
+    memories: Vec<Memory>,
+    position: Position,
+    // Of each node.
+    fitness: Vec<f64>,
+    evaluator: Evaluator,
+    probes: Vec<Mask>,
+}
+
+/// How far training is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Position {
+    /// The epoch, from 1; 0 before the first.
+    epoch: usize,
+    /// Finished steps of that epoch.
+    step: usize,
+    /// The sum of their losses.
+    loss_sum: f64,
+}
+
+impl Trainer {
+    /// A trainer that has not begun yet.
+    ///
+    /// # Errors
+    /// When the data does not fit the template, or a setting is out of range.
+    pub fn new(
+        supernet: &Supernet,
+        data: &Dataset,
+        settings: TrainSettings,
+    ) -> Result<Self, TrainError> {
+        supernet.check_data(data)?;
+        let loss = settings.check(data)?;
+        let evaluator =
+            Evaluator::new(supernet, data, PROBE_SETTINGS, settings.seed)?.with_loss(loss);
+        let probe = |i| {
+            let rng = &mut seed::rng(settings.seed, "train/probe", i);
+            settings.policy.probe(supernet.graph(), rng)
+        };
+        Ok(Self {
+            settings,
+            loss,
+            memories: vec![Memory::default(); supernet.parameter_names().count()],
+            position: Position::default(),
+            fitness: vec![0.5; supernet.graph().len()],
+            evaluator,
+            probes: (0..PROBES as u64).map(probe).collect(),
+        })
+    }
+
+    /// What training makes small, for evaluation with the same measure.
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// Sets the number of epochs over which the learning rate falls, for a training that goes on longer than
+    /// was planned.
+    pub fn set_epochs(&mut self, epochs: usize) {
+        self.settings.epochs = epochs;
+    }
+
+    /// Sets the fitness of each node, by node index, for [`PathPolicy::Fitness`](super::PathPolicy::Fitness); it is 0.5 until then.
+    pub fn set_fitness(&mut self, fitness: Vec<f64>) {
+        self.fitness = fitness;
+    }
+
+    /// How many steps an epoch has. Images that do not fill a batch wait for another epoch.
+    pub fn steps(&self, data: &Dataset) -> usize {
+        (data.train.len() / self.settings.batch_size).max(1)
+    }
+
+    /// The epoch that training is in or has finished, from 1, and how many of its steps are done; `(0, 0)`
+    /// before the first step.
+    pub fn position(&self) -> (usize, usize) {
+        (self.position.epoch, self.position.step)
+    }
+
+    /// Trains for one epoch, counted from 1. An epoch that was stopped goes on where it was.
+    ///
+    /// `on_step` is told of every step; it may wait (a pause, whose time is not counted), or break to stop.
+    ///
+    /// # Errors
+    /// [`TrainError::Stopped`] if `on_step` said so, [`TrainError::Diverged`] if the loss or a weight is not a
+    /// number, so that no such weights are ever stored, [`TrainError::Device`] if the device fails.
+    pub fn run_epoch(
+        &mut self,
+        supernet: &mut Supernet,
+        data: &Dataset,
+        epoch: usize,
+        on_step: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
+    ) -> Result<EpochReport, TrainError> {
+        let started = Instant::now();
+        let mut waited = Duration::ZERO;
+        if self.position.epoch != epoch {
+            self.position = Position { epoch, ..Position::default() };
+        }
+        let TrainSettings { batch_size, seed, policy, augment, .. } = self.settings;
+        let steps = self.steps(data);
+        let mut order: Vec<_> = (0..data.train.len()).collect();
+        order.shuffle(&mut seed::rng(seed, "train/order", epoch as u64));
+        for (step, indices) in
+            order.chunks(batch_size).enumerate().take(steps).skip(self.position.step)
+        {
+            let number = (epoch.saturating_sub(1) * steps + step) as u64;
+            let rng = &mut seed::rng(seed, "train/path", number);
+            let paths = policy.draw(supernet.graph(), &self.fitness, rng);
+            let mut batch = data.batch(Split::Train, indices);
+            augment.apply(&mut batch, &mut seed::rng(seed, "train/augment", number));
+            let diverged = TrainError::Diverged { epoch, step: step + 1 };
+            let dropout = &mut seed::rng(seed, "train/dropout", number);
+            let Some(round) = self.gradients(supernet, &paths, batch, dropout)? else {
+                return Err(diverged);
+            };
+            let loss =
+                round.iter().map(|gradients| gradients.loss).sum::<f64>() / paths.len() as f64;
+            let rate = self.settings.learning_rate
+                * self.settings.schedule.factor(number, self.settings.epochs * steps);
+            if !self.apply(supernet, round, rate)? {
+                return Err(diverged);
+            }
+            self.position.step += 1;
+            self.position.loss_sum += loss;
+            let nodes = paths.iter().flat_map(Mask::iter);
+            let trained = Mask::from_nodes(supernet.graph().len(), nodes);
+            let told = Instant::now();
+            let go_on = on_step(StepReport { epoch, step: step + 1, steps, loss, kept: &trained });
+            waited += told.elapsed();
+            if go_on.is_break() {
+                self.check_weights(supernet)?;
+                return Err(TrainError::Stopped);
+            }
+        }
+        self.check_weights(supernet)?;
+        let validation =
+            self.evaluator.evaluate_dealt_out(supernet, &self.probes, &AtomicBool::new(false))?;
+        Ok(EpochReport {
+            epoch,
+            step: (epoch * steps) as u64,
+            train_loss: self.position.loss_sum / steps as f64,
+            val_loss: validation.loss,
+            val_accuracy: validation.accuracy,
+            val_balanced_accuracy: validation.balanced_accuracy,
+            seconds: started.elapsed().saturating_sub(waited).as_secs_f64(),
+        })
+    }
+
+    /// The gradients of each path on one batch; `None` if a loss is not a number.
+    fn gradients(
+        &self,
+        supernet: &Supernet,
+        paths: &[Mask],
+        batch: Batch,
+        dropout: &mut ChaCha8Rng,
+    ) -> Result<Option<Vec<Gradients>>, TrainError> {
+        let Batch { shape, pixels, targets } = batch;
+        let images = Tensor::from_data(TensorData::new(pixels, shape), supernet.device());
+        let mut round = Vec::with_capacity(paths.len());
+        for path in paths {
+            let gradients =
+                supernet.gradients(path, images.clone(), &targets, &self.loss, dropout)?;
+            if !gradients.loss.is_finite() {
+                return Ok(None);
+            }
+            round.push(gradients);
+        }
+        Ok(Some(round))
+    }
+
+    /// One step of the optimizer for the parameters that took part; the others, and what is remembered of
+    /// them, stay. Returns `false`, with everything as it was, if the gradients are to be clipped but are not
+    /// finite.
+    fn apply(
+        &mut self,
+        supernet: &mut Supernet,
+        round: Vec<Gradients>,
+        rate: f64,
+    ) -> Result<bool, TrainError> {
+        let mut of_parameters = BTreeMap::<usize, (Tensor<1>, usize)>::new();
+        for gradients in &round {
+            for (parameter, gradient) in &gradients.of_parameters {
+                let sum = match of_parameters.remove(parameter) {
+                    Some((sum, paths)) => (sum + gradient.clone(), paths + 1),
+                    None => (gradient.clone(), 1),
+                };
+                of_parameters.insert(*parameter, sum);
+            }
+        }
+        let mean = |(parameter, (sum, paths)): (usize, (Tensor<1>, usize))| match paths {
+            1 => (parameter, sum),
+            paths => (parameter, sum.mul_scalar(1.0 / paths as f64)),
+        };
+        let mut of_parameters: Vec<_> = of_parameters.into_iter().map(mean).collect();
+        if let Some(limit) = self.settings.clip
+            && !clip(&mut of_parameters, limit)?
+        {
+            return Ok(false);
+        }
+        for gradients in &round {
+            supernet.update_running(gradients);
+        }
+        // Biases and batch normalisations are not decayed, as is usual (He et al. 2019, arXiv 1812.01187).
+        let decays: Vec<_> =
+            supernet.parameter_names().map(|name| name.ends_with(".weight")).collect();
+        let (kind, decay) = (self.settings.optimizer, self.settings.weight_decay());
+        let values = supernet.values_mut();
+        for (i, gradient) in of_parameters {
+            let decay = if decays[i] { decay } else { 0.0 };
+            let memory = &mut self.memories[i];
+            values[i] = optimizer::step(kind, rate, decay, values[i].clone(), gradient, memory);
+        }
+        Ok(true)
+    }
+
+    /// Makes sure that all weights are finite; a loss can be while its gradient is not.
+    fn check_weights(&self, supernet: &Supernet) -> Result<(), TrainError> {
+        let sums = supernet.values().iter().map(|value| value.clone().abs().sum());
+        let Some(sum) = sums.reduce(|a, b| a + b) else { return Ok(()) };
+        if sum.try_into_scalar::<f32>()?.is_finite() {
+            return Ok(());
+        }
+        let Position { epoch, step, .. } = self.position;
+        Err(TrainError::Diverged { epoch, step })
+    }
+
+    /// The optimizer's state and the position as a safetensors file, for a checkpoint together with
+    /// [`Supernet::to_bytes`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn to_bytes(&self, supernet: &Supernet) -> Result<Vec<u8>, WeightsError> {
+        let mut writer = TensorWriter::default();
+        let Position { epoch, step, loss_sum } = self.position;
+        writer.numbers("position", &[epoch as u64, step as u64, loss_sum.to_bits()]);
+        for (name, memory) in supernet.parameter_names().zip(&self.memories) {
+            if memory.steps == 0 {
+                continue;
+            }
+            writer.numbers(&format!("{name}.time"), &[memory.steps]);
+            for (role, moment) in [("moment1", &memory.first), ("moment2", &memory.second)] {
+                if let Some(moment) = moment {
+                    writer.tensor(format!("{name}.{role}"), &moment.dims(), moment)?;
+                }
+            }
+        }
+        writer.finish()
+    }
+
+    /// Takes up what [`Self::to_bytes`] wrote for the same template.
+    ///
+    /// # Errors
+    /// When the file is damaged or was written for another template. Nothing is changed then.
+    pub fn load_bytes(&mut self, supernet: &Supernet, bytes: &[u8]) -> Result<(), WeightsError> {
+        let mut file = TensorFile::read(bytes)?;
+        let [epoch, step, loss_sum] = file.take_numbers("position")?;
+        let [first, second] = self.settings.optimizer.remembers();
+        let mut memories = Vec::with_capacity(self.memories.len());
+        for (name, value) in supernet.parameter_names().zip(supernet.values()) {
+            if !file.has(&format!("{name}.time")) {
+                memories.push(Memory::default());
+                continue;
+            }
+            let [steps] = file.take_numbers(&format!("{name}.time"))?;
+            let mut take = |role: &str, remembered: bool| {
+                let values =
+                    remembered.then(|| file.take(&format!("{name}.{role}"), &value.dims()));
+                let values = values.transpose()?;
+                Ok::<_, WeightsError>(values.map(|values| vector(values, supernet.device())))
+            };
+            let (first, second) = (take("moment1", first)?, take("moment2", second)?);
+            memories.push(Memory { steps, first, second });
+        }
+        file.finish()?;
+        self.memories = memories;
+        self.position = Position {
+            epoch: epoch as usize,
+            step: step as usize,
+            loss_sum: f64::from_bits(loss_sum),
+        };
+        Ok(())
+    }
+}
+
+/// Shortens the gradients together to the norm `limit` where they are longer; `false` if the norm is not finite.
+fn clip(gradients: &mut [(usize, Tensor<1>)], limit: f64) -> Result<bool, TensorReadError> {
+    let squares = gradients.iter().map(|(_, gradient)| gradient.clone().square().sum());
+    let Some(square) = squares.reduce(|a, b| a + b) else { return Ok(true) };
+    let norm = f64::from(square.try_into_scalar::<f32>()?).sqrt();
+    if !norm.is_finite() {
+        return Ok(false);
+    }
+    if norm > limit {
+        for (_, gradient) in gradients {
+            *gradient = gradient.clone().mul_scalar(limit / norm);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;
