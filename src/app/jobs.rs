@@ -148,7 +148,7 @@ fn pass_requests_on(
                 asked.map(|()| status.running = Some(Job::Train))
             }
             JobRequest::Search => worker
-                .search(settings.iterations, settings.candidates)
+                .search(settings.iterations, settings.candidates, Arc::clone(document.graph()))
                 .map(|()| status.running = Some(Job::Search)),
             JobRequest::Pause => {
                 worker.set_paused(true);
@@ -198,6 +198,11 @@ fn take(report: Report, views: &mut Views) {
     let Views { archive, history, status, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
+        Report::Edited(edited) => {
+            **archive = Archive::default();
+            history.epochs.clear();
+            notices.write(Notice::Info(edited.to_string()));
+        }
         Report::Started(job) => {
             status.running = Some(job);
         }

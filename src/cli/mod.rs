@@ -35,7 +35,7 @@ enum Command {
     Train(train::TrainArgs),
     /// Search a template for good candidates; trains it first where that is still to be done.
     Search(search::SearchArgs),
-    /// List and show runs.
+    /// List and show runs, edit the template of one.
     Runs(runs::RunsArgs),
 }
 

@@ -99,6 +99,8 @@ pub enum Report {
         /// Its path.
         path: std::path::PathBuf,
     },
+    /// The template was edited: everything reported before is told anew after this, for its nodes.
+    Edited(super::lab::Edited),
     /// A job has begun.
     Started(Job),
     /// A training step is done.

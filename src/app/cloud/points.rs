@@ -165,6 +165,7 @@ pub(super) mod tests {
                 parents: Vec::new(),
                 iteration: None,
                 evaluation: accuracy.map(|accuracy| Evaluation { accuracy, loss: 1.0 - accuracy }),
+                standing: crate::engine::search::Standing::Present,
                 cost: Cost::default(),
             },
             position,

@@ -168,6 +168,7 @@ pub(super) mod tests {
                     parents: Vec::new(),
                     iteration: Some(0),
                     evaluation: Some(Evaluation { accuracy: 0.5, loss: 1.0 }),
+                    standing: crate::engine::search::Standing::Present,
                     cost: Default::default(),
                 },
                 position: [0.0; 3],

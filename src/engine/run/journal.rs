@@ -17,26 +17,15 @@ use std::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Training began.
-    TrainStarted {
-        /// The epoch it begins with, from 1.
-        from_epoch: usize,
-        /// The epoch it is to end with.
-        to_epoch: usize,
-    },
-    /// An epoch ended.
+    /// An epoch ended; its weights and trainer state were stored in `weights/epoch-<epoch>` before.
     Epoch(EpochReport),
-    /// Weights and trainer state were stored in `weights/<name>`.
-    Checkpoint {
-        /// The folder's name.
-        name: String,
-    },
-    /// Training ended.
-    TrainFinished {
-        /// Whether somebody stopped it.
-        stopped: bool,
-        /// Seconds of work on an epoch that is not finished.
-        unfinished_seconds: f64,
+    /// The template was edited; it is `template/<template>.ron` from here on. What was trained is carried
+    /// over to `weights/edit-<template>`, if anything was.
+    Edited {
+        /// Its number, with four digits in the file's name.
+        template: u32,
+        /// Training steps that the weights had seen.
+        step: u64,
     },
     /// A candidate was made; ids are given in the order of arrival.
     Candidate {
@@ -49,21 +38,14 @@ pub enum Event {
         /// The nodes it keeps, in template order.
         kept: Vec<NodeId>,
     },
-    /// The search began.
-    SearchStarted {
-        /// The iteration it begins with, from 1.
-        from_iteration: u32,
-        /// The iteration it is to end with.
-        to_iteration: u32,
-        /// How many candidates an iteration evaluates.
-        candidates: usize,
-    },
-    /// A candidate was evaluated.
+    /// A candidate was evaluated, for the first time or again since the weights have changed.
     Evaluated {
         /// Which.
         id: CandidateId,
-        /// In which iteration, from 1.
+        /// The iteration that it belongs to, from 1.
         iteration: u32,
+        /// Training steps that the weights had seen.
+        step: u64,
         /// Its proxy accuracy.
         accuracy: f64,
         /// Its validation cross entropy.
@@ -84,11 +66,6 @@ pub enum Event {
         best: CandidateId,
         /// Seconds it took.
         seconds: f64,
-    },
-    /// The search ended.
-    SearchFinished {
-        /// Whether somebody stopped it.
-        stopped: bool,
     },
 }
 
@@ -228,6 +205,7 @@ mod tests {
         Event::Evaluated {
             id: CandidateId(id),
             iteration: 1,
+            step: 250,
             accuracy: 0.5,
             loss: 1.25,
             seconds: 0.1,
@@ -244,7 +222,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
         let all = [
-            Event::TrainStarted { from_epoch: 1, to_epoch: 3 },
+            Event::Edited { template: 2, step: 250 },
             Event::Epoch(EpochReport::EXAMPLE),
             Event::Candidate {
                 id: CandidateId(0),
@@ -288,6 +266,7 @@ mod tests {
         let candidate = Event::Evaluated {
             id: CandidateId(0),
             iteration: 1,
+            step: 250,
             accuracy: 0.1,
             loss: f64::NAN,
             seconds: 0.1,
@@ -326,7 +305,7 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         std::fs::write(
             &path,
-            "{\"time\":0,\"event\":\"search_finished\",\"stopped\":true}\nrubbish\n",
+            "{\"time\":0,\"event\":\"edited\",\"template\":2,\"step\":0}\nrubbish\n",
         )
         .expect("is written");
         let text = read(&path).expect_err("is damaged").to_string();

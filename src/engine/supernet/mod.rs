@@ -19,7 +19,7 @@ mod weights;
 pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
 pub use weights::WeightsError;
 
-pub(in crate::engine) use weights::{TensorFile, TensorWriter};
+pub(in crate::engine) use weights::{TensorFile, TensorWriter, overlay};
 
 use crate::engine::{data::Dataset, mask::Mask, template::Graph};
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError, activation::log_softmax};
