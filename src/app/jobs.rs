@@ -230,6 +230,8 @@ fn take(report: Report, views: &mut Views) {
             archive.fitness.clone_from(&iteration.fitness);
             archive.iterations.push(iteration);
         }
+        // The window has no place for them yet.
+        Report::Retrained(_) => {}
         Report::Exhausted => {
             notices.write(Notice::Info("every candidate of the search space is evaluated".into()));
         }
@@ -245,6 +247,7 @@ fn take(report: Report, views: &mut Views) {
             let what = job.map_or("the run could not be opened", |job| match job {
                 Job::Train => "training failed",
                 Job::Search => "the search failed",
+                Job::Verify => "retraining failed",
             });
             notices.write(Notice::Error(format!("{what}: {message}")));
         }
@@ -260,6 +263,7 @@ fn name(job: Job) -> &'static str {
     match job {
         Job::Train => "Training",
         Job::Search => "Search",
+        Job::Verify => "Retraining",
     }
 }
 

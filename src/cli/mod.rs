@@ -10,6 +10,7 @@ mod report;
 mod runs;
 mod search;
 mod train;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Search a template for good candidates; trains it first where that is still to be done.
     Search(search::SearchArgs),
+    /// Retrain candidates of a run from scratch: do their proxy accuracies rank them well?
+    Verify(verify::VerifyArgs),
     /// List and show runs, edit the template of one.
     Runs(runs::RunsArgs),
 }
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
         Some(Command::App(args)) => app::execute(args),
         Some(Command::Train(args)) => train::execute(args),
         Some(Command::Search(args)) => search::execute(args),
+        Some(Command::Verify(args)) => verify::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
         #[cfg(feature = "gui")]
         None => app::execute(cli.app),

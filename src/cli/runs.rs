@@ -46,6 +46,12 @@ enum RunsCommand {
     Show {
         /// Name of the run, or its folder.
         run: PathBuf,
+        /// Time the best candidates, too.
+        #[arg(long)]
+        latency: bool,
+        /// Where to time them: auto, cpu, cuda:N or wgpu:N.
+        #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
+        device: DeviceChoice,
     },
     /// Go on with an edited template: what is known of the nodes that stay is kept.
     Edit {
@@ -85,9 +91,13 @@ struct RunLine {
 pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
     match args.command {
         RunsCommand::List => list(&args.runs, args.json),
-        RunsCommand::Show { run } => {
-            let folder = folder(&args.runs, run);
-            RunReport::new(&Lab::open(&folder, DeviceChoice::Auto)?).print(args.json)?;
+        RunsCommand::Show { run, latency, device } => {
+            let lab = Lab::open(&folder(&args.runs, run), device)?;
+            let mut report = RunReport::new(&lab);
+            if latency {
+                report.time(&lab)?;
+            }
+            report.print(args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         RunsCommand::Edit { run, template } => {

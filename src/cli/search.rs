@@ -20,6 +20,9 @@ pub(super) struct SearchArgs {
     /// Candidates that an iteration evaluates [default: 10, or as the resumed run did].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
     candidates: Option<u32>,
+    /// Time the best candidates at the end, too.
+    #[arg(long)]
+    latency: bool,
 }
 
 /// Where neither the command line nor a resumed run says.
@@ -39,5 +42,5 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
         lab.search(iterations, candidates, &control, &mut |report| printer.print(&report))?;
     }
     printer.finish();
-    job::conclude(&lab, args.job.json, &control)
+    job::conclude(&lab, args.job.json, args.latency, &control)
 }

@@ -6,6 +6,7 @@ pub mod data;
 pub mod device;
 pub mod embedding;
 pub mod files;
+pub mod kendall;
 pub mod lab;
 pub mod mask;
 pub mod report;

@@ -7,10 +7,12 @@ mod pace;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod work;
 
 pub use control::Control;
 pub use edit::Edited;
+pub use verify::{Retrained, Verification, Verified, VerifySettings};
 
 use super::{
     candidate::CandidateId,
@@ -20,7 +22,7 @@ use super::{
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{Candidate, Evaluation, NodeFitness, SearchError, SearchState},
-    supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet, WeightsError},
+    supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
 };
@@ -90,6 +92,33 @@ pub enum LabError {
     /// Searching before training.
     #[error("the supernet is not trained yet; train it for an epoch or more first")]
     NotTrained,
+    /// Proxy accuracies are of older weights.
+    #[error(
+        "the weights have changed since {stale} candidates were evaluated; search for another iteration, which \
+         evaluates them again"
+    )]
+    StaleProxies {
+        /// How many.
+        stale: usize,
+    },
+    /// Nothing can be said about an order.
+    #[error(
+        "{chosen} candidates cannot show how well they are ranked, it takes {} or more; search further, or ask for \
+         more of them",
+        super::kendall::FEWEST
+    )]
+    TooFewToVerify {
+        /// How many were chosen.
+        chosen: usize,
+    },
+    /// A candidate is no network of its own.
+    #[error("candidate {id} cannot be trained alone: {problem}")]
+    Alone {
+        /// Which.
+        id: CandidateId,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The journal names what is not there.
     #[error("the journal of {} does not fit its template: {what}; start a new run", folder.display())]
     JournalMismatch {
@@ -165,6 +194,7 @@ pub struct Lab {
     places: Vec<[f32; 3]>,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationReport>,
+    retrained: Vec<Retrained>,
     /// Of finished epochs and iterations.
     seconds: PhaseSeconds,
     /// The fitness at the last edit, as long as nothing was evaluated since.
@@ -209,6 +239,7 @@ impl Lab {
             embedding,
             epochs: Vec::new(),
             iterations: Vec::new(),
+            retrained: Vec::new(),
             seconds: PhaseSeconds::default(),
             carried_fitness: None,
             unfinished_iteration: 0.0,
@@ -270,6 +301,30 @@ impl Lab {
         self.search.best().and_then(|id| self.search.candidate(id))
     }
 
+    /// How long the `count` best candidates take on the lab's device for an image, and for a batch as evaluation
+    /// uses it; best first.
+    ///
+    /// # Errors
+    /// When the device does not answer or fails.
+    pub fn latencies(&self, count: usize) -> Result<Vec<(CandidateId, [Latency; 2])>, LabError> {
+        /// Passes that are timed: an odd number, so that the median is one of them.
+        const PASSES: usize = 21;
+        let device = super::device::open(&self.settings.device)?;
+        let supernet = Supernet::new(Arc::clone(&self.graph), self.settings.seed, &device);
+        let mut ranked: Vec<_> =
+            self.search.candidates().iter().filter_map(Candidate::rank).collect();
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        ranked
+            .into_iter()
+            .take(count)
+            .map(|rank| {
+                let mask = &self.search.candidates()[rank.id.index()].mask;
+                let time = |batch| supernet.latency(mask, batch, PASSES);
+                Ok((rank.id, [time(1)?, time(self.settings.evaluation.batch_size)?]))
+            })
+            .collect()
+    }
+
     /// Fitness and frequency of every node, by node index.
     pub fn fitness(&self) -> Vec<NodeFitness> {
         self.carried_fitness.clone().unwrap_or_else(|| self.search.fitness())
@@ -328,6 +383,7 @@ impl Lab {
             .chain(self.epochs.iter().copied().map(Report::Epoch))
             .chain([Report::Placed(self.placed())])
             .chain(self.iterations.iter().cloned().map(Report::Iteration))
+            .chain(self.retrained.iter().copied().map(Report::Retrained))
             .collect()
     }
 

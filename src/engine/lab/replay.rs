@@ -1,6 +1,6 @@
 //! Rebuilding a lab from the journal of its run.
 
-use super::{Lab, LabError, LabSettings, PhaseSeconds, embed, places};
+use super::{Lab, LabError, LabSettings, PhaseSeconds, Retrained, embed, places};
 use crate::engine::{
     candidate::CandidateId,
     device::DeviceChoice,
@@ -53,6 +53,7 @@ pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError>
         search,
         epochs: Vec::new(),
         iterations: Vec::new(),
+        retrained: Vec::new(),
         seconds: PhaseSeconds::default(),
         carried_fitness: None,
         unfinished_iteration: 0.0,
@@ -111,6 +112,9 @@ impl Replay<'_> {
                     self.measured_at = step;
                 }
                 lab.take(id, Evaluation { accuracy, loss }).map_err(damaged)?;
+            }
+            Event::Retrained { id, epochs, accuracy, loss, seconds } => {
+                lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });
             }
             Event::Iteration { iteration, candidates, mean_accuracy, best, seconds } => {
                 lab.search.finish_iteration();

@@ -324,7 +324,11 @@ impl Lab {
 
     /// Loads the data, makes the supernet, takes up the last checkpoint and makes the run folder, as far as
     /// that is still to be done. `epochs` is where the learning-rate schedule ends.
-    fn set_up(&mut self, epochs: usize, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+    pub(super) fn set_up(
+        &mut self,
+        epochs: usize,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
         let clock = Instant::now();
         // First of all, since another process may have written the run since it was read.
         self.make_writable()?;
@@ -407,7 +411,10 @@ impl Lab {
         Ok(())
     }
 
-    fn record(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), LabError> {
+    pub(super) fn record(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<(), LabError> {
         match &mut self.run {
             Some(run) => Ok(run.record(events)?),
             None => Ok(()),

@@ -67,6 +67,20 @@ pub enum Event {
         /// Seconds it took.
         seconds: f64,
     },
+    /// A candidate was trained from scratch.
+    Retrained {
+        /// Which.
+        id: CandidateId,
+        /// For how many epochs.
+        epochs: usize,
+        /// Its accuracy on all validation images.
+        accuracy: f64,
+        /// Its validation cross entropy.
+        #[serde(deserialize_with = "number_or_null")]
+        loss: f64,
+        /// Seconds it took.
+        seconds: f64,
+    },
 }
 
 /// A journal line: when, and what.

@@ -9,6 +9,7 @@
 
 mod evaluate;
 mod init;
+mod latency;
 mod layers;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub(in crate::engine) mod toy;
 mod weights;
 
 pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
+pub use latency::Latency;
 pub use weights::WeightsError;
 
 pub(in crate::engine) use weights::{TensorFile, TensorWriter, overlay};
