@@ -4,6 +4,7 @@ use super::{
     job::{self, MOST},
     progress::ProgressPrinter,
 };
+use crate::engine::run::Targets;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -34,10 +35,13 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let mut lab = args.job.lab()?;
     let mut printer = ProgressPrinter::new();
     let epochs = args.job.epochs_to_go(&lab);
+    let targets = lab.targets();
+    let wanted = args.iterations.or(targets.iterations).unwrap_or(DEFAULT_ITERATIONS);
+    let given = args.candidates.map(|candidates| candidates as usize);
+    let candidates = given.or(targets.candidates).unwrap_or(DEFAULT_CANDIDATES);
+    // Also for a run that is killed before the search begins.
+    lab.aim(Targets { iterations: Some(wanted), candidates: Some(candidates), ..targets })?;
     if job::train_missing(&mut lab, epochs, &control, &mut printer)? {
-        let wanted = args.iterations.or(lab.targets().iterations).unwrap_or(DEFAULT_ITERATIONS);
-        let given = args.candidates.map(|candidates| candidates as usize);
-        let candidates = given.or(lab.targets().candidates).unwrap_or(DEFAULT_CANDIDATES);
         let iterations = wanted.saturating_sub(lab.iterations());
         lab.search(iterations, candidates, &control, &mut |report| printer.print(&report))?;
     }

@@ -666,3 +666,27 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     let stale = whole.verify(settings, &control, &mut ignore).expect_err("is refused");
     assert!(matches!(stale, LabError::StaleProxies { stale: 6 }), "{stale}");
 }
+
+#[test]
+fn a_training_that_diverges_leaves_the_last_good_checkpoint_and_goes_on_from_it() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("run");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    first.train(1, &control, &mut ignore).expect("trains");
+    first.search(1, 2, &control, &mut ignore).expect("searches");
+    let (good, told) = (weights(&first), facts(&first));
+    let rate = std::mem::replace(&mut first.settings.training.learning_rate, 1e30);
+    first.bench = None;
+    let error = first.train(1, &control, &mut ignore).expect_err("diverges");
+    assert!(matches!(error, LabError::Train(TrainError::Diverged { epoch: 2, .. })), "{error}");
+    assert_eq!((first.epochs(), first.trained_steps()), (1, 74));
+    assert_eq!(facts(&first), told, "what was evaluated holds, since the weights are the same");
+    first.settings.training.learning_rate = rate;
+    first.search(1, 2, &control, &mut ignore).expect("searches on");
+    assert!(weights(&first) == good);
+    drop(first);
+    let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    opened.search(1, 2, &control, &mut ignore).expect("searches on");
+    assert!(weights(&opened) == good);
+}

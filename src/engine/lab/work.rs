@@ -288,8 +288,12 @@ impl Lab {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Remembers what the run is to do, so that a resumed one can finish it.
-    fn aim(&mut self, targets: Targets) -> Result<(), LabError> {
+    /// Remembers what the run is to do, so that a resumed one can finish it. Jobs say it of themselves; whoever
+    /// means to do one after another says it before the first.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn aim(&mut self, targets: Targets) -> Result<(), LabError> {
         if targets != self.state.targets {
             let state = RunState { targets, ..self.state.clone() };
             if let Some(run) = &mut self.run {
