@@ -152,7 +152,7 @@ fn pass_requests_on(
                 asked.map(|()| status.running = Some(Job::Train))
             }
             JobRequest::Search => worker
-                .search(settings.iterations, settings.candidates)
+                .search(settings.iterations, settings.candidates, Arc::clone(document.graph()))
                 .map(|()| status.running = Some(Job::Search)),
             JobRequest::Pause => {
                 worker.set_paused(true);
@@ -202,6 +202,11 @@ fn take(report: Report, views: &mut Views) {
     let Views { archive, history, status, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
+        Report::Edited(edited) => {
+            **archive = Archive::default();
+            history.epochs.clear();
+            notices.write(Notice::Info(edited.to_string()));
+        }
         Report::Started(job) => {
             status.running = Some(job);
         }
@@ -229,6 +234,8 @@ fn take(report: Report, views: &mut Views) {
             archive.fitness.clone_from(&iteration.fitness);
             archive.iterations.push(iteration);
         }
+        // The window has no place for them yet.
+        Report::Retrained(_) => {}
         Report::Exhausted => {
             notices.write(Notice::Info("every candidate of the search space is evaluated".into()));
         }
@@ -244,6 +251,7 @@ fn take(report: Report, views: &mut Views) {
             let what = job.map_or("the run could not be opened", |job| match job {
                 Job::Train => "training failed",
                 Job::Search => "the search failed",
+                Job::Verify => "retraining failed",
             });
             notices.write(Notice::Error(format!("{what}: {message}")));
         }
@@ -259,6 +267,7 @@ fn name(job: Job) -> &'static str {
     match job {
         Job::Train => "Training",
         Job::Search => "Search",
+        Job::Verify => "Retraining",
     }
 }
 

@@ -147,7 +147,16 @@ pub(super) fn control_with_ctrl_c() -> Result<Arc<Control>> {
 }
 
 /// Prints the final report on `lab` and gives the exit code: 130 after Ctrl-C, as a shell would.
-pub(super) fn conclude(lab: &Lab, json: bool, control: &Control) -> Result<ExitCode> {
-    RunReport::new(lab).print(json)?;
+pub(super) fn conclude(
+    lab: &Lab,
+    json: bool,
+    latency: bool,
+    control: &Control,
+) -> Result<ExitCode> {
+    let mut report = RunReport::new(lab);
+    if latency {
+        report.time(lab)?;
+    }
+    report.print(json)?;
     Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

@@ -12,6 +12,7 @@ mod runs;
 mod search;
 mod train;
 mod training;
+mod verify;
 
 use crate::engine::memory;
 use clap::{Parser, Subcommand};
@@ -38,7 +39,9 @@ enum Command {
     Train(train::TrainArgs),
     /// Search a template for good candidates; trains it first where that is still to be done.
     Search(search::SearchArgs),
-    /// List and show runs.
+    /// Retrain candidates of a run from scratch: do their proxy accuracies rank them well?
+    Verify(verify::VerifyArgs),
+    /// List and show runs, edit the template of one.
     Runs(runs::RunsArgs),
     /// Measure how good and how fast the engine is.
     #[command(subcommand)]
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Some(Command::App(args)) => app::execute(args),
         Some(Command::Train(args)) => train::execute(args),
         Some(Command::Search(args)) => search::execute(args),
+        Some(Command::Verify(args)) => verify::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
         Some(Command::Bench(Bench::Engine(args))) => bench_engine::execute(&args),
         #[cfg(feature = "gui")]

@@ -70,6 +70,12 @@ impl ProgressPrinter {
                 iteration.best.0,
                 iteration.seconds
             )),
+            Report::Retrained(retrained) => self.line(&format!(
+                "candidate {}: retrained accuracy {}, {:.1} s",
+                retrained.id.0,
+                format::percent(retrained.accuracy),
+                retrained.seconds
+            )),
             Report::Exhausted => self.line("every candidate of the search space is evaluated"),
             _ => {}
         }
@@ -89,6 +95,7 @@ impl ProgressPrinter {
         let (name, unit) = match progress.job {
             Job::Train => ("training", "step"),
             Job::Search => ("searching", "candidate"),
+            Job::Verify => ("verifying", "step"),
         };
         if let Some(bar) = &self.bar {
             bar.set_prefix(name);

@@ -1,8 +1,13 @@
 //! The final report of a run: what `search` and `train` print, as JSON or as text.
 
-use super::output;
+use super::{output, verify};
 use crate::{
-    engine::{lab::Lab, report::EpochReport},
+    engine::{
+        candidate::CandidateId,
+        lab::{Lab, Verification},
+        report::EpochReport,
+        supernet::Latency,
+    },
     format,
 };
 use anyhow::Result;
@@ -23,6 +28,10 @@ pub(super) struct RunReport {
     iterations: Vec<IterationSummary>,
     evaluated: usize,
     best: Option<BestReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latencies: Option<Vec<LatencyReport>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<Verification>,
     nodes: Vec<NodeReport>,
     seconds: crate::engine::lab::PhaseSeconds,
 }
@@ -47,6 +56,16 @@ struct BestReport {
     params: u64,
     flops: u64,
     kept: Vec<String>,
+}
+
+/// How many of the best candidates are timed.
+const TIMED: usize = 5;
+
+#[derive(Debug, Serialize)]
+struct LatencyReport {
+    candidate: u32,
+    device: String,
+    times: [Latency; 2],
 }
 
 #[derive(Debug, Serialize)]
@@ -121,9 +140,23 @@ impl RunReport {
             iterations,
             evaluated: lab.evaluated(),
             best,
+            latencies: None,
+            verification: lab.verification(),
             nodes,
             seconds: lab.seconds(),
         }
+    }
+
+    /// Adds how long the best candidates take on the lab's device.
+    pub(super) fn time(&mut self, lab: &Lab) -> Result<()> {
+        let device = lab.settings().device.to_string();
+        let report = |(id, times): (CandidateId, _)| LatencyReport {
+            candidate: id.0,
+            device: device.clone(),
+            times,
+        };
+        self.latencies = Some(lab.latencies(TIMED)?.into_iter().map(report).collect());
+        Ok(())
     }
 
     /// Prints the report on stdout.
@@ -166,6 +199,18 @@ impl fmt::Display for RunReport {
             writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
         }
         writeln!(f, "keeps     {}", best.kept.join(" "))?;
+        for LatencyReport { candidate, device, times } in self.latencies.iter().flatten() {
+            write!(f, "latency   candidate {candidate} on {device}:")?;
+            for (place, time) in times.iter().enumerate() {
+                let comma = if place > 0 { "," } else { "" };
+                let images = if time.batch == 1 { "image" } else { "images" };
+                write!(f, "{comma} {:.3} ms for {} {images}", time.median_secs * 1e3, time.batch)?;
+            }
+            writeln!(f, " (median of {} passes)", times[0].passes)?;
+        }
+        if let Some(verification) = &self.verification {
+            write!(f, "\n{}", verify::text(verification))?;
+        }
         writeln!(f, "\n{:<24} {:>7} {:>11} {:>9}", "node", "fitness", "uncertainty", "frequency")?;
         for node in &self.nodes {
             writeln!(

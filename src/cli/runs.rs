@@ -1,11 +1,12 @@
-//! `nas-navigator runs`: lists and shows run folders, without changing them.
+//! `nas-navigator runs`: lists and shows run folders without changing them, and edits the template of one.
 
-use super::{output, report::RunReport};
+use super::{job::load_template, output, report::RunReport};
 use crate::{
     engine::{
         device::DeviceChoice,
-        lab::Lab,
+        lab::{Edited, Lab},
         run::{self, Event, Run, RunError},
+        template::{Edit, Graph, NodeId},
     },
     format,
 };
@@ -15,6 +16,7 @@ use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 /// Arguments of `runs`.
@@ -44,7 +46,33 @@ enum RunsCommand {
     Show {
         /// Name of the run, or its folder.
         run: PathBuf,
+        /// Time the best candidates, too.
+        #[arg(long)]
+        latency: bool,
+        /// Where to time them: auto, cpu, cuda:N or wgpu:N.
+        #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
+        device: DeviceChoice,
     },
+    /// Go on with an edited template: what is known of the nodes that stay is kept.
+    Edit {
+        /// Name of the run, or its folder.
+        run: PathBuf,
+        /// Scene file, or name of a preset.
+        #[arg(long, value_name = "FILE|PRESET")]
+        template: String,
+    },
+}
+
+/// What `runs edit` prints.
+#[derive(Debug, Serialize)]
+struct EditReport {
+    kept: Vec<NodeId>,
+    added: Vec<NodeId>,
+    changed: Vec<NodeId>,
+    dropped: Vec<NodeId>,
+    candidates_kept: usize,
+    candidates_retired: usize,
+    candidates_to_evaluate_again: usize,
 }
 
 /// A line of `runs list`.
@@ -63,12 +91,49 @@ struct RunLine {
 pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
     match args.command {
         RunsCommand::List => list(&args.runs, args.json),
-        RunsCommand::Show { run } => {
-            let folder = if run.exists() { run } else { args.runs.join(run) };
-            RunReport::new(&Lab::open(&folder, DeviceChoice::Auto)?).print(args.json)?;
+        RunsCommand::Show { run, latency, device } => {
+            let lab = Lab::open(&folder(&args.runs, run), device)?;
+            let mut report = RunReport::new(&lab);
+            if latency {
+                report.time(&lab)?;
+            }
+            report.print(args.json)?;
             Ok(ExitCode::SUCCESS)
         }
+        RunsCommand::Edit { run, template } => {
+            let graph = Arc::new(load_template(&template)?);
+            edit(&folder(&args.runs, run), graph, args.json)
+        }
     }
+}
+
+/// The folder of the run with this name, or in this folder.
+pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
+    if run.exists() { run } else { runs.join(run) }
+}
+
+fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
+    let mut lab = Lab::open(folder, DeviceChoice::Cpu)?;
+    let Some(edited) = lab.edit(graph)? else {
+        output::message("this is the network that the run has already; nothing is changed");
+        return Ok(ExitCode::SUCCESS);
+    };
+    if json {
+        let Edited { nodes: Edit { kept, added, changed, dropped, .. }, valid, retired, stale } =
+            edited;
+        output::json(&EditReport {
+            kept,
+            added,
+            changed,
+            dropped,
+            candidates_kept: valid,
+            candidates_retired: retired,
+            candidates_to_evaluate_again: stale,
+        })?;
+    } else {
+        output::data(&format!("{edited}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(runs: &Path, json: bool) -> Result<ExitCode> {
@@ -120,19 +185,19 @@ fn summary(mut run: Run) -> Result<RunLine, RunError> {
         evaluated: 0,
         best_proxy_accuracy: None,
     };
-    let mut evaluated = std::collections::BTreeSet::new();
+    // The last evaluation of each counts: the weights may have changed since an earlier one.
+    let mut evaluated = std::collections::BTreeMap::new();
     for entry in run.journal()? {
         match entry.event {
             Event::Epoch(epoch) => line.epochs = epoch.epoch,
             Event::Iteration { iteration, .. } => line.iterations = iteration,
             Event::Evaluated { id, accuracy, .. } => {
-                evaluated.insert(id);
-                line.best_proxy_accuracy =
-                    Some(line.best_proxy_accuracy.map_or(accuracy, |best| best.max(accuracy)));
+                evaluated.insert(id, accuracy);
             }
             _ => {}
         }
     }
     line.evaluated = evaluated.len();
+    line.best_proxy_accuracy = evaluated.into_values().max_by(f64::total_cmp);
     Ok(line)
 }

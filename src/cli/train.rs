@@ -19,5 +19,5 @@ pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     let epochs = args.job.epochs_to_go(&lab);
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;
     printer.finish();
-    job::conclude(&lab, args.job.json, &control)
+    job::conclude(&lab, args.job.json, false, &control)
 }

@@ -1,6 +1,9 @@
 //! Gives each candidate its place in the cloud: near candidates keep nearly the same nodes.
 
-use super::mask::Mask;
+use super::{
+    mask::Mask,
+    template::{Edit, Graph},
+};
 use faer::{Mat, Side};
 
 /// The most candidates that span the cloud.
@@ -66,6 +69,34 @@ impl Embedding {
     /// A mask for a template with more nodes than the one fitted is placed by the nodes that it shares.
     pub fn place(&self, mask: &Mask) -> [f32; 3] {
         self.place_exactly(mask).map(|x| x as f32)
+    }
+
+    /// The map for an edited template: nodes that stay move a candidate as they did. Another one takes the mean
+    /// of its layer's and a small step of its own, which parts it from them.
+    pub fn edit(&self, edit: &Edit, graph: &Graph) -> Self {
+        let known = edit.carry_values(
+            &self.steps.iter().copied().map(Some).collect::<Vec<_>>(),
+            &None::<[f64; 3]>,
+        );
+        let steps = known
+            .iter()
+            .zip(directions(graph.len()))
+            .enumerate()
+            .map(|(node, (step, way))| {
+                step.unwrap_or_else(|| {
+                    let alternatives: Vec<_> = graph.layers()[graph.layer_of(node)]
+                        .iter()
+                        .filter_map(|&other| known[other])
+                        .collect();
+                    let count = alternatives.len().max(1) as f64;
+                    std::array::from_fn(|axis| {
+                        let sum: f64 = alternatives.iter().map(|step| step[axis]).sum();
+                        sum / count + SPREAD * way[axis]
+                    })
+                })
+            })
+            .collect();
+        Self { origin: self.origin, steps }
     }
 
     fn place_exactly(&self, mask: &Mask) -> [f64; 3] {

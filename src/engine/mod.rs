@@ -6,6 +6,7 @@ pub mod data;
 pub mod device;
 pub mod embedding;
 pub mod files;
+pub mod kendall;
 #[cfg(feature = "flex")]
 mod kernels;
 pub mod lab;

@@ -5,13 +5,15 @@ use super::{
     search::{Candidate, Evaluation, NodeFitness},
 };
 
-/// The two kinds of long work.
+/// The kinds of long work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Training the supernet.
     Train,
     /// Searching with the trained supernet.
     Search,
+    /// Retraining candidates from scratch.
+    Verify,
 }
 
 /// How far a job is.
@@ -19,7 +21,7 @@ pub enum Job {
 pub struct Progress {
     /// Which job.
     pub job: Job,
-    /// Units done: training steps, or candidates evaluated.
+    /// Units done: training steps, or candidates evaluated in a search.
     pub done: u64,
     /// Units in all.
     pub total: u64,
@@ -104,6 +106,8 @@ pub enum Report {
         /// Its path.
         path: std::path::PathBuf,
     },
+    /// The template was edited: everything reported before is told anew after this, for its nodes.
+    Edited(super::lab::Edited),
     /// A job has begun.
     Started(Job),
     /// A training step is done.
@@ -130,6 +134,8 @@ pub enum Report {
     },
     /// An iteration is done.
     Iteration(IterationReport),
+    /// A candidate was trained from scratch.
+    Retrained(super::lab::Retrained),
     /// The search ends early, since every candidate of the search space is evaluated.
     Exhausted,
     /// How far the job is.

@@ -16,10 +16,16 @@ use std::{
 /// Reports that may wait to be read; then the job waits for its reader.
 const REPORTS: usize = 1024;
 
-/// What a worker is asked to do.
+/// What a worker is asked to do, with this template.
 #[derive(Debug)]
-enum Request {
-    Train { epochs: usize, layout: Arc<Graph> },
+struct Request {
+    graph: Arc<Graph>,
+    task: Task,
+}
+
+#[derive(Debug)]
+enum Task {
+    Train { epochs: usize },
     Search { iterations: u32, candidates: usize },
 }
 
@@ -83,21 +89,27 @@ impl Worker {
         Ok(Self { requests: Some(requests), reports: Some(reports), control, thread: Some(thread) })
     }
 
-    /// Asks for `epochs` more epochs of training. If that makes a run, `layout` says where in it the nodes of
-    /// the template stand.
+    /// Asks for `epochs` more epochs of training of the template `graph`. If that is not the lab's, the lab is
+    /// [edited](Lab::edit) first; if it stands elsewhere and the job makes a run, the run has it so.
     ///
     /// # Errors
     /// When a job is waiting already or the thread has ended.
-    pub fn train(&self, epochs: usize, layout: Arc<Graph>) -> Result<(), WorkerError> {
-        self.ask(Request::Train { epochs, layout })
+    pub fn train(&self, epochs: usize, graph: Arc<Graph>) -> Result<(), WorkerError> {
+        self.ask(Request { graph, task: Task::Train { epochs } })
     }
 
-    /// Asks for `iterations` more iterations of `candidates` each.
+    /// Asks for `iterations` more iterations of `candidates` each in the template `graph`, as
+    /// [`train`](Self::train) does.
     ///
     /// # Errors
     /// When a job is waiting already or the thread has ended.
-    pub fn search(&self, iterations: u32, candidates: usize) -> Result<(), WorkerError> {
-        self.ask(Request::Search { iterations, candidates })
+    pub fn search(
+        &self,
+        iterations: u32,
+        candidates: usize,
+        graph: Arc<Graph>,
+    ) -> Result<(), WorkerError> {
+        self.ask(Request { graph, task: Task::Search { iterations, candidates } })
     }
 
     /// Makes the running job wait, or go on.
@@ -166,21 +178,45 @@ fn serve(
     control: &Control,
     report: &mut dyn FnMut(Report),
 ) {
-    for past in lab.story() {
-        report(past);
-    }
-    while let Ok(request) = inbox.recv() {
-        let (job, done) = match request {
-            Request::Train { epochs, layout } => {
-                lab.lay_out(layout);
-                (Job::Train, lab.train(epochs, control, report))
-            }
-            Request::Search { iterations, candidates } => {
-                (Job::Search, lab.search(iterations, candidates, control, report))
-            }
-        };
+    lab.story().into_iter().for_each(&mut *report);
+    while let Ok(Request { graph, task }) = inbox.recv() {
+        let job = task.job();
+        let done = edit(lab, graph, report).and_then(|()| task.work(lab, control, report));
         if let Err(error) = done {
             report(Report::Failed { job: Some(job), message: error.to_string() });
         }
     }
+}
+
+impl Task {
+    fn job(&self) -> Job {
+        match self {
+            Self::Train { .. } => Job::Train,
+            Self::Search { .. } => Job::Search,
+        }
+    }
+
+    fn work(
+        self,
+        lab: &mut Lab,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        match self {
+            Self::Train { epochs } => lab.train(epochs, control, report),
+            Self::Search { iterations, candidates } => {
+                lab.search(iterations, candidates, control, report)
+            }
+        }
+    }
+}
+
+/// Makes `graph` the lab's template, and tells everything anew if that is another one.
+fn edit(lab: &mut Lab, graph: Arc<Graph>, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+    if let Some(edited) = lab.edit(Arc::clone(&graph))? {
+        report(Report::Edited(edited));
+        lab.story().into_iter().for_each(&mut *report);
+    }
+    lab.lay_out(graph);
+    Ok(())
 }

@@ -258,3 +258,152 @@ fn a_device_that_is_not_there_is_a_message() {
     );
     assert!(text.contains("cuda"), "{text}");
 }
+
+/// The lines of a journal without times.
+fn journal_facts(folder: &Path) -> Vec<Value> {
+    fs::read_to_string(folder.join("journal.jsonl"))
+        .expect("the journal is there")
+        .lines()
+        .map(|line| {
+            let mut entry: Value = serde_json::from_str(line).expect("an entry");
+            for time in ["time", "seconds"] {
+                entry.as_object_mut().expect("an object").remove(time);
+            }
+            entry
+        })
+        .collect()
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_has_the_journal_of_one_that_is_not() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let [whole, killed] = ["whole", "killed"].map(|name| runs.path().join(name));
+    let begin = |name: &str| -> Vec<String> {
+        let job = "search --template 3-conv-3-layer --data digits --device cpu --candidates 3 \
+                   --epochs 2 --iterations 3 --name";
+        job.split_whitespace().chain([name]).map(str::to_owned).collect()
+    };
+    let goes_on = |folder: &Path| -> Vec<String> {
+        let resume = "search --epochs 3 --iterations 6 --resume";
+        let folder = folder.to_str().expect("text");
+        resume.split_whitespace().chain([folder]).map(str::to_owned).collect()
+    };
+    program(runs.path()).args(begin("whole")).assert().success();
+    program(runs.path()).args(goes_on(&whole)).assert().success();
+
+    let kill_when = |arguments: &[String], enough: &dyn Fn(&str) -> bool| {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let mut child = start(runs.path(), &arguments);
+        wait_for_journal(&killed.join("journal.jsonl"), enough);
+        child.kill().expect("is killed");
+        child.wait().expect("has ended");
+    };
+    let count = |event: &'static str, least: usize| {
+        move |text: &str| text.matches(&format!("\"event\":\"{event}\"")).count() >= least
+    };
+    let resume = ["search", "--resume", killed.to_str().expect("text")].map(str::to_owned);
+    kill_when(&begin("killed"), &count("epoch", 1));
+    kill_when(&resume, &count("evaluated", 4));
+    // What the run set out to do is known without being said again.
+    program(runs.path()).args(&resume).assert().success();
+    assert_eq!(evaluated(&killed.join("journal.jsonl")).len(), 9);
+    // In the middle of what is evaluated again with the weights of the third epoch.
+    kill_when(&goes_on(&killed), &count("evaluated", 12));
+    program(runs.path()).args(&resume).assert().success();
+    assert_eq!(journal_facts(&killed), journal_facts(&whole));
+    assert_eq!(evaluated(&killed.join("journal.jsonl")).len(), 9 + 9 + 9);
+    let show = |name| stdout_json(program(runs.path()).args(["runs", "show", name, "--json"]));
+    assert_eq!(facts(show("killed")), facts(show("whole")));
+
+    // More iterations alone are as good as all of them at once.
+    let once = ["--iterations", "4", "--candidates", "3", "--name", "once"];
+    program(runs.path()).args(SMALL_JOB).args(once).assert().success();
+    let first = ["--iterations", "2", "--candidates", "3", "--name", "twice"];
+    program(runs.path()).args(SMALL_JOB).args(first).assert().success();
+    let twice = runs.path().join("twice");
+    let more = ["search", "--iterations", "4", "--resume"];
+    program(runs.path()).args(more).arg(&twice).assert().success();
+    assert_eq!(journal_facts(&twice), journal_facts(&runs.path().join("once")));
+}
+
+#[test]
+fn an_edited_template_goes_on_in_the_same_run() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("run");
+    let job = ["--iterations", "2", "--candidates", "4", "--name", "run"];
+    let before = stdout_json(program(runs.path()).args(SMALL_JOB).args(job));
+    let text = fs::read_to_string("scenes/3-conv-3-layer.ron").expect("the scene is there");
+    // Two nodes less and one more.
+    let gone = |line: &&str| !line.contains("c1-1x1") && !line.contains("dense-wide");
+    let text: String = text.lines().filter(gone).map(|line| format!("{line}\n")).collect();
+    let node = "(id: \"c2-7x7\", layer: 2, ops: [ConvBlock(filters: 32, kernel: 7, stride: 2)], position: (-7.0, 8.0)),\n";
+    let links = ["c1-3x3\", \"c2-7x7", "c1-5x5\", \"c2-7x7", "c2-7x7\", \"c3-3x3"];
+    let links: String = links.iter().map(|link| format!("(\"{link}\"),\n")).collect();
+    let text = text.replacen("nodes: [\n", &format!("nodes: [\n{node}"), 1);
+    let text = text.replacen("links: [\n", &format!("links: [\n{links}"), 1);
+    let path = runs.path().join("edited.ron");
+    fs::write(&path, text).expect("is written");
+    let edit = |scene: &Path| {
+        let mut command = program(runs.path());
+        command.args(["runs", "edit", "run", "--json", "--template"]).arg(scene);
+        command
+    };
+    let edited = stdout_json(&mut edit(&path));
+    assert_eq!(edited["added"], serde_json::json!(["c2-7x7"]));
+    assert_eq!(edited["dropped"], serde_json::json!(["c1-1x1", "dense-wide"]));
+    assert_eq!(edited["kept"].as_array().map(Vec::len), Some(13));
+    assert_eq!(edited["candidates_to_evaluate_again"], 0);
+    let shown = stdout_json(program(runs.path()).args(["runs", "show", "run", "--json"]));
+    assert_eq!(shown["evaluated"], 8);
+    let nodes = |report: &Value| report["nodes"].as_array().expect("a list").clone();
+    for node in nodes(&shown) {
+        let known = nodes(&before).into_iter().find(|before| before["id"] == node["id"]);
+        match known {
+            Some(known) => assert_eq!(node["fitness"], known["fitness"], "{node}"),
+            None => {
+                assert_eq!((&node["id"], node["fitness"].as_f64()), (&"c2-7x7".into(), Some(0.5)))
+            }
+        }
+    }
+    let resume = ["search", "--json", "--epochs", "2", "--iterations", "3", "--resume"];
+    let report = stdout_json(program(runs.path()).args(resume).arg(&folder));
+    assert_eq!(report["iterations"].as_array().map(Vec::len), Some(3));
+    let best: Vec<_> = report["best"]["kept"].as_array().expect("a list").clone();
+    assert!(!best.contains(&"c1-1x1".into()) && !best.contains(&"dense-wide".into()), "{best:?}");
+
+    // Other images than the run has are refused, and nothing is changed.
+    let before = fs::read(folder.join("journal.jsonl")).expect("is there");
+    let other = scene(runs.path(), ("(1, 28, 28)", "(1, 20, 20)"));
+    let text = failure(&mut edit(&other), 1);
+    assert!(text.contains("1×20×20") && text.contains("input brick"), "{text}");
+    assert_eq!(fs::read(folder.join("journal.jsonl")).expect("is there"), before);
+}
+
+#[test]
+fn verify_prints_both_accuracies_and_their_correlation() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let job = ["--iterations", "2", "--candidates", "3", "--name", "run", "--latency"];
+    let report = stdout_json(program(runs.path()).args(SMALL_JOB).args(job));
+    let times = report["latencies"].as_array().expect("was asked for");
+    assert_eq!(times.len(), 5);
+    assert!(times.iter().all(|entry| entry["times"][0]["median_secs"].as_f64() > Some(0.0)));
+
+    let text =
+        failure(program(runs.path()).args(["verify", "run", "--top", "1", "--random", "1"]), 1);
+    assert!(text.contains("2 candidates") && text.contains("3 or more"), "{text}");
+    let verify = ["verify", "run", "--device", "cpu", "--json", "--top", "2", "--random"];
+    let first = stdout_json(program(runs.path()).args(verify).arg("2"));
+    let candidates = first["candidates"].as_array().expect("a list");
+    assert_eq!((candidates.len(), &first["epochs"]), (4, &1.into()));
+    assert_eq!(candidates[0]["candidate"], report["best"]["candidate"]);
+    for candidate in candidates {
+        let accuracy = candidate["retrained_accuracy"].as_f64().expect("a number");
+        assert!((0.05..=1.0).contains(&accuracy), "{candidate}");
+    }
+    let tau = first["kendall"]["tau"].as_f64().expect("a number");
+    assert!((-1.0..=1.0).contains(&tau));
+    // Nothing is trained twice; the report tells it, too.
+    assert_eq!(stdout_json(program(runs.path()).args(verify).arg("2")), first);
+    let shown = stdout_json(program(runs.path()).args(["runs", "show", "run", "--json"]));
+    assert_eq!(shown["verification"], first);
+}

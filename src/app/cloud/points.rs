@@ -169,6 +169,7 @@ pub(super) mod tests {
                     balanced_accuracy: None,
                     loss: 1.0 - accuracy,
                 }),
+                standing: crate::engine::search::Standing::Present,
                 cost: Cost::default(),
             },
             position,

@@ -297,6 +297,7 @@ fn the_shown_candidate_keeps_its_light_and_the_rest_is_muted() {
         parents: Vec::new(),
         iteration: None,
         evaluation: None,
+        standing: crate::engine::search::Standing::Present,
         cost: Cost::default(),
     };
     let placed = PlacedCandidate { candidate, position: [0.0; 3] };

@@ -62,6 +62,7 @@ fn status_text(status: &JobStatus, trained: bool) -> String {
     let (verb, unit) = match job {
         Job::Train => ("Training", "step"),
         Job::Search => ("Searching", "candidate"),
+        Job::Verify => ("Retraining", "step"),
     };
     let mut parts = Vec::new();
     if status.stopping {

@@ -178,6 +178,7 @@ pub(super) mod tests {
                         balanced_accuracy: None,
                         loss: 1.0,
                     }),
+                    standing: crate::engine::search::Standing::Present,
                     cost: Default::default(),
                 },
                 position: [0.0; 3],

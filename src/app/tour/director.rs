@@ -5,22 +5,19 @@ use super::{
     TourOptions,
     caption::Caption,
     hand::Hand,
-    jobs::{self, Goal, Target},
+    jobs::{self, Goal, Job, Target},
     moves::{self, Drag, Gesture, REACTION},
     script::{self, Place, Seconds, Step},
     shots::Shutter,
     sight::Sight,
 };
-use crate::{
-    app::{
-        camera::{Bookmark, GoTo},
-        document::{DocumentRequest, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory},
-        jobs::JobRequest,
-        offscreen::{Canvas, Output},
-        pace::Pipelines,
-        settings::Settings,
-    },
-    engine::report::Job,
+use crate::app::{
+    camera::{Bookmark, GoTo},
+    document::{DocumentRequest, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory},
+    jobs::JobRequest,
+    offscreen::{Canvas, Output},
+    pace::Pipelines,
+    settings::Settings,
 };
 use bevy::{ecs::system::SystemParam, prelude::*, window::RequestRedraw};
 use std::{

@@ -5,7 +5,7 @@ use super::{
     keys::KeyPress,
     script::Count,
 };
-use crate::{app::jobs::JobRequest, engine::report::Job};
+use crate::app::jobs::JobRequest;
 use bevy::input::keyboard::KeyCode;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,13 @@ use std::time::{Duration, Instant};
 const JOB_PATIENCE: Duration = Duration::from_secs(300);
 /// How long a key press may remain without the request it stands for.
 const KEY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The jobs that a tour can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Train,
+    Search,
+}
 
 /// What a job step wants.
 pub(super) struct Goal {

@@ -1,23 +1,28 @@
-//! The lab: one template with its data, supernet, search and run folder, and the two jobs that work on
+//! The lab: one template with its data, supernet, search and run folder, and the jobs that work on
 //! them. It runs on the thread that calls it; the window has a [`Worker`](super::worker::Worker) for that.
 
 mod control;
+mod edit;
 mod pace;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod work;
 
 pub use control::Control;
+pub use edit::Edited;
+pub use verify::{Retrained, Verification, Verified, VerifySettings};
 
 use super::{
+    candidate::CandidateId,
     data::{DataError, DataSource, Dataset},
     device::{DeviceChoice, DeviceError},
     embedding::Embedding,
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
-    run::{Run, RunError},
-    search::{Candidate, NodeFitness, SearchError, SearchState},
-    supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet, WeightsError},
+    run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
+    search::{Candidate, Evaluation, NodeFitness, SearchError, SearchState},
+    supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
 };
@@ -72,15 +77,48 @@ pub enum LabError {
         /// The fingerprint of what was loaded.
         found: String,
     },
-    /// The search has begun, so training would make its results incomparable.
+    /// An edited template takes other images or tells other classes apart than the run's data have.
     #[error(
-        "the search of this run has begun; more training would change the weights that its candidates were \
-         compared with; for a new run, open the template again or leave --resume out"
+        "the edited template takes images of {} and tells {} classes apart, this run has {} and {}; \
+         mend the input brick or the last dense one, or start a new run with the template",
+        sizes(.found.0), .found.1, sizes(.wanted.0), .wanted.1
     )]
-    SearchBegan,
+    OtherEnds {
+        /// Image shape and classes of the run.
+        wanted: ([usize; 3], usize),
+        /// Those of the edited template.
+        found: ([usize; 3], usize),
+    },
     /// Searching before training.
     #[error("the supernet is not trained yet; train it for an epoch or more first")]
     NotTrained,
+    /// Proxy accuracies are of older weights.
+    #[error(
+        "the weights have changed since {stale} candidates were evaluated; search for another iteration, which \
+         evaluates them again"
+    )]
+    StaleProxies {
+        /// How many.
+        stale: usize,
+    },
+    /// Nothing can be said about an order.
+    #[error(
+        "{chosen} candidates cannot show how well they are ranked, it takes {} or more; search further, or ask for \
+         more of them",
+        super::kendall::FEWEST
+    )]
+    TooFewToVerify {
+        /// How many were chosen.
+        chosen: usize,
+    },
+    /// A candidate is no network of its own.
+    #[error("candidate {id} cannot be trained alone: {problem}")]
+    Alone {
+        /// Which.
+        id: CandidateId,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The journal names what is not there.
     #[error("the journal of {} does not fit its template: {what}; start a new run", folder.display())]
     JournalMismatch {
@@ -132,15 +170,8 @@ pub struct PhaseSeconds {
     pub search: f64,
 }
 
-/// What a run set out to do, so that a resumed one can finish it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
-    /// Epochs in all.
-    pub epochs: Option<usize>,
-    /// Iterations in all.
-    pub iterations: Option<u32>,
-    /// Candidates an iteration.
-    pub candidates: Option<usize>,
+fn sizes([channels, height, width]: [usize; 3]) -> String {
+    format!("{channels}×{height}×{width}")
 }
 
 /// One template with everything that was found out about it.
@@ -152,23 +183,25 @@ pub struct Lab {
     runs: PathBuf,
     name: Option<String>,
     run: Option<Run>,
+    /// The number of the template: 1, and one more with each edit of the run.
+    template: u32,
     bench: Option<Bench>,
+    /// The folder of the checkpoint that goes with the journal.
     checkpoint: Option<String>,
     search: SearchState,
     embedding: Embedding,
+    /// Where each candidate was placed when it came, by id.
+    places: Vec<[f32; 3]>,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationReport>,
+    retrained: Vec<Retrained>,
     /// Of finished epochs and iterations.
     seconds: PhaseSeconds,
-    unfinished: Unfinished,
-    targets: Targets,
-}
-
-/// Seconds of work on what a stop or a kill has cut short.
-#[derive(Clone, Copy, Debug, Default)]
-struct Unfinished {
-    epoch: f64,
-    iteration: f64,
+    /// The fitness at the last edit, as long as nothing was evaluated since.
+    carried_fitness: Option<Vec<NodeFitness>>,
+    /// Seconds of work on an iteration that a stop or a kill has cut short.
+    unfinished_iteration: f64,
+    state: RunState,
 }
 
 /// What training and evaluation need; set up by the first job.
@@ -198,15 +231,19 @@ impl Lab {
             runs,
             name,
             run: None,
+            template: 1,
             bench: None,
             checkpoint: None,
+            places: places(&embedding, search.candidates()),
             search,
             embedding,
             epochs: Vec::new(),
             iterations: Vec::new(),
+            retrained: Vec::new(),
             seconds: PhaseSeconds::default(),
-            unfinished: Unfinished::default(),
-            targets: Targets::default(),
+            carried_fitness: None,
+            unfinished_iteration: 0.0,
+            state: RunState::default(),
         }
     }
 
@@ -264,9 +301,39 @@ impl Lab {
         self.search.best().and_then(|id| self.search.candidate(id))
     }
 
+    /// How long the `count` best candidates take on the lab's device for an image, and for a batch as evaluation
+    /// uses it; best first.
+    ///
+    /// # Errors
+    /// When the device does not answer or fails.
+    pub fn latencies(&self, count: usize) -> Result<Vec<(CandidateId, [Latency; 2])>, LabError> {
+        /// Passes that are timed: an odd number, so that the median is one of them.
+        const PASSES: usize = 21;
+        let device = super::device::open(&self.settings.device)?;
+        let supernet = Supernet::new(Arc::clone(&self.graph), self.settings.seed, &device);
+        let mut ranked: Vec<_> =
+            self.search.candidates().iter().filter_map(Candidate::rank).collect();
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        ranked
+            .into_iter()
+            .take(count)
+            .map(|rank| {
+                let mask = &self.search.candidates()[rank.id.index()].mask;
+                let time = |batch| supernet.latency(mask, batch, PASSES);
+                Ok((rank.id, [time(1)?, time(self.settings.evaluation.batch_size)?]))
+            })
+            .collect()
+    }
+
     /// Fitness and frequency of every node, by node index.
     pub fn fitness(&self) -> Vec<NodeFitness> {
-        self.search.fitness()
+        self.carried_fitness.clone().unwrap_or_else(|| self.search.fitness())
+    }
+
+    /// Takes what an evaluation gave.
+    fn take(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
+        self.carried_fitness = None;
+        self.search.record(id, evaluation)
     }
 
     /// Seconds of work in each phase.
@@ -274,14 +341,25 @@ impl Lab {
         let PhaseSeconds { setup, training, search } = self.seconds;
         PhaseSeconds {
             setup,
-            training: training + self.unfinished.epoch,
-            search: search + self.unfinished.iteration,
+            training: training + self.unfinished_epoch().map_or(0.0, |epoch| epoch.seconds),
+            search: search + self.unfinished_iteration,
         }
     }
 
     /// What the run set out to do.
     pub fn targets(&self) -> Targets {
-        self.targets
+        self.state.targets
+    }
+
+    /// Training steps that the weights have seen.
+    pub fn trained_steps(&self) -> u64 {
+        let finished = self.epochs.last().map_or(0, |epoch| epoch.step);
+        self.unfinished_epoch().map_or(finished, |epoch| epoch.step)
+    }
+
+    /// The epoch that was stopped in its middle and has not ended since.
+    fn unfinished_epoch(&self) -> Option<&UnfinishedEpoch> {
+        self.state.unfinished.as_ref().filter(|epoch| epoch.epoch == self.epochs.len() + 1)
     }
 
     /// Fingerprint of the data, once a job has loaded it or the run says it.
@@ -305,6 +383,7 @@ impl Lab {
             .chain(self.epochs.iter().copied().map(Report::Epoch))
             .chain([Report::Placed(self.placed())])
             .chain(self.iterations.iter().cloned().map(Report::Iteration))
+            .chain(self.retrained.iter().copied().map(Report::Retrained))
             .collect()
     }
 
@@ -312,10 +391,17 @@ impl Lab {
         candidates
             .iter()
             .map(|candidate| PlacedCandidate {
-                position: self.embedding.place(&candidate.mask),
+                position: self.places[candidate.id.index()],
                 candidate: candidate.clone(),
             })
             .collect()
+    }
+
+    /// Gives the candidates that have come since the last time their places.
+    fn place_newcomers(&mut self) -> &[Candidate] {
+        let newcomers = &self.search.candidates()[self.places.len()..];
+        self.places.extend(places(&self.embedding, newcomers));
+        newcomers
     }
 
     /// Locks the run for writing, where there is one; jobs do it themselves.
@@ -328,6 +414,10 @@ impl Lab {
             None => Ok(()),
         }
     }
+}
+
+fn places(embedding: &Embedding, candidates: &[Candidate]) -> Vec<[f32; 3]> {
+    candidates.iter().map(|candidate| embedding.place(&candidate.mask)).collect()
 }
 
 /// Landmarks are the candidates that are there from the start, so that no later one moves a point.

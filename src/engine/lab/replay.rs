@@ -1,11 +1,11 @@
 //! Rebuilding a lab from the journal of its run.
 
-use super::{Lab, LabError, LabSettings, PhaseSeconds, Targets, Unfinished, embed};
+use super::{Lab, LabError, LabSettings, PhaseSeconds, Retrained, embed, places};
 use crate::engine::{
     candidate::CandidateId,
     device::DeviceChoice,
     mask::Mask,
-    report::{EpochReport, IterationReport},
+    report::IterationReport,
     run::{Event, Run},
     search::{Evaluation, Recorded, SearchError, SearchState},
     template::{Graph, NodeId},
@@ -13,18 +13,27 @@ use crate::engine::{
 use std::{path::Path, sync::Arc};
 
 /// The run in `folder` with everything its journal holds; nothing is changed.
+///
+/// The journal holds facts and not conclusions: what the search knew at the time is rebuilt from what was
+/// evaluated by then.
 pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError> {
     let mut run = Run::open(folder)?;
-    let graph = Arc::new(run.graph()?);
-    let mut story = Story::new(&graph, folder);
-    for entry in run.journal()? {
-        story.tell(entry.event)?;
+    let graph = Arc::new(run.template(1)?);
+    let mut events = run.journal()?.into_iter().map(|entry| entry.event).peekable();
+    let mut pool = Vec::new();
+    while let Some(event) =
+        events.next_if(|event| matches!(event, Event::Candidate { iteration: 0, .. }))
+    {
+        let Event::Candidate { id, parents, kept, .. } = event else { break };
+        in_order(folder, id, pool.len())?;
+        let mask = mask(folder, &graph, &kept)?;
+        pool.push(Recorded { mask, parents, iteration: None, evaluation: None });
     }
-    let Story { recorded, pool, checkpoint, epochs, ended, seconds, unfinished, targets, .. } =
-        story;
+    let count = pool.len();
     let config = run.config();
-    let mismatch = |error: SearchError| mismatch(folder, error.to_string());
-    let finished = u32::try_from(ended.len()).unwrap_or(u32::MAX);
+    let search = SearchState::restore(Arc::clone(&graph), config.seed, pool, count, 0)
+        .map_err(|error| mismatch(folder, error.to_string()))?;
+    let embedding = embed(&search);
     let mut lab = Lab {
         settings: LabSettings {
             data: config.data.clone(),
@@ -36,190 +45,116 @@ pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError>
         },
         runs: folder.parent().unwrap_or(Path::new(".")).to_owned(),
         name: None,
+        template: 1,
         bench: None,
-        checkpoint,
-        // The points of the pool are the landmarks, so the cloud looks as it did.
-        embedding: embed(
-            &SearchState::restore(
-                Arc::clone(&graph),
-                config.seed,
-                unproposed(&recorded[..pool]),
-                pool,
-                0,
-            )
-            .map_err(mismatch)?,
-        ),
-        search: SearchState::restore(
-            Arc::clone(&graph),
-            config.seed,
-            recorded.clone(),
-            pool,
-            finished,
-        )
-        .map_err(mismatch)?,
-        epochs,
+        checkpoint: None,
+        places: places(&embedding, search.candidates()),
+        embedding,
+        search,
+        epochs: Vec::new(),
         iterations: Vec::new(),
-        seconds,
-        unfinished,
-        targets,
+        retrained: Vec::new(),
+        seconds: PhaseSeconds::default(),
+        carried_fitness: None,
+        unfinished_iteration: 0.0,
+        state: run.state()?,
         layout: Arc::clone(&graph),
-        graph: Arc::clone(&graph),
-        run: Some(run),
+        graph,
+        run: None,
     };
-    lab.iterations = retell(&lab, &recorded, pool, &ended).map_err(mismatch)?;
+    let mut replay = Replay { folder, run: &run, measured_at: 0 };
+    for event in events {
+        replay.tell(&mut lab, event)?;
+    }
+    if lab.trained_steps() != replay.measured_at {
+        lab.search.weights_changed();
+    }
+    if let Some(unfinished) = lab.unfinished_epoch()
+        && unfinished.template == lab.template
+    {
+        lab.checkpoint = Some(unfinished.checkpoint.clone());
+    }
+    lab.run = Some(run);
     Ok(lab)
 }
 
-/// An iteration that ended, as the journal tells it.
-struct Ended {
-    candidates: Vec<CandidateId>,
-    mean_accuracy: f64,
-    best: CandidateId,
-    seconds: f64,
-}
-
-/// What the journal has told so far.
-struct Story<'a> {
-    graph: &'a Graph,
+struct Replay<'a> {
     folder: &'a Path,
-    recorded: Vec<Recorded>,
-    pool: usize,
-    checkpoint: Option<String>,
-    epochs: Vec<EpochReport>,
-    ended: Vec<Ended>,
-    seconds: PhaseSeconds,
-    unfinished: Unfinished,
-    targets: Targets,
+    run: &'a Run,
+    /// Training steps that the weights had seen at the last evaluation.
+    measured_at: u64,
 }
 
-impl<'a> Story<'a> {
-    fn new(graph: &'a Graph, folder: &'a Path) -> Self {
-        Self {
-            graph,
-            folder,
-            recorded: Vec::new(),
-            pool: 0,
-            checkpoint: None,
-            epochs: Vec::new(),
-            ended: Vec::new(),
-            seconds: PhaseSeconds::default(),
-            unfinished: Unfinished::default(),
-            targets: Targets::default(),
-        }
-    }
-
-    fn tell(&mut self, event: Event) -> Result<(), LabError> {
+impl Replay<'_> {
+    fn tell(&mut self, lab: &mut Lab, event: Event) -> Result<(), LabError> {
+        let folder = self.folder;
+        let damaged = |error: SearchError| mismatch(folder, error.to_string());
         match event {
-            Event::TrainStarted { to_epoch, .. } => self.targets.epochs = Some(to_epoch),
             Event::Epoch(epoch) => {
-                self.seconds.training += epoch.seconds;
-                self.unfinished.epoch = 0.0;
-                self.epochs.push(epoch);
+                lab.seconds.training += epoch.seconds;
+                lab.checkpoint = Some(super::work::checkpoint_of_epoch(epoch.epoch));
+                lab.epochs.push(epoch);
             }
-            Event::Checkpoint { name } => self.checkpoint = Some(name),
-            Event::Candidate { id, iteration, parents, kept } => {
-                if id.index() != self.recorded.len() {
-                    return Err(mismatch(self.folder, format!("candidate {id} is out of order")));
+            Event::Edited { template, step } => {
+                let graph = Arc::new(self.run.template(template)?);
+                lab.take_over(graph, template, step);
+            }
+            Event::Candidate { id, parents, kept, .. } => {
+                in_order(folder, id, lab.search.candidates().len())?;
+                let mask = mask(folder, &lab.graph, &kept)?;
+                lab.search.admit(mask, parents).map_err(damaged)?;
+                lab.place_newcomers();
+            }
+            Event::Evaluated { id, step, accuracy, balanced_accuracy, loss, seconds, .. } => {
+                lab.unfinished_iteration += seconds;
+                if step != self.measured_at {
+                    lab.search.weights_changed();
+                    self.measured_at = step;
                 }
-                let mask = self.mask(&kept)?;
-                self.pool += usize::from(iteration == 0);
-                self.recorded.push(Recorded {
-                    mask,
-                    parents,
-                    iteration: iteration.checked_sub(1),
-                    evaluation: None,
+                lab.take(id, Evaluation { accuracy, balanced_accuracy, loss }).map_err(damaged)?;
+            }
+            Event::Retrained { id, epochs, accuracy, loss, seconds } => {
+                lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });
+            }
+            Event::Iteration { iteration, candidates, mean_accuracy, best, seconds } => {
+                lab.search.finish_iteration();
+                lab.seconds.search += seconds;
+                lab.unfinished_iteration = 0.0;
+                let evaluation = lab.search.candidate(best).and_then(|best| best.evaluation);
+                lab.iterations.push(IterationReport {
+                    iteration,
+                    candidates,
+                    mean_accuracy,
+                    best,
+                    best_accuracy: evaluation.map_or(f64::NAN, |evaluation| evaluation.accuracy),
+                    fitness: lab.search.fitness(),
+                    seconds,
                 });
             }
-            Event::SearchStarted { to_iteration, candidates, .. } => {
-                // Whoever searches has trained enough.
-                self.targets.epochs = Some(self.epochs.len());
-                self.targets.iterations = Some(to_iteration);
-                self.targets.candidates = Some(candidates);
-            }
-            Event::Evaluated { id, iteration, accuracy, balanced_accuracy, loss, seconds } => {
-                self.unfinished.iteration += seconds;
-                let Some(candidate) = self.recorded.get_mut(id.index()) else {
-                    return Err(mismatch(
-                        self.folder,
-                        format!("candidate {id} is evaluated but was never made"),
-                    ));
-                };
-                candidate.iteration = iteration.checked_sub(1);
-                candidate.evaluation = Some(Evaluation { accuracy, balanced_accuracy, loss });
-            }
-            Event::Iteration { candidates, mean_accuracy, best, seconds, .. } => {
-                self.seconds.search += seconds;
-                self.unfinished.iteration = 0.0;
-                self.ended.push(Ended { candidates, mean_accuracy, best, seconds });
-            }
-            Event::TrainFinished { unfinished_seconds, .. } => {
-                self.unfinished.epoch = unfinished_seconds;
-            }
-            Event::SearchFinished { .. } => {}
         }
         Ok(())
     }
+}
 
-    fn mask(&self, kept: &[NodeId]) -> Result<Mask, LabError> {
-        let mut mask = Mask::empty(self.graph.len());
-        for id in kept {
-            let Some(node) = self.graph.index_of(id) else {
-                return Err(mismatch(self.folder, format!("`{id}` is not a node")));
-            };
-            mask.insert(node);
-        }
-        Ok(mask)
+fn in_order(folder: &Path, id: CandidateId, next: usize) -> Result<(), LabError> {
+    if id.index() == next {
+        Ok(())
+    } else {
+        Err(mismatch(folder, format!("candidate {id} is out of order")))
     }
+}
+
+fn mask(folder: &Path, graph: &Graph, kept: &[NodeId]) -> Result<Mask, LabError> {
+    let mut mask = Mask::empty(graph.len());
+    for id in kept {
+        let Some(node) = graph.index_of(id) else {
+            return Err(mismatch(folder, format!("`{id}` is not a node")));
+        };
+        mask.insert(node);
+    }
+    Ok(mask)
 }
 
 fn mismatch(folder: &Path, what: String) -> LabError {
     LabError::JournalMismatch { folder: folder.to_owned(), what }
-}
-
-/// The same candidates as they were before the first iteration.
-fn unproposed(recorded: &[Recorded]) -> Vec<Recorded> {
-    recorded
-        .iter()
-        .map(|entry| Recorded { iteration: None, evaluation: None, ..entry.clone() })
-        .collect()
-}
-
-/// The reports on the iterations that ended. What the search knew at the time is rebuilt from what was
-/// evaluated by then, since the journal holds facts and not conclusions.
-fn retell(
-    lab: &Lab,
-    recorded: &[Recorded],
-    pool: usize,
-    ended: &[Ended],
-) -> Result<Vec<IterationReport>, SearchError> {
-    let mut reports = Vec::with_capacity(ended.len());
-    for (index, end) in ended.iter().enumerate() {
-        let finished = index as u32 + 1;
-        let by_then =
-            |entry: &Recorded| entry.iteration.is_none_or(|iteration| iteration < finished);
-        let mut known = Vec::new();
-        for (id, entry) in recorded.iter().enumerate() {
-            if by_then(entry) {
-                known.push(entry.clone());
-            } else if id < pool {
-                known.extend(unproposed(std::slice::from_ref(entry)));
-            } else {
-                // Ids are given in the order of arrival, so nothing after it was there either.
-                break;
-            }
-        }
-        let search =
-            SearchState::restore(Arc::clone(&lab.graph), lab.settings.seed, known, pool, finished)?;
-        let best_accuracy = recorded.get(end.best.index()).and_then(|entry| entry.evaluation);
-        reports.push(IterationReport {
-            iteration: finished,
-            candidates: end.candidates.clone(),
-            mean_accuracy: end.mean_accuracy,
-            best: end.best,
-            best_accuracy: best_accuracy.map_or(f64::NAN, |evaluation| evaluation.accuracy),
-            fitness: search.fitness(),
-            seconds: end.seconds,
-        });
-    }
-    Ok(reports)
 }

@@ -1,4 +1,4 @@
-//! The two jobs: training the supernet and searching with it.
+//! Training the supernet and searching with it.
 
 use super::{Bench, Control, Lab, LabError, LabSettings, pace::Pace};
 use crate::engine::{
@@ -6,13 +6,14 @@ use crate::engine::{
     data::Dataset,
     device,
     report::{IterationReport, Job, Report},
-    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig},
+    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunState, Targets, UnfinishedEpoch},
     search::{Candidate, Evaluation},
     supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
 };
 use std::{
+    ops::ControlFlow,
     path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -29,38 +30,57 @@ impl Lab {
     /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
     /// in the middle of an epoch too.
     ///
+    /// The learning rate falls over all epochs, so how many there are to be is best said at once: 2 and then 1
+    /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
+    ///
     /// # Errors
-    /// When the search has begun, or something cannot be set up, trained or written.
+    /// When something cannot be set up, trained or written.
     pub fn train(
         &mut self,
         epochs: usize,
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        if self.evaluated() > 0 {
-            return Err(LabError::SearchBegan);
-        }
         report(Report::Started(Job::Train));
         let last = self.epochs.len() + epochs;
         self.set_up(last, report)?;
         let fitness = self.search.fitness().iter().map(|node| node.fitness).collect();
+        if let Some(bench) = &mut self.bench {
+            bench.trainer.set_fitness(fitness);
+        }
+        self.aim(Targets { epochs: Some(last), ..self.state.targets })?;
+        let before = self.trained_steps();
+        let trained = self.train_to(last, control, report);
+        if self.trained_steps() != before {
+            self.search.weights_changed();
+        }
+        let stopped = trained?;
+        report(Report::Finished { job: Job::Train, stopped });
+        Ok(stopped)
+    }
+
+    fn train_to(
+        &mut self,
+        last: usize,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        let template = self.template;
         let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
-        bench.trainer.set_fitness(fitness);
-        self.targets.epochs = Some(last);
         let first = self.epochs.len() + 1;
-        run.record([Event::TrainStarted { from_epoch: first, to_epoch: last }])?;
         let steps = bench.trainer.steps(&bench.data) as u64;
-        let total = steps * epochs as u64;
+        let total = steps * (last + 1 - first) as u64;
         // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
         let skipped = match bench.trainer.position() {
             (epoch, step) if epoch == first => step as u64,
             _ => 0,
         };
         let mut pace = Pace::new(Job::Train, total, skipped);
-        let mut stopped = false;
         for epoch in first..=last {
             let offset = (epoch - first) as u64 * steps;
             let before = pace.worked();
+            let begun = self.state.unfinished.as_ref().filter(|begun| begun.epoch == epoch);
+            let seconds_before = begun.map_or(0.0, |begun| begun.seconds);
             let trained =
                 bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
                     report(Report::Step {
@@ -79,21 +99,29 @@ impl Lab {
             };
             match trained {
                 Ok(mut epoch_report) => {
-                    epoch_report.seconds += std::mem::take(&mut self.unfinished.epoch);
-                    let name = format!("epoch-{epoch}");
-                    run.save_checkpoint(&name, &checkpoint()?, [Event::Epoch(epoch_report)])?;
+                    epoch_report.seconds += seconds_before;
+                    let name = checkpoint_of_epoch(epoch);
+                    run.save_checkpoint(&name, &checkpoint()?, Event::Epoch(epoch_report))?;
                     self.checkpoint = Some(name);
                     self.seconds.training += epoch_report.seconds;
                     self.epochs.push(epoch_report);
                     report(Report::Epoch(epoch_report));
                 }
                 Err(TrainError::Stopped) => {
-                    let name = format!("epoch-{epoch}-step-{}", bench.trainer.position().1);
-                    run.save_checkpoint(&name, &checkpoint()?, [])?;
+                    let step = bench.trainer.position().1;
+                    let name = format!("epoch-{epoch}-step-{step}");
+                    let unfinished = UnfinishedEpoch {
+                        epoch,
+                        step: (epoch as u64 - 1) * steps + step as u64,
+                        seconds: seconds_before + pace.worked() - before,
+                        checkpoint: name.clone(),
+                        template,
+                    };
+                    let state = RunState { unfinished: Some(unfinished), ..self.state.clone() };
+                    run.save_unfinished(&name, &checkpoint()?, &state)?;
                     self.checkpoint = Some(name);
-                    self.unfinished.epoch += pace.worked() - before;
-                    stopped = true;
-                    break;
+                    self.state = state;
+                    return Ok(true);
                 }
                 Err(error) => {
                     if matches!(error, TrainError::Diverged { .. }) {
@@ -104,14 +132,12 @@ impl Lab {
                 }
             }
         }
-        let unfinished_seconds = self.unfinished.epoch;
-        run.record([Event::TrainFinished { stopped, unfinished_seconds }])?;
-        report(Report::Finished { job: Job::Train, stopped });
-        Ok(stopped)
+        Ok(false)
     }
 
     /// Searches for `iterations` more iterations of `candidates` each. Returns whether it was stopped; what
-    /// was evaluated by then is kept.
+    /// was evaluated by then is kept. First of all, candidates that were evaluated with other weights are
+    /// evaluated again: their accuracies do not compare.
     ///
     /// # Errors
     /// When the supernet is not trained, or something cannot be set up, evaluated or written.
@@ -127,37 +153,56 @@ impl Lab {
         }
         report(Report::Started(Job::Search));
         self.set_up(self.epochs.len(), report)?;
-        let first = self.search.finished_iterations() + 1;
-        let last = first + iterations - u32::from(iterations > 0);
         if iterations > 0 {
-            self.targets.iterations = Some(last);
-            self.targets.candidates = Some(candidates);
-            self.record([Event::SearchStarted {
-                from_iteration: first,
-                to_iteration: last,
-                candidates,
-            }])?;
+            self.aim(Targets {
+                // Whoever searches has trained enough.
+                epochs: Some(self.epochs.len()),
+                iterations: Some(self.search.finished_iterations() + iterations),
+                candidates: Some(candidates),
+            })?;
         }
-        let mut pace = Pace::new(Job::Search, u64::from(iterations) * candidates as u64, 0);
-        let mut stopped = false;
+        let stopped = self.search_for(iterations, candidates, control, report)?;
+        if let Some(run) = &mut self.run {
+            run.sync()?;
+        }
+        report(Report::Finished { job: Job::Search, stopped });
+        Ok(stopped)
+    }
+
+    fn search_for(
+        &mut self,
+        iterations: u32,
+        candidates: usize,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        if iterations == 0 {
+            return Ok(false);
+        }
+        let stale = self.search.stale();
+        let total = stale.len() as u64 + u64::from(iterations) * candidates as u64;
+        let mut pace = Pace::new(Job::Search, total, 0);
+        let before = pace.worked();
+        let stopped = self.evaluate(&stale, &mut pace, control, report)?.is_break();
+        self.unfinished_iteration += pace.worked() - before;
+        if stopped {
+            return Ok(true);
+        }
         for _ in 0..iterations {
             let before = pace.worked();
             match self.iterate(candidates, &mut pace, control, report)? {
                 Step::Done => {}
                 Step::Exhausted => {
                     report(Report::Exhausted);
-                    break;
+                    return Ok(false);
                 }
                 Step::Stopped => {
-                    self.unfinished.iteration += pace.worked() - before;
-                    stopped = true;
-                    break;
+                    self.unfinished_iteration += pace.worked() - before;
+                    return Ok(true);
                 }
             }
         }
-        self.record([Event::SearchFinished { stopped }])?;
-        report(Report::Finished { job: Job::Search, stopped });
-        Ok(stopped)
+        Ok(false)
     }
 
     fn iterate(
@@ -170,12 +215,11 @@ impl Lab {
         let started = Instant::now();
         let before = pace.worked();
         let iteration = self.search.finished_iterations() + 1;
-        let known = self.search.candidates().len();
         let proposed = self.search.propose(count);
         if proposed.is_empty() {
             return Ok(Step::Exhausted);
         }
-        let newcomers = self.search.candidates()[known..].to_vec();
+        let newcomers = self.place_newcomers().to_vec();
         self.record(
             newcomers
                 .iter()
@@ -183,43 +227,20 @@ impl Lab {
                 .collect::<Vec<_>>(),
         )?;
         report(Report::Placed(self.place(&newcomers)));
-        for &id in &proposed {
-            // Known already where the iteration was cut short before.
-            if self.search.candidates()[id.index()].evaluation.is_some() {
-                pace.skip();
-                continue;
-            }
-            if pace.wait(control, report).is_break() {
-                return Ok(Step::Stopped);
-            }
-            let mask = self.search.candidates()[id.index()].mask.clone();
-            let clock = Instant::now();
-            let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
-            let evaluation =
-                match bench.evaluator.evaluate(&bench.supernet, &mask, control.stop_flag()) {
-                    Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
-                    evaluated => evaluated?,
-                };
-            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
-            let seconds = clock.elapsed().as_secs_f64();
-            self.record([Event::Evaluated {
-                id,
-                iteration,
-                accuracy,
-                balanced_accuracy,
-                loss,
-                seconds,
-            }])?;
-            self.search.record(id, evaluation)?;
-            report(Report::Evaluated { id, iteration, evaluation });
-            report(Report::Progress(pace.next()));
+        // Some are known already where the iteration was cut short before.
+        let (known, open): (Vec<_>, Vec<_>) = proposed
+            .iter()
+            .partition(|&&id| self.search.candidates()[id.index()].evaluation.is_some());
+        known.iter().for_each(|_| pace.skip());
+        if self.evaluate(&open, pace, control, report)?.is_break() {
+            return Ok(Step::Stopped);
         }
         // More than was proposed, if an iteration that was stopped went on with fewer candidates.
         let others = self.search.evaluated_now().filter(|id| !proposed.contains(id));
         let candidates = proposed.iter().copied().chain(others).collect();
         self.search.finish_iteration();
         let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
-        let seconds = worked + std::mem::take(&mut self.unfinished.iteration);
+        let seconds = worked + std::mem::take(&mut self.unfinished_iteration);
         let Some(done) = self.iteration_report(iteration, candidates, seconds) else {
             return Ok(Step::Exhausted);
         };
@@ -237,6 +258,81 @@ impl Lab {
         report(Report::Iteration(done.clone()));
         self.iterations.push(done);
         Ok(Step::Done)
+    }
+
+    /// Evaluates candidates with the weights as they are, in an order in which neighbours have much in common;
+    /// breaks when it is stopped.
+    fn evaluate(
+        &mut self,
+        ids: &[CandidateId],
+        pace: &mut Pace,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<ControlFlow<()>, LabError> {
+        let step = self.trained_steps();
+        // Taken out, so that the rest can be written to meanwhile.
+        let Some(bench) = self.bench.take() else { return Err(LabError::NotTrained) };
+        let done = self.evaluate_on(&bench, ids, step, pace, control, report);
+        self.bench = Some(bench);
+        done
+    }
+
+    fn evaluate_on(
+        &mut self,
+        bench: &Bench,
+        ids: &[CandidateId],
+        step: u64,
+        pace: &mut Pace,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<ControlFlow<()>, LabError> {
+        let candidate = |id: CandidateId| &self.search.candidates()[id.index()];
+        let masks: Vec<_> = ids.iter().map(|&id| candidate(id).mask.clone()).collect();
+        let mut sharing = bench.evaluator.share(&bench.supernet, &masks);
+        for place in sharing.order() {
+            if pace.wait(control, report).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let id = ids[place];
+            let now = self.search.finished_iterations();
+            let iteration = self.search.candidates()[id.index()].iteration.unwrap_or(now) + 1;
+            let clock = Instant::now();
+            let evaluation = match sharing.evaluate(place, control.stop_flag()) {
+                Err(EvaluationError::Stopped) => return Ok(ControlFlow::Break(())),
+                evaluated => evaluated?,
+            };
+            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+            let seconds = clock.elapsed().as_secs_f64();
+            self.record([Event::Evaluated {
+                id,
+                iteration,
+                step,
+                accuracy,
+                balanced_accuracy,
+                loss,
+                seconds,
+            }])?;
+            self.take(id, evaluation)?;
+            report(Report::Evaluated { id, iteration, evaluation });
+            report(Report::Progress(pace.next()));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Remembers what the run is to do, so that a resumed one can finish it. Jobs say it of themselves; whoever
+    /// means to do one after another says it before the first.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn aim(&mut self, targets: Targets) -> Result<(), LabError> {
+        if targets != self.state.targets {
+            let state = RunState { targets, ..self.state.clone() };
+            if let Some(run) = &mut self.run {
+                run.save_state(&state)?;
+            }
+            self.state = state;
+        }
+        Ok(())
     }
 
     /// The report on an iteration that has just ended.
@@ -263,12 +359,15 @@ impl Lab {
 
     /// Loads the data, makes the supernet, takes up the last checkpoint and makes the run folder, as far as
     /// that is still to be done. `epochs` is where the learning-rate schedule ends.
-    fn set_up(&mut self, epochs: usize, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+    pub(super) fn set_up(
+        &mut self,
+        epochs: usize,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
         let clock = Instant::now();
         // First of all, since another process may have written the run since it was read.
         self.make_writable()?;
         if self.bench.is_none() {
-            let device = device::open(&self.settings.device)?;
             let data = Dataset::load(&self.settings.data)?.fit_to(self.graph.image_shape())?;
             let fingerprint = data.fingerprint();
             let wanted = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
@@ -279,20 +378,7 @@ impl Lab {
                     found: fingerprint,
                 });
             }
-            let seed = self.settings.seed;
-            let mut supernet = Supernet::new(Arc::clone(&self.graph), seed, &device);
-            let settings = TrainSettings { epochs, seed, ..self.settings.training };
-            let mut trainer = Trainer::new(&supernet, &data, settings)?;
-            if let (Some(run), Some(name)) = (&self.run, &self.checkpoint) {
-                let checkpoint = run.checkpoint(name)?;
-                let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
-                let [weights, state] = run.checkpoint_files(name);
-                supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
-                trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
-            }
-            let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
-                .with_loss(trainer.loss());
-            self.bench = Some(Bench { data, fingerprint, supernet, trainer, evaluator });
+            self.bench = Some(self.make_bench(data, fingerprint, epochs)?);
         }
         if let Some(bench) = &mut self.bench {
             bench.trainer.set_epochs(epochs);
@@ -306,6 +392,31 @@ impl Lab {
         }
         self.seconds.setup += clock.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    /// The supernet of the present template with what training and evaluation need besides, as the last
+    /// checkpoint left them.
+    pub(super) fn make_bench(
+        &self,
+        data: Dataset,
+        fingerprint: String,
+        epochs: usize,
+    ) -> Result<Bench, LabError> {
+        let seed = self.settings.seed;
+        let device = device::open(&self.settings.device)?;
+        let mut supernet = Supernet::new(Arc::clone(&self.graph), seed, &device);
+        let settings = TrainSettings { epochs, seed, ..self.settings.training };
+        let mut trainer = Trainer::new(&supernet, &data, settings)?;
+        if let (Some(run), Some(name)) = (&self.run, &self.checkpoint) {
+            let checkpoint = run.checkpoint(name)?;
+            let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
+            let [weights, state] = run.checkpoint_files(name);
+            supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
+            trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
+        }
+        let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
+            .with_loss(trainer.loss());
+        Ok(Bench { data, fingerprint, supernet, trainer, evaluator })
     }
 
     fn create_run(&mut self, data_fingerprint: String) -> Result<(), LabError> {
@@ -336,12 +447,20 @@ impl Lab {
         Ok(())
     }
 
-    fn record(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), LabError> {
+    pub(super) fn record(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<(), LabError> {
         match &mut self.run {
             Some(run) => Ok(run.record(events)?),
             None => Ok(()),
         }
     }
+}
+
+/// The folder in `weights` of the checkpoint at the end of an epoch.
+pub(super) fn checkpoint_of_epoch(epoch: usize) -> String {
+    format!("epoch-{epoch}")
 }
 
 /// The journal's line on a candidate that was made in `iteration`.

@@ -17,26 +17,15 @@ use std::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Training began.
-    TrainStarted {
-        /// The epoch it begins with, from 1.
-        from_epoch: usize,
-        /// The epoch it is to end with.
-        to_epoch: usize,
-    },
-    /// An epoch ended.
+    /// An epoch ended; its weights and trainer state were stored in `weights/epoch-<epoch>` before.
     Epoch(EpochReport),
-    /// Weights and trainer state were stored in `weights/<name>`.
-    Checkpoint {
-        /// The folder's name.
-        name: String,
-    },
-    /// Training ended.
-    TrainFinished {
-        /// Whether somebody stopped it.
-        stopped: bool,
-        /// Seconds of work on an epoch that is not finished.
-        unfinished_seconds: f64,
+    /// The template was edited; it is `template/<template>.ron` from here on. What was trained is carried
+    /// over to `weights/edit-<template>`, if anything was.
+    Edited {
+        /// Its number, with four digits in the file's name.
+        template: u32,
+        /// Training steps that the weights had seen.
+        step: u64,
     },
     /// A candidate was made; ids are given in the order of arrival.
     Candidate {
@@ -49,21 +38,14 @@ pub enum Event {
         /// The nodes it keeps, in template order.
         kept: Vec<NodeId>,
     },
-    /// The search began.
-    SearchStarted {
-        /// The iteration it begins with, from 1.
-        from_iteration: u32,
-        /// The iteration it is to end with.
-        to_iteration: u32,
-        /// How many candidates an iteration evaluates.
-        candidates: usize,
-    },
-    /// A candidate was evaluated.
+    /// A candidate was evaluated, for the first time or again since the weights have changed.
     Evaluated {
         /// Which.
         id: CandidateId,
-        /// In which iteration, from 1.
+        /// The iteration that it belongs to, from 1.
         iteration: u32,
+        /// Training steps that the weights had seen.
+        step: u64,
         /// Its proxy accuracy.
         accuracy: f64,
         /// Its balanced accuracy, where there are classes.
@@ -88,10 +70,19 @@ pub enum Event {
         /// Seconds it took.
         seconds: f64,
     },
-    /// The search ended.
-    SearchFinished {
-        /// Whether somebody stopped it.
-        stopped: bool,
+    /// A candidate was trained from scratch.
+    Retrained {
+        /// Which.
+        id: CandidateId,
+        /// For how many epochs.
+        epochs: usize,
+        /// Its accuracy on all validation images.
+        accuracy: f64,
+        /// Its validation cross entropy.
+        #[serde(deserialize_with = "number_or_null")]
+        loss: f64,
+        /// Seconds it took.
+        seconds: f64,
     },
 }
 
@@ -231,6 +222,7 @@ mod tests {
         Event::Evaluated {
             id: CandidateId(id),
             iteration: 1,
+            step: 250,
             accuracy: 0.5,
             balanced_accuracy: Some(0.25),
             loss: 1.25,
@@ -248,7 +240,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
         let all = [
-            Event::TrainStarted { from_epoch: 1, to_epoch: 3 },
+            Event::Edited { template: 2, step: 250 },
             Event::Epoch(EpochReport::EXAMPLE),
             Event::Candidate {
                 id: CandidateId(0),
@@ -292,6 +284,7 @@ mod tests {
         let candidate = Event::Evaluated {
             id: CandidateId(0),
             iteration: 1,
+            step: 250,
             accuracy: 0.1,
             balanced_accuracy: None,
             loss: f64::NAN,
@@ -305,21 +298,6 @@ mod tests {
             "{read:?}"
         );
         assert!(matches!(read[1], Event::Evaluated { loss, .. } if loss.is_nan()), "{read:?}");
-    }
-
-    #[test]
-    fn lines_of_older_programs_are_read_without_balanced_accuracy() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("journal.jsonl");
-        let lines = [
-            r#"{"time":0,"event":"epoch","epoch":1,"step":250,"train_loss":2.0,"val_loss":1.5,"val_accuracy":0.3,"seconds":4.0}"#,
-            r#"{"time":0,"event":"evaluated","id":0,"iteration":1,"accuracy":0.5,"loss":1.25,"seconds":0.1}"#,
-        ];
-        std::fs::write(&path, lines.join("\n") + "\n").expect("is written");
-        let older = EpochReport { val_balanced_accuracy: None, ..EpochReport::EXAMPLE };
-        let read = events(&path);
-        assert_eq!(read[0], Event::Epoch(older));
-        assert!(matches!(read[1], Event::Evaluated { balanced_accuracy: None, accuracy: 0.5, .. }));
     }
 
     #[test]
@@ -346,7 +324,7 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         std::fs::write(
             &path,
-            "{\"time\":0,\"event\":\"search_finished\",\"stopped\":true}\nrubbish\n",
+            "{\"time\":0,\"event\":\"edited\",\"template\":2,\"step\":0}\nrubbish\n",
         )
         .expect("is written");
         let text = read(&path).expect_err("is damaged").to_string();

@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! runs/<name>/run.ron                      settings, seed, versions, fingerprint of the data
-//!             template/0001.ron            the template
-//!             journal.jsonl                what happened, appended
+//!             template/0001.ron            the template; 0002.ron and so on once it is edited
+//!             journal.jsonl                what was found out and decided, appended
+//!             state.ron                    what the run set out to do, and an epoch that was stopped
 //!             weights/<checkpoint>/        supernet.safetensors, trainer.safetensors
 //!             lock                         held by the process that writes
 //! ```
+//!
+//! The journal tells nothing of sessions: a run that was stopped or killed and resumed has the same one,
+//! but for times, as a run that was not.
 
 mod journal;
 
@@ -28,8 +32,8 @@ use std::{
 };
 use thiserror::Error;
 
-/// The version of `run.ron` that this program writes, and the newest it reads.
-pub const RUN_VERSION: u32 = 1;
+/// The version of run folders that this program writes and reads.
+pub const RUN_VERSION: u32 = 2;
 
 /// Why a run folder could not be used.
 #[derive(Debug, Error)]
@@ -54,8 +58,11 @@ pub enum RunError {
     /// `run.ron` cannot be read or does not say what it should.
     #[error(transparent)]
     Config(#[from] RonError),
-    /// A newer program wrote the run.
-    #[error("{} has version {version}, this program reads up to {RUN_VERSION}; use a newer program", path.display())]
+    /// Another version of the program wrote the run.
+    #[error(
+        "{} has version {version}, this program reads version {RUN_VERSION}; use the program that wrote it, or \
+         start a new run", path.display()
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -141,6 +148,44 @@ pub struct RunConfig {
     pub pool: usize,
 }
 
+/// What a run set out to do, so that a resumed one can finish it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Targets {
+    /// Epochs in all.
+    pub epochs: Option<usize>,
+    /// Iterations in all.
+    pub iterations: Option<u32>,
+    /// Candidates an iteration.
+    pub candidates: Option<usize>,
+}
+
+/// An epoch that was stopped in its middle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnfinishedEpoch {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Training steps by then, over all epochs.
+    pub step: u64,
+    /// Seconds of work on it.
+    pub seconds: f64,
+    /// The folder in `weights` that holds weights and trainer state.
+    pub checkpoint: String,
+    /// The number of the template that they are for.
+    pub template: u32,
+}
+
+/// Where a run stands besides what its journal tells; the content of `state.ron`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunState {
+    /// What it set out to do.
+    pub targets: Targets,
+    /// The epoch that was stopped last; the journal tells whether it has ended since.
+    pub unfinished: Option<UnfinishedEpoch>,
+}
+
 /// Everything that training needs to go on: two safetensors files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -216,7 +261,7 @@ impl Run {
                 }
             };
         let sub = |name: &str| make_folder(&folder.join(name));
-        template::save(&sub("template")?.join("0001.ron"), graph.template())?;
+        template::save(&sub("template")?.join(template_file(1)), graph.template())?;
         sub("weights")?;
         let text = ron::ser::to_string_pretty(&config, PrettyConfig::new().struct_names(false))
             .map_err(|error| RunError::io(&folder, io::Error::other(error)))?;
@@ -239,7 +284,7 @@ impl Run {
         }
         let (name, text) = files::read_text(&path)?;
         let config: RunConfig = files::parse_ron(&name, &text)?;
-        if config.version == 0 || config.version > RUN_VERSION {
+        if config.version != RUN_VERSION {
             return Err(RunError::Version { path, version: config.version });
         }
         Ok(Self { folder: folder.to_owned(), config, read: None, writer: None })
@@ -278,12 +323,46 @@ impl Run {
         &self.config
     }
 
-    /// Reads the run's template.
+    /// Reads the run's template as it is after all edits.
+    ///
+    /// # Errors
+    /// When it or the journal is missing or damaged.
+    pub fn graph(&self) -> Result<Graph, RunError> {
+        let (entries, _) = read_journal(&self.journal_path())?;
+        let edited = entries.iter().rev().find_map(|entry| match entry.event {
+            Event::Edited { template, .. } => Some(template),
+            _ => None,
+        });
+        self.template(edited.unwrap_or(1))
+    }
+
+    /// Reads the run's template with this number: 1 is the one that it began with.
     ///
     /// # Errors
     /// When the file is missing or damaged.
-    pub fn graph(&self) -> Result<Graph, RunError> {
-        Ok(template::load(&self.folder.join("template/0001.ron"))?)
+    pub fn template(&self, number: u32) -> Result<Graph, RunError> {
+        Ok(template::load(&self.folder.join("template").join(template_file(number)))?)
+    }
+
+    /// Reads where the run stands besides what its journal tells.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn state(&self) -> Result<RunState, RunError> {
+        let path = self.folder.join(STATE);
+        if !path.exists() {
+            return Ok(RunState::default());
+        }
+        let (name, text) = files::read_text(&path)?;
+        Ok(files::parse_ron(&name, &text)?)
+    }
+
+    /// Stores where the run stands besides what its journal tells.
+    ///
+    /// # Errors
+    /// When the run is not writable or the disk refuses, now or before.
+    pub fn save_state(&mut self, state: &RunState) -> Result<(), RunError> {
+        self.write(|_, run| write_state(run, state))
     }
 
     /// Reads the journal.
@@ -312,8 +391,8 @@ impl Run {
         self.write(|journal, _| journal.sync())
     }
 
-    /// Stores weights and trainer state as a checkpoint and journals it before `events`; the
-    /// checkpoint before it is deleted only then, so that there is a complete one at any moment.
+    /// Stores weights and trainer state as a checkpoint and journals `event`, which says that they are there.
+    /// The checkpoint before it is deleted only then, so that there is a complete one at any moment.
     ///
     /// # Errors
     /// When the run is not writable or the disk refuses, now or before; the checkpoint before it is then
@@ -322,27 +401,53 @@ impl Run {
         &mut self,
         name: &str,
         checkpoint: &Checkpoint,
-        events: impl IntoIterator<Item = Event>,
+        event: Event,
     ) -> Result<(), RunError> {
         self.write(|journal, run| {
-            let weights = run.join("weights");
-            let folder = weights.join(name);
-            std::fs::create_dir_all(&folder).map_err(|source| RunError::io(&folder, source))?;
-            let [supernet, trainer] = checkpoint_files(run, name);
-            files::write_atomic(&supernet, &checkpoint.supernet)?;
-            files::write_atomic(&trainer, &checkpoint.trainer)?;
-            let event = Event::Checkpoint { name: name.to_owned() };
-            journal.append([event].into_iter().chain(events))?;
+            write_checkpoint(run, name, checkpoint)?;
+            journal.append([event])?;
             journal.sync()?;
-            let entries =
-                std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?;
-            for entry in entries.flatten() {
-                if entry.file_name() != name {
-                    // A leftover costs disk space only; the next checkpoint tries again.
-                    let _ = std::fs::remove_dir_all(entry.path());
-                }
+            delete_other_checkpoints(run, name)
+        })
+    }
+
+    /// The same for an epoch that is stopped in its middle, of which `state` tells.
+    ///
+    /// # Errors
+    /// As [`Self::save_checkpoint`].
+    pub fn save_unfinished(
+        &mut self,
+        name: &str,
+        checkpoint: &Checkpoint,
+        state: &RunState,
+    ) -> Result<(), RunError> {
+        self.write(|_, run| {
+            write_checkpoint(run, name, checkpoint)?;
+            write_state(run, state)?;
+            delete_other_checkpoints(run, name)
+        })
+    }
+
+    /// The same for an edit after `step` training steps, which makes `graph` the template with this `number`.
+    /// There is no checkpoint where nothing was trained.
+    ///
+    /// # Errors
+    /// As [`Self::save_checkpoint`].
+    pub fn save_edit(
+        &mut self,
+        number: u32,
+        graph: &Graph,
+        step: u64,
+        checkpoint: Option<(&str, &Checkpoint)>,
+    ) -> Result<(), RunError> {
+        self.write(|journal, run| {
+            template::save(&run.join("template").join(template_file(number)), graph.template())?;
+            if let Some((name, checkpoint)) = checkpoint {
+                write_checkpoint(run, name, checkpoint)?;
             }
-            Ok(())
+            journal.append([Event::Edited { template: number, step }])?;
+            journal.sync()?;
+            checkpoint.map_or(Ok(()), |(name, _)| delete_other_checkpoints(run, name))
         })
     }
 
@@ -413,6 +518,38 @@ fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
         }
         Err(source) => Err(RunError::io(path, source)),
     }
+}
+
+const STATE: &str = "state.ron";
+
+fn template_file(number: u32) -> String {
+    format!("{number:04}.ron")
+}
+
+fn write_state(folder: &Path, state: &RunState) -> Result<(), RunError> {
+    let text = ron::ser::to_string_pretty(state, PrettyConfig::new().struct_names(false))
+        .map_err(|error| RunError::io(folder, io::Error::other(error)))?;
+    Ok(files::write_atomic(&folder.join(STATE), (text + "\n").as_bytes())?)
+}
+
+fn write_checkpoint(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<(), RunError> {
+    let own = folder.join("weights").join(name);
+    std::fs::create_dir_all(&own).map_err(|source| RunError::io(&own, source))?;
+    let [supernet, trainer] = checkpoint_files(folder, name);
+    files::write_atomic(&supernet, &checkpoint.supernet)?;
+    Ok(files::write_atomic(&trainer, &checkpoint.trainer)?)
+}
+
+fn delete_other_checkpoints(folder: &Path, name: &str) -> Result<(), RunError> {
+    let weights = folder.join("weights");
+    let entries = std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?;
+    for entry in entries.flatten() {
+        if entry.file_name() != name {
+            // A leftover costs disk space only; the next checkpoint tries again.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// The files of a checkpoint of the run in `folder`: weights, and state of the trainer.

@@ -10,7 +10,7 @@ use crate::engine::{
     candidate::{self, CandidateId, Canonical},
     mask::Mask,
     seed,
-    template::{Cost, Graph},
+    template::{Cost, Edit, Graph},
 };
 use std::{
     cmp::Ordering,
@@ -33,13 +33,35 @@ pub struct Candidate {
     pub evaluation: Option<Evaluation>,
     /// What it costs.
     pub cost: Cost,
+    /// Whether its evaluation still holds.
+    pub standing: Standing,
 }
 
 impl Candidate {
-    /// What it is ordered by; `None` until it is evaluated.
+    /// What it is ordered by; `None` until it is evaluated, and once the template has lost it.
     pub fn rank(&self) -> Option<Rank> {
-        Some(Rank { evaluation: self.evaluation?, id: self.id })
+        (!self.is_retired()).then_some(Rank { evaluation: self.evaluation?, id: self.id })
     }
+
+    /// Whether it is no candidate of the template any more, since that was edited.
+    pub fn is_retired(&self) -> bool {
+        matches!(self.standing, Standing::Retired | Standing::Obsolete)
+    }
+}
+
+/// What has become of a candidate and its evaluation since weights and template have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Present,
+    /// The evaluation was with other weights; the next iteration is preceded by another one.
+    Stale,
+    /// An edit has taken nodes of the candidate away: it is not proposed any more, and its mask holds what is
+    /// left of it. Its evaluation still says something about these nodes.
+    Retired,
+    /// The same, and the weights have changed since: its evaluation says nothing any more.
+    Obsolete,
 }
 
 /// A place in the order of candidates: a better one is greater; among equals, the one known longest.
@@ -284,20 +306,20 @@ impl SearchState {
             evaluated: self
                 .candidates
                 .iter()
-                .filter(|candidate| earlier(candidate))
+                .filter(|candidate| earlier(candidate) && candidate.standing != Standing::Obsolete)
                 .filter_map(|candidate| {
                     Some((candidate.id, &candidate.mask, candidate.evaluation?))
                 })
                 .collect(),
             waiting: self.candidates[..self.pool]
                 .iter()
-                .filter(|candidate| !earlier(candidate))
+                .filter(|candidate| !earlier(candidate) && !candidate.is_retired())
                 .map(|candidate| &candidate.mask)
                 .collect(),
             taken: self
                 .candidates
                 .iter()
-                .filter(|candidate| earlier(candidate))
+                .filter(|candidate| earlier(candidate) && !candidate.is_retired())
                 .map(|candidate| candidate::canonical(&self.graph, &candidate.mask))
                 .collect(),
         };
@@ -308,7 +330,7 @@ impl SearchState {
     /// Takes the evaluation of a candidate. One that no iteration proposed counts to the current one.
     ///
     /// # Errors
-    /// If there is no such candidate, or it has another evaluation already.
+    /// If there is no such candidate, or it has another evaluation already that is not stale.
     pub fn record(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
         let known = self.candidates.len();
         let candidate =
@@ -316,11 +338,14 @@ impl SearchState {
         // Bits are compared, so that NaN equals NaN.
         let bits = |e: Evaluation| (e.accuracy.to_bits(), e.loss.to_bits());
         match candidate.evaluation {
-            Some(earlier) if bits(earlier) != bits(evaluation) => {
+            Some(earlier)
+                if candidate.standing != Standing::Stale && bits(earlier) != bits(evaluation) =>
+            {
                 Err(SearchError::EvaluatedTwice(id))
             }
             _ => {
                 candidate.evaluation = Some(evaluation);
+                candidate.standing = Standing::Present;
                 candidate.iteration.get_or_insert(self.finished);
                 Ok(())
             }
@@ -392,6 +417,7 @@ impl SearchState {
     fn evaluated(&self) -> impl Iterator<Item = (CandidateId, &Mask, Evaluation)> {
         self.candidates
             .iter()
+            .filter(|candidate| candidate.standing != Standing::Obsolete)
             .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
     }
 
@@ -419,7 +445,16 @@ impl SearchState {
         let Recorded { mask, parents, iteration, evaluation } = entry;
         let cost = self.graph.total_cost(mask.iter());
         self.by_mask.insert(mask.clone(), id);
-        self.candidates.push(Candidate { id, mask, parents, iteration, evaluation, cost });
+        let standing = Standing::Present;
+        self.candidates.push(Candidate {
+            id,
+            mask,
+            parents,
+            iteration,
+            evaluation,
+            cost,
+            standing,
+        });
         id
     }
 
@@ -431,6 +466,91 @@ impl SearchState {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }
         new
+    }
+}
+
+/// Changes of weights and template.
+impl SearchState {
+    /// Takes a candidate that was proposed in the current iteration before it was written down.
+    ///
+    /// # Errors
+    /// If it does not fit the template or the other candidates.
+    pub fn admit(
+        &mut self,
+        mask: Mask,
+        parents: Vec<CandidateId>,
+    ) -> Result<CandidateId, SearchError> {
+        let id = self.next_id();
+        if let Some(what) = candidate::problem(&self.graph, &mask) {
+            return Err(SearchError::Invalid(id, what));
+        }
+        if let Some(&earlier) = self.by_mask.get(&mask) {
+            return Err(SearchError::Duplicate(earlier, id));
+        }
+        if let Some(&parent) = parents.iter().find(|&&parent| parent >= id) {
+            return Err(SearchError::UnknownParent(id, parent));
+        }
+        let iteration = Some(self.finished);
+        Ok(self.push(Recorded { mask, parents, iteration, evaluation: None }))
+    }
+
+    /// Says that the weights have changed: what was evaluated has to be evaluated again, see
+    /// [`stale`](Self::stale).
+    pub fn weights_changed(&mut self) {
+        for candidate in self.candidates.iter_mut().filter(|c| c.evaluation.is_some()) {
+            candidate.standing = match candidate.standing {
+                Standing::Present | Standing::Stale => Standing::Stale,
+                Standing::Retired | Standing::Obsolete => Standing::Obsolete,
+            };
+        }
+    }
+
+    /// The candidates that were evaluated with other weights than the present ones, by id. They are to be
+    /// [recorded](Self::record) again before anything is proposed: accuracies of different weights do not
+    /// compare.
+    pub fn stale(&self) -> Vec<CandidateId> {
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.standing == Standing::Stale)
+            .map(|candidate| candidate.id)
+            .collect()
+    }
+
+    /// Goes on with the template `graph`, of which `edit` says what has become of the nodes; returns how many
+    /// candidates retire. All keep their ids.
+    ///
+    /// A candidate that still has all its nodes stays, with its evaluation where its links are the same, too.
+    /// The others retire, and go on to inform the fitness of the nodes that are left.
+    pub fn edit(&mut self, graph: Arc<Graph>, edit: &Edit) -> usize {
+        let old = std::mem::replace(&mut self.graph, graph);
+        self.features = Features::new(&self.graph);
+        self.by_mask.clear();
+        let mut retiring = 0;
+        for candidate in &mut self.candidates {
+            let before = std::mem::replace(&mut candidate.mask, Mask::empty(0));
+            candidate.mask = edit.carry(&before);
+            let valid = candidate.mask.len() == before.len()
+                && candidate::problem(&self.graph, &candidate.mask).is_none();
+            if candidate.is_retired() {
+                continue;
+            }
+            if valid {
+                self.by_mask.insert(candidate.mask.clone(), candidate.id);
+                candidate.cost = self.graph.total_cost(candidate.mask.iter());
+                if candidate.evaluation.is_some()
+                    && !edit.keeps_links(&old, &before, &self.graph, &candidate.mask)
+                {
+                    candidate.standing = Standing::Stale;
+                }
+            } else {
+                retiring += 1;
+                candidate.standing = match candidate.standing {
+                    Standing::Stale => Standing::Obsolete,
+                    _ => Standing::Retired,
+                };
+            }
+        }
+        retiring
     }
 }
 

@@ -10,7 +10,7 @@ mod fitness;
 mod normal;
 mod proposal;
 
-pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState};
+pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState, Standing};
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -12,6 +12,7 @@ mod cpu;
 mod evaluate;
 mod image;
 mod init;
+mod latency;
 mod layers;
 mod sharing;
 mod tally;
@@ -22,10 +23,11 @@ pub(in crate::engine) mod toy;
 mod weights;
 
 pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
+pub use latency::Latency;
 pub use sharing::Sharing;
 pub use weights::WeightsError;
 
-pub(in crate::engine) use weights::{TensorFile, TensorWriter};
+pub(in crate::engine) use weights::{TensorFile, TensorWriter, overlay};
 
 use crate::engine::{
     data::{Dataset, Targets, Task},
@@ -224,6 +226,18 @@ impl Supernet {
             panic!("node `{}` of the candidate is not fed", self.graph.id(node))
         };
         plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass))
+    }
+
+    /// Class scores with given statistics, one for each batch normalisation.
+    fn forward_with_statistics(
+        &self,
+        mask: &Mask,
+        images: Tensor<4>,
+        statistics: &[Statistics],
+    ) -> Tensor<2> {
+        let norms = Norms::Fixed(statistics);
+        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
+        self.forward(mask, images, &mut pass)
     }
 
     /// Loss of the candidate `mask` on one batch, and its gradients. Nothing is changed.

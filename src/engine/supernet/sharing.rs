@@ -76,6 +76,8 @@ pub struct Sharing<'a> {
     evaluator: &'a Evaluator,
     supernet: &'a Supernet,
     steps: Steps,
+    /// The nodes of each candidate, from the input to the output.
+    kept_nodes: Vec<Vec<usize>>,
     /// How often the result of each step is read by others: on any images, and by what leads to a batch
     /// normalisation, for which alone recalibration batches are run.
     readers: Vec<[usize; 2]>,
@@ -115,7 +117,12 @@ impl<'a> Sharing<'a> {
             }
         }
         let batches = evaluator.recalibration.len();
+        let from_input = |mask: &Mask| {
+            let order = supernet.graph.order().iter().copied();
+            order.filter(|&node| mask.contains(node)).collect()
+        };
         Self {
+            kept_nodes: masks.iter().map(from_input).collect(),
             evaluator,
             supernet,
             readers,
@@ -128,10 +135,10 @@ impl<'a> Sharing<'a> {
     }
 
     /// The candidates in an order in which those that share most stand together, so that little has to be
-    /// kept at a time.
+    /// kept at a time. Two candidates stand in the same order whoever else is there.
     pub fn order(&self) -> Vec<usize> {
-        let mut order: Vec<_> = (0..self.steps.of_candidates.len()).collect();
-        order.sort_by_key(|&candidate| &self.steps.of_candidates[candidate]);
+        let mut order: Vec<_> = (0..self.kept_nodes.len()).collect();
+        order.sort_by_key(|&candidate| &self.kept_nodes[candidate]);
         order
     }
 

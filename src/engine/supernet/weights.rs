@@ -3,7 +3,7 @@
 use super::{Supernet, layers::Statistics, vector};
 use burn::tensor::Tensor;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// A weights file cannot be written or does not belong to the template.
@@ -207,4 +207,25 @@ impl<'a> TensorFile<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// The tensors of the safetensors file `base`, or none, with those of `over` that `takes` names put over them.
+///
+/// # Errors
+/// When one of them is no safetensors file.
+pub(in crate::engine) fn overlay(
+    base: Option<&[u8]>,
+    over: &[u8],
+    takes: &dyn Fn(&str) -> bool,
+) -> Result<Vec<u8>, WeightsError> {
+    let base = base.map(SafeTensors::deserialize).transpose()?;
+    let over = SafeTensors::deserialize(over)?;
+    let mut tensors: BTreeMap<String, TensorView<'_>> = base
+        .iter()
+        .flat_map(SafeTensors::iter)
+        .map(|(name, view)| (name.to_owned(), view))
+        .collect();
+    tensors
+        .extend(over.iter().filter(|(name, _)| takes(name)).map(|(n, view)| (n.to_owned(), view)));
+    Ok(safetensors::serialize(tensors, None)?)
 }

@@ -4,12 +4,14 @@
 //! template that has been checked, with everything the engine needs worked out: order, neighbours,
 //! shapes, costs.
 
+mod edit;
 mod file;
 mod graph;
 mod op;
 mod presets;
 mod shape;
 
+pub use edit::Edit;
 pub use file::{FileError, load, parse, save, to_ron};
 pub use graph::{Cost, Graph, Problem};
 pub use op::{Family, Op, Padding};
@@ -163,6 +165,15 @@ impl Template {
     /// The node called `id`.
     pub fn node(&self, id: &NodeId) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == *id)
+    }
+
+    /// Whether `other` is the same network: it may differ in names, labels and in where nodes stand.
+    pub fn is_same_network(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Node, &Node)| (&a.id, a.layer, &a.ops) == (&b.id, b.layer, &b.ops);
+        self.blocks_per_layer == other.blocks_per_layer
+            && self.links == other.links
+            && self.nodes.len() == other.nodes.len()
+            && self.nodes.iter().zip(&other.nodes).all(same)
     }
 
     /// The node called `id`, to change it.

@@ -1,0 +1,80 @@
+//! `nas-navigator verify`: retrains candidates from scratch, to see how well their proxy accuracies rank them.
+
+use super::{job, output, progress::ProgressPrinter, runs};
+use crate::{
+    engine::{
+        device::DeviceChoice,
+        lab::{Lab, Verification, VerifySettings},
+    },
+    format,
+};
+use anyhow::Result;
+use clap::Args;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Name of the run, or its folder.
+    run: PathBuf,
+    /// How many of the best candidates.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    top: usize,
+    /// How many of the other evaluated candidates, drawn with the seed of the run.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    random: usize,
+    /// Epochs of training for each [default: as many as the supernet was trained].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=job::MOST))]
+    epochs: Option<u32>,
+    /// Where to train: auto, cpu, cuda:N or wgpu:N.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
+    device: DeviceChoice,
+    /// Folder that holds the runs.
+    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    runs: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
+    let control = job::control_with_ctrl_c()?;
+    let mut lab = Lab::open(&runs::folder(&args.runs, args.run), args.device)?;
+    lab.make_writable()?;
+    let settings = VerifySettings {
+        top: args.top,
+        random: args.random,
+        epochs: args.epochs.map(|epochs| epochs as usize),
+    };
+    let mut printer = ProgressPrinter::new();
+    let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
+    printer.finish();
+    let verification = lab.verification();
+    if args.json {
+        output::json(&verification)?;
+    } else if let Some(verification) = &verification {
+        output::data(&text(verification))?;
+    }
+    Ok(if stopped { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// The table of a verification, and what it says.
+pub(super) fn text(verification: &Verification) -> String {
+    let mut text = format!("{:>9} {:>8} {:>9}\n", "candidate", "proxy", "retrained");
+    for candidate in &verification.candidates {
+        text += &format!(
+            "{:>9} {:>8} {:>9}\n",
+            candidate.candidate.0,
+            format::percent(candidate.proxy_accuracy),
+            format::percent(candidate.retrained_accuracy)
+        );
+    }
+    text += &match verification.kendall {
+        Some(kendall) => format!(
+            "Kendall's tau {:.2}, 95 % interval {:.2} to {:.2}, {} candidates retrained for {} epochs\n",
+            kendall.tau, kendall.low, kendall.high, kendall.count, verification.epochs
+        ),
+        None => "Kendall's tau: too few candidates, or none that differ\n".to_owned(),
+    };
+    text
+}

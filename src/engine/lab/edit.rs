@@ -1,0 +1,140 @@
+//! Editing the template of a run: what is known of the nodes that stay is kept.
+
+use super::{Bench, Lab, LabError};
+use crate::engine::{
+    device,
+    run::Checkpoint,
+    search::NodeFitness,
+    supernet::{Supernet, overlay},
+    template::{Edit, Graph, NodeId},
+};
+use std::{fmt, path::PathBuf, sync::Arc};
+
+/// What an edit has done to a lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// What has become of the nodes.
+    pub nodes: Edit,
+    /// Candidates that still are ones, evaluated or not.
+    pub valid: usize,
+    /// Candidates that the edit took out of the search.
+    pub retired: usize,
+    /// Evaluated candidates that have to be evaluated again, since links between their nodes have changed or
+    /// weights had changed before.
+    pub stale: usize,
+}
+
+impl fmt::Display for Edited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Edit { kept, added, changed, dropped, .. } = &self.nodes;
+        write!(f, "template edited: {} nodes kept", kept.len())?;
+        for (what, ids) in [("new", added), ("changed", changed), ("gone", dropped)] {
+            if !ids.is_empty() {
+                let ids: Vec<_> = ids.iter().map(NodeId::as_str).collect();
+                write!(f, ", {what}: {}", ids.join(" "))?;
+            }
+        }
+        write!(f, "; {} candidates stay, {} retire", self.valid, self.retired)?;
+        if !(added.is_empty() && changed.is_empty()) {
+            write!(f, "; train on before the search, so that new nodes learn")?;
+        }
+        Ok(())
+    }
+}
+
+impl Lab {
+    /// Goes on with the template `graph`; `None` if it is the same network.
+    ///
+    /// Every node that [stays](Edit) keeps its weights, running statistics and optimizer state, bit for bit;
+    /// new ones start as the seed says. Candidates that still are ones keep id, place and evaluation; the others
+    /// retire, and go on to inform the fitness of the nodes that are left until the weights change. Fitness stays
+    /// as it was until something is evaluated. The edit is recorded in the run before anything else happens. A
+    /// lab without a run begins anew.
+    ///
+    /// # Errors
+    /// When the template takes other images than the run has, or something cannot be read or written; nothing
+    /// has changed then.
+    pub fn edit(&mut self, graph: Arc<Graph>) -> Result<Option<Edited>, LabError> {
+        if graph.template().is_same_network(self.graph.template()) {
+            return Ok(None);
+        }
+        if self.run.is_none() {
+            let nodes = Edit::between(&self.graph, &graph);
+            *self = Self::new(graph, self.settings.clone(), self.runs.clone(), self.name.clone());
+            let valid = self.search.candidates().len();
+            return Ok(Some(Edited { nodes, valid, retired: 0, stale: 0 }));
+        }
+        let ends = |graph: &Graph| (graph.image_shape(), graph.classes());
+        if ends(&graph) != ends(&self.graph) {
+            return Err(LabError::OtherEnds { wanted: ends(&self.graph), found: ends(&graph) });
+        }
+        self.make_writable()?;
+        let (number, step) = (self.template + 1, self.trained_steps());
+        let carried = match self.checkpoint.clone() {
+            Some(name) => Some((edit_checkpoint(number), self.carry_over(&name, &graph)?)),
+            None => None,
+        };
+        if let Some(run) = &mut self.run {
+            let checkpoint = carried.as_ref().map(|(name, checkpoint)| (name.as_str(), checkpoint));
+            run.save_edit(number, &graph, step, checkpoint)?;
+        }
+        let (nodes, retired) = self.take_over(graph, number, step);
+        if let Some(Bench { data, fingerprint, .. }) = self.bench.take() {
+            // Where that fails the next job sets up again, and says why.
+            self.bench = self.make_bench(data, fingerprint, self.epochs.len()).ok();
+        }
+        let valid = self.search.candidates().iter().filter(|c| !c.is_retired()).count();
+        Ok(Some(Edited { nodes, valid, retired, stale: self.search.stale().len() }))
+    }
+
+    /// Makes `graph` the template and adapts all that is known, as a recorded edit says; what has become of
+    /// the nodes, and how many candidates have retired.
+    pub(super) fn take_over(&mut self, graph: Arc<Graph>, number: u32, step: u64) -> (Edit, usize) {
+        /// What is known of a new node.
+        const NOTHING: NodeFitness =
+            NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
+        let edit = Edit::between(&self.graph, &graph);
+        self.carried_fitness = Some(edit.carry_values(&self.fitness(), &NOTHING));
+        let retired = self.search.edit(Arc::clone(&graph), &edit);
+        self.embedding = self.embedding.edit(&edit, &graph);
+        for iteration in &mut self.iterations {
+            iteration.fitness = edit.carry_values(&iteration.fitness, &NOTHING);
+        }
+        self.checkpoint = (step > 0).then(|| edit_checkpoint(number));
+        self.template = number;
+        self.layout = Arc::clone(&graph);
+        self.graph = graph;
+        (edit, retired)
+    }
+
+    /// The checkpoint called `name` for the template `graph`.
+    fn carry_over(&self, name: &str, graph: &Arc<Graph>) -> Result<Checkpoint, LabError> {
+        let Some(run) = &self.run else { return Err(LabError::NotTrained) };
+        let old = run.checkpoint(name)?;
+        let edit = Edit::between(&self.graph, graph);
+        // Names of tensors begin with the id of their node and a point; ids may hold points themselves.
+        let owner = |tensor: &str| {
+            (0..self.graph.len())
+                .filter(|&node| {
+                    let rest = tensor.strip_prefix(self.graph.id(node).as_str());
+                    rest.is_some_and(|rest| rest.starts_with('.'))
+                })
+                .max_by_key(|&node| self.graph.id(node).as_str().len())
+        };
+        let stays = |tensor: &str| owner(tensor).is_none_or(|node| edit.stays(node).is_some());
+        let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
+        let [weights, state] = run.checkpoint_files(name);
+        let device = device::open(&self.settings.device)?;
+        let mut supernet = Supernet::new(Arc::clone(graph), self.settings.seed, &device);
+        let fresh = supernet.to_bytes()?;
+        let bytes =
+            overlay(Some(&fresh), &old.supernet, &stays).map_err(damaged(weights.clone()))?;
+        supernet.load_bytes(&bytes).map_err(damaged(weights))?;
+        let trainer = overlay(None, &old.trainer, &stays).map_err(damaged(state))?;
+        Ok(Checkpoint { supernet: bytes, trainer })
+    }
+}
+
+fn edit_checkpoint(number: u32) -> String {
+    format!("edit-{number}")
+}

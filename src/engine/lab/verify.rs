@@ -1,0 +1,269 @@
+//! Retraining candidates from scratch, to see how well the proxy accuracies of a search rank them.
+
+use super::{Control, Lab, LabError, pace::Pace};
+use crate::engine::{
+    candidate::CandidateId,
+    kendall::{FEWEST, Kendall},
+    mask::Mask,
+    report::{Job, Report},
+    run::Event,
+    search::{Candidate, Standing},
+    seed,
+    supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
+    template::{BlocksPerLayer, Graph, Problem, Template},
+    training::{TrainError, TrainSettings, Trainer},
+};
+use rand::{Rng, seq::SliceRandom};
+use serde::Serialize;
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
+
+/// What to verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifySettings {
+    /// How many of the best candidates.
+    pub top: usize,
+    /// How many of the other evaluated ones, drawn with the run's seed.
+    pub random: usize,
+    /// Epochs of training for each; `None` for as many as the supernet was trained.
+    pub epochs: Option<usize>,
+}
+
+/// A candidate that was trained from scratch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retrained {
+    /// Which.
+    pub id: CandidateId,
+    /// For how many epochs.
+    pub epochs: usize,
+    /// Its accuracy on all validation images.
+    pub accuracy: f64,
+    /// Its validation cross entropy.
+    pub loss: f64,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+/// How well proxy accuracies rank candidates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verification {
+    /// Epochs for which each candidate was trained from scratch.
+    pub epochs: usize,
+    /// The candidates, best proxy accuracy first.
+    pub candidates: Vec<Verified>,
+    /// How far the two orders agree; `None` where one of them is no order.
+    pub kendall: Option<Kendall>,
+}
+
+/// A candidate with both of its accuracies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Verified {
+    /// Which.
+    pub candidate: CandidateId,
+    /// With inherited weights.
+    pub proxy_accuracy: f64,
+    /// With its own.
+    pub retrained_accuracy: f64,
+    /// Trained parameters.
+    pub params: u64,
+    /// Floating-point operations for an image.
+    pub flops: u64,
+    /// Seconds that training it took.
+    pub seconds: f64,
+}
+
+impl Lab {
+    /// Trains the best candidates and others, drawn from those evaluated, from scratch: each alone, with weights
+    /// of its own, on the run's data and with its training settings. Test images are not looked at. Returns
+    /// whether it was stopped; a candidate that is done is recorded and not trained again for as many epochs,
+    /// one that was stopped begins anew. A training that diverges counts with the weights before that.
+    ///
+    /// # Errors
+    /// When there are too few candidates, or something cannot be set up, trained or written.
+    pub fn verify(
+        &mut self,
+        settings: VerifySettings,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        let stale = self.search.stale().len();
+        if stale > 0 {
+            return Err(LabError::StaleProxies { stale });
+        }
+        let epochs = settings.epochs.unwrap_or(self.epochs.len());
+        if epochs == 0 {
+            return Err(LabError::NotTrained);
+        }
+        let chosen = self.choose(settings.top, settings.random);
+        if chosen.len() < FEWEST {
+            return Err(LabError::TooFewToVerify { chosen: chosen.len() });
+        }
+        report(Report::Started(Job::Verify));
+        self.set_up(self.epochs.len(), report)?;
+        let missing: Vec<_> = chosen
+            .into_iter()
+            .filter(|&id| !self.retrained.iter().any(|r| (r.id, r.epochs) == (id, epochs)))
+            .collect();
+        let steps = match &self.bench {
+            Some(bench) => bench.trainer.steps(&bench.data) as u64,
+            None => return Err(LabError::NotTrained),
+        };
+        let each = steps * epochs as u64;
+        let mut pace = Pace::new(Job::Verify, each * missing.len() as u64, 0);
+        let mut stopped = false;
+        for (index, id) in missing.into_iter().enumerate() {
+            let mut on_step = |step| {
+                report(Report::Progress(pace.at(index as u64 * each + step)));
+                pace.wait(control, report)
+            };
+            let Some(retrained) = self.retrain(id, epochs, control, &mut on_step)? else {
+                stopped = true;
+                break;
+            };
+            let Retrained { id, epochs, accuracy, loss, seconds } = retrained;
+            self.record([Event::Retrained { id, epochs, accuracy, loss, seconds }])?;
+            self.retrained.push(retrained);
+            report(Report::Retrained(retrained));
+        }
+        if let Some(run) = &mut self.run {
+            run.sync()?;
+        }
+        report(Report::Finished { job: Job::Verify, stopped });
+        Ok(stopped)
+    }
+
+    /// How well proxy accuracies rank the candidates that were trained from scratch for as long as the last one;
+    /// `None` before there are any.
+    pub fn verification(&self) -> Option<Verification> {
+        let epochs = self.retrained.last()?.epochs;
+        let mut candidates: Vec<_> = self
+            .retrained
+            .iter()
+            .filter(|retrained| retrained.epochs == epochs)
+            .filter_map(|retrained| {
+                let candidate = self.search.candidate(retrained.id)?;
+                let verified = Verified {
+                    candidate: retrained.id,
+                    proxy_accuracy: candidate.evaluation?.accuracy,
+                    retrained_accuracy: retrained.accuracy,
+                    params: candidate.cost.params,
+                    flops: candidate.cost.flops,
+                    seconds: retrained.seconds,
+                };
+                Some((candidate.rank()?, verified))
+            })
+            .collect();
+        candidates.sort_by_key(|&(rank, _)| std::cmp::Reverse(rank));
+        let candidates: Vec<_> = candidates.into_iter().map(|(_, verified)| verified).collect();
+        let pairs: Vec<_> =
+            candidates.iter().map(|c| (c.proxy_accuracy, c.retrained_accuracy)).collect();
+        let kendall = Kendall::of(&pairs, self.settings.seed);
+        Some(Verification { epochs, candidates, kendall })
+    }
+
+    /// The best candidates, best first, and others.
+    fn choose(&self, top: usize, random: usize) -> Vec<CandidateId> {
+        let mut ranked: Vec<_> = self
+            .search
+            .candidates()
+            .iter()
+            .filter(|candidate| candidate.standing == Standing::Present)
+            .filter_map(Candidate::rank)
+            .collect();
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        let mut rest = ranked.split_off(top.min(ranked.len()));
+        rest.shuffle(&mut seed::rng(self.settings.seed, "verify/random", 0));
+        rest.truncate(random);
+        ranked.into_iter().chain(rest).map(|rank| rank.id).collect()
+    }
+
+    /// `on_step` is told how many steps are done; `None` if it says stop.
+    fn retrain(
+        &self,
+        id: CandidateId,
+        epochs: usize,
+        control: &Control,
+        on_step: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Option<Retrained>, LabError> {
+        let clock = Instant::now();
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let mask = &self.search.candidates()[id.index()].mask;
+        let graph = alone(&self.graph, mask).map_err(|problems| LabError::Alone {
+            id,
+            problem: problems.first().map(ToString::to_string).unwrap_or_default(),
+        })?;
+        let own_seed = seed::rng(self.settings.seed, "verify", u64::from(id.0)).next_u64();
+        let mut network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
+        let settings = TrainSettings { epochs, seed: own_seed, ..self.settings.training };
+        let mut trainer = Trainer::new(&network, &bench.data, settings)?;
+        let mut done = 0;
+        for epoch in 1..=epochs {
+            let trained = trainer.run_epoch(&mut network, &bench.data, epoch, &mut |_| {
+                done += 1;
+                on_step(done)
+            });
+            match trained {
+                Ok(_) => {}
+                Err(TrainError::Stopped) => return Ok(None),
+                Err(TrainError::Diverged { .. }) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let all = EvaluationSettings { images: usize::MAX, ..self.settings.evaluation };
+        let evaluator = Evaluator::new(&network, &bench.data, all, self.settings.seed)?
+            .with_loss(bench.trainer.loss());
+        let whole = Mask::full(network.graph().len());
+        let evaluation = match evaluator.evaluate(&network, &whole, control.stop_flag()) {
+            Err(EvaluationError::Stopped) => return Ok(None),
+            evaluated => evaluated?,
+        };
+        let seconds = clock.elapsed().as_secs_f64();
+        let (accuracy, loss) = (evaluation.accuracy, evaluation.loss);
+        Ok(Some(Retrained { id, epochs, accuracy, loss, seconds }))
+    }
+}
+
+/// The template of which the candidate `mask` of `graph` is the only one: every node is in a layer of its own.
+fn alone(graph: &Graph, mask: &Mask) -> Result<Graph, Vec<Problem>> {
+    let mut layers = vec![0; graph.len()];
+    for (layer, &node) in graph.order().iter().enumerate() {
+        layers[node] = layer as u32;
+    }
+    let template = graph.template();
+    let nodes = mask
+        .iter()
+        .map(|node| {
+            let mut own = template.nodes[node].clone();
+            own.layer = layers[node];
+            own
+        })
+        .collect();
+    let kept = |id| graph.index_of(id).is_some_and(|node| mask.contains(node));
+    let links = template.links.iter().filter(|link| kept(&link.0) && kept(&link.1));
+    Graph::new(Template {
+        nodes,
+        links: links.cloned().collect(),
+        blocks_per_layer: BlocksPerLayer::One,
+        ..template.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::candidate::{self, list_all, tests::layered};
+
+    #[test]
+    fn a_candidate_alone_is_the_only_candidate_of_its_template() {
+        let graph = layered(&[2, 3, 2], BlocksPerLayer::Any, &[(1, 8), (0, 4)]);
+        for index in 0..20 {
+            let mask = candidate::sample(&graph, &mut seed::rng(4, "test", index));
+            let single = alone(&graph, &mask).expect("a sound template");
+            let all = list_all(&single, 10).expect("a small space");
+            assert_eq!(all, [Mask::full(mask.len())]);
+            let path = candidate::sample_single_path(&single, &mut seed::rng(4, "test", index));
+            assert_eq!(path, all[0]);
+            let cost = graph.total_cost(mask.iter());
+            assert_eq!(single.total_cost(0..single.len()), cost);
+        }
+    }
+}
