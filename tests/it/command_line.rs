@@ -247,7 +247,7 @@ fn a_table_is_searched_for_a_network_that_predicts_its_numbers() {
     let nodes = r#"(version: 1, name: "numbers", nodes: [
         (id: "in", layer: 0, ops: [Input(shape: (2, 1, 1)), Flatten], position: (0, 0)),
         (id: "a", layer: 1, ops: [Dense(units: 8, relu: true)], position: (6, 0)),
-        (id: "b", layer: 1, ops: [Dense(units: 16, relu: true)], position: (6, 4)),
+        (id: "b", layer: 1, ops: [Dense(units: 16, relu: true), Dense(units: 8)], position: (6, 4)),
         (id: "out", layer: 2, ops: [Dense(units: 1), Output], position: (12, 0)),
     ], links: [("in", "a"), ("in", "b"), ("a", "out"), ("b", "out")])"#;
     fs::write(&template, nodes).expect("is written");
