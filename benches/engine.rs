@@ -7,6 +7,7 @@ use nas_navigator::engine::{
     data::{DataSource, Dataset},
     device::{self, DeviceChoice},
     embedding::Embedding,
+    memory,
     search::{Evaluation, SearchState},
     seed,
     supernet::{EvaluationSettings, Evaluator, Supernet},
@@ -25,6 +26,8 @@ fn graph(name: &str) -> Arc<Graph> {
 }
 
 fn train_and_evaluate(c: &mut Criterion) {
+    // As the program does.
+    memory::keep_freed();
     let graph = graph("bench5x3");
     let device = device::open(&DeviceChoice::Auto).expect("a device");
     let data = Dataset::load(&DataSource::FashionMini).expect("is embedded");

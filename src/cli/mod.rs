@@ -3,6 +3,7 @@
 
 #[cfg(feature = "gui")]
 mod app;
+mod bench_engine;
 mod job;
 mod output;
 mod progress;
@@ -12,6 +13,7 @@ mod search;
 mod train;
 mod training;
 
+use crate::engine::memory;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -38,10 +40,20 @@ enum Command {
     Search(search::SearchArgs),
     /// List and show runs.
     Runs(runs::RunsArgs),
+    /// Measure how good and how fast the engine is.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Measure training and evaluation on this machine.
+    Engine(bench_engine::EngineBenchArgs),
 }
 
 /// Parses the command line, does what it says and gives the exit code.
 pub fn main() -> ExitCode {
+    memory::keep_freed();
     let cli = Cli::parse();
     output::start_log();
     let done = match cli.command {
@@ -50,6 +62,7 @@ pub fn main() -> ExitCode {
         Some(Command::Train(args)) => train::execute(args),
         Some(Command::Search(args)) => search::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
+        Some(Command::Bench(Bench::Engine(args))) => bench_engine::execute(&args),
         #[cfg(feature = "gui")]
         None => app::execute(cli.app),
         #[cfg(not(feature = "gui"))]

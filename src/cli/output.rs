@@ -28,6 +28,13 @@ pub(super) fn json(value: &impl Serialize) -> Result<()> {
     write(&text)
 }
 
+/// Writes one line of JSON to stdout.
+pub(super) fn json_line(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec(value).context("cannot write the report as JSON")?;
+    text.push(b'\n');
+    write(&text)
+}
+
 /// Writes text to stdout.
 pub(super) fn data(text: &str) -> Result<()> {
     write(text.as_bytes())

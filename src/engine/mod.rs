@@ -6,14 +6,18 @@ pub mod data;
 pub mod device;
 pub mod embedding;
 pub mod files;
+#[cfg(feature = "flex")]
+mod kernels;
 pub mod lab;
 pub mod loss;
 pub mod mask;
+pub mod memory;
 pub mod named;
 pub mod report;
 pub mod run;
 pub mod search;
 pub mod seed;
+pub mod speed;
 pub mod supernet;
 pub mod template;
 pub mod training;

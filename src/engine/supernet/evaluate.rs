@@ -1,7 +1,7 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Supernet, layers::Statistics, tally::Tally};
+use super::{Misfit, Sharing, Supernet, layers::Statistics, tally::Tally};
 use crate::engine::{
     data::{Dataset, Split, Targets},
     loss::Loss,
@@ -49,18 +49,18 @@ pub enum EvaluationError {
 }
 
 /// Images on the device with their classes or numbers on the host.
-struct Batch {
+pub(super) struct Batch {
     // [batch, channels, height, width]
-    images: Tensor<4>,
-    targets: Targets,
+    pub(super) images: Tensor<4>,
+    pub(super) targets: Targets,
 }
 
 /// Validation and recalibration images on the device, the same for all candidates.
 pub struct Evaluator {
-    validation: Vec<Batch>,
+    pub(super) validation: Vec<Batch>,
     // Batches of equal size.
-    recalibration: Vec<Tensor<4>>,
-    loss: Loss,
+    pub(super) recalibration: Vec<Tensor<4>>,
+    pub(super) loss: Loss,
 }
 
 impl Evaluator {
@@ -103,6 +103,12 @@ impl Evaluator {
         Self { loss, ..self }
     }
 
+    /// The valid candidates `masks`, to be evaluated one after the other without computing twice what they
+    /// have in common. The supernet stays as it is.
+    pub fn share<'a>(&'a self, supernet: &'a Supernet, masks: &[Mask]) -> Sharing<'a> {
+        Sharing::new(self, supernet, masks)
+    }
+
     /// Accuracy and loss of the valid candidate `mask`. The supernet stays as it is.
     ///
     /// # Errors
@@ -114,14 +120,7 @@ impl Evaluator {
         mask: &Mask,
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
-        let statistics = self.recalibrate(supernet, mask, stop)?;
-        let mut tally = Tally::new(self.loss);
-        for batch in &self.validation {
-            go_on(stop)?;
-            let scores = supernet.forward_with_statistics(mask, batch.images.clone(), &statistics);
-            tally.add(scores, &batch.targets)?;
-        }
-        Ok(tally.finish())
+        self.share(supernet, std::slice::from_ref(mask)).evaluate(0, stop)
     }
 
     /// Mean accuracy and loss when the validation batches are dealt out among `masks`: one look at each
@@ -132,50 +131,19 @@ impl Evaluator {
         masks: &[Mask],
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
+        let masks = &masks[..masks.len().min(self.validation.len())];
+        let mut sharing = self.share(supernet, masks);
         let mut tally = Tally::new(self.loss);
-        for (i, mask) in masks.iter().enumerate() {
-            let mut dealt = self.validation.iter().skip(i).step_by(masks.len()).peekable();
-            if dealt.peek().is_none() {
-                break;
-            }
-            let statistics = self.recalibrate(supernet, mask, stop)?;
-            for batch in dealt {
-                go_on(stop)?;
-                let scores =
-                    supernet.forward_with_statistics(mask, batch.images.clone(), &statistics);
-                tally.add(scores, &batch.targets)?;
-            }
+        for candidate in 0..masks.len() {
+            let dealt = (candidate..self.validation.len()).step_by(masks.len());
+            sharing.tally(candidate, dealt, &mut tally, stop)?;
         }
         Ok(tally.finish())
-    }
-
-    /// The statistics that the batch normalisations of the candidate have on training images: the mean of
-    /// the batches' means, and the variance around it. Batch normalisations that the candidate does not
-    /// have keep their running statistics.
-    pub(super) fn recalibrate(
-        &self,
-        supernet: &Supernet,
-        mask: &Mask,
-        stop: &AtomicBool,
-    ) -> Result<Vec<Statistics>, EvaluationError> {
-        let mut seen: Vec<Vec<Statistics>> = vec![Vec::new(); supernet.running.len()];
-        for images in &self.recalibration {
-            go_on(stop)?;
-            let (_, statistics) = supernet.forward_with_batch_statistics(mask, images.clone());
-            for (seen, statistics) in seen.iter_mut().zip(statistics) {
-                seen.extend(statistics);
-            }
-        }
-        Ok(seen
-            .iter()
-            .zip(&supernet.running)
-            .map(|(seen, running)| pool(seen).unwrap_or(running.clone()))
-            .collect())
     }
 }
 
 /// Mean and variance over all batches together (law of total variance); `None` without batches.
-fn pool(batches: &[Statistics]) -> Option<Statistics> {
+pub(super) fn pool(batches: &[Statistics]) -> Option<Statistics> {
     let share = 1.0 / batches.len() as f64;
     let average = |values: &mut dyn Iterator<Item = Tensor<1>>| {
         values.reduce(|sum, value| sum + value).map(|sum| sum.mul_scalar(share))
@@ -189,7 +157,7 @@ fn pool(batches: &[Statistics]) -> Option<Statistics> {
     Some(Statistics { mean, variance })
 }
 
-fn go_on(stop: &AtomicBool) -> Result<(), EvaluationError> {
+pub(super) fn go_on(stop: &AtomicBool) -> Result<(), EvaluationError> {
     if stop.load(Ordering::Relaxed) { Err(EvaluationError::Stopped) } else { Ok(()) }
 }
 

@@ -1,12 +1,11 @@
 //! What each operation of a template does to tensors, and which parameters it needs for that.
 
-use super::init::Init;
-use crate::engine::template::{Graph, Op, Shape};
-use burn::tensor::{
-    Tensor, TensorData, activation,
-    module::{avg_pool2d, batch_norm_train, conv2d, linear, max_pool2d},
-    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+use super::{
+    image::{Filters, ImageOps, Sweep},
+    init::Init,
 };
+use crate::engine::template::{Graph, Op, Shape};
+use burn::tensor::{Tensor, TensorData, activation, module::linear};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -16,7 +15,7 @@ pub(super) const EPSILON: f64 = 1e-5;
 /// What travels along a link.
 #[derive(Clone, Debug)]
 pub(super) enum Activation {
-    /// `[batch, channels, height, width]`.
+    /// A batch of images, as the [`ImageOps`] in use lay them out.
     Image(Tensor<4>),
     /// `[batch, features]`.
     Flat(Tensor<2>),
@@ -39,6 +38,15 @@ impl Activation {
                 unreachable!("a checked graph gives no image to an operation on vectors")
             }
         }
+    }
+
+    /// How much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let count = match self {
+            Self::Image(x) => x.shape().num_elements(),
+            Self::Flat(x) => x.shape().num_elements(),
+        };
+        count * size_of::<f32>()
     }
 
     fn add(self, other: Self) -> Self {
@@ -72,6 +80,13 @@ pub(super) struct Statistics {
     pub(super) variance: Tensor<1>,
 }
 
+impl Statistics {
+    /// Constants, whatever they were computed from.
+    pub(super) fn new(mean: Tensor<1>, variance: Tensor<1>) -> Self {
+        Self { mean: mean.without_autodiff(), variance: variance.without_autodiff() }
+    }
+}
+
 /// Which statistics batch normalisations use.
 pub(super) enum Norms<'a> {
     /// Those of the batch itself; they are written into the list, which has a place for each batch
@@ -83,6 +98,8 @@ pub(super) enum Norms<'a> {
 
 /// What a forward pass works with besides the images.
 pub(super) struct Pass<'a> {
+    /// Who computes images.
+    pub(super) ops: ImageOps,
     /// The flat values of all parameters of the supernet, on an autodiff device where they are trained.
     pub(super) values: &'a [Tensor<1>],
     /// Where batch normalisations take mean and variance from.
@@ -98,8 +115,7 @@ pub(super) struct Conv {
     bias: Option<usize>,
     // [filters, channels, kernel, kernel]
     shape: [usize; 4],
-    stride: usize,
-    padding: usize,
+    sweep: Sweep,
 }
 
 /// A batch normalisation.
@@ -109,15 +125,14 @@ pub(super) struct BatchNorm {
     beta: usize,
     /// Its place among the batch normalisations of the supernet.
     norm: usize,
-    channels: usize,
 }
 
 /// One operation with everything worked out. Operations that leave their input as it is have none.
 #[derive(Clone, Debug)]
 pub(super) enum Layer {
     Block { conv: Option<Conv>, batch_norm: Option<BatchNorm>, relu: bool },
-    MaxPool { kernel: usize, stride: usize, padding: usize },
-    AveragePool { kernel: usize, stride: usize, padding: usize },
+    MaxPool(Sweep),
+    AveragePool(Sweep),
     GlobalAveragePool,
     // weight: [features, units]
     Dense { weight: usize, bias: usize, shape: [usize; 2], relu: bool },
@@ -209,8 +224,7 @@ impl Builder<'_> {
                         weight: self.parameter("weight", &shape, init),
                         bias: bias.then(|| self.parameter("bias", &[filters], Init::Zeros)),
                         shape,
-                        stride,
-                        padding: padding.pixels(kernel),
+                        sweep: Sweep { kernel, stride, padding: padding.pixels(kernel) },
                     }
                 });
                 let channels = if conv.is_some() { filters } else { channels };
@@ -221,16 +235,15 @@ impl Builder<'_> {
                         gamma: self.parameter("gamma", &[channels], Init::Ones),
                         beta: self.parameter("beta", &[channels], Init::Zeros),
                         norm,
-                        channels,
                     }
                 });
                 Some(Layer::Block { conv, batch_norm, relu })
             }
             Op::MaxPool { kernel, stride, padding } => {
-                Some(Layer::MaxPool { kernel, stride, padding })
+                Some(Layer::MaxPool(Sweep { kernel, stride, padding }))
             }
             Op::AveragePool { kernel, stride, padding } => {
-                Some(Layer::AveragePool { kernel, stride, padding })
+                Some(Layer::AveragePool(Sweep { kernel, stride, padding }))
             }
             Op::GlobalAveragePool => Some(Layer::GlobalAveragePool),
             Op::Dense { units, relu } => {
@@ -251,45 +264,35 @@ impl Builder<'_> {
 }
 
 impl Layer {
+    /// Whether it has a batch normalisation.
+    pub(super) fn normalises(&self) -> bool {
+        matches!(self, Self::Block { batch_norm: Some(_), .. })
+    }
+
     pub(super) fn apply(&self, x: Activation, pass: &mut Pass<'_>) -> Activation {
         match self {
             Self::Block { conv, batch_norm, relu } => {
-                let x = block(x.image(), conv.as_ref(), batch_norm.as_ref(), pass);
-                Activation::Image(if *relu { activation::relu(x) } else { x })
+                let relu = *relu;
+                Activation::Image(block(x.image(), conv.as_ref(), batch_norm.as_ref(), relu, pass))
             }
-            &Self::MaxPool { kernel, stride, padding } => {
-                let options = MaxPoolOptions::new([kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding([padding; 2]);
-                Activation::Image(max_pool2d(x.image(), options))
-            }
-            &Self::AveragePool { kernel, stride, padding } => {
-                let options = AvgPoolOptions::new([kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding([padding; 2])
-                    .with_count_include_pad(false);
-                Activation::Image(avg_pool2d(x.image(), options))
-            }
-            Self::GlobalAveragePool => {
-                let x = x.image();
-                let [batch, channels, height, width] = x.dims();
-                let x = x.reshape([batch * channels, height * width]).mean_dim(1);
-                Activation::Flat(x.reshape([batch, channels]))
-            }
+            &Self::MaxPool(sweep) => Activation::Image(pass.ops.max_pool(x.image(), sweep)),
+            &Self::AveragePool(sweep) => Activation::Image(pass.ops.average_pool(x.image(), sweep)),
+            Self::GlobalAveragePool => Activation::Flat(pass.ops.global_average(x.image())),
             Self::Dense { weight, bias, shape, relu } => {
                 let weight = pass.values[*weight].clone().reshape(*shape);
                 let x = linear(x.flat(), weight, Some(pass.values[*bias].clone()));
                 Activation::Flat(if *relu { activation::relu(x) } else { x })
             }
             Self::Flatten => match x {
-                Activation::Image(x) => {
-                    let [batch, channels, height, width] = x.dims();
-                    Activation::Flat(x.reshape([batch, channels * height * width]))
-                }
+                Activation::Image(x) => Activation::Flat(pass.ops.flatten(x)),
                 flat @ Activation::Flat(_) => flat,
             },
             &Self::Dropout { rate } => match (&mut pass.dropout, x) {
-                (Some(rng), Activation::Image(x)) => Activation::Image(drop_out(x, rate, rng)),
+                (Some(rng), Activation::Image(x)) => {
+                    // In one order, whoever computes.
+                    let x = drop_out(pass.ops.leave(x), rate, rng);
+                    Activation::Image(pass.ops.enter(x))
+                }
                 (Some(rng), Activation::Flat(x)) => Activation::Flat(drop_out(x, rate, rng)),
                 (None, x) => x,
             },
@@ -297,35 +300,35 @@ impl Layer {
     }
 }
 
-/// Convolution and batch normalisation, either of which may be missing.
+/// Convolution, batch normalisation and ReLU, any of which may be missing.
 fn block(
     x: Tensor<4>,
     conv: Option<&Conv>,
     batch_norm: Option<&BatchNorm>,
+    relu: bool,
     pass: &mut Pass<'_>,
 ) -> Tensor<4> {
-    let values = pass.values;
-    let weight_and_bias = conv.map(|conv| {
-        let weight = values[conv.weight].clone().reshape(conv.shape);
-        (conv, weight, conv.bias.map(|bias| values[bias].clone()))
+    let (values, ops) = (pass.values, pass.ops);
+    let conv = conv.map(|conv| {
+        let weight = values[conv.weight].clone();
+        let bias = conv.bias.map(|bias| values[bias].clone());
+        (Filters { weight, bias, shape: conv.shape }, conv.sweep)
     });
     let Some(bn) = batch_norm else {
-        return match weight_and_bias {
-            Some((conv, weight, bias)) => conv.run(x, weight, bias),
-            None => x,
+        return match conv {
+            Some((filters, sweep)) => ops.convolve(x, filters, sweep, relu),
+            None => ops.relu(x, relu),
         };
     };
     match &mut pass.norms {
         Norms::Batch(seen) => {
-            let x = match weight_and_bias {
-                Some((conv, weight, bias)) => conv.run(x, weight, bias),
-                None => x,
+            let norm = [values[bn.gamma].clone(), values[bn.beta].clone()];
+            let (x, statistics) = match conv {
+                Some((filters, sweep)) => ops.convolve_and_normalise(x, filters, sweep, norm, relu),
+                None => ops.normalise(x, norm, relu),
             };
-            let out =
-                batch_norm_train(x, values[bn.gamma].clone(), values[bn.beta].clone(), EPSILON);
-            let (mean, variance) = (out.mean.without_autodiff(), out.variance.without_autodiff());
-            seen[bn.norm] = Some(Statistics { mean, variance });
-            out.output
+            seen[bn.norm] = Some(statistics);
+            x
         }
         Norms::Fixed(statistics) => {
             // With known statistics a batch normalisation is a factor and a summand a channel, and
@@ -333,27 +336,21 @@ fn block(
             let Statistics { mean, variance } = &statistics[bn.norm];
             let scale = values[bn.gamma].clone() / variance.clone().add_scalar(EPSILON).sqrt();
             let shift = values[bn.beta].clone() - mean.clone() * scale.clone();
-            match weight_and_bias {
-                Some((conv, weight, bias)) => {
+            match conv {
+                Some((Filters { weight, bias, shape }, sweep)) => {
                     let shift = match bias {
                         Some(bias) => shift + bias * scale.clone(),
                         None => shift,
                     };
-                    conv.run(x, weight * scale.reshape([bn.channels, 1, 1, 1]), Some(shift))
+                    let [filters, channels, kernel, _] = shape;
+                    let weight = weight.reshape([filters, channels * kernel * kernel])
+                        * scale.reshape([filters, 1]);
+                    let weight = weight.flatten(0, 1);
+                    ops.convolve(x, Filters { weight, bias: Some(shift), shape }, sweep, relu)
                 }
-                None => {
-                    let shape = [1, bn.channels, 1, 1];
-                    x * scale.reshape(shape) + shift.reshape(shape)
-                }
+                None => ops.scale(x, scale, shift, relu),
             }
         }
-    }
-}
-
-impl Conv {
-    fn run(&self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], 1);
-        conv2d(x, weight, bias, options)
     }
 }
 

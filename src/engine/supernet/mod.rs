@@ -7,9 +7,13 @@
 //! Parameters are kept as flat vectors in one list, so that initialisation, optimiser and weight files
 //! treat all of them alike; each operation gives them their shape where it uses them.
 
+#[cfg(feature = "flex")]
+mod cpu;
 mod evaluate;
+mod image;
 mod init;
 mod layers;
+mod sharing;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -18,6 +22,7 @@ pub(in crate::engine) mod toy;
 mod weights;
 
 pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
+pub use sharing::Sharing;
 pub use weights::WeightsError;
 
 pub(in crate::engine) use weights::{TensorFile, TensorWriter};
@@ -29,6 +34,7 @@ use crate::engine::{
     template::Graph,
 };
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use image::ImageOps;
 use layers::{Activation, Norms, Pass, Plan, Statistics};
 use rand_chacha::ChaCha8Rng;
 use std::{fmt, sync::Arc};
@@ -41,6 +47,7 @@ const MOMENTUM: f64 = 0.1;
 pub struct Supernet {
     graph: Arc<Graph>,
     device: Device,
+    ops: ImageOps,
     plan: Plan,
     // One a parameter, flat, never on an autodiff device.
     values: Vec<Tensor<1>>,
@@ -121,7 +128,7 @@ impl Supernet {
                 variance: Tensor::ones([norm.channels], &device),
             })
             .collect();
-        Self { graph, device, plan, values, running }
+        Self { graph, ops: ImageOps::of(&device), device, plan, values, running }
     }
 
     /// The template.
@@ -181,7 +188,6 @@ impl Supernet {
             .map(|node| graph.targets(node).iter().filter(|&&target| mask.contains(target)).count())
             .collect();
         let mut made: Vec<Option<Activation>> = vec![None; graph.len()];
-        let mut images = Some(Activation::Image(images));
         for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
             let incoming = graph
                 .sources(node)
@@ -191,18 +197,33 @@ impl Supernet {
                     readers[source] -= 1;
                     if readers[source] == 0 { made[source].take() } else { made[source].clone() }
                 });
-            let plan = &self.plan.nodes[node];
-            let input = Activation::merge(incoming.collect(), plan.sum).or_else(|| images.take());
-            let Some(input) = input else {
-                panic!("node `{}` of the candidate is not fed", graph.id(node))
-            };
-            let output = plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass));
+            let output = self.node(node, incoming.collect(), || images.clone(), pass);
             if node == graph.output() {
                 return output.flat();
             }
             made[node] = Some(output);
         }
         panic!("the candidate does not reach the output")
+    }
+
+    /// What one node makes of what comes in; the input node is given the `images`.
+    fn node(
+        &self,
+        node: usize,
+        incoming: Vec<Activation>,
+        images: impl FnOnce() -> Tensor<4>,
+        pass: &mut Pass<'_>,
+    ) -> Activation {
+        let plan = &self.plan.nodes[node];
+        let input = if node == self.graph.input() {
+            Some(Activation::Image(pass.ops.enter(images())))
+        } else {
+            Activation::merge(incoming, plan.sum)
+        };
+        let Some(input) = input else {
+            panic!("node `{}` of the candidate is not fed", self.graph.id(node))
+        };
+        plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass))
     }
 
     /// Class scores with the statistics of the batch itself, and these statistics.
@@ -212,7 +233,8 @@ impl Supernet {
         images: Tensor<4>,
     ) -> (Tensor<2>, Vec<Option<Statistics>>) {
         let mut seen = vec![None; self.plan.norms.len()];
-        let mut pass = Pass { values: &self.values, norms: Norms::Batch(&mut seen), dropout: None };
+        let norms = Norms::Batch(&mut seen);
+        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
         let scores = self.forward(mask, images, &mut pass);
         (scores, seen)
     }
@@ -224,8 +246,8 @@ impl Supernet {
         images: Tensor<4>,
         statistics: &[Statistics],
     ) -> Tensor<2> {
-        let mut pass =
-            Pass { values: &self.values, norms: Norms::Fixed(statistics), dropout: None };
+        let norms = Norms::Fixed(statistics);
+        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
         self.forward(mask, images, &mut pass)
     }
 
@@ -256,8 +278,8 @@ impl Supernet {
             )
             .collect();
         let mut statistics = vec![None; self.plan.norms.len()];
-        let mut pass =
-            Pass { values: &leaves, norms: Norms::Batch(&mut statistics), dropout: Some(dropout) };
+        let norms = Norms::Batch(&mut statistics);
+        let mut pass = Pass { ops: self.ops, values: &leaves, norms, dropout: Some(dropout) };
         let scores = self.forward(mask, images, &mut pass);
         let loss = loss.mean(scores, targets, &self.device);
         let value = f64::from(loss.clone().without_autodiff().try_into_scalar::<f32>()?);

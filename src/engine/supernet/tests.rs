@@ -6,6 +6,7 @@ use super::{
     *,
 };
 use crate::engine::{
+    candidate,
     data::Images,
     seed,
     template::{Op, Padding},
@@ -274,8 +275,9 @@ fn dropout_keeps_the_mean_in_training_and_does_nothing_otherwise() {
     let images = || Tensor::<4>::ones([1, 1, 100, 100], &Device::flex());
     assert!(scores(&supernet, images()).iter().all(|&value| value == 1.0));
     let mut rng = seed::rng(1, "test", 0);
+    let norms = Norms::Fixed(&[]);
     let mut pass =
-        Pass { values: &supernet.values, norms: Norms::Fixed(&[]), dropout: Some(&mut rng) };
+        Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: Some(&mut rng) };
     let values = numbers(&supernet.forward(&full(&supernet), images(), &mut pass));
     assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
     let dropped = values.iter().filter(|&&value| value == 0.0).count();
@@ -371,7 +373,8 @@ fn recalibration_takes_the_statistics_of_the_data_and_disturbs_nothing() {
     let before = supernet.to_bytes().expect("the CPU answers");
     let settings = EvaluationSettings { images: 30, recalibration_batches: 4, batch_size: 16 };
     let evaluator = Evaluator::new(&supernet, &data, settings, 0).expect("fits");
-    let statistics = evaluator.recalibrate(&supernet, &full(&supernet), &GO_ON).expect("goes on");
+    let statistics =
+        evaluator.share(&supernet, &[full(&supernet)]).recalibrate(0, &GO_ON).expect("goes on");
     // All 64 training images took part, and normalisation gave them mean 0 and variance 1.
     assert_close(&numbers(&statistics[0].mean), &[0.0], 1e-5);
     assert_close(&numbers(&statistics[0].variance), &[1.0], 1e-4);
@@ -491,4 +494,101 @@ fn weights_of_another_template_are_refused_and_change_nothing() {
     refused(b"no safetensors file");
     refused(&before[..before.len() - 1]);
     assert_eq!(target.to_bytes().expect("the CPU answers"), before);
+}
+
+#[test]
+fn candidates_that_share_are_evaluated_as_each_on_its_own() {
+    // Alternatives that meet again, a link past a layer, a node that does nothing.
+    let graph = graph(
+        &[
+            ("in", 0, &[Op::Input { shape: [1, 8, 8] }]),
+            ("a1", 1, &[block(4, 1)]),
+            ("a3", 1, &[block(4, 3)]),
+            ("join", 2, &[Op::Identity]),
+            ("b1", 3, &[block(4, 1), block(4, 1)]),
+            ("b3", 3, &[block(4, 3)]),
+            ("none", 3, &[Op::Identity]),
+            ("out", 4, &[Op::GlobalAveragePool, Op::Dense { units: 2, relu: false }, Op::Output]),
+        ],
+        &[
+            ("in", "a1"),
+            ("in", "a3"),
+            ("a1", "join"),
+            ("a3", "join"),
+            ("a3", "out"),
+            ("join", "b1"),
+            ("join", "b3"),
+            ("join", "none"),
+            ("b1", "out"),
+            ("b3", "out"),
+            ("none", "out"),
+        ],
+    );
+    let supernet = supernet(&graph);
+    let masks = candidate::list_all(&graph, 1_000).expect("a small template");
+    assert!(masks.len() > 12, "{}", masks.len());
+    for recalibration_batches in [0, 2] {
+        let settings = EvaluationSettings { images: 40, recalibration_batches, batch_size: 16 };
+        let evaluator = Evaluator::new(&supernet, &bars(64, 40), settings, 0).expect("fits");
+        let mut sharing = evaluator.share(&supernet, &masks);
+        let mut order = sharing.order();
+        let in_order: Vec<_> =
+            order.iter().map(|&i| sharing.evaluate(i, &GO_ON).expect("goes on")).collect();
+        assert!(sharing.is_empty(), "all was read as often as it was said to be");
+        for (&i, shared) in order.iter().zip(&in_order) {
+            let alone = evaluator.evaluate(&supernet, &masks[i], &GO_ON).expect("goes on");
+            assert_eq!(alone.loss.to_bits(), shared.loss.to_bits());
+            assert_eq!(alone.accuracy, shared.accuracy);
+        }
+        order.sort_unstable();
+        assert_eq!(order, (0..masks.len()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_processors_operations_agree_with_burns() {
+    let strided = |kernel, stride, bias| Op::ConvBlock {
+        filters: 5,
+        kernel,
+        stride,
+        padding: Padding::Same,
+        bias,
+        conv: true,
+        batch_norm: !bias,
+        relu: true,
+    };
+    let graph = chain(&[
+        ("in", &[Op::Input { shape: [3, 12, 12] }]),
+        ("a", &[block(4, 3), strided(5, 2, false)]),
+        ("b", &[Op::MaxPool { kernel: 3, stride: 1, padding: 1 }, strided(3, 1, true)]),
+        ("c", &[Op::AveragePool { kernel: 2, stride: 2, padding: 1 }, block(6, 1)]),
+        ("d", &[Op::Dropout { rate: 0.3 }]),
+        ("out", &[Op::Flatten, Op::Dense { units: 3, relu: false }, Op::Output]),
+    ]);
+    let mut supernet = supernet(&graph);
+    assert_ne!(supernet.ops, ImageOps::Burn);
+    let images = || tensor(noise(4 * 3 * 12 * 12, 1), [4, 3, 12, 12]);
+    let labels = vec![0_u16, 1, 2, 0].into();
+    let mut results = Vec::new();
+    for ops in [supernet.ops, ImageOps::Burn] {
+        supernet.ops = ops;
+        let scores = scores(&supernet, images());
+        let mut rng = seed::rng(1, "test", 0);
+        let gradients = supernet
+            .gradients(&full(&supernet), images(), &labels, &Loss::usual(&bars(4, 2)), &mut rng)
+            .expect("the CPU answers");
+        let of_parameters: Vec<_> =
+            gradients.of_parameters.iter().map(|(i, gradient)| (*i, numbers(gradient))).collect();
+        results.push((scores, gradients.loss, of_parameters));
+    }
+    let [(scores, loss, gradients), (burns, burns_loss, burns_gradients)] = &results[..] else {
+        panic!("two results")
+    };
+    assert_close(scores, burns, 1e-5);
+    assert!((loss - burns_loss).abs() < 1e-5);
+    assert_eq!(gradients.len(), supernet.parameter_names().count());
+    for ((i, ours), (j, burns)) in gradients.iter().zip(burns_gradients) {
+        assert_eq!(i, j);
+        assert_close(ours, burns, 1e-4);
+    }
 }

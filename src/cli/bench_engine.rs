@@ -1,0 +1,40 @@
+//! `nas-navigator bench engine`: how fast this machine trains and evaluates.
+
+use super::output;
+use crate::engine::{device::DeviceChoice, speed};
+use anyhow::Result;
+use clap::Args;
+use std::process::ExitCode;
+
+/// Arguments of `bench engine`.
+#[derive(Debug, Args)]
+pub(super) struct EngineBenchArgs {
+    /// Where to compute: auto, cpu, cuda:N or wgpu:N.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// Print the results as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn execute(args: &EngineBenchArgs) -> Result<ExitCode> {
+    let speed = speed::measure(&args.device)?;
+    if args.json {
+        output::json_line(&speed)?;
+    } else {
+        output::data(&format!(
+            "{} on {}, {} threads, template {}\n\
+             training    {:>9.0} images/s\n\
+             evaluation  {:>9.1} candidates/s over 1,024 images, ten together\n\
+             \u{20}           {:>9.1} candidates/s one by one\n",
+            speed.engine,
+            speed.device,
+            speed.threads,
+            speed::TEMPLATE,
+            speed.train_samples_per_s,
+            speed.candidates_per_s_at_1024_images,
+            speed.candidates_per_s_one_by_one,
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

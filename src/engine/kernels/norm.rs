@@ -1,0 +1,419 @@
+//! Batch normalisation with a ReLU behind it or none.
+
+#![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled by index")]
+
+use super::block::{BLOCK, in_vectors, load, store};
+use pulp::{Arch, Simd};
+use rayon::prelude::*;
+
+/// Values, at least, that one task looks at.
+const CHUNK: usize = 1 << 15;
+
+/// What a piece of a batch shows of each channel.
+pub(in crate::engine) struct Moments {
+    count: usize,
+    mean: Vec<f32>,
+    /// Sum of squared distances from the mean.
+    squares: Vec<f32>,
+}
+
+impl Moments {
+    /// Of `values`, `[pixels, channels]`.
+    pub(in crate::engine) fn of(values: &[f32], channels: usize) -> Self {
+        let count = values.len() / channels;
+        let (mut mean, mut squares) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
+        Arch::new().dispatch(Gather { values, mean: &mut mean, squares: &mut squares });
+        Self { count, mean, squares }
+    }
+
+    /// Mean and population variance of each channel over all `pieces` (the pairwise update of Chan, Golub
+    /// and `LeVeque` 1983, one piece after the other).
+    pub(in crate::engine) fn pool(pieces: &[Self], channels: usize) -> (Vec<f32>, Vec<f32>) {
+        (0..channels)
+            .map(|channel| {
+                let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
+                for piece in pieces {
+                    let more = piece.count as f64;
+                    let apart = f64::from(piece.mean[channel]) - mean;
+                    let total = count + more;
+                    squares +=
+                        f64::from(piece.squares[channel]) + apart * apart * count * more / total;
+                    mean += apart * more / total;
+                    count = total;
+                }
+                (mean as f32, (squares / count) as f32)
+            })
+            .unzip()
+    }
+}
+
+/// A batch normalisation with known statistics.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Norm {
+    mean: Vec<f32>,
+    /// One over the standard deviation.
+    inverse: Vec<f32>,
+    /// What values are multiplied by, and what is added.
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    relu: bool,
+}
+
+/// Gradients of a batch normalisation's parameters, with what the gradient of its input needs.
+pub(in crate::engine) struct NormGradient {
+    /// Of the factor.
+    pub(in crate::engine) gamma: Vec<f32>,
+    /// Of the summand.
+    pub(in crate::engine) beta: Vec<f32>,
+    /// The input's gradient is `of_output * gradient + of_value * value + constant`, with the output's gradient
+    /// taken as 0 behind a ReLU that is closed.
+    of_value: Vec<f32>,
+    constant: Vec<f32>,
+}
+
+impl Norm {
+    /// From a batch's statistics and the parameters.
+    pub(in crate::engine) fn new(
+        mean: &[f32],
+        variance: &[f32],
+        gamma: &[f32],
+        beta: &[f32],
+        epsilon: f32,
+        relu: bool,
+    ) -> Self {
+        let inverse: Vec<_> =
+            variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
+        let scale: Vec<_> =
+            gamma.iter().zip(&inverse).map(|(gamma, inverse)| gamma * inverse).collect();
+        let shift = beta
+            .iter()
+            .zip(mean)
+            .zip(&scale)
+            .map(|((beta, mean), scale)| beta - mean * scale)
+            .collect();
+        Self { mean: mean.to_vec(), inverse, scale, shift, relu }
+    }
+
+    fn piece(&self) -> usize {
+        let channels = self.mean.len();
+        CHUNK.div_ceil(channels) * channels
+    }
+
+    /// Normalises `values`, `[pixels, channels]`.
+    pub(in crate::engine) fn apply(&self, values: &[f32]) -> Vec<f32> {
+        let mut output = vec![0.0; values.len()];
+        output.par_chunks_mut(self.piece()).zip(values.par_chunks(self.piece())).for_each(
+            |(output, values)| Arch::new().dispatch(Apply { norm: self, values, output }),
+        );
+        output
+    }
+
+    /// The gradients for `values` of a batch whose own statistics these are, and the gradient of the output.
+    pub(in crate::engine) fn gradient(
+        &self,
+        values: &[f32],
+        output_gradient: &[f32],
+    ) -> NormGradient {
+        let channels = self.mean.len();
+        let pieces: Vec<(Vec<f32>, Vec<f32>)> = values
+            .par_chunks(self.piece())
+            .zip(output_gradient.par_chunks(self.piece()))
+            .map(|(values, gradients)| {
+                let (mut sums, mut products) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
+                let (sums_of, products_of) = (&mut sums, &mut products);
+                Arch::new().dispatch(Sums { norm: self, values, gradients, sums_of, products_of });
+                (sums, products)
+            })
+            .collect();
+        let count = (values.len() / channels) as f64;
+        let mut result = NormGradient {
+            gamma: Vec::new(),
+            beta: Vec::new(),
+            of_value: Vec::new(),
+            constant: Vec::new(),
+        };
+        for channel in 0..channels {
+            let total = |of: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| -> f64 {
+                pieces.iter().map(|piece| f64::from(of(piece)[channel])).sum()
+            };
+            let [mean, inverse, scale] =
+                [&self.mean, &self.inverse, &self.scale].map(|values| f64::from(values[channel]));
+            let beta = total(|piece| &piece.0);
+            let gamma = total(|piece| &piece.1) * inverse;
+            let of_value = -scale * inverse * gamma / count;
+            result.beta.push(beta as f32);
+            result.gamma.push(gamma as f32);
+            result.of_value.push(of_value as f32);
+            result.constant.push((-scale * beta / count - of_value * mean) as f32);
+        }
+        result
+    }
+
+    /// Writes the gradient of `values` that belongs to a part of them.
+    pub(in crate::engine) fn input_gradient(
+        &self,
+        gradient: &NormGradient,
+        values: &[f32],
+        output_gradient: &[f32],
+        into: &mut [f32],
+    ) {
+        let gradients = output_gradient;
+        Arch::new().dispatch(InputGradient { norm: self, gradient, values, gradients, into });
+    }
+}
+
+/// Mean and squared distances of each channel.
+struct Gather<'a> {
+    values: &'a [f32],
+    mean: &'a mut [f32],
+    squares: &'a mut [f32],
+}
+
+in_vectors!(Gather);
+
+impl Gather<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let channels = self.mean.len();
+        let share = simd.splat_f32s(1.0 / (self.values.len() / channels) as f32);
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let mut mean = [simd.splat_f32s(0.0); V];
+            for pixel in self.values.chunks_exact(channels) {
+                let values = load::<S, V>(simd, &pixel[first..], count);
+                for v in 0..V {
+                    mean[v] = simd.add_f32s(mean[v], values[v]);
+                }
+            }
+            for v in 0..V {
+                mean[v] = simd.mul_f32s(mean[v], share);
+            }
+            let mut squares = [simd.splat_f32s(0.0); V];
+            for pixel in self.values.chunks_exact(channels) {
+                let values = load::<S, V>(simd, &pixel[first..], count);
+                for v in 0..V {
+                    let distance = simd.sub_f32s(values[v], mean[v]);
+                    squares[v] = simd.mul_add_e_f32s(distance, distance, squares[v]);
+                }
+            }
+            store::<S, V>(&mut self.mean[first..], mean, count);
+            store::<S, V>(&mut self.squares[first..], squares, count);
+        }
+    }
+}
+
+/// [`Norm::apply`] for some of the pixels.
+struct Apply<'a> {
+    norm: &'a Norm,
+    values: &'a [f32],
+    output: &'a mut [f32],
+}
+
+in_vectors!(Apply);
+
+impl Apply<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { norm, values, output } = self;
+        let channels = norm.mean.len();
+        let zero = simd.splat_f32s(0.0);
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let [scale, shift] = [&norm.scale, &norm.shift]
+                .map(|values| load::<S, V>(simd, &values[first..], count));
+            for (output, pixel) in
+                output.chunks_exact_mut(channels).zip(values.chunks_exact(channels))
+            {
+                let mut values = load::<S, V>(simd, &pixel[first..], count);
+                for v in 0..V {
+                    values[v] = simd.mul_add_e_f32s(values[v], scale[v], shift[v]);
+                    if norm.relu {
+                        // In this order, what is not a number stays what it is.
+                        values[v] = simd.max_f32s(zero, values[v]);
+                    }
+                }
+                store::<S, V>(&mut output[first..], values, count);
+            }
+        }
+    }
+}
+
+/// Sums of a piece: of the output's gradients, and of their products with the distances from the mean.
+struct Sums<'a> {
+    norm: &'a Norm,
+    values: &'a [f32],
+    gradients: &'a [f32],
+    sums_of: &'a mut [f32],
+    products_of: &'a mut [f32],
+}
+
+in_vectors!(Sums);
+
+impl Sums<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { norm, values, gradients, sums_of, products_of } = self;
+        let channels = norm.mean.len();
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let [scale, shift, mean] = [&norm.scale, &norm.shift, &norm.mean]
+                .map(|values| load::<S, V>(simd, &values[first..], count));
+            let mut sums = [simd.splat_f32s(0.0); V];
+            let mut products = sums;
+            for (values, gradients) in
+                values.chunks_exact(channels).zip(gradients.chunks_exact(channels))
+            {
+                let values = load::<S, V>(simd, &values[first..], count);
+                let gradients = load::<S, V>(simd, &gradients[first..], count);
+                for v in 0..V {
+                    let gradient = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
+                    let distance = simd.sub_f32s(values[v], mean[v]);
+                    sums[v] = simd.add_f32s(sums[v], gradient);
+                    products[v] = simd.mul_add_e_f32s(gradient, distance, products[v]);
+                }
+            }
+            store::<S, V>(&mut sums_of[first..], sums, count);
+            store::<S, V>(&mut products_of[first..], products, count);
+        }
+    }
+}
+
+/// [`Norm::input_gradient`].
+struct InputGradient<'a> {
+    norm: &'a Norm,
+    gradient: &'a NormGradient,
+    values: &'a [f32],
+    gradients: &'a [f32],
+    into: &'a mut [f32],
+}
+
+in_vectors!(InputGradient);
+
+impl InputGradient<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        let Self { norm, gradient, values, gradients, into } = self;
+        let channels = norm.mean.len();
+        for first in (0..channels).step_by(BLOCK) {
+            let count = BLOCK.min(channels - first);
+            let [scale, shift, of_value, constant] =
+                [&norm.scale, &norm.shift, &gradient.of_value, &gradient.constant]
+                    .map(|values| load::<S, V>(simd, &values[first..], count));
+            for ((into, values), gradients) in into
+                .chunks_exact_mut(channels)
+                .zip(values.chunks_exact(channels))
+                .zip(gradients.chunks_exact(channels))
+            {
+                let values = load::<S, V>(simd, &values[first..], count);
+                let mut gradients = load::<S, V>(simd, &gradients[first..], count);
+                for v in 0..V {
+                    let open = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
+                    let rest = simd.mul_add_e_f32s(of_value[v], values[v], constant[v]);
+                    gradients[v] = simd.mul_add_e_f32s(scale[v], open, rest);
+                }
+                store::<S, V>(&mut into[first..], gradients, count);
+            }
+        }
+    }
+}
+
+impl Norm {
+    /// The output's gradient where the ReLU, if there is one, is open, and 0 elsewhere.
+    #[inline(always)]
+    fn open<S: Simd>(
+        &self,
+        simd: S,
+        value: S::f32s,
+        gradient: S::f32s,
+        scale: S::f32s,
+        shift: S::f32s,
+    ) -> S::f32s {
+        if !self.relu {
+            return gradient;
+        }
+        let zero = simd.splat_f32s(0.0);
+        let normal = simd.mul_add_e_f32s(value, scale, shift);
+        // The same for floats is not always inlined.
+        let gradient = simd.transmute_u32s_f32s(gradient);
+        let closed = simd.transmute_u32s_f32s(zero);
+        simd.transmute_f32s_u32s(simd.select_u32s(
+            simd.less_than_f32s(zero, normal),
+            gradient,
+            closed,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNELS: usize = 19;
+
+    fn values(factor: f32) -> Vec<f32> {
+        (0..CHANNELS * 7).map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0) * factor + 0.3).collect()
+    }
+
+    fn of_channel(values: &[f32], channel: usize) -> impl Iterator<Item = f64> {
+        values.iter().skip(channel).step_by(CHANNELS).copied().map(f64::from)
+    }
+
+    #[test]
+    fn pieces_pool_to_the_moments_of_all_values() {
+        let all = values(2.0);
+        let (first, second) = all.split_at(CHANNELS * 2);
+        let pieces = [Moments::of(first, CHANNELS), Moments::of(second, CHANNELS)];
+        let (mean, variance) = Moments::pool(&pieces, CHANNELS);
+        for channel in 0..CHANNELS {
+            let expected = of_channel(&all, channel).sum::<f64>() / 7.0;
+            let spread =
+                of_channel(&all, channel).map(|v| (v - expected).powi(2)).sum::<f64>() / 7.0;
+            assert!((f64::from(mean[channel]) - expected).abs() < 1e-6);
+            assert!((f64::from(variance[channel]) - spread).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let (x, weight) = (values(1.5), values(-0.7));
+        let (gamma, beta) = (vec![1.3; CHANNELS], vec![0.2; CHANNELS]);
+        // Weighted sum of the outputs, in double precision.
+        let score = |x: &[f64], gamma: f64, beta: f64| -> f64 {
+            let mut sum = 0.0;
+            for channel in 0..CHANNELS {
+                let own: Vec<_> = x.iter().skip(channel).step_by(CHANNELS).collect();
+                let mean = own.iter().copied().sum::<f64>() / 7.0;
+                let variance = own.iter().map(|&v| (v - mean).powi(2)).sum::<f64>() / 7.0;
+                for (v, w) in own.into_iter().zip(of_channel(&weight, channel)) {
+                    let normal = (v - mean) / (variance + 1e-5).sqrt() * gamma + beta;
+                    sum += w * normal.max(0.0);
+                }
+            }
+            sum
+        };
+        let (mean, variance) = Moments::pool(&[Moments::of(&x, CHANNELS)], CHANNELS);
+        let norm = Norm::new(&mean, &variance, &gamma, &beta, 1e-5, true);
+        let gradient = norm.gradient(&x, &weight);
+        let mut of_x = vec![0.0; x.len()];
+        norm.input_gradient(&gradient, &x, &weight, &mut of_x);
+        let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
+        let step = 1e-6;
+        for i in 0..x.len() {
+            let at = |by: f64| {
+                let mut moved = wide.clone();
+                moved[i] += by;
+                score(&moved, f64::from(gamma[0]), f64::from(beta[0]))
+            };
+            let difference = (at(step) - at(-step)) / (2.0 * step);
+            assert!((difference - f64::from(of_x[i])).abs() < 1e-4, "{difference} {}", of_x[i]);
+        }
+        let by = |gamma: f64, beta: f64| {
+            score(&wide, f64::from(1.3_f32) + gamma, f64::from(0.2_f32) + beta)
+        };
+        let total = |values: &[f32]| values.iter().copied().map(f64::from).sum::<f64>();
+        let of_gamma = (by(step, 0.0) - by(-step, 0.0)) / (2.0 * step);
+        let of_beta = (by(0.0, step) - by(0.0, -step)) / (2.0 * step);
+        assert!((of_gamma - total(&gradient.gamma)).abs() < 1e-3, "{of_gamma}");
+        assert!((of_beta - total(&gradient.beta)).abs() < 1e-3, "{of_beta}");
+    }
+}

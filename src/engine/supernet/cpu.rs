@@ -1,0 +1,395 @@
+//! The processor's own image operations, as an extension of Burn: convolution with what follows it, and
+//! pooling, on tensors of `[batch, height, width, channels]`, with their own backward passes.
+//!
+//! Burn's general ones take three times as long on the images and widths of a supernet.
+
+use crate::engine::kernels::{
+    conv::{self, Geometry, Packed},
+    norm::{Moments, Norm},
+    pool::Window,
+};
+use burn::{
+    backend::{
+        Autodiff, AutodiffBackend, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        flex::FlexTensor,
+        tensor::FloatTensor,
+    },
+    tensor::{Tensor, TensorData},
+};
+
+/// A convolution: `[batch, height, width, channels]` to `[batch, height, width, filters]`.
+///
+/// `weight` has `filters · channels · kernel · kernel` values in this order, `bias` one a filter.
+pub(super) fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    geometry: Geometry,
+    relu: bool,
+) -> Tensor<4> {
+    let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, geometry, relu))
+}
+
+/// A convolution and a batch normalisation with the batch's own statistics. Returns these as well: mean and
+/// variance of each filter.
+pub(super) fn convolve_and_normalise(
+    x: Tensor<4>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    [gamma, beta]: [Tensor<1>; 2],
+    geometry: Geometry,
+    epsilon: f32,
+    relu: bool,
+) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    let (output, mean, variance) = Dispatch::convolve_and_normalise(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        geometry,
+        epsilon,
+        relu,
+    );
+    (Tensor::from_dispatch(output), Tensor::from_dispatch(mean), Tensor::from_dispatch(variance))
+}
+
+/// How the pixels under a window become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pooling {
+    Max,
+    /// Of those that belong to the image.
+    Average,
+}
+
+/// One value a window and channel.
+pub(super) fn pool(x: Tensor<4>, pooling: Pooling, window: Window) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::pool(x.into_dispatch(), pooling, window))
+}
+
+/// What the processor does in its own way.
+#[backend_extension(Flex, Autodiff)]
+trait ImageOps: Backend {
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+
+    fn convolve_and_normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        geometry: Geometry,
+        epsilon: f32,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    fn pool(x: FloatTensor<Self>, pooling: Pooling, window: Window) -> FloatTensor<Self>;
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+fn vector(values: Vec<f32>) -> FlexTensor {
+    let count = values.len();
+    tensor(values, [count])
+}
+
+/// The values of a tensor that is in the order of its shape.
+fn values(tensor: &FlexTensor) -> &[f32] {
+    let start = tensor.layout().start_offset();
+    &tensor.storage::<f32>()[start..start + tensor.layout().num_elements()]
+}
+
+fn image_shape(geometry: &Geometry, images: usize) -> [usize; 4] {
+    [images, geometry.out_height(), geometry.out_width(), geometry.filters]
+}
+
+impl ImageOps for Flex {
+    fn convolve(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        geometry: Geometry,
+        relu: bool,
+    ) -> FlexTensor {
+        let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
+        let packed = Packed::forward(&geometry, values(&weight));
+        let (output, _) =
+            conv::forward(&geometry, values(&x), &packed, values(&bias), relu, |_| ());
+        tensor(output, image_shape(&geometry, x.shape()[0]))
+    }
+
+    fn convolve_and_normalise(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        geometry: Geometry,
+        epsilon: f32,
+        relu: bool,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let done =
+            Normalised::new(&Inputs { x, weight, bias, gamma, beta }, geometry, epsilon, relu);
+        (done.output, vector(done.mean), vector(done.variance))
+    }
+
+    fn pool(x: FlexTensor, pooling: Pooling, window: Window) -> FlexTensor {
+        let x = x.to_contiguous();
+        let output = match pooling {
+            Pooling::Max => window.max(values(&x)),
+            Pooling::Average => window.average(values(&x)),
+        };
+        let images = x.shape()[0];
+        tensor(output, [images, window.out_height(), window.out_width(), window.channels])
+    }
+}
+
+struct Inputs {
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    gamma: FlexTensor,
+    beta: FlexTensor,
+}
+
+/// A convolution and batch normalisation that were done.
+struct Normalised {
+    x: FlexTensor,
+    weight: FlexTensor,
+    /// What the convolution gave.
+    convolved: Vec<f32>,
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+    norm: Norm,
+    output: FlexTensor,
+}
+
+impl Normalised {
+    fn new(inputs: &Inputs, geometry: Geometry, epsilon: f32, relu: bool) -> Self {
+        let Inputs { x, weight, bias, gamma, beta } = inputs;
+        let [x, weight, bias, gamma, beta] =
+            [x, weight, bias, gamma, beta].map(FlexTensor::to_contiguous);
+        let packed = Packed::forward(&geometry, values(&weight));
+        let filters = geometry.filters;
+        let (convolved, pieces) =
+            conv::forward(&geometry, values(&x), &packed, values(&bias), false, |output| {
+                Moments::of(output, filters)
+            });
+        let (mean, variance) = Moments::pool(&pieces, filters);
+        let norm = Norm::new(&mean, &variance, values(&gamma), values(&beta), epsilon, relu);
+        let output = tensor(norm.apply(&convolved), image_shape(&geometry, x.shape()[0]));
+        Self { x, weight, convolved, mean, variance, norm, output }
+    }
+}
+
+/// Computes the gradients of a convolution's input, where `wanted`, and weight, and registers them.
+/// `gradient` writes that of one image's output.
+fn register(
+    grads: &mut Gradients,
+    [x_node, weight_node]: [Option<burn::backend::autodiff::NodeId>; 2],
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    geometry: &Geometry,
+    gradient: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let packed = x_node.map(|_| Packed::backward(geometry, values(weight)));
+    let (of_x, of_weight) = conv::backward(geometry, values(x), packed.as_ref(), gradient);
+    if let Some(node) = x_node {
+        let shape = [x.shape()[0], geometry.height, geometry.width, geometry.channels];
+        grads.register::<Flex>(node, tensor(of_x, shape));
+    }
+    if let Some(node) = weight_node {
+        grads.register::<Flex>(node, vector(of_weight));
+    }
+}
+
+#[derive(Debug)]
+struct ConvolveBackward;
+
+impl Backward<Flex, 3> for ConvolveBackward {
+    /// Input, weight, and the output where a ReLU has closed some of it.
+    type State = (FlexTensor, FlexTensor, Option<FlexTensor>, Geometry);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (x, weight, output, geometry) = ops.state;
+        let mut gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
+        if let Some(output) = output {
+            let closed = values(&output).iter().zip(values(&gradient));
+            let closed =
+                closed.map(|(&output, &gradient)| if output > 0.0 { gradient } else { 0.0 });
+            gradient = vector(closed.collect());
+        }
+        let gradient = values(&gradient);
+        let [x_node, weight_node, bias_node] = ops.parents;
+        register(
+            grads,
+            [x_node, weight_node].map(|node| node.map(|node| node.id)),
+            &x,
+            &weight,
+            &geometry,
+            |image, into| {
+                let size = geometry.out_len();
+                into.copy_from_slice(&gradient[image * size..][..size]);
+            },
+        );
+        if let Some(node) = bias_node {
+            let mut sums = vec![0.0_f64; geometry.filters];
+            for pixel in gradient.chunks_exact(geometry.filters) {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += f64::from(value);
+                }
+            }
+            grads.register::<Flex>(
+                node.id,
+                vector(sums.into_iter().map(|sum| sum as f32).collect()),
+            );
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormaliseBackward;
+
+impl Backward<Flex, 5> for NormaliseBackward {
+    /// Input, weight, what the convolution gave, the normalisation.
+    type State = (FlexTensor, FlexTensor, FlexTensor, Norm, Geometry);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 5>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (x, weight, convolved, norm, geometry) = ops.state;
+        let output = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (convolved, output) = (values(&convolved), values(&output));
+        let gradient = norm.gradient(convolved, output);
+        let [x_node, weight_node, bias_node, gamma_node, beta_node] = ops.parents;
+        register(
+            grads,
+            [x_node, weight_node].map(|node| node.map(|node| node.id)),
+            &x,
+            &weight,
+            &geometry,
+            |image, into| {
+                let size = geometry.out_len();
+                let part = image * size..(image + 1) * size;
+                norm.input_gradient(&gradient, &convolved[part.clone()], &output[part], into);
+            },
+        );
+        if let Some(node) = bias_node {
+            // The mean that the normalisation subtracts takes the bias with it.
+            grads.register::<Flex>(node.id, vector(vec![0.0; geometry.filters]));
+        }
+        for (node, values) in [(gamma_node, gradient.gamma), (beta_node, gradient.beta)] {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, vector(values));
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PoolBackward;
+
+impl Backward<Flex, 1> for PoolBackward {
+    type State = (FlexTensor, Pooling, Window);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (x, pooling, window) = ops.state;
+        let output = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let [node] = ops.parents;
+        if let Some(node) = node {
+            let gradient = match pooling {
+                Pooling::Max => window.max_gradient(values(&x), values(&output)),
+                Pooling::Average => window.average_gradient(values(&output)),
+            };
+            let shape = [x.shape()[0], window.height, window.width, window.channels];
+            grads.register::<Flex>(node.id, tensor(gradient, shape));
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> ImageOps for Autodiff<Flex, C> {
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let [x, weight, bias] =
+            [x, weight, bias].map(|tensor| tensor.into_primitive().to_contiguous());
+        let output = Flex::convolve(x.clone(), weight.clone(), bias, geometry, relu);
+        match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let state = (x, weight, relu.then(|| output.clone()), geometry);
+                prep.finish(state, output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn convolve_and_normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        geometry: Geometry,
+        epsilon: f32,
+        relu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let nodes = [x.node(), weight.node(), bias.node(), gamma.node(), beta.node()];
+        let [x, weight, bias, gamma, beta] =
+            [x, weight, bias, gamma, beta].map(|tensor| tensor.into_primitive());
+        let inputs = Inputs { x, weight, bias, gamma, beta };
+        let done = Normalised::new(&inputs, geometry, epsilon, relu);
+        let shape = image_shape(&geometry, done.x.shape()[0]);
+        let output = match NormaliseBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let convolved = tensor(done.convolved, shape);
+                prep.finish((done.x, done.weight, convolved, done.norm, geometry), done.output)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(done.output),
+        };
+        let constant = |values| <Self as AutodiffBackend>::from_inner(vector(values));
+        (output, constant(done.mean), constant(done.variance))
+    }
+
+    fn pool(x: FloatTensor<Self>, pooling: Pooling, window: Window) -> FloatTensor<Self> {
+        let nodes = [x.node()];
+        let x = x.into_primitive().to_contiguous();
+        let output = Flex::pool(x.clone(), pooling, window);
+        match PoolBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x, pooling, window), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Operations on images: Burn's, which every device has, or the processor's own, which are faster there.
+
+#[cfg(feature = "flex")]
+use super::cpu;
+use super::layers::{EPSILON, Statistics};
+#[cfg(feature = "flex")]
+use crate::engine::kernels::{conv::Geometry, pool::Window};
+#[cfg(feature = "flex")]
+use burn::backend::DispatchDevice;
+use burn::tensor::{
+    Device, Tensor, activation,
+    module::{avg_pool2d, batch_norm_train, conv2d, max_pool2d},
+    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+};
+
+/// Whose operations are used, which also says how images lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ImageOps {
+    /// Burn's, on images of `[batch, channels, height, width]`.
+    Burn,
+    /// The processor's own, on images of `[batch, height, width, channels]`.
+    #[cfg(feature = "flex")]
+    Cpu,
+}
+
+/// A kernel that moves over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sweep {
+    /// Its height and width.
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+}
+
+/// Weights and biases of a convolution.
+pub(super) struct Filters {
+    /// Flat, in the order of `shape`.
+    pub(super) weight: Tensor<1>,
+    pub(super) bias: Option<Tensor<1>>,
+    /// Filters, channels, kernel, kernel.
+    pub(super) shape: [usize; 4],
+}
+
+impl ImageOps {
+    /// The fastest on `device`.
+    pub(super) fn of(device: &Device) -> Self {
+        match device.as_dispatch() {
+            #[cfg(feature = "flex")]
+            DispatchDevice::Flex(_) => Self::Cpu,
+            #[allow(unreachable_patterns, reason = "reached in builds with other devices")]
+            _ => Self::Burn,
+        }
+    }
+
+    /// `[batch, channels, height, width]` as these operations take it.
+    pub(super) fn enter(self, images: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Burn => images,
+            #[cfg(feature = "flex")]
+            Self::Cpu => images.permute([0, 2, 3, 1]),
+        }
+    }
+
+    /// The reverse of [`Self::enter`].
+    pub(super) fn leave(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Burn => x,
+            #[cfg(feature = "flex")]
+            Self::Cpu => x.permute([0, 3, 1, 2]),
+        }
+    }
+
+    /// A value for each channel, to be combined with images.
+    fn broadcast(self, values: Tensor<1>) -> Tensor<4> {
+        let [channels] = values.dims();
+        self.enter(values.reshape([1, channels, 1, 1]))
+    }
+
+    /// A convolution, with a ReLU behind it or none.
+    pub(super) fn convolve(
+        self,
+        x: Tensor<4>,
+        filters: Filters,
+        sweep: Sweep,
+        relu: bool,
+    ) -> Tensor<4> {
+        let Filters { weight, bias, shape } = filters;
+        match self {
+            Self::Burn => {
+                let Sweep { stride, padding, .. } = sweep;
+                let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+                self.relu(conv2d(x, weight.reshape(shape), bias, options), relu)
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
+                cpu::convolve(x.clone(), weight, bias, geometry(&x, shape, sweep), relu)
+            }
+        }
+    }
+
+    /// A convolution and a batch normalisation with the statistics of the batch, which are returned as well.
+    pub(super) fn convolve_and_normalise(
+        self,
+        x: Tensor<4>,
+        filters: Filters,
+        sweep: Sweep,
+        norm: [Tensor<1>; 2],
+        relu: bool,
+    ) -> (Tensor<4>, Statistics) {
+        match self {
+            Self::Burn => {
+                let x = self.convolve(x, filters, sweep, false);
+                self.normalise(x, norm, relu)
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                let Filters { weight, bias, shape } = filters;
+                let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
+                let geometry = geometry(&x, shape, sweep);
+                let (x, mean, variance) = cpu::convolve_and_normalise(
+                    x,
+                    weight,
+                    bias,
+                    norm,
+                    geometry,
+                    EPSILON as f32,
+                    relu,
+                );
+                (x, Statistics::new(mean, variance))
+            }
+        }
+    }
+
+    /// A batch normalisation with the statistics of the batch, which are returned as well.
+    pub(super) fn normalise(
+        self,
+        x: Tensor<4>,
+        [gamma, beta]: [Tensor<1>; 2],
+        relu: bool,
+    ) -> (Tensor<4>, Statistics) {
+        let done = batch_norm_train(self.leave(x), gamma, beta, EPSILON);
+        let output = self.relu(self.enter(done.output), relu);
+        (output, Statistics::new(done.mean, done.variance))
+    }
+
+    /// Multiplies every channel by its `scale` and adds its `shift`.
+    pub(super) fn scale(
+        self,
+        x: Tensor<4>,
+        scale: Tensor<1>,
+        shift: Tensor<1>,
+        relu: bool,
+    ) -> Tensor<4> {
+        self.relu(x * self.broadcast(scale) + self.broadcast(shift), relu)
+    }
+
+    /// A ReLU, if wanted.
+    pub(super) fn relu(self, x: Tensor<4>, relu: bool) -> Tensor<4> {
+        if relu { activation::relu(x) } else { x }
+    }
+
+    pub(super) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+        match self {
+            Self::Burn => {
+                let Sweep { kernel, stride, padding } = sweep;
+                let options = MaxPoolOptions::new([kernel; 2])
+                    .with_stride([stride; 2])
+                    .with_padding([padding; 2]);
+                max_pool2d(x, options)
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => cpu::pool(x.clone(), cpu::Pooling::Max, window(&x, sweep)),
+        }
+    }
+
+    /// The mean of the pixels under each window that belong to the image.
+    pub(super) fn average_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+        match self {
+            Self::Burn => {
+                let Sweep { kernel, stride, padding } = sweep;
+                let options = AvgPoolOptions::new([kernel; 2])
+                    .with_stride([stride; 2])
+                    .with_padding([padding; 2])
+                    .with_count_include_pad(false);
+                avg_pool2d(x, options)
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => cpu::pool(x.clone(), cpu::Pooling::Average, window(&x, sweep)),
+        }
+    }
+
+    /// The mean of each channel, `[batch, channels]`.
+    pub(super) fn global_average(self, x: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::Burn => {
+                let [batch, channels, height, width] = x.dims();
+                let x = x.reshape([batch * channels, height * width]).mean_dim(1);
+                x.reshape([batch, channels])
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                let [batch, height, width, channels] = x.dims();
+                let x = x.reshape([batch, height * width, channels]).mean_dim(1);
+                x.reshape([batch, channels])
+            }
+        }
+    }
+
+    /// `[batch, channels · height · width]`, in this order whoever computes, as the weights behind it are.
+    pub(super) fn flatten(self, x: Tensor<4>) -> Tensor<2> {
+        let x = self.leave(x);
+        let [batch, channels, height, width] = x.dims();
+        x.reshape([batch, channels * height * width])
+    }
+}
+
+#[cfg(feature = "flex")]
+fn geometry(x: &Tensor<4>, shape: [usize; 4], sweep: Sweep) -> Geometry {
+    let [_, height, width, channels] = x.dims();
+    let Sweep { kernel, stride, padding } = sweep;
+    Geometry { height, width, channels, filters: shape[0], kernel, stride, padding }
+}
+
+#[cfg(feature = "flex")]
+fn window(x: &Tensor<4>, sweep: Sweep) -> Window {
+    let [_, height, width, channels] = x.dims();
+    let Sweep { kernel, stride, padding } = sweep;
+    Window { height, width, channels, kernel, stride, padding }
+}
+
+#[cfg(feature = "flex")]
+fn no_bias(x: &Tensor<4>, [filters, ..]: [usize; 4]) -> Tensor<1> {
+    Tensor::zeros([filters], &x.device().without_autodiff())
+}

@@ -1,0 +1,287 @@
+//! Evaluating candidates together: what they have in common is computed once.
+//!
+//! What a node computes depends on the kept part of the template above it and on nothing else, the statistics
+//! of its batch normalisations included. So the candidates are laid over one another to a graph of *steps*: a
+//! node with what feeds it. A step's result is kept while another step will read it; results are the same bits
+//! as those of a candidate on its own, since they are computed in the same way.
+
+use super::{
+    Supernet,
+    evaluate::{EvaluationError, Evaluator, go_on, pool},
+    layers::{Activation, Norms, Pass, Statistics},
+    tally::Tally,
+};
+use crate::engine::{mask::Mask, search::Evaluation};
+use std::{collections::HashMap, sync::atomic::AtomicBool};
+
+/// The most bytes of results that are kept. What does not fit is computed again.
+const MOST_KEPT: usize = 256 << 20;
+
+/// A node with what feeds it.
+#[derive(Debug, PartialEq, Eq, Hash, Clone)]
+struct Step {
+    node: usize,
+    /// Places in the list of steps.
+    sources: Vec<usize>,
+}
+
+/// The steps of several candidates.
+struct Steps {
+    steps: Vec<Step>,
+    /// The steps of each candidate, each after what feeds it; the last gives the class scores.
+    of_candidates: Vec<Vec<usize>>,
+}
+
+impl Steps {
+    fn new(supernet: &Supernet, masks: &[Mask]) -> Self {
+        let graph = &*supernet.graph;
+        let mut steps = Vec::new();
+        let mut known = HashMap::new();
+        let of_candidates = masks.iter().map(|mask| {
+            let mut of_node = vec![None; graph.len()];
+            let mut own = Vec::new();
+            for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
+                let sources = graph.sources(node).iter().filter_map(|&source| of_node[source]);
+                let step = Step { node, sources: sources.collect() };
+                let place = match step.sources.as_slice() {
+                    // A node that does nothing is what feeds it.
+                    &[source] if supernet.plan.nodes[node].layers.is_empty() => source,
+                    _ => *known.entry(step.clone()).or_insert_with(|| {
+                        steps.push(step);
+                        steps.len() - 1
+                    }),
+                };
+                of_node[node] = Some(place);
+                own.retain(|&other| other != place);
+                own.push(place);
+            }
+            own
+        });
+        let of_candidates = of_candidates.collect();
+        Self { steps, of_candidates }
+    }
+}
+
+/// Images on which a step is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Images {
+    /// The recalibration batch with this number, normalised by its own statistics.
+    Recalibration(usize),
+    /// The validation batch with this number.
+    Validation(usize),
+}
+
+/// Several candidates that are evaluated one after the other, with the results that they share.
+pub struct Sharing<'a> {
+    evaluator: &'a Evaluator,
+    supernet: &'a Supernet,
+    steps: Steps,
+    /// How often the result of each step is read by others: on any images, and by what leads to a batch
+    /// normalisation, for which alone recalibration batches are run.
+    readers: Vec<[usize; 2]>,
+    /// Whether a step has batch normalisations.
+    normalises: Vec<bool>,
+    /// What the batch normalisations of each step saw of each recalibration batch.
+    seen: Vec<Vec<Option<Vec<(usize, Statistics)>>>>,
+    kept: HashMap<(usize, Images), Kept>,
+    kept_bytes: usize,
+}
+
+/// A result that will be read again.
+struct Kept {
+    activation: Activation,
+    reads_left: usize,
+}
+
+impl<'a> Sharing<'a> {
+    pub(super) fn new(evaluator: &'a Evaluator, supernet: &'a Supernet, masks: &[Mask]) -> Self {
+        let steps = Steps::new(supernet, masks);
+        let count = steps.steps.len();
+        let normalises: Vec<_> = steps
+            .steps
+            .iter()
+            .map(|step| {
+                supernet.plan.nodes[step.node].layers.iter().any(super::layers::Layer::normalises)
+            })
+            .collect();
+        // A step stands behind what feeds it.
+        let mut leads_to_norm = normalises.clone();
+        let mut readers = vec![[0; 2]; count];
+        for (place, step) in steps.steps.iter().enumerate().rev() {
+            for &source in &step.sources {
+                leads_to_norm[source] |= leads_to_norm[place];
+                readers[source][0] += 1;
+                readers[source][1] += usize::from(leads_to_norm[place]);
+            }
+        }
+        let batches = evaluator.recalibration.len();
+        Self {
+            evaluator,
+            supernet,
+            readers,
+            normalises,
+            seen: vec![vec![None; batches]; count],
+            kept: HashMap::new(),
+            kept_bytes: 0,
+            steps,
+        }
+    }
+
+    /// The candidates in an order in which those that share most stand together, so that little has to be
+    /// kept at a time.
+    pub fn order(&self) -> Vec<usize> {
+        let mut order: Vec<_> = (0..self.steps.of_candidates.len()).collect();
+        order.sort_by_key(|&candidate| &self.steps.of_candidates[candidate]);
+        order
+    }
+
+    /// Accuracy and loss of the candidate with this number.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Stopped`] soon after `stop` becomes true (it is looked at between batches), or when the
+    /// device fails.
+    pub fn evaluate(
+        &mut self,
+        candidate: usize,
+        stop: &AtomicBool,
+    ) -> Result<Evaluation, EvaluationError> {
+        let mut tally = Tally::new(self.evaluator.loss);
+        self.tally(candidate, 0..self.evaluator.validation.len(), &mut tally, stop)?;
+        Ok(tally.finish())
+    }
+
+    /// Adds what the candidate makes of some of the validation batches.
+    pub(super) fn tally(
+        &mut self,
+        candidate: usize,
+        batches: impl Iterator<Item = usize>,
+        tally: &mut Tally,
+        stop: &AtomicBool,
+    ) -> Result<(), EvaluationError> {
+        let statistics = self.recalibrate(candidate, stop)?;
+        let Some(&output) = self.steps.of_candidates[candidate].last() else { return Ok(()) };
+        for number in batches {
+            go_on(stop)?;
+            let scores = self.demand(output, Images::Validation(number), Some(&statistics));
+            tally.add(scores.flat(), &self.evaluator.validation[number].targets)?;
+        }
+        Ok(())
+    }
+
+    /// The statistics that the batch normalisations of the candidate have on training images: the mean of
+    /// the batches' means, and the variance around it. Batch normalisations that the candidate does not
+    /// have keep their running statistics.
+    pub(super) fn recalibrate(
+        &mut self,
+        candidate: usize,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Statistics>, EvaluationError> {
+        let mut statistics = self.supernet.running.clone();
+        let own = self.steps.of_candidates[candidate].clone();
+        for number in 0..self.evaluator.recalibration.len() {
+            go_on(stop)?;
+            // Backwards: to compute one is to compute what is above it.
+            for &step in own.iter().rev() {
+                if self.normalises[step] && self.seen[step][number].is_none() {
+                    self.demand(step, Images::Recalibration(number), None);
+                }
+            }
+        }
+        for step in own {
+            let batches: Vec<_> = self.seen[step].iter().flatten().collect();
+            let Some(first) = batches.first() else { continue };
+            for (place, &(norm, _)) in first.iter().enumerate() {
+                let of_norm: Vec<_> = batches.iter().map(|batch| batch[place].1.clone()).collect();
+                if let Some(pooled) = pool(&of_norm) {
+                    statistics[norm] = pooled;
+                }
+            }
+        }
+        Ok(statistics)
+    }
+
+    /// What a step gives, for somebody who is no step.
+    fn demand(
+        &mut self,
+        step: usize,
+        images: Images,
+        statistics: Option<&[Statistics]>,
+    ) -> Activation {
+        let activation = self.result(step, images, statistics, 1);
+        self.was_read(step, images);
+        activation
+    }
+
+    /// What a step gives, with given statistics or with the batch's own, which are noted down. It will be read
+    /// `besides` the steps behind it.
+    fn result(
+        &mut self,
+        step: usize,
+        images: Images,
+        statistics: Option<&[Statistics]>,
+        besides: usize,
+    ) -> Activation {
+        if let Some(kept) = self.kept.get_mut(&(step, images)) {
+            kept.reads_left += besides;
+            return kept.activation.clone();
+        }
+        let sources = self.steps.steps[step].sources.clone();
+        let incoming = sources
+            .iter()
+            .map(|&source| {
+                let activation = self.result(source, images, statistics, 0);
+                self.was_read(source, images);
+                activation
+            })
+            .collect();
+        let supernet = self.supernet;
+        let mut seen = Vec::new();
+        let norms = match statistics {
+            Some(statistics) => Norms::Fixed(statistics),
+            None => {
+                seen = vec![None; supernet.plan.norms.len()];
+                Norms::Batch(&mut seen)
+            }
+        };
+        let mut pass = Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: None };
+        let node = self.steps.steps[step].node;
+        let batch = || match images {
+            Images::Recalibration(number) => self.evaluator.recalibration[number].clone(),
+            Images::Validation(number) => self.evaluator.validation[number].images.clone(),
+        };
+        let activation = supernet.node(node, incoming, batch, &mut pass);
+        let [any, for_norms] = self.readers[step];
+        let readers = match images {
+            Images::Recalibration(number) => {
+                let seen = seen.into_iter().enumerate();
+                let seen = seen.filter_map(|(norm, seen)| Some((norm, seen?)));
+                self.seen[step][number] = Some(seen.collect());
+                for_norms
+            }
+            Images::Validation(_) => any,
+        };
+        let (bytes, reads_left) = (activation.bytes(), readers + besides);
+        if reads_left > 1 && self.kept_bytes + bytes <= MOST_KEPT {
+            self.kept_bytes += bytes;
+            let activation = activation.clone();
+            self.kept.insert((step, images), Kept { activation, reads_left });
+        }
+        activation
+    }
+
+    /// Whether nothing is kept for later readers.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.kept_bytes == 0
+    }
+
+    fn was_read(&mut self, step: usize, images: Images) {
+        if let Some(kept) = self.kept.get_mut(&(step, images)) {
+            kept.reads_left -= 1;
+            if kept.reads_left == 0 {
+                self.kept_bytes -= kept.activation.bytes();
+                self.kept.remove(&(step, images));
+            }
+        }
+    }
+}
