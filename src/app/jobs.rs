@@ -140,10 +140,10 @@ fn pass_requests_on(
             JobRequest::Search if begins_run => {
                 let what = match &status.data {
                     Some(data) if *data != settings.data => data.to_string(),
-                    _ => "other training settings".to_owned(),
+                    _ => "another way to train".to_owned(),
                 };
                 notices.write(Notice::Error(format!(
-                    "this run was set up with {what}; choose that again, or press Train to begin a new run"
+                    "this run was set up with {what}; choose it again, or press Train to begin a new run"
                 )));
                 Ok(())
             }

@@ -235,6 +235,44 @@ fn missing_and_damaged_files_are_named() {
 }
 
 #[test]
+fn a_table_is_searched_for_a_network_that_predicts_its_numbers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = folder.path().join("prices.csv");
+    let rows = (0..400).map(|i| {
+        let (a, b) = (f64::from(i % 20) / 10.0 - 1.0, f64::from(i / 20) / 10.0 - 1.0);
+        format!("{a},{b},{:.3}\n", 200.0 + 50.0 * a - 20.0 * b)
+    });
+    fs::write(&table, format!("a,b,price\n{}", rows.collect::<String>())).expect("is written");
+    let template = folder.path().join("numbers.ron");
+    let nodes = r#"(version: 1, name: "numbers", nodes: [
+        (id: "in", layer: 0, ops: [Input(shape: (2, 1, 1)), Flatten], position: (0, 0)),
+        (id: "a", layer: 1, ops: [Dense(units: 8, relu: true)], position: (6, 0)),
+        (id: "b", layer: 1, ops: [Dense(units: 16, relu: true), Dense(units: 8)], position: (6, 4)),
+        (id: "out", layer: 2, ops: [Dense(units: 1), Output], position: (12, 0)),
+    ], links: [("in", "a"), ("in", "b"), ("a", "out"), ("b", "out")])"#;
+    fs::write(&template, nodes).expect("is written");
+    let data = format!("csv:{}", table.display());
+    let job = |extra: &[&str]| {
+        let mut command = program(folder.path());
+        command.args(["search", "--epochs", "10", "--iterations", "1", "--candidates", "2"]);
+        command.args(["--device", "cpu", "--json", "--data", &data, "--template"]).arg(&template);
+        command.args(["--policy", "fair", "--optimizer", "adamw", "--clip", "5"]).args(extra);
+        command
+    };
+    let report = stdout_json(&mut job(&["--name", "prices"]));
+    assert_eq!(report["measure"], "r2");
+    assert!(report["best"]["proxy_accuracy"].as_f64().expect("a number") > 0.8, "{report}");
+    assert!(report["best"].get("balanced_accuracy").is_none(), "there are no classes");
+    let settings = fs::read_to_string(folder.path().join("prices/run.ron")).expect("is there");
+    for kept in ["policy: Fair", "optimizer: AdamW", "clip: Some(5.0)"] {
+        assert!(settings.contains(kept), "{settings}");
+    }
+    let text = failure(&mut job(&["--loss", "hinge"]), 1);
+    assert!(text.contains("the loss hinge is for classes"), "{text}");
+    assert!(!folder.path().join("numbers-prices-1").exists(), "no run is begun");
+}
+
+#[test]
 fn wrong_usage_ends_with_code_2() {
     let runs = tempfile::tempdir().expect("a folder");
     for arguments in [
