@@ -180,7 +180,14 @@ fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views) {
     let Some(worker) = jobs.worker() else { return };
     for _ in 0..REPORTS_A_FRAME {
         match worker.try_report() {
-            Ok(Some(report)) => take(report, &mut views),
+            Ok(Some(report)) => {
+                let edited = matches!(report, Report::Edited(_));
+                take(report, &mut views);
+                if edited {
+                    // Views see for a frame that nothing is left, and build up what is told anew.
+                    return;
+                }
+            }
             Ok(None) => return,
             Err(_) => break,
         }

@@ -220,3 +220,79 @@ fn edit(lab: &mut Lab, graph: Arc<Graph>, report: &mut dyn FnMut(Report)) -> Res
     lab.lay_out(graph);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{
+        data::DataSource,
+        device::DeviceChoice,
+        lab::LabSettings,
+        template::{self, Link, NodeId, Op},
+    };
+    use std::time::Duration;
+
+    /// The reports up to the end of a job.
+    fn job(worker: &Worker) -> Vec<Report> {
+        let mut reports = Vec::new();
+        loop {
+            match worker.try_report().expect("the thread runs") {
+                Some(Report::Failed { message, .. }) => panic!("{message}"),
+                Some(end @ Report::Finished { .. }) => {
+                    reports.push(end);
+                    return reports;
+                }
+                Some(report) => reports.push(report),
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_with_another_template_edits_the_run_first_and_tells_it_anew() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let [small, ..] = template::presets();
+        let mut template = small.graph().expect("presets are right").template().clone();
+        template.nodes[0].ops = vec![Op::Input { shape: [1, 8, 8] }];
+        let mut edited = template.clone();
+        let gone = NodeId::from("dense-wide");
+        edited.nodes.retain(|node| node.id != gone);
+        edited.links.retain(|Link(a, b)| *a != gone && *b != gone);
+        let [graph, edited] =
+            [template, edited].map(|t| Arc::new(Graph::new(t).expect("is right")));
+        let settings = LabSettings {
+            data: DataSource::Digits,
+            device: DeviceChoice::Cpu,
+            pool: 10,
+            ..LabSettings::default()
+        };
+        let (first, folder) = (Arc::clone(&graph), runs.path().to_owned());
+        let worker = Worker::start(None, move || Ok(Lab::new(first, settings, folder, None)))
+            .expect("a thread");
+        worker.train(1, Arc::clone(&graph)).expect("is idle");
+        assert!(!job(&worker).iter().any(|report| matches!(report, Report::Edited(_))));
+        worker.search(1, 2, Arc::clone(&graph)).expect("is idle");
+        job(&worker);
+        worker.search(1, 2, edited).expect("is idle");
+        let reports = job(&worker);
+        let begin = reports
+            .iter()
+            .position(|report| matches!(report, Report::Edited(edited) if edited.nodes.dropped == [gone.clone()]))
+            .expect("is told");
+        let again: Vec<_> = reports[begin..]
+            .iter()
+            .filter(|report| {
+                matches!(report, Report::Epoch(_) | Report::Placed(_) | Report::Iteration(_))
+            })
+            .collect();
+        // What there was, and what the search has added.
+        assert!(
+            matches!(
+                again.as_slice(),
+                [Report::Epoch(_), Report::Placed(pool), Report::Iteration(first), .., Report::Iteration(second)]
+                    if pool.len() >= 10 && first.iteration == 1 && second.iteration == 2
+            ),
+            "{again:?}"
+        );
+    }
+}

@@ -354,10 +354,15 @@ fn a_run_that_is_killed_again_and_again_has_the_journal_of_one_that_is_not() {
     assert_eq!(facts(show("killed")), facts(show("whole")));
 
     // More iterations alone are as good as all of them at once.
-    let once = ["--iterations", "4", "--candidates", "3", "--name", "once"];
-    program(runs.path()).args(SMALL_JOB).args(once).assert().success();
-    let first = ["--iterations", "2", "--candidates", "3", "--name", "twice"];
-    program(runs.path()).args(SMALL_JOB).args(first).assert().success();
+    let tiny = scene(runs.path(), ("(1, 28, 28)", "(1, 8, 8)"));
+    let search = |name: &str, iterations: &str| {
+        let job = ["--data", "digits", "--device", "cpu", "--candidates", "3", "--iterations"];
+        let mut command = program(runs.path());
+        command.args(["search", "--name", name, "--template"]).arg(&tiny).args(job).arg(iterations);
+        command.assert().success();
+    };
+    search("once", "4");
+    search("twice", "2");
     let twice = runs.path().join("twice");
     let more = ["search", "--iterations", "4", "--resume"];
     program(runs.path()).args(more).arg(&twice).assert().success();
