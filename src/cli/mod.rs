@@ -3,6 +3,7 @@
 
 #[cfg(feature = "gui")]
 mod app;
+mod bench;
 mod job;
 mod output;
 mod progress;
@@ -37,6 +38,8 @@ enum Command {
     Search(search::SearchArgs),
     /// List and show runs.
     Runs(runs::RunsArgs),
+    /// Measure how good and how fast the engine is.
+    Bench(bench::BenchArgs),
 }
 
 /// Parses the command line, does what it says and gives the exit code.
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Some(Command::Train(args)) => train::execute(args),
         Some(Command::Search(args)) => search::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
+        Some(Command::Bench(args)) => bench::execute(args),
         #[cfg(feature = "gui")]
         None => app::execute(cli.app),
         #[cfg(not(feature = "gui"))]

@@ -2,7 +2,7 @@
 
 use super::{
     Evaluation,
-    features::Features,
+    features::{Features, Representative},
     fitness::Model,
     proposal::{self, Known},
 };
@@ -160,8 +160,23 @@ impl SearchState {
     /// A search of `graph` with a pool of `pool_size` distinct candidates to show and to start from, or of
     /// as many as the space has: first a fair start, then samples.
     pub fn new(graph: Arc<Graph>, seed: u64, pool_size: usize) -> Self {
-        let mut rng = seed::rng(seed, "search/pool", 0);
-        let mut state = Self::empty(graph, seed);
+        Self::empty(graph, seed, None).with_pool(pool_size)
+    }
+
+    /// Like [`new`](Self::new) where more is known about which candidates compute the same function than the
+    /// template shows: of those with the same representative, one at most is proposed.
+    pub fn with_representatives(
+        graph: Arc<Graph>,
+        seed: u64,
+        pool_size: usize,
+        representative: Representative,
+    ) -> Self {
+        Self::empty(graph, seed, Some(representative)).with_pool(pool_size)
+    }
+
+    fn with_pool(mut self, pool_size: usize) -> Self {
+        let mut rng = seed::rng(self.seed, "search/pool", 0);
+        let state = &mut self;
         let mut seen = HashSet::new();
         let fair = candidate::fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
         for mask in fair {
@@ -182,7 +197,7 @@ impl SearchState {
             }
         }
         state.pool = state.candidates.len();
-        state
+        self
     }
 
     /// The search as it was when `recorded` was written, in the order of ids: its first `pool` candidates
@@ -203,7 +218,7 @@ impl SearchState {
                 recorded.len()
             )));
         }
-        let mut state = Self { pool, finished, ..Self::empty(graph, seed) };
+        let mut state = Self { pool, finished, ..Self::empty(graph, seed, None) };
         for entry in recorded {
             let id = state.next_id();
             if let Some(what) = candidate::problem(&state.graph, &entry.mask) {
@@ -298,7 +313,7 @@ impl SearchState {
                 .candidates
                 .iter()
                 .filter(|candidate| earlier(candidate))
-                .map(|candidate| candidate::canonical(&self.graph, &candidate.mask))
+                .map(|candidate| self.features.form(&self.graph, &candidate.mask))
                 .collect(),
         };
         let mut rng = seed::rng(self.seed, "search/propose", u64::from(self.finished));
@@ -395,9 +410,9 @@ impl SearchState {
             .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
     }
 
-    fn empty(graph: Arc<Graph>, seed: u64) -> Self {
+    fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {
         Self {
-            features: Features::new(&graph),
+            features: Features::new(&graph, representative),
             graph,
             seed,
             candidates: Vec::new(),
@@ -426,7 +441,7 @@ impl SearchState {
     /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
     fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
         let new = candidate::problem(&self.graph, &mask).is_none()
-            && seen.insert(candidate::canonical(&self.graph, &mask));
+            && seen.insert(self.features.form(&self.graph, &mask));
         if new {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }

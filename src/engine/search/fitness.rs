@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn nothing_is_known_without_evaluations() {
         let graph = layered(&[3, 1, 2], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let model = Model::fit(&features, &[]);
         for node in 0..graph.len() {
             let Some((effect, before)) = model.effect(node) else {
@@ -315,7 +315,7 @@ mod tests {
     fn one_evaluation_gives_the_textbook_posterior() {
         // With one evaluation the score is the median, 0: means stay, variances shrink by k^2 / (k + noise).
         let graph = layered(&[2], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let mask = Mask::from_nodes(4, [0, 1, 3]);
         let model = Model::fit(&features, &[(&mask, evaluation(0.7))]);
         let row = features.row(&mask);
@@ -337,7 +337,7 @@ mod tests {
     fn an_additive_truth_is_recovered_in_its_order() {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::Any] {
             let graph = layered(&[3, 4, 3], blocks, &[]);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             // Worth of the nodes of each layer, not in the order of the list.
             let worth = [0.0, 0.3, 0.9, 0.1, 0.5, 0.0, 0.7, 0.2, 0.8, 0.1, 0.4, 0.0];
             let data = evaluated(&graph, 60, |mask| mask.iter().map(|node| worth[node]).sum());
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn a_pair_that_only_works_together_is_worth_more_than_its_nodes() {
         let graph = layered(&[3, 3, 3], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let noise = [0.0, 0.02, -0.02, 0.01, 0.03, -0.01, 0.0, 0.02, -0.03, 0.01, 0.0];
         let data = evaluated(&graph, 80, |mask| {
             let both = mask.contains(2) && mask.contains(9);
@@ -394,7 +394,7 @@ mod tests {
         ) {
             let blocks = if any { BlocksPerLayer::Any } else { BlocksPerLayer::One };
             let graph = layered(&[3, 2], blocks, &[]);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             let mut next = accuracies.iter().copied();
             let mut rng = seed::rng(6, "test", 0);
             let data: Vec<_> = std::iter::from_fn(|| Some((sample(&graph, &mut rng), evaluation(next.next()?)))).collect();

@@ -11,6 +11,7 @@ mod normal;
 mod proposal;
 
 pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState};
+pub use features::Representative;
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -98,7 +98,7 @@ impl Drafts<'_> {
         // Repair cannot make a valid candidate where a template has none.
         let graph = self.known.graph;
         let valid = candidate::problem(graph, &proposal.mask).is_none();
-        if valid && self.seen.insert(candidate::canonical(graph, &proposal.mask)) {
+        if valid && self.seen.insert(self.known.features.form(graph, &proposal.mask)) {
             self.list.push(proposal);
         }
     }
@@ -293,7 +293,7 @@ mod tests {
     fn with_known<T>(graph: &Graph, evaluated: &[Mask], run: impl FnOnce(&Known<'_>) -> T) -> T {
         let known = Known {
             graph,
-            features: &Features::new(graph),
+            features: &Features::new(graph, None),
             evaluated: evaluated
                 .iter()
                 .enumerate()
@@ -345,7 +345,7 @@ mod tests {
         // Two candidates that differ in one layer of ten, and one that shares nothing with either; nothing
         // is known, so the second pick must be the one that the first says least about.
         let graph = layered(&[2; 10], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let pick = |side: [usize; 10]| {
             let nodes = side.iter().enumerate().map(|(layer, side)| 1 + 2 * layer + side);
             Proposal {
@@ -384,7 +384,7 @@ mod tests {
             let last = layers.iter().sum::<usize>() + 1;
             let skips = if layers.len() > 1 { vec![(1, last)] } else { vec![] };
             let graph = layered(&layers, blocks, &skips);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             let breeder = Breeder::new(&graph, &Model::fit(&features, &[]));
             let parents: Vec<_> = drawn(&graph, 4).into_iter().map(|mask| Proposal { mask, parents: vec![] }).collect();
             let mut rng = seed::rng(s, "test", 0);
