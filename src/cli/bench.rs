@@ -86,7 +86,11 @@ fn search(args: SearchBenchArgs) -> Result<ExitCode> {
         format::duration(clock.elapsed().as_secs_f64())
     ));
     let report = SearchReport::new(&path, &table, &plan, results);
-    if json { output::json(&report)? } else { output::data(&report.to_string())? }
+    if json {
+        output::json(&report)?
+    } else {
+        output::data(&report.to_string())?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

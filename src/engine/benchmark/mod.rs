@@ -105,7 +105,9 @@ pub enum BenchmarkError {
     #[error("a budget of 0 evaluations finds nothing; give 1 or more")]
     NoBudget,
     /// More evaluations than there is to evaluate.
-    #[error("a budget of {budget} evaluations is more than the table has: {functions} different functions; give at most that")]
+    #[error(
+        "a budget of {budget} evaluations is more than the table has: {functions} different functions; give at most that"
+    )]
     TooLarge {
         /// The budget.
         budget: usize,
@@ -207,21 +209,22 @@ pub fn measure(
         })
         .collect();
     let highest = table.known(table.best()).search;
-    let summaries = plan.algorithms.iter().zip(found.chunks(plan.runs)).flat_map(|(&algorithm, runs)| {
-        plan.budgets.iter().enumerate().map(move |(place, &budget)| {
-            let best: Vec<_> = runs.iter().map(|best| table.known(best[place])).collect();
-            let mut reports: Vec<_> = best.iter().map(|known| known.report).collect();
-            let at_optimum = best.iter().filter(|known| known.search >= highest).count();
-            Summary {
-                algorithm,
-                budget,
-                mean: mean(&reports),
-                standard_error: standard_error(&reports),
-                median: median(&mut reports),
-                at_optimum: at_optimum as f64 / runs.len() as f64,
-            }
-        })
-    });
+    let summaries =
+        plan.algorithms.iter().zip(found.chunks(plan.runs)).flat_map(|(&algorithm, runs)| {
+            plan.budgets.iter().enumerate().map(move |(place, &budget)| {
+                let best: Vec<_> = runs.iter().map(|best| table.known(best[place])).collect();
+                let mut reports: Vec<_> = best.iter().map(|known| known.report).collect();
+                let at_optimum = best.iter().filter(|known| known.search >= highest).count();
+                Summary {
+                    algorithm,
+                    budget,
+                    mean: mean(&reports),
+                    standard_error: standard_error(&reports),
+                    median: median(&mut reports),
+                    at_optimum: at_optimum as f64 / runs.len() as f64,
+                }
+            })
+        });
     Ok(summaries.collect())
 }
 
@@ -322,8 +325,7 @@ const POOL: usize = 300;
 
 fn navigator(trial: &mut Trial<'_>, seed: u64) -> Result<(), Spent> {
     let table = Arc::clone(trial.table);
-    let representative =
-        move |mask: &Mask| table.mask(table.representative(table.of_mask(mask)));
+    let representative = move |mask: &Mask| table.mask(table.representative(table.of_mask(mask)));
     let mut search = SearchState::with_representatives(
         Arc::clone(trial.template),
         seed,

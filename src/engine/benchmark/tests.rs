@@ -130,10 +130,7 @@ fn what_cannot_be_measured_is_refused() {
     let table = hill();
     let refused = |plan: Plan| measure(&table, &plan, &|_| {}).expect_err("cannot be done");
     assert_eq!(refused(plan(&[10, 0], 5)), BenchmarkError::NoBudget);
-    assert_eq!(
-        refused(plan(&[10, 37], 5)),
-        BenchmarkError::TooLarge { budget: 37, functions: 36 }
-    );
+    assert_eq!(refused(plan(&[10, 37], 5)), BenchmarkError::TooLarge { budget: 37, functions: 36 });
     assert_eq!(refused(plan(&[], 5)), BenchmarkError::Nothing("a budget"));
     assert_eq!(refused(plan(&[1], 0)), BenchmarkError::Nothing("a run"));
     let none = Plan { algorithms: Vec::new(), ..plan(&[1], 1) };

@@ -56,8 +56,12 @@ impl Features {
             all_but_one.insert(node);
             connected
         };
-        let mut features =
-            Self { representative, layers: Vec::new(), of_node: vec![None; graph.len()], nodes: Vec::new() };
+        let mut features = Self {
+            representative,
+            layers: Vec::new(),
+            of_node: vec![None; graph.len()],
+            nodes: Vec::new(),
+        };
         for choice in choices(graph) {
             let (centre, single) = (choice.inclusion(), choice.most == 1);
             let start = features.nodes.len();

@@ -22,16 +22,17 @@ const ELITE: usize = 8;
 /// Children are bred in this many rounds of this size; from the second on, the most promising children so
 /// far are parents too, which finds better ones in large spaces.
 const ROUNDS: usize = 2;
-const CHILDREN: usize = 400;
+const CHILDREN: usize = 200;
 
-/// Fresh samples beside the children: 10 % of a round.
-const FRESH: usize = CHILDREN / 10;
+/// Fresh samples beside the children.
+const FRESH: usize = 40;
 
 /// The most candidates of the pool that are considered in one iteration.
 const MOST_WAITING: usize = 1_000;
 
-/// Standard deviations that an upper confidence bound lies above the mean.
-const KAPPA: f64 = 1.0;
+/// Standard deviations that an upper confidence bound lies above the mean. On simulated tables 0.3 to 0.5 come
+/// closer to the best within 50 and 100 evaluations than 1.
+const KAPPA: f64 = 0.5;
 
 /// The most combinations of layers that are listed one by one when drawing finds nothing new any more.
 pub(super) const MOST_LISTED: usize = 20_000;
@@ -64,7 +65,8 @@ pub(super) struct Known<'a> {
 /// J. Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
 /// JMLR 15, 2014).
 pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Vec<Proposal> {
-    let mut drafts = Drafts { known, seen: known.taken.clone(), list: Vec::new() };
+    let mut drafts =
+        Drafts { known, masks: HashSet::new(), seen: known.taken.clone(), list: Vec::new() };
     let mut waiting = known.waiting.clone();
     if known.evaluated.is_empty() {
         drafts.add_samples(waiting.into_iter().cloned());
@@ -89,12 +91,17 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
 /// Distinct candidates that may be proposed.
 struct Drafts<'a> {
     known: &'a Known<'a>,
+    /// What was looked at, so that what is bred again costs nothing.
+    masks: HashSet<Mask>,
     seen: HashSet<Canonical>,
     list: Vec<Proposal>,
 }
 
 impl Drafts<'_> {
     fn add(&mut self, proposal: Proposal) {
+        if !self.masks.insert(proposal.mask.clone()) {
+            return;
+        }
         // Repair cannot make a valid candidate where a template has none.
         let graph = self.known.graph;
         let valid = candidate::problem(graph, &proposal.mask).is_none();

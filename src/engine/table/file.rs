@@ -18,18 +18,20 @@ struct Row {
 }
 
 pub(super) fn load(path: &Path) -> Result<Table, TableError> {
-    let file = std::fs::File::open(path)
-        .map_err(|source| TableError::Read { path: path.to_owned(), source })?;
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(file);
+    let text =
+        std::fs::read(path).map_err(|source| TableError::Read { path: path.to_owned(), source })?;
+    let mut reader =
+        ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text.as_slice());
     let header = reader.headers().map_err(|error| unreadable(path, error))?.clone();
     let columns = Columns::find(path, &header)?;
     let mut rows = Vec::new();
     let mut lines = HashMap::<Vec<String>, u64>::new();
     for record in reader.records() {
         let record = record.map_err(|error| unreadable(path, error))?;
-        let row = columns.row(path, &header, &record)?;
+        let row = columns.row(path, line_of(&text, &record), &header, &record)?;
         let wrong = |what: String, fix| wrong(path, row.line, what, fix);
-        if let Some(first) = rows.first().filter(|first: &&Row| first.choices.len() != row.choices.len())
+        if let Some(first) =
+            rows.first().filter(|first: &&Row| first.choices.len() != row.choices.len())
         {
             return Err(wrong(
                 format!(
@@ -96,10 +98,10 @@ impl Columns {
     fn row(
         &self,
         path: &Path,
+        line: u64,
         header: &StringRecord,
         record: &StringRecord,
     ) -> Result<Row, TableError> {
-        let line = record.position().map_or(0, csv::Position::line);
         let wrong = |what, fix| wrong(path, line, what, fix);
         if record.len() != header.len() {
             return Err(wrong(
@@ -118,7 +120,10 @@ impl Columns {
                 "write a number, or remove the architecture's choices from all rows",
             )),
             _ => Err(wrong(
-                format!("`{}` is `{}`, which is not a finite number", &header[place], &record[place]),
+                format!(
+                    "`{}` is `{}`, which is not a finite number",
+                    &header[place], &record[place]
+                ),
                 "write one such as 93.4 or 0.934",
             )),
         };
@@ -144,6 +149,14 @@ impl Columns {
         let known = Known { search: number(self.search)?, report: number(self.report)? };
         Ok(Row { line, choices, known, canonical })
     }
+}
+
+/// The line on which a record begins; its position is that of the empty lines before it, where there are any.
+fn line_of(text: &[u8], record: &StringRecord) -> u64 {
+    let Some(position) = record.position() else { return 0 };
+    let before = text.get(position.byte() as usize..).unwrap_or_default();
+    let empty = before.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + empty.filter(|&&byte| byte == b'\n').count() as u64
 }
 
 fn wrong(path: &Path, line: u64, what: String, fix: &'static str) -> TableError {

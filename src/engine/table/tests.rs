@@ -110,7 +110,10 @@ fn the_template_has_a_candidate_for_each_architecture() {
 fn every_mistake_is_named_with_file_line_and_fix() {
     for (text, parts) in [
         ("", vec![":1: 0 columns are called `architecture`"]),
-        ("architecture,search\n0,1\n", vec![":1: 0 columns are called `report`", "architecture, search"]),
+        (
+            "architecture,search\n0,1\n",
+            vec![":1: 0 columns are called `report`", "architecture, search"],
+        ),
         ("architecture,search,report,search\n", vec![":1: 2 columns are called `search`"]),
         ("architecture,search,report\n", vec!["no rows", "add one"]),
         ("architecture,search,report\n0,1,1\n1,1\n", vec![":3:", "3 columns", "2 values"]),
@@ -122,7 +125,10 @@ fn every_mistake_is_named_with_file_line_and_fix() {
         ("architecture,search,report\n0/1,1,1\n0,1,1\n", vec![":3:", "1 choices", "line 2 has 2"]),
         ("architecture,search,report\n0//1,1,1\n", vec![":2:", "`0//1`", "empty choice"]),
         ("architecture,search,report\n,1,1\n", vec![":2:", "empty choice"]),
-        ("architecture,search,report\n0,1,1\n1,2,2\n0,1,1\n", vec![":4:", "`0` stands in line 2", "remove"]),
+        (
+            "architecture,search,report\n0,1,1\n1,2,2\n0,1,1\n",
+            vec![":4:", "`0` stands in line 2", "remove"],
+        ),
         ("architecture,search,report,canonical\n0,1,1,\n", vec![":2:", "`canonical` is empty"]),
         (
             "architecture,search,report\n0/0,1,1\n0/1,1,1\n1/0,1,1\n",
