@@ -2,7 +2,7 @@
 
 use super::output;
 use crate::{
-    engine::{lab::Lab, report::EpochReport},
+    engine::{candidate, lab::Lab, report::EpochReport},
     format,
 };
 use anyhow::Result;
@@ -14,6 +14,8 @@ use std::fmt;
 #[derive(Debug, Serialize)]
 pub(super) struct RunReport {
     template: String,
+    /// Valid candidates of the template; `null` where they cannot be counted.
+    search_space: Option<u128>,
     data: String,
     data_fingerprint: Option<String>,
     seed: u64,
@@ -22,6 +24,7 @@ pub(super) struct RunReport {
     evaluated: usize,
     best: Option<BestReport>,
     nodes: Vec<NodeReport>,
+    synergies: Vec<SynergyReport>,
     seconds: crate::engine::lab::PhaseSeconds,
 }
 
@@ -54,6 +57,18 @@ struct NodeReport {
     frequency: f64,
     candidates: usize,
 }
+
+/// Two nodes that do better or worse together than each does on its own.
+#[derive(Debug, Serialize)]
+struct SynergyReport {
+    nodes: [String; 2],
+    mean: f64,
+    uncertainty: f64,
+    probability: f64,
+}
+
+/// How many of the strongest synergies are reported.
+const SYNERGIES: usize = 10;
 
 impl RunReport {
     /// The report on the present state of `lab`.
@@ -95,8 +110,19 @@ impl RunReport {
                 seconds: report.seconds,
             })
             .collect();
+        let synergies = lab
+            .synergies(SYNERGIES)
+            .into_iter()
+            .map(|synergy| SynergyReport {
+                nodes: synergy.nodes.map(|node| graph.id(node).to_string()),
+                mean: synergy.mean,
+                uncertainty: synergy.uncertainty,
+                probability: synergy.probability,
+            })
+            .collect();
         Self {
             template: graph.template().name.clone(),
+            search_space: candidate::count(graph),
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
@@ -105,6 +131,7 @@ impl RunReport {
             evaluated: lab.evaluated(),
             best,
             nodes,
+            synergies,
             seconds: lab.seconds(),
         }
     }
@@ -118,6 +145,9 @@ impl RunReport {
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
+        if let Some(count) = self.search_space {
+            writeln!(f, "space     {count} candidates")?;
+        }
         if let Some(last) = self.epochs.last() {
             writeln!(
                 f,
@@ -153,6 +183,13 @@ impl fmt::Display for RunReport {
                 node.uncertainty,
                 format::percent(node.frequency)
             )?;
+        }
+        if !self.synergies.is_empty() {
+            writeln!(f, "\n{:<49} {:>7} {:>11}", "together", "effect", "probability")?;
+        }
+        for synergy in &self.synergies {
+            let [a, b] = &synergy.nodes;
+            writeln!(f, "{a:<24} {b:<24} {:>+7.3} {:>11.3}", synergy.mean, synergy.probability)?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::{
     embedding::Embedding,
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
     run::{Run, RunError},
-    search::{Candidate, NodeFitness, SearchError, SearchState},
+    search::{Candidate, NodeFitness, SearchError, SearchState, Synergy},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet, WeightsError},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
@@ -267,6 +267,11 @@ impl Lab {
     /// Fitness and frequency of every node, by node index.
     pub fn fitness(&self) -> Vec<NodeFitness> {
         self.search.fitness()
+    }
+
+    /// The pairs of nodes that do best (or worst) together, at most `count`, strongest first.
+    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
+        self.search.synergies(count)
     }
 
     /// Seconds of work in each phase.

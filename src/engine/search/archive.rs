@@ -3,7 +3,7 @@
 use super::{
     Evaluation,
     features::{Features, Representative},
-    fitness::Model,
+    fitness::{Model, Synergy},
     proposal::{self, Known},
 };
 use crate::engine::{
@@ -396,6 +396,24 @@ impl SearchState {
                 }
             })
             .collect()
+    }
+
+    /// The pairs of nodes that the evaluations say do best (or worst) together, at most `count`, strongest
+    /// first.
+    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
+        if self.evaluated().next().is_none() {
+            return Vec::new();
+        }
+        self.model().synergies(count)
+    }
+
+    /// The first candidate that was evaluated and computes the same function as `mask`, so that its result is
+    /// known already.
+    pub fn evaluated_equal(&self, mask: &Mask) -> Option<CandidateId> {
+        let form = self.features.form(&self.graph, mask);
+        self.evaluated()
+            .find(|(_, other, _)| self.features.form(&self.graph, other) == form)
+            .map(|(id, ..)| id)
     }
 
     fn model(&self) -> Model<'_> {

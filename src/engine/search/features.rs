@@ -91,6 +91,19 @@ impl Features {
         self.layers.iter().find(|layer| (layer.start..layer.end).contains(&feature))
     }
 
+    /// The nodes that have a feature, in the order of features.
+    pub(super) fn nodes(&self) -> &[usize] {
+        &self.nodes
+    }
+
+    /// Whether two features are a pair of the model: not the same one, and not of one layer that keeps one node.
+    pub(super) fn is_pair(&self, a: usize, b: usize) -> bool {
+        a != b
+            && !self
+                .layer_of(a)
+                .is_some_and(|layer| layer.single && (layer.start..layer.end).contains(&b))
+    }
+
     /// "Including this node raises the score", as factors of all features; `None` for a node without one.
     ///
     /// Where a candidate keeps one node of a layer, including one means leaving out another: its weight
@@ -192,11 +205,6 @@ mod tests {
             let features = Features::new(&graph, None);
             let count = features.nodes.len();
             assert_eq!(count, 9, "the layer of one is in every candidate");
-            // Nodes of different layers, or of a layer that may keep both.
-            let is_pair = |i: usize, j: usize| {
-                blocks != BlocksPerLayer::One
-                    || graph.layer_of(features.nodes[i]) != graph.layer_of(features.nodes[j])
-            };
             let mut rng = seed::rng(1, "test", 0);
             for _ in 0..20 {
                 let a = features.row(&sample(&graph, &mut rng));
@@ -204,7 +212,7 @@ mod tests {
                 let nodes: f64 = (0..count).map(|i| a[i] * b[i]).sum();
                 let pairs: f64 = (0..count)
                     .flat_map(|i| (0..i).map(move |j| (i, j)))
-                    .filter(|&(i, j)| is_pair(i, j))
+                    .filter(|&(i, j)| features.is_pair(i, j))
                     .map(|(i, j)| a[i] * a[j] * b[i] * b[j])
                     .sum();
                 let overlap = features.overlap(&a, &b, 0.0);

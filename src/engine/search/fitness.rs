@@ -155,6 +155,19 @@ pub(super) struct Predicted {
     whitened: Vec<f64>,
 }
 
+/// Two nodes that do better (or worse) together than each does on its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Synergy {
+    /// Positions in the template's nodes.
+    pub nodes: [usize; 2],
+    /// What including both adds to what each adds, expected, in standard deviations of the score.
+    pub mean: f64,
+    /// Standard deviation of that as a share of what it was before any evaluation, in `0..=1`.
+    pub uncertainty: f64,
+    /// Probability that it is above 0.
+    pub probability: f64,
+}
+
 /// The model after the evaluations it was fitted to.
 ///
 /// The score of a candidate is a common level, plus a weight for each node it keeps, plus a weight for each
@@ -223,6 +236,48 @@ impl<'a> Model<'a> {
         let whitened =
             whiten(&self.lower, 1, |i, _| self.effect_covariance(&factors, &self.rows[i]));
         Some((self.posterior(whitened.col_as_slice(0), before), before))
+    }
+
+    /// The pairs with the largest effects beyond those of their nodes, at most `count`, largest first.
+    pub(super) fn synergies(&self, count: usize) -> Vec<Synergy> {
+        let nodes = self.features.nodes();
+        let factors: Vec<_> = nodes.iter().filter_map(|&node| self.features.effect(node)).collect();
+        // How each node's effect goes with each evaluation: [nodes, evaluations].
+        let along: Vec<Vec<f64>> = factors
+            .iter()
+            .map(|f| {
+                self.rows
+                    .iter()
+                    .map(|row| self.features.overlap(f, row, self.prior.trend).nodes)
+                    .collect()
+            })
+            .collect();
+        let scale = self.prior.node * self.prior.pair;
+        let mut pairs = Vec::new();
+        for b in 0..nodes.len() {
+            pairs.extend((0..b).filter(|&a| self.features.is_pair(a, b)).map(|a| (a, b)));
+        }
+        let whitened = whiten(&self.lower, pairs.len(), |i, at| {
+            scale * along[pairs[at].0][i] * along[pairs[at].1][i]
+        });
+        let own = |f: &[f64]| self.features.overlap(f, f, self.prior.trend).nodes;
+        let mut found: Vec<_> = pairs
+            .into_iter()
+            .enumerate()
+            .map(|(at, (a, b))| {
+                let before = scale * own(&factors[a]) * own(&factors[b]);
+                let posterior = self.posterior(whitened.col_as_slice(at), before);
+                Synergy {
+                    nodes: [nodes[a], nodes[b]],
+                    mean: posterior.mean,
+                    uncertainty: (posterior.variance / before).sqrt().min(1.0),
+                    probability: posterior.probability_positive(),
+                }
+            })
+            .collect();
+        found.sort_by(|x, y| y.mean.abs().total_cmp(&x.mean.abs()).then(x.nodes.cmp(&y.nodes)));
+        found.truncate(count);
+        found
     }
 
     fn covariance_before(&self, a: &[f64], b: &[f64]) -> f64 {
@@ -375,6 +430,10 @@ mod tests {
         // 0 if the score were a sum over nodes.
         let together = score(2, 9) - score(2, 8) - score(1, 9) + score(1, 8);
         assert!(together > 1.0, "{together}");
+        let strongest = model.synergies(1)[0];
+        assert_eq!(strongest.nodes, [2, 9]);
+        assert!(strongest.mean > 0.0 && strongest.probability > 0.99, "{strongest:?}");
+        assert!(strongest.uncertainty < 0.8, "{strongest:?}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod proposal;
 
 pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState};
 pub use features::Representative;
+pub use fitness::Synergy;
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
