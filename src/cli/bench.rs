@@ -87,9 +87,9 @@ fn search(args: SearchBenchArgs) -> Result<ExitCode> {
     ));
     let report = SearchReport::new(&path, &table, &plan, results);
     if json {
-        output::json(&report)?
+        output::json(&report)?;
     } else {
-        output::data(&report.to_string())?
+        output::data(&report.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
