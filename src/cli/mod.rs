@@ -3,6 +3,7 @@
 
 #[cfg(feature = "gui")]
 mod app;
+mod bench;
 mod bench_engine;
 mod job;
 mod output;
@@ -44,14 +45,7 @@ enum Command {
     /// List and show runs, edit the template of one.
     Runs(runs::RunsArgs),
     /// Measure how good and how fast the engine is.
-    #[command(subcommand)]
-    Bench(Bench),
-}
-
-#[derive(Debug, Subcommand)]
-enum Bench {
-    /// Measure training and evaluation on this machine.
-    Engine(bench_engine::EngineBenchArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Parses the command line, does what it says and gives the exit code.
@@ -66,7 +60,7 @@ pub fn main() -> ExitCode {
         Some(Command::Search(args)) => search::execute(args),
         Some(Command::Verify(args)) => verify::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
-        Some(Command::Bench(Bench::Engine(args))) => bench_engine::execute(&args),
+        Some(Command::Bench(args)) => bench::execute(args),
         #[cfg(feature = "gui")]
         None => app::execute(cli.app),
         #[cfg(not(feature = "gui"))]

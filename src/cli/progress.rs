@@ -11,11 +11,24 @@ use crate::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 /// How often a progress line is written where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A bar on stderr, where that is a terminal.
+fn bar() -> Option<ProgressBar> {
+    std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        if let Ok(style) = ProgressStyle::with_template("{prefix:>9} {wide_bar} {pos}/{len}  {msg}")
+        {
+            bar.set_style(style);
+        }
+        bar
+    })
+}
 
 /// Prints the reports of a job.
 pub(super) struct ProgressPrinter {
@@ -28,16 +41,7 @@ pub(super) struct ProgressPrinter {
 impl ProgressPrinter {
     /// A printer for the stderr of this process.
     pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            if let Ok(style) =
-                ProgressStyle::with_template("{prefix:>9} {wide_bar} {pos}/{len}  {msg}")
-            {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { bar, last_line: Instant::now(), numbers: false }
+        Self { bar: bar(), last_line: Instant::now(), numbers: false }
     }
 
     /// Shows one report.
@@ -115,6 +119,48 @@ impl ProgressPrinter {
         match &self.bar {
             Some(bar) => bar.suspend(|| output::message(text)),
             None => output::message(text),
+        }
+    }
+}
+
+/// Counts things that many threads do.
+pub(super) struct Counter {
+    bar: Option<ProgressBar>,
+    name: &'static str,
+    total: u64,
+    /// How many are done, and when the last line was written.
+    state: Mutex<(u64, Instant)>,
+}
+
+impl Counter {
+    /// A counter on the stderr of this process, from 0 to `total`.
+    pub(super) fn new(name: &'static str, total: u64) -> Self {
+        let bar = bar();
+        if let Some(bar) = &bar {
+            bar.set_prefix(name);
+            bar.set_length(total);
+        }
+        Self { bar, name, total, state: Mutex::new((0, Instant::now())) }
+    }
+
+    /// One more is done.
+    pub(super) fn advance(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        if state.1.elapsed() >= LINE_INTERVAL {
+            state.1 = Instant::now();
+            output::message(&format!("{}: {} of {}", self.name, state.0, self.total));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

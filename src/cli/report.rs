@@ -3,7 +3,7 @@
 use super::{output, verify};
 use crate::{
     engine::{
-        candidate::CandidateId,
+        candidate::{self, CandidateId},
         lab::{Lab, Verification},
         report::EpochReport,
         supernet::Latency,
@@ -19,6 +19,8 @@ use std::fmt;
 #[derive(Debug, Serialize)]
 pub(super) struct RunReport {
     template: String,
+    /// Valid candidates of the template; `null` where they cannot be counted.
+    search_space: Option<u128>,
     data: String,
     data_fingerprint: Option<String>,
     seed: u64,
@@ -33,6 +35,7 @@ pub(super) struct RunReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<Verification>,
     nodes: Vec<NodeReport>,
+    synergies: Vec<SynergyReport>,
     seconds: crate::engine::lab::PhaseSeconds,
 }
 
@@ -87,6 +90,17 @@ pub(super) fn measure(numbers: bool) -> &'static str {
 pub(super) fn score(value: f64, numbers: bool) -> String {
     if numbers { format!("{value:.3}") } else { format::percent(value) }
 }
+/// Two nodes that do better or worse together than each does on its own.
+#[derive(Debug, Serialize)]
+struct SynergyReport {
+    nodes: [String; 2],
+    mean: f64,
+    uncertainty: f64,
+    probability: f64,
+}
+
+/// How many of the strongest synergies are reported.
+const SYNERGIES: usize = 10;
 
 impl RunReport {
     /// The report on the present state of `lab`.
@@ -129,8 +143,19 @@ impl RunReport {
                 seconds: report.seconds,
             })
             .collect();
+        let synergies = lab
+            .synergies(SYNERGIES)
+            .into_iter()
+            .map(|synergy| SynergyReport {
+                nodes: synergy.nodes.map(|node| graph.id(node).to_string()),
+                mean: synergy.mean,
+                uncertainty: synergy.uncertainty,
+                probability: synergy.probability,
+            })
+            .collect();
         Self {
             template: graph.template().name.clone(),
+            search_space: candidate::count(graph),
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
@@ -143,6 +168,7 @@ impl RunReport {
             latencies: None,
             verification: lab.verification(),
             nodes,
+            synergies,
             seconds: lab.seconds(),
         }
     }
@@ -169,6 +195,9 @@ impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = self.measure == "r2";
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
+        if let Some(count) = self.search_space {
+            writeln!(f, "space     {count} candidates")?;
+        }
         if let Some(last) = self.epochs.last() {
             writeln!(
                 f,
@@ -221,6 +250,13 @@ impl fmt::Display for RunReport {
                 node.uncertainty,
                 format::percent(node.frequency)
             )?;
+        }
+        if !self.synergies.is_empty() {
+            writeln!(f, "\n{:<49} {:>7} {:>11}", "together", "effect", "probability")?;
+        }
+        for synergy in &self.synergies {
+            let [a, b] = &synergy.nodes;
+            writeln!(f, "{a:<24} {b:<24} {:>+7.3} {:>11.3}", synergy.mean, synergy.probability)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The engine: template, data, supernet, search, embedding and runs. It never names Bevy, so that it
 //! builds and runs where there is no window.
 
+pub mod benchmark;
 pub mod candidate;
 pub mod data;
 pub mod device;
@@ -20,6 +21,7 @@ pub mod search;
 pub mod seed;
 pub mod speed;
 pub mod supernet;
+pub mod table;
 pub mod template;
 pub mod training;
 pub mod worker;

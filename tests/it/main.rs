@@ -1,5 +1,6 @@
 //! The program from outside: one test binary, so that it is linked once.
 
+mod bench;
 mod command_line;
 #[cfg(feature = "gui")]
 mod window;

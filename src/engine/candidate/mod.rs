@@ -1,8 +1,10 @@
 //! Candidates as masks: which are valid, how others are mended, how they are drawn, which are the same.
 
+mod count;
 mod repair;
 mod sampling;
 
+pub use count::count;
 pub use repair::{prune, repair};
 pub use sampling::{Choice, choices, fair_design, list_all, sample, sample_single_path};
 

@@ -21,7 +21,7 @@ use super::{
     embedding::Embedding,
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
-    search::{Candidate, Evaluation, NodeFitness, SearchError, SearchState},
+    search::{Candidate, Evaluation, NodeFitness, SearchError, SearchState, Synergy},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
@@ -334,6 +334,11 @@ impl Lab {
     fn take(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
         self.carried_fitness = None;
         self.search.record(id, evaluation)
+    }
+
+    /// The pairs of nodes that do best (or worst) together, at most `count`, strongest first.
+    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
+        self.search.synergies(count)
     }
 
     /// Seconds of work in each phase.

@@ -2,8 +2,8 @@
 
 use super::{
     Evaluation,
-    features::Features,
-    fitness::Model,
+    features::{Features, Representative},
+    fitness::{Model, Synergy},
     proposal::{self, Known},
 };
 use crate::engine::{
@@ -182,8 +182,23 @@ impl SearchState {
     /// A search of `graph` with a pool of `pool_size` distinct candidates to show and to start from, or of
     /// as many as the space has: first a fair start, then samples.
     pub fn new(graph: Arc<Graph>, seed: u64, pool_size: usize) -> Self {
-        let mut rng = seed::rng(seed, "search/pool", 0);
-        let mut state = Self::empty(graph, seed);
+        Self::empty(graph, seed, None).with_pool(pool_size)
+    }
+
+    /// Like [`new`](Self::new) where more is known about which candidates compute the same function than the
+    /// template shows: of those with the same representative, one at most is proposed.
+    pub fn with_representatives(
+        graph: Arc<Graph>,
+        seed: u64,
+        pool_size: usize,
+        representative: Representative,
+    ) -> Self {
+        Self::empty(graph, seed, Some(representative)).with_pool(pool_size)
+    }
+
+    fn with_pool(mut self, pool_size: usize) -> Self {
+        let mut rng = seed::rng(self.seed, "search/pool", 0);
+        let state = &mut self;
         let mut seen = HashSet::new();
         let fair = candidate::fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
         for mask in fair {
@@ -204,7 +219,7 @@ impl SearchState {
             }
         }
         state.pool = state.candidates.len();
-        state
+        self
     }
 
     /// The search as it was when `recorded` was written, in the order of ids: its first `pool` candidates
@@ -225,7 +240,7 @@ impl SearchState {
                 recorded.len()
             )));
         }
-        let mut state = Self { pool, finished, ..Self::empty(graph, seed) };
+        let mut state = Self { pool, finished, ..Self::empty(graph, seed, None) };
         for entry in recorded {
             let id = state.next_id();
             if let Some(what) = candidate::problem(&state.graph, &entry.mask) {
@@ -320,7 +335,7 @@ impl SearchState {
                 .candidates
                 .iter()
                 .filter(|candidate| earlier(candidate) && !candidate.is_retired())
-                .map(|candidate| candidate::canonical(&self.graph, &candidate.mask))
+                .map(|candidate| self.features.form(&self.graph, &candidate.mask))
                 .collect(),
         };
         let mut rng = seed::rng(self.seed, "search/propose", u64::from(self.finished));
@@ -408,6 +423,24 @@ impl SearchState {
             .collect()
     }
 
+    /// The pairs of nodes that the evaluations say do best (or worst) together, at most `count`, strongest
+    /// first.
+    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
+        if self.evaluated().next().is_none() {
+            return Vec::new();
+        }
+        self.model().synergies(count)
+    }
+
+    /// The first candidate that was evaluated and computes the same function as `mask`, so that its result is
+    /// known already.
+    pub fn evaluated_equal(&self, mask: &Mask) -> Option<CandidateId> {
+        let form = self.features.form(&self.graph, mask);
+        self.evaluated()
+            .find(|(_, other, _)| self.features.form(&self.graph, other) == form)
+            .map(|(id, ..)| id)
+    }
+
     fn model(&self) -> Model<'_> {
         let data: Vec<_> =
             self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
@@ -421,9 +454,9 @@ impl SearchState {
             .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
     }
 
-    fn empty(graph: Arc<Graph>, seed: u64) -> Self {
+    fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {
         Self {
-            features: Features::new(&graph),
+            features: Features::new(&graph, representative),
             graph,
             seed,
             candidates: Vec::new(),
@@ -461,7 +494,7 @@ impl SearchState {
     /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
     fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
         let new = candidate::problem(&self.graph, &mask).is_none()
-            && seen.insert(candidate::canonical(&self.graph, &mask));
+            && seen.insert(self.features.form(&self.graph, &mask));
         if new {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }
@@ -523,7 +556,8 @@ impl SearchState {
     /// The others retire, and go on to inform the fitness of the nodes that are left.
     pub fn edit(&mut self, graph: Arc<Graph>, edit: &Edit) -> usize {
         let old = std::mem::replace(&mut self.graph, graph);
-        self.features = Features::new(&self.graph);
+        // Representatives are those of a table, which no one edits.
+        self.features = Features::new(&self.graph, None);
         self.by_mask.clear();
         let mut retiring = 0;
         for candidate in &mut self.candidates {

@@ -1,10 +1,14 @@
 //! How the model sees a candidate: one number a node that a candidate may leave out.
 
 use crate::engine::{
-    candidate::{choices, prune},
+    candidate::{Canonical, canonical, choices, prune},
     mask::Mask,
     template::Graph,
 };
+use std::sync::Arc;
+
+/// For a valid candidate, the one that stands for all that compute the same function.
+pub type Representative = Arc<dyn Fn(&Mask) -> Mask + Send + Sync>;
 
 /// The features of a template: its optional nodes, layer by layer.
 ///
@@ -12,8 +16,10 @@ use crate::engine::{
 /// candidate keeps it. Centred like this, a node's weight is its effect averaged over all candidates, and
 /// pair terms hold only what single nodes do not explain. A node that lies on every path from input to
 /// output is in every candidate and has no feature.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Features {
+    /// Known from elsewhere than the template.
+    representative: Option<Representative>,
     layers: Vec<LayerFeatures>,
     /// The feature of each node of the template.
     of_node: Vec<Option<usize>>,
@@ -42,7 +48,7 @@ impl LayerFeatures {
 }
 
 impl Features {
-    pub(super) fn new(graph: &Graph) -> Self {
+    pub(super) fn new(graph: &Graph, representative: Option<Representative>) -> Self {
         let mut all_but_one = Mask::full(graph.len());
         let mut optional = |node: usize| {
             all_but_one.remove(node);
@@ -50,8 +56,12 @@ impl Features {
             all_but_one.insert(node);
             connected
         };
-        let mut features =
-            Self { layers: Vec::new(), of_node: vec![None; graph.len()], nodes: Vec::new() };
+        let mut features = Self {
+            representative,
+            layers: Vec::new(),
+            of_node: vec![None; graph.len()],
+            nodes: Vec::new(),
+        };
         for choice in choices(graph) {
             let (centre, single) = (choice.inclusion(), choice.most == 1);
             let start = features.nodes.len();
@@ -81,6 +91,19 @@ impl Features {
         self.layers.iter().find(|layer| (layer.start..layer.end).contains(&feature))
     }
 
+    /// The nodes that have a feature, in the order of features.
+    pub(super) fn nodes(&self) -> &[usize] {
+        &self.nodes
+    }
+
+    /// Whether two features are a pair of the model: not the same one, and not of one layer that keeps one node.
+    pub(super) fn is_pair(&self, a: usize, b: usize) -> bool {
+        a != b
+            && !self
+                .layer_of(a)
+                .is_some_and(|layer| layer.single && (layer.start..layer.end).contains(&b))
+    }
+
     /// "Including this node raises the score", as factors of all features; `None` for a node without one.
     ///
     /// Where a candidate keeps one node of a layer, including one means leaving out another: its weight
@@ -97,8 +120,23 @@ impl Features {
         Some(factors)
     }
 
-    /// The features of a candidate.
+    /// What is equal for candidates that compute the same function.
+    pub(super) fn form(&self, graph: &Graph, mask: &Mask) -> Canonical {
+        match &self.representative {
+            Some(representative) => canonical(graph, &representative(mask)),
+            None => canonical(graph, mask),
+        }
+    }
+
+    /// The features of a candidate; those of its representative, so that the same function has the same ones.
     pub(super) fn row(&self, mask: &Mask) -> Vec<f64> {
+        match &self.representative {
+            Some(representative) => self.row_of(&representative(mask)),
+            None => self.row_of(mask),
+        }
+    }
+
+    fn row_of(&self, mask: &Mask) -> Vec<f64> {
         self.layers
             .iter()
             .flat_map(|layer| {
@@ -164,14 +202,9 @@ mod tests {
     fn the_closed_form_equals_the_sum_over_all_pairs() {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
             let graph = layered(&[3, 1, 4, 2], blocks, &[]);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             let count = features.nodes.len();
             assert_eq!(count, 9, "the layer of one is in every candidate");
-            // Nodes of different layers, or of a layer that may keep both.
-            let is_pair = |i: usize, j: usize| {
-                blocks != BlocksPerLayer::One
-                    || graph.layer_of(features.nodes[i]) != graph.layer_of(features.nodes[j])
-            };
             let mut rng = seed::rng(1, "test", 0);
             for _ in 0..20 {
                 let a = features.row(&sample(&graph, &mut rng));
@@ -179,7 +212,7 @@ mod tests {
                 let nodes: f64 = (0..count).map(|i| a[i] * b[i]).sum();
                 let pairs: f64 = (0..count)
                     .flat_map(|i| (0..i).map(move |j| (i, j)))
-                    .filter(|&(i, j)| is_pair(i, j))
+                    .filter(|&(i, j)| features.is_pair(i, j))
                     .map(|(i, j)| a[i] * a[j] * b[i] * b[j])
                     .sum();
                 let overlap = features.overlap(&a, &b, 0.0);
@@ -192,12 +225,12 @@ mod tests {
     #[test]
     fn a_trend_makes_neighbours_in_the_list_alike() {
         let graph = layered(&[5], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let row = |node: usize| features.row(&Mask::from_nodes(7, [0, node, 6]));
         let common =
             |a: usize, b: usize, trend: f64| features.overlap(&row(a), &row(b), trend).nodes;
         assert!((common(1, 2, 0.0) - common(1, 5, 0.0)).abs() < 1e-12);
         assert!(common(1, 2, 1.0) > common(1, 3, 1.0) && common(1, 3, 1.0) > common(1, 5, 1.0));
-        assert!(!Features::new(&layered(&[2, 2], BlocksPerLayer::One, &[])).has_trend());
+        assert!(!Features::new(&layered(&[2, 2], BlocksPerLayer::One, &[]), None).has_trend());
     }
 }

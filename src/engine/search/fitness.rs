@@ -38,8 +38,9 @@ const LOG_SPREAD: f64 = 1.5;
 const LEVEL: f64 = 1.0;
 
 /// The most evaluations that the model looks at, and that choose its prior; both cost grows with their cube.
+/// More than 100 choose no better a prior on simulated tables.
 const MOST_EVALUATIONS: usize = 1_500;
-const MOST_FOR_PRIOR: usize = 250;
+const MOST_FOR_PRIOR: usize = 100;
 
 impl Prior {
     fn covariance(&self, overlap: Overlap) -> f64 {
@@ -154,6 +155,19 @@ pub(super) struct Predicted {
     whitened: Vec<f64>,
 }
 
+/// Two nodes that do better (or worse) together than each does on its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Synergy {
+    /// Positions in the template's nodes.
+    pub nodes: [usize; 2],
+    /// What including both adds to what each adds, expected, in standard deviations of the score.
+    pub mean: f64,
+    /// Standard deviation of that as a share of what it was before any evaluation, in `0..=1`.
+    pub uncertainty: f64,
+    /// Probability that it is above 0.
+    pub probability: f64,
+}
+
 /// The model after the evaluations it was fitted to.
 ///
 /// The score of a candidate is a common level, plus a weight for each node it keeps, plus a weight for each
@@ -222,6 +236,48 @@ impl<'a> Model<'a> {
         let whitened =
             whiten(&self.lower, 1, |i, _| self.effect_covariance(&factors, &self.rows[i]));
         Some((self.posterior(whitened.col_as_slice(0), before), before))
+    }
+
+    /// The pairs with the largest effects beyond those of their nodes, at most `count`, largest first.
+    pub(super) fn synergies(&self, count: usize) -> Vec<Synergy> {
+        let nodes = self.features.nodes();
+        let factors: Vec<_> = nodes.iter().filter_map(|&node| self.features.effect(node)).collect();
+        // How each node's effect goes with each evaluation: [nodes, evaluations].
+        let along: Vec<Vec<f64>> = factors
+            .iter()
+            .map(|f| {
+                self.rows
+                    .iter()
+                    .map(|row| self.features.overlap(f, row, self.prior.trend).nodes)
+                    .collect()
+            })
+            .collect();
+        let scale = self.prior.node * self.prior.pair;
+        let mut pairs = Vec::new();
+        for b in 0..nodes.len() {
+            pairs.extend((0..b).filter(|&a| self.features.is_pair(a, b)).map(|a| (a, b)));
+        }
+        let whitened = whiten(&self.lower, pairs.len(), |i, at| {
+            scale * along[pairs[at].0][i] * along[pairs[at].1][i]
+        });
+        let own = |f: &[f64]| self.features.overlap(f, f, self.prior.trend).nodes;
+        let mut found: Vec<_> = pairs
+            .into_iter()
+            .enumerate()
+            .map(|(at, (a, b))| {
+                let before = scale * own(&factors[a]) * own(&factors[b]);
+                let posterior = self.posterior(whitened.col_as_slice(at), before);
+                Synergy {
+                    nodes: [nodes[a], nodes[b]],
+                    mean: posterior.mean,
+                    uncertainty: (posterior.variance / before).sqrt().min(1.0),
+                    probability: posterior.probability_positive(),
+                }
+            })
+            .collect();
+        found.sort_by(|x, y| y.mean.abs().total_cmp(&x.mean.abs()).then(x.nodes.cmp(&y.nodes)));
+        found.truncate(count);
+        found
     }
 
     fn covariance_before(&self, a: &[f64], b: &[f64]) -> f64 {
@@ -297,7 +353,7 @@ mod tests {
     #[test]
     fn nothing_is_known_without_evaluations() {
         let graph = layered(&[3, 1, 2], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let model = Model::fit(&features, &[]);
         for node in 0..graph.len() {
             let Some((effect, before)) = model.effect(node) else {
@@ -315,7 +371,7 @@ mod tests {
     fn one_evaluation_gives_the_textbook_posterior() {
         // With one evaluation the score is the median, 0: means stay, variances shrink by k^2 / (k + noise).
         let graph = layered(&[2], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let mask = Mask::from_nodes(4, [0, 1, 3]);
         let model = Model::fit(&features, &[(&mask, evaluation(0.7))]);
         let row = features.row(&mask);
@@ -337,7 +393,7 @@ mod tests {
     fn an_additive_truth_is_recovered_in_its_order() {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::Any] {
             let graph = layered(&[3, 4, 3], blocks, &[]);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             // Worth of the nodes of each layer, not in the order of the list.
             let worth = [0.0, 0.3, 0.9, 0.1, 0.5, 0.0, 0.7, 0.2, 0.8, 0.1, 0.4, 0.0];
             let data = evaluated(&graph, 60, |mask| mask.iter().map(|node| worth[node]).sum());
@@ -360,7 +416,7 @@ mod tests {
     #[test]
     fn a_pair_that_only_works_together_is_worth_more_than_its_nodes() {
         let graph = layered(&[3, 3, 3], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let noise = [0.0, 0.02, -0.02, 0.01, 0.03, -0.01, 0.0, 0.02, -0.03, 0.01, 0.0];
         let data = evaluated(&graph, 80, |mask| {
             let both = mask.contains(2) && mask.contains(9);
@@ -374,6 +430,10 @@ mod tests {
         // 0 if the score were a sum over nodes.
         let together = score(2, 9) - score(2, 8) - score(1, 9) + score(1, 8);
         assert!(together > 1.0, "{together}");
+        let strongest = model.synergies(1)[0];
+        assert_eq!(strongest.nodes, [2, 9]);
+        assert!(strongest.mean > 0.0 && strongest.probability > 0.99, "{strongest:?}");
+        assert!(strongest.uncertainty < 0.8, "{strongest:?}");
     }
 
     #[test]
@@ -394,7 +454,7 @@ mod tests {
         ) {
             let blocks = if any { BlocksPerLayer::Any } else { BlocksPerLayer::One };
             let graph = layered(&[3, 2], blocks, &[]);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             let mut next = accuracies.iter().copied();
             let mut rng = seed::rng(6, "test", 0);
             let data: Vec<_> = std::iter::from_fn(|| Some((sample(&graph, &mut rng), evaluation(next.next()?)))).collect();

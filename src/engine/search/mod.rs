@@ -11,6 +11,8 @@ mod normal;
 mod proposal;
 
 pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState, Standing};
+pub use features::Representative;
+pub use fitness::Synergy;
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -22,16 +22,17 @@ const ELITE: usize = 8;
 /// Children are bred in this many rounds of this size; from the second on, the most promising children so
 /// far are parents too, which finds better ones in large spaces.
 const ROUNDS: usize = 2;
-const CHILDREN: usize = 400;
+const CHILDREN: usize = 200;
 
-/// Fresh samples beside the children: 10 % of a round.
-const FRESH: usize = CHILDREN / 10;
+/// Fresh samples beside the children.
+const FRESH: usize = 40;
 
 /// The most candidates of the pool that are considered in one iteration.
 const MOST_WAITING: usize = 1_000;
 
-/// Standard deviations that an upper confidence bound lies above the mean.
-const KAPPA: f64 = 1.0;
+/// Standard deviations that an upper confidence bound lies above the mean. On simulated tables 0.3 to 0.5 come
+/// closer to the best within 50 and 100 evaluations than 1.
+const KAPPA: f64 = 0.5;
 
 /// The most combinations of layers that are listed one by one when drawing finds nothing new any more.
 pub(super) const MOST_LISTED: usize = 20_000;
@@ -64,7 +65,8 @@ pub(super) struct Known<'a> {
 /// J. Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
 /// JMLR 15, 2014).
 pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Vec<Proposal> {
-    let mut drafts = Drafts { known, seen: known.taken.clone(), list: Vec::new() };
+    let mut drafts =
+        Drafts { known, masks: HashSet::new(), seen: known.taken.clone(), list: Vec::new() };
     let mut waiting = known.waiting.clone();
     if known.evaluated.is_empty() {
         drafts.add_samples(waiting.into_iter().cloned());
@@ -89,16 +91,21 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
 /// Distinct candidates that may be proposed.
 struct Drafts<'a> {
     known: &'a Known<'a>,
+    /// What was looked at, so that what is bred again costs nothing.
+    masks: HashSet<Mask>,
     seen: HashSet<Canonical>,
     list: Vec<Proposal>,
 }
 
 impl Drafts<'_> {
     fn add(&mut self, proposal: Proposal) {
+        if !self.masks.insert(proposal.mask.clone()) {
+            return;
+        }
         // Repair cannot make a valid candidate where a template has none.
         let graph = self.known.graph;
         let valid = candidate::problem(graph, &proposal.mask).is_none();
-        if valid && self.seen.insert(candidate::canonical(graph, &proposal.mask)) {
+        if valid && self.seen.insert(self.known.features.form(graph, &proposal.mask)) {
             self.list.push(proposal);
         }
     }
@@ -293,7 +300,7 @@ mod tests {
     fn with_known<T>(graph: &Graph, evaluated: &[Mask], run: impl FnOnce(&Known<'_>) -> T) -> T {
         let known = Known {
             graph,
-            features: &Features::new(graph),
+            features: &Features::new(graph, None),
             evaluated: evaluated
                 .iter()
                 .enumerate()
@@ -349,7 +356,7 @@ mod tests {
         // Two candidates that differ in one layer of ten, and one that shares nothing with either; nothing
         // is known, so the second pick must be the one that the first says least about.
         let graph = layered(&[2; 10], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph);
+        let features = Features::new(&graph, None);
         let pick = |side: [usize; 10]| {
             let nodes = side.iter().enumerate().map(|(layer, side)| 1 + 2 * layer + side);
             Proposal {
@@ -388,7 +395,7 @@ mod tests {
             let last = layers.iter().sum::<usize>() + 1;
             let skips = if layers.len() > 1 { vec![(1, last)] } else { vec![] };
             let graph = layered(&layers, blocks, &skips);
-            let features = Features::new(&graph);
+            let features = Features::new(&graph, None);
             let breeder = Breeder::new(&graph, &Model::fit(&features, &[]));
             let parents: Vec<_> = drawn(&graph, 4).into_iter().map(|mask| Proposal { mask, parents: vec![] }).collect();
             let mut rng = seed::rng(s, "test", 0);

@@ -152,7 +152,9 @@ fn fitness_starts_at_one_half_and_counts_what_was_evaluated() {
     let mut search = new_search();
     let nothing = NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
     assert!(search.fitness().iter().all(|&node| node == nothing));
+    assert_eq!(search.synergies(3), []);
     iterate(&mut search, 4);
+    assert_eq!(search.synergies(3).len(), 3);
     let fitness = search.fitness();
     for (node, fitness) in fitness.iter().enumerate() {
         let holds = |candidate: &&Candidate| {
@@ -218,4 +220,28 @@ fn damaged_journals_are_refused() {
     assert!(matches!(restore(cut, 40, 1), Some(SearchError::Invalid(..))));
     let ahead: fn(&mut Vec<Recorded>) = |entries| entries[3].iteration = Some(2);
     assert!(matches!(restore(ahead, 40, 1), Some(SearchError::Inconsistent(_))));
+}
+
+#[test]
+fn what_computes_the_same_as_an_evaluated_candidate_is_known() {
+    let graph = Arc::new(layered(&[2, 3], BlocksPerLayer::One, &[]));
+    // The last node of the second layer does what the one before it does.
+    let same: Representative = Arc::new(|mask: &Mask| {
+        let mut mask = mask.clone();
+        if mask.contains(5) {
+            mask.remove(5);
+            mask.insert(4);
+        }
+        mask
+    });
+    let mut search = SearchState::with_representatives(Arc::clone(&graph), 1, 300, same);
+    assert_eq!(search.candidates().len(), 4, "one of those that are the same");
+    let (with_4, with_5) = (Mask::from_nodes(7, [0, 1, 4, 6]), Mask::from_nodes(7, [0, 1, 5, 6]));
+    assert_eq!(search.evaluated_equal(&with_5), None);
+    let ids = search.propose(10);
+    evaluate(&mut search, &ids);
+    search.finish_iteration();
+    let known = search.evaluated_equal(&with_5);
+    assert!(known.is_some() && known == search.evaluated_equal(&with_4));
+    assert_eq!(search.propose(10), [], "nothing else computes anything new");
 }

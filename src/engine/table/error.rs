@@ -1,0 +1,71 @@
+//! What can be wrong with a table, in words that name the file, the line and the fix.
+
+use std::{io, path::PathBuf};
+
+/// Why a table cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file is missing or not readable.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The first line lacks a column, or has it twice.
+    #[error(
+        "{}:1: {count} columns are called `{column}` (there are {found}); the first line must name `architecture`, \
+         `search` and `report`, and may name `canonical`", path.display()
+    )]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column in question.
+        column: &'static str,
+        /// How many columns have that name.
+        count: usize,
+        /// The names that were found.
+        found: String,
+    },
+    /// One line is wrong.
+    #[error("{}:{line}: {what}; {fix}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        what: String,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// There is a first line, but no row.
+    #[error("{}: there are no rows after the first line; add one for each architecture", path.display())]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Architectures have no row.
+    #[error(
+        "{}: {rows} rows, but the choices they name make {combinations} architectures; `{example}`, for one, \
+         has no row. Add what is missing, or remove choices that only some rows use (the rarest, \
+         `{rarest}` at position {position}, first stands in line {line})", path.display()
+    )]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// How many rows there are.
+        rows: usize,
+        /// How many there should be.
+        combinations: String,
+        /// The first architecture that is missing.
+        example: String,
+        /// The choice that the fewest rows make: a slip of the pen, perhaps.
+        rarest: String,
+        /// The position at which they make it, from 1.
+        position: usize,
+        /// The line of the first row that makes it.
+        line: u64,
+    },
+}

@@ -1,0 +1,248 @@
+//! Tables of known results, which stand in for a supernet: a search can be measured without training anything.
+//!
+//! A table is a CSV file with the columns `architecture`, `search` and `report`, and perhaps `canonical`. It
+//! must be complete: every combination of the choices it names has one row. The columns and what can be
+//! wrong with them are described at [`Table::load`].
+
+mod error;
+mod file;
+
+pub use error::TableError;
+
+use super::{
+    mask::Mask,
+    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, NodeId, Op, Padding, Template},
+};
+use std::{path::Path, sync::Arc};
+
+/// An architecture of a table: its choices as the digits of a number, the first position the most
+/// significant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Architecture(usize);
+
+/// A function that architectures compute: equal for those that the table calls functionally the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Function(usize);
+
+/// The results of one architecture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// What a search may see, in the unit of the file; higher is better.
+    pub search: f64,
+    /// What is reported of the architecture that a search found.
+    pub report: f64,
+}
+
+/// A complete table, see the [module](self).
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The choices at each position, in natural order (`k3` before `k11`), whatever the order of the rows.
+    choices: Vec<Vec<String>>,
+    /// By architecture.
+    known: Vec<Known>,
+    /// By architecture.
+    functions: Vec<Function>,
+    /// By function: the architecture that stands for all that compute it.
+    representatives: Vec<Architecture>,
+}
+
+impl Table {
+    /// Reads the CSV file at `path`. Its first line names the columns, in any order; columns of other names are
+    /// left alone:
+    ///
+    /// - `architecture`: choices joined by `/`, as many in each row, for example `0/2/1`.
+    /// - `search`: what a search may see, as per cent or share (only the order counts); higher is better.
+    /// - `report`: what is reported of the best architecture found.
+    /// - `canonical`, if it is there: equal for architectures that compute the same function, usually one of
+    ///   them.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a column is missing, a row is repeated, has other fields than the first
+    /// line says or other choices than its neighbours, a value is not a finite number, or a combination of
+    /// choices has no row. The message names the file, the line and the fix.
+    pub fn load(path: &Path) -> Result<Self, TableError> {
+        file::load(path)
+    }
+
+    /// How many positions an architecture has.
+    pub fn positions(&self) -> usize {
+        self.choices.len()
+    }
+
+    /// The choices at a position, in natural order.
+    pub fn choices(&self, position: usize) -> &[String] {
+        &self.choices[position]
+    }
+
+    /// How many architectures there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Never true: a table without rows is refused.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// How many different functions the architectures compute: what there is to evaluate.
+    pub fn functions(&self) -> usize {
+        self.representatives.len()
+    }
+
+    /// All architectures, in the order of their choices.
+    pub fn architectures(&self) -> impl Iterator<Item = Architecture> + use<> {
+        (0..self.len()).map(Architecture)
+    }
+
+    /// What is known of an architecture.
+    pub fn known(&self, architecture: Architecture) -> Known {
+        self.known[architecture.0]
+    }
+
+    /// What an architecture computes.
+    pub fn function(&self, architecture: Architecture) -> Function {
+        self.functions[architecture.0]
+    }
+
+    /// The architecture that stands for all that are functionally the same as this one: the one that their
+    /// canonical form names, or else the first of them.
+    pub fn representative(&self, architecture: Architecture) -> Architecture {
+        self.representatives[self.function(architecture).0]
+    }
+
+    /// The architecture with the highest `search`; among equals the one with the highest `report`, and then
+    /// the first.
+    pub fn best(&self) -> Architecture {
+        let better = |&a: &Architecture, &b: &Architecture| {
+            let (known_a, known_b) = (self.known(a), self.known(b));
+            known_a
+                .search
+                .total_cmp(&known_b.search)
+                .then(known_a.report.total_cmp(&known_b.report))
+                .then(b.cmp(&a))
+        };
+        self.architectures().max_by(better).unwrap_or(Architecture(0))
+    }
+
+    /// Which choice an architecture makes at each position.
+    pub fn digits(&self, architecture: Architecture) -> Vec<usize> {
+        let mut rest = architecture.0;
+        let mut digits: Vec<_> = self
+            .choices
+            .iter()
+            .rev()
+            .map(|choices| {
+                let digit = rest % choices.len();
+                rest /= choices.len();
+                digit
+            })
+            .collect();
+        digits.reverse();
+        digits
+    }
+
+    /// The architecture that makes these choices; the reverse of [`digits`](Self::digits).
+    ///
+    /// # Panics
+    /// If there are more or fewer than positions, or one is not below the number of choices there.
+    pub fn architecture(&self, digits: &[usize]) -> Architecture {
+        assert_eq!(digits.len(), self.positions(), "a digit for each position");
+        Architecture(digits.iter().zip(&self.choices).fold(0, |sum, (&digit, choices)| {
+            assert!(digit < choices.len(), "choice {digit} of {}", choices.len());
+            sum * choices.len() + digit
+        }))
+    }
+
+    /// The architecture as the file writes it, such as `0/2/1`.
+    pub fn text(&self, architecture: Architecture) -> String {
+        let digits = self.digits(architecture);
+        let names: Vec<_> =
+            digits.iter().zip(&self.choices).map(|(&digit, names)| names[digit].as_str()).collect();
+        names.join("/")
+    }
+
+    /// The table's architectures as a template: a layer for each position, an alternative for each choice, each
+    /// layer linked to the next. Its nodes do nothing worth training; they are there to be told apart.
+    pub fn template(&self, name: &str) -> Arc<Graph> {
+        let id = |position: usize, choice: usize| {
+            NodeId::new(format!("{}:{}", position + 1, self.choices[position][choice]))
+        };
+        let node = |id: NodeId, label: &str, layer: usize, place: usize, ops: Vec<Op>| Node {
+            id,
+            label: Some(label.to_owned()),
+            layer: layer as u32,
+            ops,
+            position: [8.0 * layer as f32, 4.0 * place as f32],
+        };
+        let relu = || Op::ConvBlock {
+            filters: 1,
+            kernel: 1,
+            stride: 1,
+            padding: Padding::Same,
+            bias: false,
+            conv: false,
+            batch_norm: false,
+            relu: true,
+        };
+        let (input, output) = (NodeId::new("input"), NodeId::new("output"));
+        let mut nodes =
+            vec![node(input.clone(), "input", 0, 0, vec![Op::Input { shape: [1, 1, 1] }])];
+        let mut links = Vec::new();
+        let mut above = vec![input];
+        for (position, choices) in self.choices.iter().enumerate() {
+            let ids: Vec<_> = (0..choices.len()).map(|choice| id(position, choice)).collect();
+            for (choice, (id, label)) in ids.iter().zip(choices).enumerate() {
+                nodes.push(node(id.clone(), label, position + 1, choice, vec![relu()]));
+                links.extend(above.iter().map(|from| Link(from.clone(), id.clone())));
+            }
+            above = ids;
+        }
+        links.extend(above.into_iter().map(|from| Link(from, output.clone())));
+        let last = self.positions() + 1;
+        nodes.push(node(output, "output", last, 0, vec![Op::Flatten, Op::Output]));
+        let template = Template {
+            version: FORMAT_VERSION,
+            name: name.to_owned(),
+            about: String::new(),
+            blocks_per_layer: BlocksPerLayer::One,
+            nodes,
+            links,
+        };
+        Arc::new(Graph::new(template).expect("layers of equal shapes, each linked to the next"))
+    }
+
+    /// The candidate of [`template`](Self::template) that an architecture is.
+    pub fn mask(&self, architecture: Architecture) -> Mask {
+        let count: usize = self.choices.iter().map(Vec::len).sum();
+        let mut mask = Mask::from_nodes(count + 2, [0, count + 1]);
+        let mut first = 1;
+        for (digit, choices) in self.digits(architecture).into_iter().zip(&self.choices) {
+            mask.insert(first + digit);
+            first += choices.len();
+        }
+        mask
+    }
+
+    /// The architecture that a valid candidate of [`template`](Self::template) is; the reverse of
+    /// [`mask`](Self::mask).
+    ///
+    /// # Panics
+    /// If the candidate is not valid.
+    pub fn of_mask(&self, mask: &Mask) -> Architecture {
+        let mut nodes = mask.iter().skip(1);
+        let mut first = 1;
+        let digits: Vec<_> = self
+            .choices
+            .iter()
+            .map(|choices| {
+                let digit = nodes.next().and_then(|node| node.checked_sub(first));
+                first += choices.len();
+                digit.expect("a valid candidate keeps a node of each layer")
+            })
+            .collect();
+        self.architecture(&digits)
+    }
+}
+
+#[cfg(test)]
+pub(in crate::engine) mod tests;

@@ -1,0 +1,154 @@
+//! Tests of the table reader: what it takes, and what it says of each thing that can be wrong.
+
+use super::*;
+use crate::engine::candidate;
+
+/// The table that `text` is the file of.
+pub(in crate::engine) fn parse(text: &str) -> Result<Table, TableError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, text).expect("is written");
+    Table::load(&path)
+}
+
+/// A table of all combinations of so many choices, without functional equality.
+pub(in crate::engine) fn complete(choices: &[usize], search: impl Fn(&[usize]) -> f64) -> Table {
+    let mut text = String::from("architecture,search,report\n");
+    for mut rest in 0..choices.iter().product() {
+        let mut digits = Vec::new();
+        for count in choices {
+            digits.push(rest % count);
+            rest /= count;
+        }
+        let names: Vec<_> = digits.iter().map(ToString::to_string).collect();
+        let search = search(&digits);
+        text += &format!("{},{search},{}\n", names.join("/"), search + 0.5);
+    }
+    parse(&text).expect("is complete")
+}
+
+const SMALL: &str = "architecture,search,report\n0/0,1,10\n0/1,2,20\n1/0,3,30\n1/1,4,40\n";
+
+#[test]
+fn rows_are_found_by_their_choices() {
+    let table = parse(SMALL).expect("is sound");
+    assert_eq!((table.len(), table.functions(), table.positions()), (4, 4, 2));
+    for (digits, text, search, report) in
+        [([0, 0], "0/0", 1.0, 10.0), ([0, 1], "0/1", 2.0, 20.0), ([1, 0], "1/0", 3.0, 30.0)]
+    {
+        let architecture = table.architecture(&digits);
+        assert_eq!(table.known(architecture), Known { search, report });
+        assert_eq!(table.text(architecture), text);
+        assert_eq!(table.digits(architecture), digits);
+        assert_eq!(table.representative(architecture), architecture);
+    }
+    assert_eq!(table.text(table.best()), "1/1");
+}
+
+#[test]
+fn quotes_line_ends_marks_spaces_and_the_order_of_rows_and_columns_do_not_matter() {
+    let table = parse(
+        "\u{feff}report,notes, search ,architecture\r\n\"40\",\"a, b\",4,1/1\r\n10,,1, 0/0\r\n30,,3,1 / 0\r\n20,,2,\"0/1\"\r\n",
+    )
+    .expect("is sound");
+    let plain = parse(SMALL).expect("is sound");
+    assert!(table.architectures().eq(plain.architectures()));
+    for architecture in table.architectures() {
+        assert_eq!(table.known(architecture), plain.known(architecture));
+        assert_eq!(table.text(architecture), plain.text(architecture));
+    }
+}
+
+#[test]
+fn choices_stand_in_natural_order() {
+    let names = |choices: &[&str]| {
+        let rows: String = choices.iter().map(|choice| format!("{choice},1,1\n")).collect();
+        parse(&format!("architecture,search,report\n{rows}")).expect("is sound").choices(0).to_vec()
+    };
+    assert_eq!(names(&["64", "8", "16", "-1"]), ["-1", "8", "16", "64"]);
+    assert_eq!(names(&["k11e6", "k3e6", "k3", "none"]), ["k3", "k3e6", "k11e6", "none"]);
+    assert_eq!(names(&["-2x", "-10", "-5"]), ["-2x", "-5", "-10"]);
+}
+
+#[test]
+fn canonical_forms_make_functions() {
+    let table = parse(
+        "architecture,search,report,canonical\n0/0,1,1,0/0\n0/1,2,2,1/0\n1/0,2,2,1/0\n1/1,3,3,any label\n",
+    )
+    .expect("is sound");
+    assert_eq!((table.len(), table.functions()), (4, 3));
+    let [a, b, c, d] = [[0, 0], [0, 1], [1, 0], [1, 1]].map(|digits| table.architecture(&digits));
+    assert_eq!(table.function(b), table.function(c));
+    assert_ne!(table.function(a), table.function(b));
+    assert_eq!(table.representative(b), c, "the one that is named");
+    assert_eq!(table.representative(d), d, "the first where the name is no architecture");
+}
+
+#[test]
+fn equal_search_values_are_ordered_by_report() {
+    let table =
+        parse("architecture,search,report\n0,9,1\n1,9,2\n2,9,2\n3,1,5\n").expect("is sound");
+    assert_eq!(table.text(table.best()), "1");
+}
+
+#[test]
+fn the_template_has_a_candidate_for_each_architecture() {
+    let table = complete(&[2, 3, 1, 2], |digits| digits.iter().sum::<usize>() as f64);
+    let graph = table.template("test");
+    assert_eq!(graph.len(), 10);
+    let all = candidate::list_all(&graph, 100).expect("a small space");
+    assert_eq!(all.len(), table.len());
+    for architecture in table.architectures() {
+        let mask = table.mask(architecture);
+        assert_eq!(candidate::problem(&graph, &mask), None);
+        assert_eq!(table.of_mask(&mask), architecture);
+        assert!(all.contains(&mask));
+    }
+}
+
+#[test]
+fn every_mistake_is_named_with_file_line_and_fix() {
+    for (text, parts) in [
+        ("", vec![":1: 0 columns are called `architecture`"]),
+        (
+            "architecture,search\n0,1\n",
+            vec![":1: 0 columns are called `report`", "architecture, search"],
+        ),
+        ("architecture,search,report,search\n", vec![":1: 2 columns are called `search`"]),
+        ("architecture,search,report\n", vec!["no rows", "add one"]),
+        ("architecture,search,report\n0,1,1\n1,1\n", vec![":3:", "3 columns", "2 values"]),
+        ("architecture,search,report\n0,1,1\n1,1,1,1\n", vec![":3:", "4 values"]),
+        ("architecture,search,report\n0,1,1\n\n1,NaN,1\n", vec![":4:", "`search` is `NaN`"]),
+        ("architecture,search,report\n0,1,inf\n", vec![":2:", "`report` is `inf`"]),
+        ("architecture,search,report\n0,1,good\n", vec![":2:", "`report` is `good`", "write one"]),
+        ("architecture,search,report\n0,,1\n", vec![":2:", "`search` is empty"]),
+        ("architecture,search,report\n0/1,1,1\n0,1,1\n", vec![":3:", "1 choices", "line 2 has 2"]),
+        ("architecture,search,report\n0//1,1,1\n", vec![":2:", "`0//1`", "empty choice"]),
+        ("architecture,search,report\n,1,1\n", vec![":2:", "empty choice"]),
+        (
+            "architecture,search,report\n0,1,1\n1,2,2\n0,1,1\n",
+            vec![":4:", "`0` stands in line 2", "remove"],
+        ),
+        ("architecture,search,report,canonical\n0,1,1,\n", vec![":2:", "`canonical` is empty"]),
+        (
+            "architecture,search,report\n0/0,1,1\n0/1,1,1\n1/0,1,1\n",
+            vec!["3 rows", "make 4 architectures", "`1/1`", "position 1", "line 4"],
+        ),
+    ] {
+        let message = parse(text).expect_err(text).to_string();
+        for part in ["table.csv"].iter().chain(&parts) {
+            assert!(message.contains(part), "`{part}` is missing in: {message}");
+        }
+    }
+    let message = Table::load("no/such.csv".as_ref()).expect_err("is missing").to_string();
+    assert!(message.contains("no/such.csv"), "{message}");
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, b"architecture,search,report\n0,1,1\n\xff,1,1\n").expect("is written");
+    let message = Table::load(&path).expect_err("is no text").to_string();
+    assert!(message.contains("table.csv:3:") && message.contains("UTF-8"), "{message}");
+}
