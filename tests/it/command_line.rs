@@ -404,7 +404,7 @@ fn an_edited_template_goes_on_in_the_same_run() {
         match known {
             Some(known) => assert_eq!(node["fitness"], known["fitness"], "{node}"),
             None => {
-                assert_eq!((&node["id"], node["fitness"].as_f64()), (&"c2-7x7".into(), Some(0.5)))
+                assert_eq!((&node["id"], node["fitness"].as_f64()), (&"c2-7x7".into(), Some(0.5)));
             }
         }
     }

@@ -263,7 +263,7 @@ fn a_brick_that_is_dragged_stands_there_in_the_saved_scene() {
     let state = session.state();
     let [from, beside] = [brick(&state, "dense"), brick(&state, "gap")];
     // Some studs to the left, towards its neighbour's column.
-    session.screen.drag(from, [from[0] + 0.4 * (beside[0] - from[0]), from[1]]);
+    session.screen.drag(from, [from[0] + 0.7 * (beside[0] - from[0]), from[1]]);
     let state = session.wait_for("an unsaved edit", |state| state["template"]["dirty"] == true);
     let moved = items(&state, "bricks").find(|brick| brick["id"] == "dense").expect("is there");
     assert_eq!(position(&session), before, "nothing is on disk before it is saved");

@@ -38,7 +38,7 @@ const LOG_SPREAD: f64 = 1.5;
 const LEVEL: f64 = 1.0;
 
 /// The most evaluations that the model looks at, and that choose its prior; both cost grows with their cube.
-/// More than 100 choose no better a prior on simulated tables.
+/// On simulated tables, 250 chose no better a prior than 100.
 const MOST_EVALUATIONS: usize = 1_500;
 const MOST_FOR_PRIOR: usize = 100;
 

@@ -30,8 +30,8 @@ const FRESH: usize = 40;
 /// The most candidates of the pool that are considered in one iteration.
 const MOST_WAITING: usize = 1_000;
 
-/// Standard deviations that an upper confidence bound lies above the mean. On simulated tables 0.3 to 0.5 come
-/// closer to the best within 50 and 100 evaluations than 1.
+/// Standard deviations that an upper confidence bound lies above the mean. On ten simulated tables, 0.2 to 1 came
+/// equally close to the best within 50 and 100 evaluations, as far as 30 runs each can tell.
 const KAPPA: f64 = 0.5;
 
 /// The most combinations of layers that are listed one by one when drawing finds nothing new any more.
