@@ -26,7 +26,7 @@ pub(super) const BUSY: &str = "a job is running; stop it first (X)";
 pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
     const STOPPING: &str = "the job is stopping";
-    let View { status, history, archive, settings, .. } = view;
+    let View { status, history, settings, .. } = view;
     const NO_WORKER: &str = "what was opened has failed; open a template or a run";
     if status.data.is_none() {
         let [train, search, pause, stop] = [Err(NO_WORKER); 4];
@@ -43,14 +43,7 @@ pub(super) fn possible(view: View<'_>) -> Possible {
         },
         Some(_) => Possible { train: Err(BUSY), search: Err(BUSY), pause: Ok(()), stop: Ok(()) },
         None => Possible {
-            train: if archive.is_searched() && !begins_run {
-                Err(
-                    "more training would change the weights that candidates were compared with; for \
-                     a new run, open the template again",
-                )
-            } else {
-                Ok(())
-            },
+            train: Ok(()),
             search: if begins_run {
                 Err(
                     "other data or training settings are chosen; train with them first, which begins a new run (T)",
@@ -95,7 +88,12 @@ pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
     let possible = possible(view);
     let main = main_action(view);
     let Choices { epochs, iterations, candidates, .. } = wishes.choices;
-    let train = format!("Train the template for {}", more(epochs as u64, "epoch"));
+    let again = if view.archive.is_searched() && view.status.is_set_up_as(view.settings) {
+        "; a search then evaluates its candidates again first, as their weights have changed"
+    } else {
+        ""
+    };
+    let train = format!("Train the template for {}{again}", more(epochs as u64, "epoch"));
     if widgets::button(ui, "Train", &train, "T", possible.train, main == Some(Job::Train)).clicked()
     {
         wishes.jobs.push(JobRequest::Train);
@@ -279,14 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn training_after_a_search_is_training_of_another_run() {
+    fn training_goes_on_after_a_search_and_with_other_data_in_another_run() {
         let mut shown = Shown::new();
         shown.train();
         shown.search();
         let same_run = possible(shown.view());
-        assert!(
-            same_run.train.is_err_and(|why| why.contains("new run")) && same_run.search.is_ok()
-        );
+        assert!(same_run.train.is_ok() && same_run.search.is_ok());
         shown.settings.data = DataSource::FashionMini;
         let other_run = possible(shown.view());
         assert!(other_run.train.is_ok() && other_run.search.is_err_and(|why| why.contains("data")));
