@@ -13,6 +13,7 @@ mod kernels;
 pub mod lab;
 pub mod loss;
 pub mod mask;
+mod median;
 pub mod memory;
 pub mod named;
 pub mod report;

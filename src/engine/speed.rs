@@ -4,6 +4,7 @@ use super::{
     candidate,
     data::{DataError, Dataset, Images},
     device::{self, DeviceChoice, DeviceError},
+    median::median,
     seed,
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
     template::{Graph, presets},
@@ -101,7 +102,7 @@ pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
     }
     let rates =
         marks.windows(2).map(|pair| (STEPS * BATCH) as f64 / (pair[1] - pair[0]).as_secs_f64());
-    let train_samples_per_s = median(rates.collect());
+    let train_samples_per_s = median(&mut rates.collect::<Vec<_>>());
 
     let settings = EvaluationSettings {
         images: IMAGES,
@@ -134,8 +135,8 @@ pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
         device: choice.to_string(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         train_samples_per_s,
-        candidates_per_s_at_1024_images: median(together),
-        candidates_per_s_one_by_one: median(one_by_one),
+        candidates_per_s_at_1024_images: median(&mut together),
+        candidates_per_s_one_by_one: median(&mut one_by_one),
     })
 }
 
@@ -158,9 +159,4 @@ fn noise(graph: &Graph) -> Result<Dataset, DataError> {
         images("val", IMAGES)?,
         images("test", classes)?,
     )
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

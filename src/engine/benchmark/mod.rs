@@ -12,6 +12,7 @@ mod baselines;
 
 use super::{
     mask::Mask,
+    median::median,
     search::{Evaluation, SearchState},
     seed,
     table::{Architecture, Function, Table},
@@ -252,12 +253,6 @@ fn standard_error(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (squares / (values.len() - 1) as f64 / values.len() as f64).sqrt()
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { 0.5 * (values[middle - 1] + values[middle]) }
 }
 
 /// The budget is spent.

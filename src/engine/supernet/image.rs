@@ -94,7 +94,8 @@ impl ImageOps {
             #[cfg(feature = "flex")]
             Self::Cpu => {
                 let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
-                cpu::convolve(x.clone(), weight, bias, geometry(&x, shape, sweep), relu)
+                let geometry = geometry(&x, shape, sweep);
+                cpu::convolve(x, weight, bias, geometry, relu)
             }
         }
     }
@@ -170,7 +171,10 @@ impl ImageOps {
                 max_pool2d(x, options)
             }
             #[cfg(feature = "flex")]
-            Self::Cpu => cpu::pool(x.clone(), cpu::Pooling::Max, window(&x, sweep)),
+            Self::Cpu => {
+                let window = window(&x, sweep);
+                cpu::pool(x, cpu::Pooling::Max, window)
+            }
         }
     }
 
@@ -186,7 +190,10 @@ impl ImageOps {
                 avg_pool2d(x, options)
             }
             #[cfg(feature = "flex")]
-            Self::Cpu => cpu::pool(x.clone(), cpu::Pooling::Average, window(&x, sweep)),
+            Self::Cpu => {
+                let window = window(&x, sweep);
+                cpu::pool(x, cpu::Pooling::Average, window)
+            }
         }
     }
 

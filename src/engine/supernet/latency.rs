@@ -1,7 +1,7 @@
 //! How long a candidate takes on a device.
 
 use super::{EvaluationError, Supernet};
-use crate::engine::{mask::Mask, seed};
+use crate::engine::{mask::Mask, median::median, seed};
 use burn::tensor::{Tensor, TensorData};
 use rand::RngExt;
 use serde::Serialize;
@@ -53,15 +53,8 @@ impl Supernet {
                 seconds.push(clock.elapsed().as_secs_f64());
             }
         }
-        Ok(Latency { batch, passes, median_secs: median(seconds) })
+        Ok(Latency { batch, passes, median_secs: median(&mut seconds) })
     }
-}
-
-/// The middle one of some numbers, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
 #[cfg(test)]
@@ -69,12 +62,6 @@ mod tests {
     use super::*;
     use crate::engine::{candidate, supernet::toy::small_vgg};
     use burn::tensor::Device;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 100.0]), 3.0);
-        assert_eq!(median(vec![4.0, 1.0, 100.0, 2.0]), 3.0);
-    }
 
     #[test]
     fn a_pass_of_any_batch_is_timed() {
