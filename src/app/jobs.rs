@@ -237,14 +237,19 @@ fn take(report: Report, views: &mut Views) {
             }
             evaluated.write(CandidateEvaluated { id });
         }
+        Report::Timed { id, latency } => {
+            if let Some(known) = archive.candidates.get_mut(id.index()) {
+                known.candidate.latency = Some(latency);
+            }
+        }
         Report::Iteration(iteration) => {
             archive.fitness.clone_from(&iteration.fitness);
             archive.iterations.push(iteration);
         }
         // The window has no place for them yet.
         Report::Retrained(_) => {}
-        Report::Exhausted => {
-            notices.write(Notice::Info("every candidate of the search space is evaluated".into()));
+        Report::EndsEarly(why) => {
+            notices.write(Notice::Info(why.to_string()));
         }
         Report::Progress(progress) => status.progress = Some(progress),
         Report::Paused(paused) => status.paused = paused,

@@ -11,6 +11,7 @@ mod progress;
 mod report;
 mod runs;
 mod search;
+mod steering;
 mod train;
 mod training;
 mod verify;

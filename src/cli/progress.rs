@@ -80,7 +80,7 @@ impl ProgressPrinter {
                 format::percent(retrained.accuracy),
                 retrained.seconds
             )),
-            Report::Exhausted => self.line("every candidate of the search space is evaluated"),
+            Report::EndsEarly(why) => self.line(&why.to_string()),
             _ => {}
         }
     }

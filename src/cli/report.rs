@@ -6,6 +6,7 @@ use crate::{
         candidate::{self, CandidateId},
         lab::{Lab, Verification},
         report::EpochReport,
+        search::{Candidate, Steering},
         supernet::Latency,
     },
     format,
@@ -29,7 +30,13 @@ pub(super) struct RunReport {
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
     evaluated: usize,
+    /// What new candidates have to be like; left out where nothing is asked for.
+    #[serde(skip_serializing_if = "Steering::is_free")]
+    steering: Steering,
     best: Option<BestReport>,
+    /// The best candidates of any cost, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    front: Option<Vec<FrontReport>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latencies: Option<Vec<LatencyReport>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +65,22 @@ struct BestReport {
     loss: f64,
     params: u64,
     flops: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_seconds: Option<f64>,
+    /// Whether its costs are within the limits of the steering.
+    within_limits: bool,
     kept: Vec<String>,
+}
+
+/// A candidate that is better than all that cost no more.
+#[derive(Debug, Serialize)]
+struct FrontReport {
+    candidate: u32,
+    proxy_accuracy: f64,
+    params: u64,
+    flops: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_seconds: Option<f64>,
 }
 
 /// How many of the best candidates are timed.
@@ -116,6 +138,8 @@ impl RunReport {
                 loss: evaluation.loss,
                 params: candidate.cost.params,
                 flops: candidate.cost.flops,
+                latency_seconds: candidate.latency,
+                within_limits: candidate.affordable,
                 kept: candidate.mask.iter().map(|node| graph.id(node).to_string()).collect(),
             })
         });
@@ -153,6 +177,19 @@ impl RunReport {
                 probability: synergy.probability,
             })
             .collect();
+        let on_front = |candidate: &Candidate| {
+            Some(FrontReport {
+                candidate: candidate.id.0,
+                proxy_accuracy: candidate.evaluation?.accuracy,
+                params: candidate.cost.params,
+                flops: candidate.cost.flops,
+                latency_seconds: candidate.latency,
+            })
+        };
+        let front = lab
+            .steering()
+            .pareto
+            .map(|measure| lab.front(measure).into_iter().filter_map(on_front).collect());
         Self {
             template: graph.template().name.clone(),
             search_space: candidate::count(graph),
@@ -164,7 +201,9 @@ impl RunReport {
             epochs: lab.epoch_reports().to_vec(),
             iterations,
             evaluated: lab.evaluated(),
+            steering: lab.steering().clone(),
             best,
+            front,
             latencies: None,
             verification: lab.verification(),
             nodes,
@@ -224,10 +263,16 @@ impl fmt::Display for RunReport {
             format::compact(best.params),
             format::compact(best.flops)
         )?;
+        if !best.within_limits {
+            writeln!(f, "          (none that was evaluated is within the limits)")?;
+        }
         if let Some(balanced) = best.balanced_accuracy {
             writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
         }
         writeln!(f, "keeps     {}", best.kept.join(" "))?;
+        if !self.steering.is_free() {
+            writeln!(f, "steered   {}", self.steering)?;
+        }
         for LatencyReport { candidate, device, times } in self.latencies.iter().flatten() {
             write!(f, "latency   candidate {candidate} on {device}:")?;
             for (place, time) in times.iter().enumerate() {
@@ -239,6 +284,29 @@ impl fmt::Display for RunReport {
         }
         if let Some(verification) = &self.verification {
             write!(f, "\n{}", verify::text(verification))?;
+        }
+        if let Some(front) = &self.front {
+            writeln!(
+                f,
+                "\n{:<9} {:>9} {:>10} {:>10} {:>12}",
+                "front",
+                measure(numbers),
+                "parameters",
+                "FLOPs",
+                "latency"
+            )?;
+            for candidate in front {
+                let latency = candidate.latency_seconds;
+                writeln!(
+                    f,
+                    "{:<9} {:>9} {:>10} {:>10} {:>12}",
+                    candidate.candidate,
+                    score(candidate.proxy_accuracy, numbers),
+                    format::compact(candidate.params),
+                    format::compact(candidate.flops),
+                    latency.map_or_else(|| "-".to_owned(), |secs| format!("{:.3} ms", secs * 1e3))
+                )?;
+            }
         }
         writeln!(f, "\n{:<24} {:>7} {:>11} {:>9}", "node", "fitness", "uncertainty", "frequency")?;
         for node in &self.nodes {

@@ -79,7 +79,7 @@ impl TrainingArgs {
 }
 
 /// Reads one of a few choices by its name.
-fn named<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
+pub(super) fn named<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
     let choices =
         T::ALL.iter().map(|choice| PossibleValue::new(choice.name()).help(choice.about()));
     PossibleValuesParser::new(choices.collect::<Vec<_>>())

@@ -82,6 +82,16 @@ impl Mask {
         })
     }
 
+    /// Nodes that are in either set.
+    pub fn union(&self, other: &Self) -> Self {
+        self.zip(other, |a, b| a | b)
+    }
+
+    /// Whether every node of `self` is in `other`.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.difference(other).is_empty()
+    }
+
     /// Nodes that are in both sets.
     pub fn intersection(&self, other: &Self) -> Self {
         self.zip(other, |a, b| a & b)
@@ -120,6 +130,9 @@ mod tests {
             prop_assert_eq!(set(&ma), a.clone());
             prop_assert_eq!(ma.len(), a.len());
             prop_assert_eq!(set(&ma.intersection(&mb)), &a & &b);
+            prop_assert_eq!(set(&ma.union(&mb)), &a | &b);
+            prop_assert_eq!(ma.is_subset(&mb), a.is_subset(&b));
+            prop_assert!(ma.intersection(&mb).is_subset(&ma));
             prop_assert_eq!(set(&ma.difference(&mb)), &a - &b);
         }
     }

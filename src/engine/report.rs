@@ -4,6 +4,7 @@ use super::{
     candidate::CandidateId,
     search::{Candidate, Evaluation, NodeFitness},
 };
+use std::fmt;
 
 /// The kinds of long work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,33 @@ pub struct PlacedCandidate {
     pub position: [f32; 3],
 }
 
+/// Why a search ends before the iterations that were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlyEnd {
+    /// Every candidate of the search space is evaluated.
+    Exhausted,
+    /// Among the candidates that are [asked for](super::search::Steering), no new one was found.
+    NoneWanted,
+    /// So many candidates were to be evaluated in all.
+    Candidates(usize),
+    /// So many seconds were to be searched in all.
+    Seconds(u64),
+}
+
+impl fmt::Display for EarlyEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted => write!(f, "every candidate of the search space is evaluated"),
+            Self::NoneWanted => write!(
+                f,
+                "no new candidate was found that has all that the search is steered to; lift some of it"
+            ),
+            Self::Candidates(most) => write!(f, "the budget of {most} candidates is spent"),
+            Self::Seconds(most) => write!(f, "the budget of {most} seconds is spent"),
+        }
+    }
+}
+
 /// One message of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
@@ -132,12 +160,19 @@ pub enum Report {
         /// With what result.
         evaluation: Evaluation,
     },
+    /// A candidate was timed: median seconds of a forward pass of one image.
+    Timed {
+        /// Which.
+        id: CandidateId,
+        /// With what result.
+        latency: f64,
+    },
     /// An iteration is done.
     Iteration(IterationReport),
     /// A candidate was trained from scratch.
     Retrained(super::lab::Retrained),
-    /// The search ends early, since every candidate of the search space is evaluated.
-    Exhausted,
+    /// The search ends before the iterations that were asked for.
+    EndsEarly(EarlyEnd),
     /// How far the job is.
     Progress(Progress),
     /// The job waits (`true`) or goes on (`false`).

@@ -3,6 +3,7 @@
 use super::{
     lab::{Control, Lab, LabError},
     report::{Job, Report},
+    run::Budget,
     template::Graph,
 };
 use std::{
@@ -205,7 +206,8 @@ impl Task {
         match self {
             Self::Train { epochs } => lab.train(epochs, control, report),
             Self::Search { iterations, candidates } => {
-                lab.search(iterations, candidates, control, report)
+                // Whoever presses the button wants to search on, whatever was the budget before.
+                lab.search(iterations, candidates, Budget::default(), control, report)
             }
         }
     }

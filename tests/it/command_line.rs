@@ -273,12 +273,81 @@ fn a_table_is_searched_for_a_network_that_predicts_its_numbers() {
 }
 
 #[test]
+fn a_search_is_steered_with_what_is_known_and_ends_at_its_budget() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let search = |arguments: &[&str]| {
+        let mut command = program(runs.path());
+        command.arg("search").args(arguments).args(["--device", "cpu", "--json"]);
+        command
+    };
+    let folder = runs.path().join("run");
+    let folder = folder.to_str().expect("is text");
+    let first = stdout_json(program(runs.path()).args(SMALL_JOB).args([
+        "--name",
+        "run",
+        "--pin",
+        "c1-3x3",
+        "--budget-candidates",
+        "7",
+        "--candidates",
+        "4",
+    ]));
+    assert_eq!(
+        (&first["evaluated"], &first["iterations"][1]["candidates"]),
+        (&7.into(), &3.into())
+    );
+    assert_eq!(first["steering"], serde_json::json!({ "pinned": ["c1-3x3"] }));
+    let nodes = |report: &Value, id: &str| {
+        let nodes = report["nodes"].as_array().expect("a list");
+        nodes.iter().find(|node| node["id"] == id).expect("is there")["candidates"].clone()
+    };
+    assert_eq!(nodes(&first, "c1-3x3"), 7);
+
+    // What nobody can meet is refused and changes nothing.
+    let before = fs::read(runs.path().join("run/journal.jsonl")).expect("is there");
+    for (flags, reason) in [
+        (["--forbid", "c1-3x3"], "kept and left out at once"),
+        (["--max-parameters", "1"], "the leanest has"),
+        (["--pin", "nobody"], "no node `nobody`"),
+        (["--region", "best:8"], "7 are evaluated"),
+    ] {
+        let text = failure(&mut search(&[&["--resume", folder], flags.as_slice()].concat()), 1);
+        assert!(text.contains(reason), "{text}");
+    }
+    assert_eq!(fs::read(runs.path().join("run/journal.jsonl")).expect("is there"), before);
+
+    let front = stdout_json(&mut search(&[
+        "--resume",
+        folder,
+        "--free",
+        "--forbid",
+        "c1-3x3",
+        "--pareto",
+        "parameters",
+        "--budget-candidates",
+        "11",
+    ]));
+    assert_eq!((&front["evaluated"], nodes(&front, "c1-3x3")), (&11.into(), 7.into()));
+    let params: Vec<_> = front["front"]
+        .as_array()
+        .expect("a front")
+        .iter()
+        .map(|candidate| candidate["params"].as_u64().expect("a number"))
+        .collect();
+    assert!(!params.is_empty() && params.is_sorted(), "{params:?}");
+}
+
+#[test]
 fn wrong_usage_ends_with_code_2() {
     let runs = tempfile::tempdir().expect("a folder");
     for arguments in [
         vec!["search"],
         vec!["search", "--template", "vgg11", "--data", "no-such-data"],
         vec!["search", "--template", "vgg11", "--candidates", "0"],
+        vec!["search", "--template", "vgg11", "--budget-candidates", "0"],
+        vec!["search", "--template", "vgg11", "--budget-seconds", "0"],
+        vec!["search", "--template", "vgg11", "--max-parameters", "0"],
+        vec!["search", "--template", "vgg11", "--region", "the-good-one"],
         vec!["train", "--template", "vgg11", "--device", "abacus"],
         vec!["juggle"],
     ] {

@@ -169,6 +169,8 @@ pub(super) mod tests {
                     balanced_accuracy: None,
                     loss: 1.0 - accuracy,
                 }),
+                latency: None,
+                affordable: true,
                 standing: crate::engine::search::Standing::Present,
                 cost: Cost::default(),
             },

@@ -297,6 +297,8 @@ fn the_shown_candidate_keeps_its_light_and_the_rest_is_muted() {
         parents: Vec::new(),
         iteration: None,
         evaluation: None,
+        latency: None,
+        affordable: true,
         standing: crate::engine::search::Standing::Present,
         cost: Cost::default(),
     };

@@ -178,6 +178,8 @@ pub(super) mod tests {
                         balanced_accuracy: None,
                         loss: 1.0,
                     }),
+                    latency: None,
+                    affordable: true,
                     standing: crate::engine::search::Standing::Present,
                     cost: Default::default(),
                 },

@@ -3,10 +3,12 @@
 mod count;
 mod repair;
 mod sampling;
+mod space;
 
 pub use count::count;
 pub use repair::{prune, repair};
 pub use sampling::{Choice, choices, fair_design, list_all, sample, sample_single_path};
+pub use space::Space;
 
 use super::{
     mask::Mask,

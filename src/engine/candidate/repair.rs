@@ -1,6 +1,9 @@
 //! Turns any mask into a valid candidate that differs from it as little as it can.
 
-use super::super::{mask::Mask, template::Graph};
+use super::{
+    super::{mask::Mask, template::Graph},
+    Space,
+};
 use std::cmp::Ordering;
 
 /// The kept nodes that lie on a kept path from the input to the output; empty if there is no such path.
@@ -27,52 +30,108 @@ pub fn prune(graph: &Graph, mask: &Mask) -> Mask {
     on_a_path
 }
 
-/// The valid candidate nearest to `mask`, as far as cheap rules find it; a valid mask comes back unchanged.
-///
-/// 1. Input and output are kept, nodes on no kept path are pruned. If the layers are within the limit and
-///    something is left, that is the result.
-/// 2. Otherwise a *spine* is chosen: the path from input to output that keeps the most kept nodes and adds
-///    the fewest others (kept minus added is largest); among equals the one with the highest total
-///    `score`. It runs through kept nodes only, where such a path exists.
-/// 3. Round the spine, each layer keeps its kept nodes with the highest `score` up to the limit (ties: the
-///    lower index), and what then dangles is pruned.
-///
-/// The result is valid whenever links lead from lower to higher layers. In a template in which every path
-/// from input to output runs through one layer more often than its limit allows there is no valid
-/// candidate at all; a path is returned then, and [`problem`](super::problem) says what is wrong with it.
+/// The valid candidate of `graph` nearest to `mask`, see [`Space::repair`].
 pub fn repair(graph: &Graph, mask: &Mask, score: &dyn Fn(usize) -> f64) -> Mask {
-    let mut wanted = mask.clone();
-    wanted.insert(graph.input());
-    wanted.insert(graph.output());
-    let pruned = prune(graph, &wanted);
-    let room = Room::new(graph);
-    if !pruned.is_empty() {
-        if room.admits(&pruned) {
-            return pruned;
-        }
-        wanted = pruned;
-    }
-    let everything = Mask::full(graph.len());
-    let spine = Spine::new(graph, &wanted, &wanted, score)
-        .within(&room)
-        .or_else(|| Spine::new(graph, &wanted, &everything, score).within(&room))
-        .unwrap_or_else(|| Spine::new(graph, &wanted, &everything, score).best());
+    Space::whole(graph).repair(mask, score)
+}
 
-    let mut kept = spine.clone();
-    for (layer, nodes) in graph.layers().iter().enumerate() {
-        let mut others: Vec<_> = nodes
-            .iter()
-            .copied()
-            .filter(|&node| wanted.contains(node) && !spine.contains(node))
-            .collect();
-        others.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
-        let taken = nodes.iter().filter(|&&node| spine.contains(node)).count();
-        others.truncate(room.limit[layer].saturating_sub(taken));
-        for node in others {
-            kept.insert(node);
+impl Space<'_> {
+    /// The candidate nearest to `mask`, as far as cheap rules find it; one of these candidates comes back
+    /// unchanged.
+    ///
+    /// 1. Pinned nodes are kept, as input and output are; what is not allowed and what is on no kept path goes.
+    ///    If the layers are within the limit and no pinned node went, that is the result.
+    /// 2. Otherwise a *spine* is chosen: of the paths from input to output that have the most pinned nodes, the
+    ///    one that keeps the most kept nodes and adds the fewest others (kept minus added is largest); among
+    ///    equals the one with the highest total `score`. It runs through kept nodes only, where such a path has
+    ///    every pinned node. Pinned nodes beside it get paths of their own, which share with it what they can.
+    /// 3. Round the spine, each layer keeps its kept nodes with the highest `score` up to the limit (ties: the
+    ///    lower index), and what then dangles is pruned.
+    ///
+    /// Without pinned nodes the result is one of these candidates whenever links lead from lower to higher layers
+    /// and there is any. There may be none: where every path runs through one layer more often than its limit
+    /// allows, or no paths through all pinned nodes are within it. What comes back then is no candidate, and
+    /// [`problem`](Self::problem) says why.
+    pub fn repair(&self, mask: &Mask, score: &dyn Fn(usize) -> f64) -> Mask {
+        let graph = self.graph;
+        let room = Room::new(graph);
+        let mut wanted = mask.intersection(&self.allowed).union(&self.pinned);
+        let pruned = prune(graph, &wanted);
+        if !pruned.is_empty() {
+            if self.pinned.is_subset(&pruned) && room.admits(&pruned) {
+                return pruned;
+            }
+            wanted = pruned.union(&self.pinned);
         }
+        let mut kept = self.connect(&room, &wanted, &|node| Worth {
+            kept: if wanted.contains(node) { 1 } else { -1 },
+            score: score(node),
+            ..Worth::default()
+        });
+        let spine = kept.clone();
+        for (layer, nodes) in graph.layers().iter().enumerate() {
+            let mut others: Vec<_> = nodes
+                .iter()
+                .copied()
+                .filter(|&node| wanted.contains(node) && !spine.contains(node))
+                .collect();
+            others.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+            let taken = nodes.iter().filter(|&&node| spine.contains(node)).count();
+            others.truncate(room.limit[layer].saturating_sub(taken));
+            for node in others {
+                kept.insert(node);
+            }
+        }
+        prune(graph, &kept)
     }
-    prune(graph, &kept)
+
+    /// The candidate with the smallest sum of `weight`, which is not negative. It is exact where one path can have
+    /// all pinned nodes; elsewhere paths are added one by one, each as light as can be.
+    pub fn lightest(&self, weight: &dyn Fn(usize) -> f64) -> Mask {
+        let nothing = Mask::empty(self.graph.len());
+        self.connect(&Room::new(self.graph), &nothing, &|node| Worth {
+            score: -weight(node),
+            ..Worth::default()
+        })
+    }
+
+    /// Paths from input to output through the pinned nodes, those of most `worth`: through `wanted` nodes only,
+    /// where such a path has every pinned node.
+    fn connect(&self, room: &Room<'_>, wanted: &Mask, worth: &dyn Fn(usize) -> Worth) -> Mask {
+        let (graph, pinned) = (self.graph, &self.pinned);
+        let with_pins = |node| Worth { pins: i64::from(pinned.contains(node)), ..worth(node) };
+        let near = Spine::new(graph, wanted, &with_pins).first(room);
+        near.filter(|path| pinned.is_subset(path))
+            .or_else(|| self.cover(room, &Mask::empty(graph.len()), worth, &mut { MAX_STEPS }))
+            .unwrap_or_else(|| Spine::new(graph, &self.allowed, &with_pins).best())
+    }
+
+    /// What is `kept`, and paths through the pinned nodes that are missing in it; `None` if none are found that the
+    /// layers have room for.
+    fn cover(
+        &self,
+        room: &Room<'_>,
+        kept: &Mask,
+        worth: &dyn Fn(usize) -> Worth,
+        steps: &mut usize,
+    ) -> Option<Mask> {
+        let missing = self.pinned.difference(kept);
+        let Some(&first) = self.graph.order().iter().find(|&&node| missing.contains(node)) else {
+            return Some(kept.clone());
+        };
+        let more = |node: usize| {
+            let own = if kept.contains(node) { Worth::default() } else { worth(node) };
+            Worth { pins: i64::from(missing.contains(node)), ..own }
+        };
+        let open = room.open(kept, &self.allowed);
+        Spine::new(self.graph, &open, &more).paths(room, kept, steps, &mut |path, steps| {
+            if path.contains(first) {
+                self.cover(room, &kept.union(&path), worth, steps)
+            } else {
+                None
+            }
+        })
+    }
 }
 
 /// How many nodes each layer may keep.
@@ -91,24 +150,50 @@ impl<'a> Room<'a> {
     }
 
     fn admits(&self, mask: &Mask) -> bool {
+        self.used(mask).iter().zip(&self.limit).all(|(used, limit)| used <= limit)
+    }
+
+    /// How many nodes of each layer are in `kept`.
+    fn used(&self, kept: &Mask) -> Vec<usize> {
         let mut used = vec![0; self.limit.len()];
-        for node in mask.iter() {
+        for node in kept.iter() {
             used[self.graph.layer_of(node)] += 1;
         }
-        used.iter().zip(&self.limit).all(|(used, limit)| used <= limit)
+        used
+    }
+
+    /// What can be on a path beside those that are kept: these, and the `allowed` nodes of layers with room.
+    fn open(&self, kept: &Mask, allowed: &Mask) -> Mask {
+        let used = self.used(kept);
+        let has_room = |node: usize| {
+            let layer = self.graph.layer_of(node);
+            used[layer] < self.limit[layer]
+        };
+        let free = allowed.iter().filter(|&node| has_room(node));
+        kept.union(&Mask::from_nodes(self.graph.len(), free))
     }
 }
 
-/// How good a path is: kept nodes less added ones, then the total score.
-#[derive(Clone, Copy)]
+/// How good a node or a path is: pinned nodes, then kept nodes less added ones, then the total score.
+#[derive(Clone, Copy, Default)]
 struct Worth {
+    pins: i64,
     kept: i64,
     score: f64,
 }
 
 impl Worth {
     fn compare(&self, other: &Self) -> Ordering {
-        self.kept.cmp(&other.kept).then(self.score.total_cmp(&other.score))
+        let whole = self.pins.cmp(&other.pins).then(self.kept.cmp(&other.kept));
+        whole.then(self.score.total_cmp(&other.score))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            pins: self.pins + other.pins,
+            kept: self.kept + other.kept,
+            score: self.score + other.score,
+        }
     }
 }
 
@@ -119,16 +204,16 @@ struct Spine<'a> {
     worth: Vec<Option<Worth>>,
 }
 
-/// Steps after which the search for a path within the limits gives up. Only templates whose links lead
-/// back to an earlier layer ever need more than one step a node.
+/// Steps after which the search for paths within the limits gives up. Only templates whose links lead back to an
+/// earlier layer, and pinned nodes that need paths of their own, ever take more than one step a node.
 const MAX_STEPS: usize = 20_000;
 
 impl<'a> Spine<'a> {
-    fn new(graph: &'a Graph, wanted: &Mask, allowed: &Mask, score: &dyn Fn(usize) -> f64) -> Self {
+    fn new(graph: &'a Graph, allowed: &Mask, worth_of: &dyn Fn(usize) -> Worth) -> Self {
         let mut worth: Vec<Option<Worth>> = vec![None; graph.len()];
         for &node in graph.order().iter().rev().filter(|&&node| allowed.contains(node)) {
             let onward = if node == graph.output() {
-                Some(Worth { kept: 0, score: 0.0 })
+                Some(Worth::default())
             } else {
                 graph
                     .targets(node)
@@ -136,10 +221,7 @@ impl<'a> Spine<'a> {
                     .filter_map(|&target| worth[target])
                     .max_by(Worth::compare)
             };
-            worth[node] = onward.map(|onward| Worth {
-                kept: onward.kept + if wanted.contains(node) { 1 } else { -1 },
-                score: onward.score + score(node),
-            });
+            worth[node] = onward.map(|onward| onward.plus(worth_of(node)));
         }
         Self { graph, worth }
     }
@@ -156,7 +238,7 @@ impl<'a> Spine<'a> {
         targets.into_iter().map(|(target, _)| target).collect()
     }
 
-    /// The best path, whatever the limits say. Every template has one.
+    /// The best path, whatever the limits say; the input alone where there is none.
     fn best(&self) -> Mask {
         let mut node = self.graph.input();
         let mut path = Mask::from_nodes(self.graph.len(), [node]);
@@ -167,33 +249,49 @@ impl<'a> Spine<'a> {
         path
     }
 
-    /// The first path within the limits that a depth-first search from the input finds, the best way
-    /// first: the best path itself wherever links lead from lower to higher layers.
-    fn within(&self, room: &Room<'_>) -> Option<Mask> {
+    /// The first path within the limits.
+    fn first(&self, room: &Room<'_>) -> Option<Mask> {
+        let nothing = Mask::empty(self.graph.len());
+        self.paths(room, &nothing, &mut { MAX_STEPS }, &mut |path, _| Some(path))
+    }
+
+    /// What `found` makes of the first path that it takes: of those within the limits, beside what is `kept`, in
+    /// the order of a depth-first search from the input, the best way first. The first one is the best path of
+    /// all wherever links lead from lower to higher layers.
+    fn paths(
+        &self,
+        room: &Room<'_>,
+        kept: &Mask,
+        steps: &mut usize,
+        found: &mut dyn FnMut(Mask, &mut usize) -> Option<Mask>,
+    ) -> Option<Mask> {
         let start = self.graph.input();
         self.worth[start]?;
-        let mut used = vec![0; room.limit.len()];
-        used[self.graph.layer_of(start)] += 1;
+        let takes = |node: usize| usize::from(!kept.contains(node));
+        let mut used = room.used(kept);
+        used[self.graph.layer_of(start)] += takes(start);
         let mut walk = vec![(start, self.onward(start))];
-        for _ in 0..MAX_STEPS {
+        while *steps > 0 {
+            *steps -= 1;
             let (node, ways) = walk.last_mut()?;
             let node = *node;
-            if node == self.graph.output() {
-                return Some(Mask::from_nodes(
-                    self.graph.len(),
-                    walk.iter().map(|&(node, _)| node),
-                ));
-            }
             match ways.pop() {
                 Some(next) => {
                     let layer = self.graph.layer_of(next);
-                    if used[layer] < room.limit[layer] {
-                        used[layer] += 1;
+                    if used[layer] + takes(next) <= room.limit[layer] {
+                        used[layer] += takes(next);
                         walk.push((next, self.onward(next)));
                     }
                 }
                 None => {
-                    used[self.graph.layer_of(node)] -= 1;
+                    if node == self.graph.output() {
+                        let path = walk.iter().map(|&(node, _)| node);
+                        let path = Mask::from_nodes(self.graph.len(), path);
+                        if let Some(taken) = found(path, steps) {
+                            return Some(taken);
+                        }
+                    }
+                    used[self.graph.layer_of(node)] -= takes(node);
                     walk.pop();
                 }
             }
@@ -266,6 +364,83 @@ mod tests {
                 prop_assert!(repaired.difference(&wanted).is_empty());
             }
         }
+    }
+
+    /// Every candidate of a space of few nodes, by trying all masks.
+    fn all(space: &Space<'_>) -> Vec<Mask> {
+        let graph = space.graph();
+        let free: Vec<_> = space.allowed.difference(&space.pinned).iter().collect();
+        assert!(free.len() <= 16);
+        (0..1_u32 << free.len())
+            .map(|bits| {
+                let kept = free.iter().enumerate().filter(|&(i, _)| bits >> i & 1 == 1);
+                let nodes = kept.map(|(_, &node)| node).chain(space.pinned.iter());
+                Mask::from_nodes(graph.len(), nodes)
+            })
+            .filter(|mask| space.problem(mask).is_none())
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn with_pinned_and_forbidden_nodes_repair_finds_a_candidate_wherever_there_is_one(
+            graph in any_graph(), bits in any::<u64>(), pins in any::<u64>(), cuts in any::<u64>(),
+            scores in proptest::collection::vec(-1.0..1.0, 64)
+        ) {
+            // One node in four is pinned and one in four forbidden, on average.
+            let some = |bits: u64, nodes: usize| {
+                let drawn = (0..nodes).filter(|node| bits >> (2 * node) & 3 == 3);
+                Mask::from_nodes(nodes, drawn)
+            };
+            let nodes = graph.len();
+            let pinned = some(pins, nodes);
+            let allowed = Mask::full(nodes).difference(&some(cuts, nodes)).union(&pinned);
+            let space = Space::new(&graph, &pinned, &allowed);
+            let broken = Mask::from_nodes(nodes, (0..nodes).filter(|node| bits >> (node % 64) & 1 == 1));
+            let score = |node: usize| scores[node % 64];
+            let repaired = space.repair(&broken, &score);
+            let all = all(&space);
+            if all.is_empty() {
+                prop_assert!(space.problem(&repaired).is_some());
+            } else {
+                prop_assert_eq!(space.problem(&repaired), None);
+                prop_assert_eq!(&space.repair(&repaired, &score), &repaired);
+                let weight = |node: usize| scores[node % 64].abs();
+                let total = |mask: &Mask| mask.iter().map(weight).sum::<f64>();
+                let lightest = space.lightest(&weight);
+                prop_assert_eq!(space.problem(&lightest), None);
+                let least = all.iter().map(total).fold(f64::INFINITY, f64::min);
+                prop_assert!(total(&lightest) >= least - 1e-9);
+                if pinned.is_empty() {
+                    prop_assert!(total(&lightest) <= least + 1e-9);
+                }
+            }
+            if all.contains(&broken) {
+                prop_assert_eq!(&repaired, &broken);
+            }
+        }
+    }
+
+    #[test]
+    fn two_pinned_nodes_of_a_layer_get_a_path_each() {
+        // Chains 1 -> 3 and 2 -> 4, two blocks a layer.
+        let nodes = vec![
+            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (1, vec![relu()]),
+            (1, vec![relu()]),
+            (2, vec![relu()]),
+            (2, vec![relu()]),
+            (3, vec![Op::Flatten, Op::Output]),
+        ];
+        let links = [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)];
+        let graph = graph_of(nodes, &links, BlocksPerLayer::UpTo(2));
+        let pinned = mask(&graph, &[1, 4]);
+        let space = Space::new(&graph, &pinned, &Mask::full(6));
+        assert_eq!(space.repair(&Mask::empty(6), &|_| 0.0), Mask::full(6));
+        // Without node 3, node 1 leads nowhere.
+        let space = Space::new(&graph, &pinned, &mask(&graph, &[0, 1, 2, 4, 5]));
+        let what = space.problem(&space.repair(&Mask::empty(6), &|_| 0.0)).unwrap_or_default();
+        assert!(what.contains("`n1` is pinned and left out"), "{what}");
     }
 
     #[test]

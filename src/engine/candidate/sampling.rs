@@ -2,7 +2,7 @@
 
 use super::{
     super::{mask::Mask, template::Graph},
-    Canonical, canonical, repair,
+    Canonical, Space, canonical,
 };
 use rand::{Rng, RngExt, seq::SliceRandom};
 use std::collections::HashSet;
@@ -10,9 +10,10 @@ use std::collections::HashSet;
 /// What there is to choose in one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The alternatives: the layer's nodes without input and output, which every candidate keeps.
+    /// The alternatives: the layer's nodes that may be kept, without those that every candidate keeps, as it
+    /// does input and output.
     pub nodes: Vec<usize>,
-    /// The fewest that a drawn candidate keeps: 1, or 0 beside the input or output.
+    /// The fewest that a drawn candidate keeps: 1, or 0 beside what every one keeps.
     pub least: usize,
     /// The most that a candidate may keep.
     pub most: usize,
@@ -48,6 +49,17 @@ impl Choice {
         mean / self.nodes.len() as f64
     }
 
+    /// Makes `to` keep those of the alternatives that `from` keeps.
+    pub fn copy(&self, to: &mut Mask, from: &Mask) {
+        for &node in &self.nodes {
+            if from.contains(node) {
+                to.insert(node);
+            } else {
+                to.remove(node);
+            }
+        }
+    }
+
     /// How many nodes to keep, so that every allowed subset is equally likely.
     fn draw_size(&self, rng: &mut impl Rng) -> usize {
         let mut rest: f64 = rng.random();
@@ -61,75 +73,139 @@ impl Choice {
     }
 }
 
-/// What there is to choose in each layer of `graph`, in the order of [`Graph::layers`].
+/// What there is to choose in each layer of `graph`, see [`Space::choices`].
 pub fn choices(graph: &Graph) -> Vec<Choice> {
-    let blocks = graph.template().blocks_per_layer;
-    let choice = |layer: &Vec<usize>| {
-        let nodes: Vec<_> = layer
-            .iter()
-            .copied()
-            .filter(|&node| node != graph.input() && node != graph.output())
-            .collect();
-        let fixed = layer.len() - nodes.len();
-        let most = blocks.limit(layer.len()).saturating_sub(fixed).min(nodes.len());
-        Choice { nodes, least: usize::from(fixed == 0).min(most), most }
-    };
-    graph.layers().iter().map(choice).collect()
+    Space::whole(graph).choices()
 }
 
-/// A candidate drawn layer by layer, every subset within the template's blocks a layer equally likely,
-/// then repaired.
+/// A candidate of `graph`, see [`Space::sample`].
 pub fn sample(graph: &Graph, rng: &mut impl Rng) -> Mask {
-    draw(graph, rng, |choice, rng| choice.draw_size(rng))
+    Space::whole(graph).sample(rng)
 }
 
 /// A candidate with one node a layer, each alternative equally likely, then repaired.
 pub fn sample_single_path(graph: &Graph, rng: &mut impl Rng) -> Mask {
-    draw(graph, rng, |choice, _| choice.most.min(1))
+    Space::whole(graph).draw(rng, |choice, _| choice.most.min(1))
 }
 
-fn draw<R: Rng>(graph: &Graph, rng: &mut R, size: impl Fn(&Choice, &mut R) -> usize) -> Mask {
-    let mut picked = Vec::new();
-    for choice in choices(graph) {
-        let size = size(&choice, rng);
-        let mut nodes = choice.nodes;
-        let (chosen, _) = nodes.partial_shuffle(rng, size);
-        picked.extend_from_slice(chosen);
-    }
-    repair_at_random(graph, picked, rng)
+/// A balanced set of candidates of `graph`, see [`Space::fair_design`].
+pub fn fair_design(graph: &Graph, count: usize, rng: &mut impl Rng) -> Vec<Mask> {
+    Space::whole(graph).fair_design(count, rng)
 }
 
-/// Repairs with random scores, so that no node is favoured where the draw does not connect.
-fn repair_at_random(graph: &Graph, picked: Vec<usize>, rng: &mut impl Rng) -> Mask {
-    let scores: Vec<f64> = (0..graph.len()).map(|_| rng.random()).collect();
-    repair(graph, &Mask::from_nodes(graph.len(), picked), &|node| scores[node])
-}
-
-/// Every combination of allowed subsets of the layers, repaired and without repetition; `None` if there are
-/// more than `most` combinations.
-///
-/// Where each layer is fully linked to the next and nothing leads past one, these are all candidates that
-/// draw no layer empty; elsewhere repair may choose among several, of which one is listed.
+/// All candidates of `graph`, see [`Space::list_all`].
 pub fn list_all(graph: &Graph, most: usize) -> Option<Vec<Mask>> {
-    let mut combinations: Vec<Vec<usize>> = vec![Vec::new()];
-    for choice in choices(graph) {
-        let mut next = Vec::new();
-        for subset in subsets(&choice, most)? {
-            for combination in &combinations {
-                next.push([combination.as_slice(), &subset].concat());
+    Space::whole(graph).list_all(most)
+}
+
+impl Space<'_> {
+    /// What there is to choose in each layer, in the order of [`Graph::layers`].
+    pub fn choices(&self) -> Vec<Choice> {
+        let blocks = self.graph.template().blocks_per_layer;
+        let choice = |layer: &Vec<usize>| {
+            let fixed = layer.iter().filter(|&&node| self.pinned.contains(node)).count();
+            let free = |node: &usize| self.allowed.contains(*node) && !self.pinned.contains(*node);
+            let nodes: Vec<_> = layer.iter().copied().filter(free).collect();
+            let most = blocks.limit(layer.len()).saturating_sub(fixed).min(nodes.len());
+            Choice { nodes, least: usize::from(fixed == 0).min(most), most }
+        };
+        self.graph.layers().iter().map(choice).collect()
+    }
+
+    /// A candidate drawn layer by layer, every subset within the template's blocks a layer equally likely,
+    /// then repaired.
+    pub fn sample(&self, rng: &mut impl Rng) -> Mask {
+        self.draw(rng, |choice, rng| choice.draw_size(rng))
+    }
+
+    fn draw<R: Rng>(&self, rng: &mut R, size: impl Fn(&Choice, &mut R) -> usize) -> Mask {
+        let mut picked = Vec::new();
+        for choice in self.choices() {
+            let size = size(&choice, rng);
+            let mut nodes = choice.nodes;
+            let (chosen, _) = nodes.partial_shuffle(rng, size);
+            picked.extend_from_slice(chosen);
+        }
+        self.repair_at_random(picked, rng)
+    }
+
+    /// Repairs with random scores, so that no node is favoured where the draw does not connect.
+    fn repair_at_random(&self, picked: Vec<usize>, rng: &mut impl Rng) -> Mask {
+        let count = self.graph.len();
+        let scores: Vec<f64> = (0..count).map(|_| rng.random()).collect();
+        self.repair(&Mask::from_nodes(count, picked), &|node| scores[node])
+    }
+
+    /// Every combination of allowed subsets of the layers, repaired and without repetition; `None` if there are
+    /// more than `most` combinations.
+    ///
+    /// Where each layer is fully linked to the next and nothing leads past one, these are all candidates that
+    /// draw no layer empty; elsewhere repair may choose among several, of which one is listed.
+    pub fn list_all(&self, most: usize) -> Option<Vec<Mask>> {
+        let mut combinations: Vec<Vec<usize>> = vec![Vec::new()];
+        for choice in self.choices() {
+            let mut next = Vec::new();
+            for subset in subsets(&choice, most)? {
+                for combination in &combinations {
+                    next.push([combination.as_slice(), &subset].concat());
+                }
+                if next.len() > most {
+                    return None;
+                }
             }
-            if next.len() > most {
-                return None;
+            combinations = next;
+        }
+        let mut seen = HashSet::new();
+        let masks = combinations
+            .into_iter()
+            .map(|picked| self.repair(&Mask::from_nodes(self.graph.len(), picked), &|_| 0.0))
+            .filter(|mask| seen.insert(mask.clone()));
+        Some(masks.collect())
+    }
+
+    /// `count` candidates in which every alternative of a layer occurs equally often, give or take one, as
+    /// far as the links allow it; every beginning of the list has the property too.
+    ///
+    /// Each candidate takes the alternatives of each layer that have occurred least, at random among equals;
+    /// of several such drafts, the one that is new and has the least in common with those before it is
+    /// chosen, so that effects of different layers can be told apart early. The list holds duplicates where
+    /// balance or the size of the space leaves no other choice.
+    pub fn fair_design(&self, count: usize, rng: &mut impl Rng) -> Vec<Mask> {
+        let graph = self.graph;
+        let choices = self.choices();
+        let mut occurred = vec![0_u32; graph.len()];
+        let mut seen = HashSet::new();
+        let mut design: Vec<Mask> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let sizes: Vec<_> = choices.iter().map(|choice| choice.draw_size(rng)).collect();
+            let mut best: Option<((bool, usize), Mask, Canonical)> = None;
+            for _ in 0..DRAFTS {
+                let mut picked = Vec::new();
+                for (choice, &size) in choices.iter().zip(&sizes) {
+                    let mut nodes = choice.nodes.clone();
+                    nodes.shuffle(rng);
+                    nodes.sort_by_key(|&node| occurred[node]);
+                    picked.extend_from_slice(&nodes[..size]);
+                }
+                let draft = self.repair_at_random(picked, rng);
+                let form = canonical(graph, &draft);
+                let common: usize =
+                    design.iter().map(|other| draft.intersection(other).len().pow(2)).sum();
+                let cost = (seen.contains(&form), common);
+                if best.as_ref().is_none_or(|(lowest, ..)| cost < *lowest) {
+                    best = Some((cost, draft, form));
+                }
+            }
+            if let Some((_, mask, form)) = best {
+                for node in mask.iter() {
+                    occurred[node] += 1;
+                }
+                seen.insert(form);
+                design.push(mask);
             }
         }
-        combinations = next;
+        design
     }
-    let mut seen = HashSet::new();
-    let masks = combinations
-        .into_iter()
-        .map(|picked| repair(graph, &Mask::from_nodes(graph.len(), picked), &|_| 0.0))
-        .filter(|mask| seen.insert(mask.clone()));
-    Some(masks.collect())
 }
 
 /// The subsets of a layer's alternatives that a candidate may keep; `None` if there are more than `most`.
@@ -151,49 +227,6 @@ fn subsets(choice: &Choice, most: usize) -> Option<Vec<Vec<usize>>> {
 
 /// How many drafts [`fair_design`] weighs up for each of its candidates.
 const DRAFTS: usize = 16;
-
-/// `count` candidates in which every alternative of a layer occurs equally often, give or take one, as
-/// far as the links allow it; every beginning of the list has the property too.
-///
-/// Each candidate takes the alternatives of each layer that have occurred least, at random among equals;
-/// of several such drafts, the one that is new and has the least in common with those before it is
-/// chosen, so that effects of different layers can be told apart early. The list holds duplicates where
-/// balance or the size of the space leaves no other choice.
-pub fn fair_design(graph: &Graph, count: usize, rng: &mut impl Rng) -> Vec<Mask> {
-    let choices = choices(graph);
-    let mut occurred = vec![0_u32; graph.len()];
-    let mut seen = HashSet::new();
-    let mut design: Vec<Mask> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let sizes: Vec<_> = choices.iter().map(|choice| choice.draw_size(rng)).collect();
-        let mut best: Option<((bool, usize), Mask, Canonical)> = None;
-        for _ in 0..DRAFTS {
-            let mut picked = Vec::new();
-            for (choice, &size) in choices.iter().zip(&sizes) {
-                let mut nodes = choice.nodes.clone();
-                nodes.shuffle(rng);
-                nodes.sort_by_key(|&node| occurred[node]);
-                picked.extend_from_slice(&nodes[..size]);
-            }
-            let draft = repair_at_random(graph, picked, rng);
-            let form = canonical(graph, &draft);
-            let common: usize =
-                design.iter().map(|other| draft.intersection(other).len().pow(2)).sum();
-            let cost = (seen.contains(&form), common);
-            if best.as_ref().is_none_or(|(lowest, ..)| cost < *lowest) {
-                best = Some((cost, draft, form));
-            }
-        }
-        if let Some((_, mask, form)) = best {
-            for node in mask.iter() {
-                occurred[node] += 1;
-            }
-            seen.insert(form);
-            design.push(mask);
-        }
-    }
-    design
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use super::{Bench, Lab, LabError};
 use crate::engine::{
     device,
     run::Checkpoint,
-    search::NodeFitness,
+    search::{NodeFitness, Steering, SteeringError},
     supernet::{Supernet, overlay},
     template::{Edit, Graph, NodeId},
 };
@@ -52,15 +52,20 @@ impl Lab {
     /// lab without a run begins anew.
     ///
     /// # Errors
-    /// When the template takes other images than the run has, or something cannot be read or written; nothing
-    /// has changed then.
+    /// When the template takes other images than the run has, no candidate of it can be what the search is steered
+    /// to, or something cannot be read or written; nothing has changed then.
     pub fn edit(&mut self, graph: Arc<Graph>) -> Result<Option<Edited>, LabError> {
         if graph.template().is_same_network(self.graph.template()) {
             return Ok(None);
         }
         if self.run.is_none() {
             let nodes = Edit::between(&self.graph, &graph);
-            *self = Self::new(graph, self.settings.clone(), self.runs.clone(), self.name.clone());
+            let steering = self.search.steering().carry(&graph);
+            let mut new =
+                Self::new(graph, self.settings.clone(), self.runs.clone(), self.name.clone());
+            // Candidates are others.
+            new.steer(Steering { region: Vec::new(), union: Vec::new(), ..steering })?;
+            *self = new;
             let valid = self.search.candidates().len();
             return Ok(Some(Edited { nodes, valid, retired: 0, stale: 0 }));
         }
@@ -68,6 +73,8 @@ impl Lab {
         if ends(&graph) != ends(&self.graph) {
             return Err(LabError::OtherEnds { wanted: ends(&self.graph), found: ends(&graph) });
         }
+        // Before anything is written.
+        self.search.clone().edit(Arc::clone(&graph), &Edit::between(&self.graph, &graph))?;
         self.make_writable()?;
         let (number, step) = (self.template + 1, self.trained_steps());
         let carried = match self.checkpoint.clone() {
@@ -78,7 +85,7 @@ impl Lab {
             let checkpoint = carried.as_ref().map(|(name, checkpoint)| (name.as_str(), checkpoint));
             run.save_edit(number, &graph, step, checkpoint)?;
         }
-        let (nodes, retired) = self.take_over(graph, number, step);
+        let (nodes, retired) = self.take_over(graph, number, step)?;
         if let Some(Bench { data, fingerprint, .. }) = self.bench.take() {
             // Where that fails the next job sets up again, and says why.
             self.bench = self.make_bench(data, fingerprint, self.epochs.len()).ok();
@@ -89,13 +96,19 @@ impl Lab {
 
     /// Makes `graph` the template and adapts all that is known, as a recorded edit says; what has become of
     /// the nodes, and how many candidates have retired.
-    pub(super) fn take_over(&mut self, graph: Arc<Graph>, number: u32, step: u64) -> (Edit, usize) {
+    pub(super) fn take_over(
+        &mut self,
+        graph: Arc<Graph>,
+        number: u32,
+        step: u64,
+    ) -> Result<(Edit, usize), SteeringError> {
         /// What is known of a new node.
         const NOTHING: NodeFitness =
             NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
         let edit = Edit::between(&self.graph, &graph);
-        self.carried_fitness = Some(edit.carry_values(&self.fitness(), &NOTHING));
-        let retired = self.search.edit(Arc::clone(&graph), &edit);
+        let fitness = edit.carry_values(&self.fitness(), &NOTHING);
+        let retired = self.search.edit(Arc::clone(&graph), &edit)?;
+        self.carried_fitness = Some(fitness);
         self.embedding = self.embedding.edit(&edit, &graph);
         for iteration in &mut self.iterations {
             iteration.fitness = edit.carry_values(&iteration.fitness, &NOTHING);
@@ -104,7 +117,7 @@ impl Lab {
         self.template = number;
         self.layout = Arc::clone(&graph);
         self.graph = graph;
-        (edit, retired)
+        Ok((edit, retired))
     }
 
     /// The checkpoint called `name` for the template `graph`.

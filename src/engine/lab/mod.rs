@@ -21,7 +21,10 @@ use super::{
     embedding::Embedding,
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
-    search::{Candidate, Evaluation, NodeFitness, SearchError, SearchState, Synergy},
+    search::{
+        Candidate, Evaluation, Measure, NodeFitness, SearchError, SearchState, Steering,
+        SteeringError, Synergy,
+    },
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
@@ -54,6 +57,9 @@ pub enum LabError {
     /// The archive does not take something.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// No candidate can be what is asked for.
+    #[error(transparent)]
+    Steering(#[from] SteeringError),
     /// Weights could not be made ready to be stored.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -307,8 +313,6 @@ impl Lab {
     /// # Errors
     /// When the device does not answer or fails.
     pub fn latencies(&self, count: usize) -> Result<Vec<(CandidateId, [Latency; 2])>, LabError> {
-        /// Passes that are timed: an odd number, so that the median is one of them.
-        const PASSES: usize = 21;
         let device = super::device::open(&self.settings.device)?;
         let supernet = Supernet::new(Arc::clone(&self.graph), self.settings.seed, &device);
         let mut ranked: Vec<_> =
@@ -319,7 +323,7 @@ impl Lab {
             .take(count)
             .map(|rank| {
                 let mask = &self.search.candidates()[rank.id.index()].mask;
-                let time = |batch| supernet.latency(mask, batch, PASSES);
+                let time = |batch| supernet.latency(mask, batch, work::TIMED_PASSES);
                 Ok((rank.id, [time(1)?, time(self.settings.evaluation.batch_size)?]))
             })
             .collect()
@@ -339,6 +343,22 @@ impl Lab {
     /// The pairs of nodes that do best (or worst) together, at most `count`, strongest first.
     pub fn synergies(&self, count: usize) -> Vec<Synergy> {
         self.search.synergies(count)
+    }
+
+    /// What new candidates have to be like.
+    pub fn steering(&self) -> &Steering {
+        self.search.steering()
+    }
+
+    /// The best candidates of any cost, lowest cost first, see [`SearchState::front`].
+    pub fn front(&self, measure: Measure) -> Vec<&Candidate> {
+        let candidates = self.search.candidates();
+        self.search.front(measure).into_iter().map(|id| &candidates[id.index()]).collect()
+    }
+
+    /// All candidates, by id.
+    pub fn candidates(&self) -> &[Candidate] {
+        self.search.candidates()
     }
 
     /// Seconds of work in each phase.

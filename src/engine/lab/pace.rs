@@ -12,11 +12,24 @@ pub(super) struct Pace {
     skipped: u64,
     started: Instant,
     waited: f64,
+    /// Seconds of work after which it is to end.
+    most_secs: Option<f64>,
 }
 
 impl Pace {
     pub(super) fn new(job: Job, total: u64, skipped: u64) -> Self {
-        Self { job, total, done: skipped, skipped, started: Instant::now(), waited: 0.0 }
+        let started = Instant::now();
+        Self { job, total, done: skipped, skipped, started, waited: 0.0, most_secs: None }
+    }
+
+    /// The same for a job that is to end after so many seconds of work, if any.
+    pub(super) fn within(self, most_secs: Option<f64>) -> Self {
+        Self { most_secs, ..self }
+    }
+
+    /// Whether the job is to end now.
+    pub(super) fn is_over(&self) -> bool {
+        self.most_secs.is_some_and(|most| self.worked() >= most)
     }
 
     /// Seconds of work so far.
@@ -28,9 +41,15 @@ impl Pace {
         self.done = done;
         let elapsed_secs = self.worked();
         let paced = done.saturating_sub(self.skipped);
-        let eta_secs = (paced > 0)
-            .then(|| elapsed_secs / paced as f64 * self.total.saturating_sub(done) as f64);
-        Progress { job: self.job, done, total: self.total, elapsed_secs, eta_secs }
+        let each = (paced > 0).then(|| elapsed_secs / paced as f64);
+        let mut total = self.total;
+        if let (Some(each), Some(most)) = (each, self.most_secs) {
+            // What the seconds are enough for.
+            let more = (most - elapsed_secs).max(0.0) / each;
+            total = total.min(done.saturating_add(more as u64));
+        }
+        let eta_secs = each.map(|each| each * total.saturating_sub(done) as f64);
+        Progress { job: self.job, done, total, elapsed_secs, eta_secs }
     }
 
     /// One unit was done in an earlier session.

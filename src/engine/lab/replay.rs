@@ -97,7 +97,8 @@ impl Replay<'_> {
             }
             Event::Edited { template, step } => {
                 let graph = Arc::new(self.run.template(template)?);
-                lab.take_over(graph, template, step);
+                let taken = lab.take_over(graph, template, step);
+                taken.map_err(|error| mismatch(folder, error.to_string()))?;
             }
             Event::Candidate { id, parents, kept, .. } => {
                 in_order(folder, id, lab.search.candidates().len())?;
@@ -112,6 +113,13 @@ impl Replay<'_> {
                     self.measured_at = step;
                 }
                 lab.take(id, Evaluation { accuracy, balanced_accuracy, loss }).map_err(damaged)?;
+            }
+            Event::Timed { id, latency } => {
+                lab.search.record_latency(id, latency).map_err(damaged)?;
+            }
+            Event::Steered(steering) => {
+                let steered = lab.search.steer(steering, &lab.embedding);
+                steered.map_err(|error| mismatch(folder, error.to_string()))?;
             }
             Event::Retrained { id, epochs, accuracy, loss, seconds } => {
                 lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });

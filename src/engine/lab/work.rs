@@ -5,24 +5,28 @@ use crate::engine::{
     candidate::CandidateId,
     data::Dataset,
     device,
-    report::{IterationReport, Job, Report},
-    run::{Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunState, Targets, UnfinishedEpoch},
-    search::{Candidate, Evaluation},
+    report::{EarlyEnd, IterationReport, Job, Report},
+    run::{
+        Budget, Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunState, Targets, UnfinishedEpoch,
+    },
+    search::{Candidate, Evaluation, Steering},
     supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
     training::{TrainError, TrainSettings, Trainer},
 };
 use std::{
-    ops::ControlFlow,
     path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How an iteration ended.
+/// Passes that are timed: an odd number, so that the median is one of them.
+pub(super) const TIMED_PASSES: usize = 21;
+
+/// How a part of a search ended.
 enum Step {
     Done,
-    Exhausted,
+    Ended(EarlyEnd),
     Stopped,
 }
 
@@ -135,9 +139,9 @@ impl Lab {
         Ok(false)
     }
 
-    /// Searches for `iterations` more iterations of `candidates` each. Returns whether it was stopped; what
-    /// was evaluated by then is kept. First of all, candidates that were evaluated with other weights are
-    /// evaluated again: their accuracies do not compare.
+    /// Searches for `iterations` more iterations of `candidates` each, within what `budget` leaves. Returns
+    /// whether it was stopped; what was evaluated by then is kept. First of all, candidates that were evaluated with
+    /// other weights are evaluated again: their accuracies do not compare.
     ///
     /// # Errors
     /// When the supernet is not trained, or something cannot be set up, evaluated or written.
@@ -145,6 +149,7 @@ impl Lab {
         &mut self,
         iterations: u32,
         candidates: usize,
+        budget: Budget,
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
@@ -153,15 +158,21 @@ impl Lab {
         }
         report(Report::Started(Job::Search));
         self.set_up(self.epochs.len(), report)?;
+        let mut stopped = false;
         if iterations > 0 {
             self.aim(Targets {
                 // Whoever searches has trained enough.
                 epochs: Some(self.epochs.len()),
-                iterations: Some(self.search.finished_iterations() + iterations),
+                iterations: Some(self.search.finished_iterations().saturating_add(iterations)),
                 candidates: Some(candidates),
+                budget,
             })?;
+            match self.search_for(iterations, candidates, budget, control, report)? {
+                Step::Done => {}
+                Step::Ended(why) => report(Report::EndsEarly(why)),
+                Step::Stopped => stopped = true,
+            }
         }
-        let stopped = self.search_for(iterations, candidates, control, report)?;
         if let Some(run) = &mut self.run {
             run.sync()?;
         }
@@ -173,36 +184,53 @@ impl Lab {
         &mut self,
         iterations: u32,
         candidates: usize,
+        budget: Budget,
         control: &Control,
         report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
-        if iterations == 0 {
-            return Ok(false);
-        }
-        let stale = self.search.stale();
-        let total = stale.len() as u64 + u64::from(iterations) * candidates as u64;
-        let mut pace = Pace::new(Job::Search, total, 0);
-        let before = pace.worked();
-        let stopped = self.evaluate(&stale, &mut pace, control, report)?.is_break();
-        self.unfinished_iteration += pace.worked() - before;
-        if stopped {
-            return Ok(true);
-        }
-        for _ in 0..iterations {
-            let before = pace.worked();
-            match self.iterate(candidates, &mut pace, control, report)? {
-                Step::Done => {}
-                Step::Exhausted => {
-                    report(Report::Exhausted);
-                    return Ok(false);
+    ) -> Result<Step, LabError> {
+        let (stale, untimed) = (self.search.stale(), self.search.untimed());
+        let left = |lab: &Self| {
+            budget.candidates.map_or(usize::MAX, |most| most.saturating_sub(lab.evaluated()))
+        };
+        let planned = (candidates as u64).saturating_mul(u64::from(iterations));
+        let known = stale.len() + untimed.len();
+        let total = known as u64 + planned.min(left(self) as u64);
+        let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
+        let mut pace = Pace::new(Job::Search, total, 0).within(seconds);
+        let mut worked = pace.worked();
+        for iteration in 0..=iterations {
+            // Before the first one, what is known is brought up to date.
+            let step = if iteration == 0 {
+                match self.evaluate(&stale, &mut pace, control, report)? {
+                    Step::Done => self.time(&untimed, &mut pace, control, report)?,
+                    cut_short => cut_short,
                 }
-                Step::Stopped => {
-                    self.unfinished_iteration += pace.worked() - before;
-                    return Ok(true);
+            } else {
+                match (left(self), budget.candidates) {
+                    (0, Some(most)) => Step::Ended(EarlyEnd::Candidates(most)),
+                    (left, _) => {
+                        // An iteration that was cut short before goes on.
+                        let count = left.saturating_add(self.search.evaluated_now().count());
+                        self.iterate(candidates.min(count), &mut pace, control, report)?
+                    }
+                }
+            };
+            match (step, budget.seconds) {
+                (Step::Done, Some(most)) if pace.is_over() && iteration < iterations => {
+                    return Ok(Step::Ended(EarlyEnd::Seconds(most)));
+                }
+                (Step::Done, _) if iteration == 0 => {
+                    self.unfinished_iteration += pace.worked() - worked;
+                }
+                (Step::Done, _) => {}
+                (cut_short, _) => {
+                    self.unfinished_iteration += pace.worked() - worked;
+                    return Ok(cut_short);
                 }
             }
+            worked = pace.worked();
         }
-        Ok(false)
+        Ok(Step::Done)
     }
 
     fn iterate(
@@ -217,7 +245,10 @@ impl Lab {
         let iteration = self.search.finished_iterations() + 1;
         let proposed = self.search.propose(count);
         if proposed.is_empty() {
-            return Ok(Step::Exhausted);
+            let wanted = self.search.steering();
+            let all = Steering { pareto: wanted.pareto, ..Steering::default() } == *wanted;
+            let why = if all { EarlyEnd::Exhausted } else { EarlyEnd::NoneWanted };
+            return Ok(Step::Ended(why));
         }
         let newcomers = self.place_newcomers().to_vec();
         self.record(
@@ -232,8 +263,9 @@ impl Lab {
             .iter()
             .partition(|&&id| self.search.candidates()[id.index()].evaluation.is_some());
         known.iter().for_each(|_| pace.skip());
-        if self.evaluate(&open, pace, control, report)?.is_break() {
-            return Ok(Step::Stopped);
+        let evaluated = self.evaluate(&open, pace, control, report)?;
+        if !matches!(evaluated, Step::Done) {
+            return Ok(evaluated);
         }
         // More than was proposed, if an iteration that was stopped went on with fewer candidates.
         let others = self.search.evaluated_now().filter(|id| !proposed.contains(id));
@@ -242,7 +274,7 @@ impl Lab {
         let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
         let seconds = worked + std::mem::take(&mut self.unfinished_iteration);
         let Some(done) = self.iteration_report(iteration, candidates, seconds) else {
-            return Ok(Step::Exhausted);
+            return Ok(Step::Ended(EarlyEnd::Exhausted));
         };
         self.record([Event::Iteration {
             iteration,
@@ -260,15 +292,15 @@ impl Lab {
         Ok(Step::Done)
     }
 
-    /// Evaluates candidates with the weights as they are, in an order in which neighbours have much in common;
-    /// breaks when it is stopped.
+    /// Evaluates candidates with the weights as they are, in an order in which neighbours have much in common, and
+    /// times them where that is asked for.
     fn evaluate(
         &mut self,
         ids: &[CandidateId],
         pace: &mut Pace,
         control: &Control,
         report: &mut dyn FnMut(Report),
-    ) -> Result<ControlFlow<()>, LabError> {
+    ) -> Result<Step, LabError> {
         let step = self.trained_steps();
         // Taken out, so that the rest can be written to meanwhile.
         let Some(bench) = self.bench.take() else { return Err(LabError::NotTrained) };
@@ -285,20 +317,20 @@ impl Lab {
         pace: &mut Pace,
         control: &Control,
         report: &mut dyn FnMut(Report),
-    ) -> Result<ControlFlow<()>, LabError> {
+    ) -> Result<Step, LabError> {
         let candidate = |id: CandidateId| &self.search.candidates()[id.index()];
         let masks: Vec<_> = ids.iter().map(|&id| candidate(id).mask.clone()).collect();
         let mut sharing = bench.evaluator.share(&bench.supernet, &masks);
         for place in sharing.order() {
-            if pace.wait(control, report).is_break() {
-                return Ok(ControlFlow::Break(()));
+            if let Some(cut_short) = self.cut_short(pace, control, report) {
+                return Ok(cut_short);
             }
             let id = ids[place];
             let now = self.search.finished_iterations();
             let iteration = self.search.candidates()[id.index()].iteration.unwrap_or(now) + 1;
             let clock = Instant::now();
             let evaluation = match sharing.evaluate(place, control.stop_flag()) {
-                Err(EvaluationError::Stopped) => return Ok(ControlFlow::Break(())),
+                Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
                 evaluated => evaluated?,
             };
             let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
@@ -314,9 +346,82 @@ impl Lab {
             }])?;
             self.take(id, evaluation)?;
             report(Report::Evaluated { id, iteration, evaluation });
+            if self.search.untimed().contains(&id) {
+                self.time_on(&bench.supernet, id, report)?;
+            }
             report(Report::Progress(pace.next()));
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(Step::Done)
+    }
+
+    /// Times candidates.
+    fn time(
+        &mut self,
+        ids: &[CandidateId],
+        pace: &mut Pace,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<Step, LabError> {
+        // Taken out, so that the rest can be written to meanwhile.
+        let Some(bench) = self.bench.take() else { return Err(LabError::NotTrained) };
+        let mut timed = Ok(Step::Done);
+        for &id in ids {
+            if let Some(cut_short) = self.cut_short(pace, control, report) {
+                timed = Ok(cut_short);
+                break;
+            }
+            if let Err(error) = self.time_on(&bench.supernet, id, report) {
+                timed = Err(error);
+                break;
+            }
+            report(Report::Progress(pace.next()));
+        }
+        self.bench = Some(bench);
+        timed
+    }
+
+    fn time_on(
+        &mut self,
+        supernet: &Supernet,
+        id: CandidateId,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
+        let mask = &self.search.candidates()[id.index()].mask;
+        let latency = supernet.latency(mask, 1, TIMED_PASSES)?.median_secs;
+        self.record([Event::Timed { id, latency }])?;
+        self.search.record_latency(id, latency)?;
+        report(Report::Timed { id, latency });
+        Ok(())
+    }
+
+    /// Waits while paused; how the search ends here, if it is stopped or its time is over.
+    fn cut_short(
+        &self,
+        pace: &mut Pace,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Option<Step> {
+        if pace.wait(control, report).is_break() {
+            return Some(Step::Stopped);
+        }
+        let seconds = self.state.targets.budget.seconds;
+        seconds.filter(|_| pace.is_over()).map(|most| Step::Ended(EarlyEnd::Seconds(most)))
+    }
+
+    /// Asks for other candidates from the next iteration on; returns whether that is something new. It is recorded
+    /// in the run, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be met or written; what was asked for before holds on then.
+    pub fn steer(&mut self, steering: Steering) -> Result<bool, LabError> {
+        if steering == *self.search.steering() {
+            return Ok(false);
+        }
+        self.search.check(&steering, &self.embedding)?;
+        self.make_writable()?;
+        self.record([Event::Steered(steering.clone())])?;
+        self.search.steer(steering, &self.embedding)?;
+        Ok(true)
     }
 
     /// Remembers what the run is to do, so that a resumed one can finish it. Jobs say it of themselves; whoever
@@ -437,13 +542,11 @@ impl Lab {
             pool,
         };
         let pool = self.search.candidates().iter();
-        self.run = Some(Run::create(
-            &self.runs,
-            self.name.as_deref(),
-            &self.layout,
-            config,
-            pool.map(|candidate| arrival(&self.graph, candidate, 0)),
-        )?);
+        let pool = pool.map(|candidate| arrival(&self.graph, candidate, 0));
+        let steering = Some(self.search.steering()).filter(|steering| !steering.is_free());
+        let first = pool.chain(steering.cloned().map(Event::Steered));
+        let name = self.name.as_deref();
+        self.run = Some(Run::create(&self.runs, name, &self.layout, config, first)?);
         Ok(())
     }
 

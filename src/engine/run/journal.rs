@@ -4,7 +4,9 @@
 //! end, which is ignored when the journal is read and cut off before it is written to again.
 
 use super::RunError;
-use crate::engine::{candidate::CandidateId, report::EpochReport, template::NodeId};
+use crate::engine::{
+    candidate::CandidateId, report::EpochReport, search::Steering, template::NodeId,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     fs::{File, OpenOptions},
@@ -70,6 +72,15 @@ pub enum Event {
         /// Seconds it took.
         seconds: f64,
     },
+    /// A candidate was timed.
+    Timed {
+        /// Which.
+        id: CandidateId,
+        /// Median seconds of a forward pass of one image.
+        latency: f64,
+    },
+    /// Other candidates are asked for from here on.
+    Steered(Steering),
     /// A candidate was trained from scratch.
     Retrained {
         /// Which.
@@ -217,6 +228,7 @@ fn complete_lines(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::search::Measure;
 
     fn evaluated(id: u32) -> Event {
         Event::Evaluated {
@@ -249,6 +261,15 @@ mod tests {
                 kept: vec!["a".into()],
             },
             evaluated(0),
+            Event::Timed { id: CandidateId(0), latency: 1.25e-3 },
+            Event::Steered(Steering::default()),
+            Event::Steered(Steering {
+                pinned: vec!["a".into()],
+                region: vec![CandidateId(0)],
+                max_parameters: Some(1_000),
+                pareto: Some(Measure::Flops),
+                ..Steering::default()
+            }),
         ];
         Journal::open(&path).expect("opens").append(all.clone()).expect("is written");
         Journal::open(&path).expect("opens again").append([evaluated(1)]).expect("is written");

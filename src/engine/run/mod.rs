@@ -158,6 +158,18 @@ pub struct Targets {
     pub iterations: Option<u32>,
     /// Candidates an iteration.
     pub candidates: Option<usize>,
+    /// What the search may cost.
+    pub budget: Budget,
+}
+
+/// What a search may cost in all, over all its sessions. There is no limit by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// Candidates evaluated.
+    pub candidates: Option<usize>,
+    /// Seconds of searching, pauses left out.
+    pub seconds: Option<u64>,
 }
 
 /// An epoch that was stopped in its middle.

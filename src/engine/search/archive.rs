@@ -4,10 +4,13 @@ use super::{
     Evaluation,
     features::{Features, Representative},
     fitness::{Model, Synergy},
+    latency::LatencyModel,
     proposal::{self, Known},
+    steering::{Guide, Guided, Measure, Steering, SteeringError},
 };
 use crate::engine::{
     candidate::{self, CandidateId, Canonical},
+    embedding::Embedding,
     mask::Mask,
     seed,
     template::{Cost, Edit, Graph},
@@ -33,6 +36,10 @@ pub struct Candidate {
     pub evaluation: Option<Evaluation>,
     /// What it costs.
     pub cost: Cost,
+    /// The measured seconds that it takes for an image, if it was timed.
+    pub latency: Option<f64>,
+    /// Whether its costs are within the limits that are [asked for](Steering).
+    pub affordable: bool,
     /// Whether its evaluation still holds.
     pub standing: Standing,
 }
@@ -40,7 +47,8 @@ pub struct Candidate {
 impl Candidate {
     /// What it is ordered by; `None` until it is evaluated, and once the template has lost it.
     pub fn rank(&self) -> Option<Rank> {
-        (!self.is_retired()).then_some(Rank { evaluation: self.evaluation?, id: self.id })
+        let Self { affordable, id, .. } = *self;
+        (!self.is_retired()).then_some(Rank { affordable, evaluation: self.evaluation?, id })
     }
 
     /// Whether it is no candidate of the template any more, since that was edited.
@@ -64,9 +72,12 @@ pub enum Standing {
     Obsolete,
 }
 
-/// A place in the order of candidates: a better one is greater; among equals, the one known longest.
+/// A place in the order of candidates: a better one is greater, any affordable one greater than any other; among
+/// equals, the one known longest.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank {
+    /// Whether its costs are within the limits.
+    pub affordable: bool,
     /// The evaluation.
     pub evaluation: Evaluation,
     /// Whose it is.
@@ -75,7 +86,8 @@ pub struct Rank {
 
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.evaluation.compare(&other.evaluation).then(other.id.cmp(&self.id))
+        let better = self.affordable.cmp(&other.affordable);
+        better.then(self.evaluation.compare(&other.evaluation)).then(other.id.cmp(&self.id))
     }
 }
 
@@ -176,6 +188,7 @@ pub struct SearchState {
     /// How many candidates at the beginning of the archive were drawn before the first iteration.
     pool: usize,
     finished: u32,
+    guide: Guide,
 }
 
 impl SearchState {
@@ -326,6 +339,7 @@ impl SearchState {
                     Some((candidate.id, &candidate.mask, candidate.evaluation?))
                 })
                 .collect(),
+            guided: self.guided(),
             waiting: self.candidates[..self.pool]
                 .iter()
                 .filter(|candidate| !earlier(candidate) && !candidate.is_retired())
@@ -432,15 +446,6 @@ impl SearchState {
         self.model().synergies(count)
     }
 
-    /// The first candidate that was evaluated and computes the same function as `mask`, so that its result is
-    /// known already.
-    pub fn evaluated_equal(&self, mask: &Mask) -> Option<CandidateId> {
-        let form = self.features.form(&self.graph, mask);
-        self.evaluated()
-            .find(|(_, other, _)| self.features.form(&self.graph, other) == form)
-            .map(|(id, ..)| id)
-    }
-
     fn model(&self) -> Model<'_> {
         let data: Vec<_> =
             self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
@@ -457,6 +462,7 @@ impl SearchState {
     fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {
         Self {
             features: Features::new(&graph, representative),
+            guide: Guide::free(&graph),
             graph,
             seed,
             candidates: Vec::new(),
@@ -478,16 +484,19 @@ impl SearchState {
         let Recorded { mask, parents, iteration, evaluation } = entry;
         let cost = self.graph.total_cost(mask.iter());
         self.by_mask.insert(mask.clone(), id);
-        let standing = Standing::Present;
-        self.candidates.push(Candidate {
+        let mut candidate = Candidate {
             id,
             mask,
             parents,
             iteration,
             evaluation,
             cost,
-            standing,
-        });
+            latency: None,
+            affordable: true,
+            standing: Standing::Present,
+        };
+        candidate.affordable = self.guide.steering.affords(&candidate);
+        self.candidates.push(candidate);
         id
     }
 
@@ -499,6 +508,90 @@ impl SearchState {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }
         new
+    }
+}
+
+/// What a person wants of new candidates.
+impl SearchState {
+    /// What is asked for.
+    pub fn steering(&self) -> &Steering {
+        &self.guide.steering
+    }
+
+    /// Whether wishes can be met in this search; `cloud` is where candidates are placed.
+    ///
+    /// # Errors
+    /// When nodes or candidates are not there, or no candidate can be what is asked for.
+    pub fn check(&self, steering: &Steering, cloud: &Embedding) -> Result<(), SteeringError> {
+        Guide::new(&self.graph, steering.clone(), &self.candidates, cloud).map(|_| ())
+    }
+
+    /// Asks for something else from the next proposals on.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); what was asked for before holds on then.
+    pub fn steer(&mut self, steering: Steering, cloud: &Embedding) -> Result<(), SteeringError> {
+        self.guide = Guide::new(&self.graph, steering, &self.candidates, cloud)?;
+        self.see_what_is_affordable();
+        Ok(())
+    }
+
+    /// Takes the measured seconds that a candidate takes for an image.
+    ///
+    /// # Errors
+    /// If there is no such candidate.
+    pub fn record_latency(&mut self, id: CandidateId, seconds: f64) -> Result<(), SearchError> {
+        let known = self.candidates.len();
+        let candidate =
+            self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
+        candidate.latency = Some(seconds);
+        candidate.affordable = self.guide.steering.affords(candidate);
+        Ok(())
+    }
+
+    /// The evaluated candidates that are still to be timed, by id; none where that is not asked for.
+    pub fn untimed(&self) -> Vec<CandidateId> {
+        let wanted = self.guide.steering.needs_latency();
+        let open = |c: &&Candidate| {
+            wanted && c.evaluation.is_some() && !c.is_retired() && c.latency.is_none()
+        };
+        self.candidates.iter().filter(open).map(|candidate| candidate.id).collect()
+    }
+
+    /// The best candidates of any cost, lowest cost first: each is better than all that cost no more.
+    pub fn front(&self, measure: Measure) -> Vec<CandidateId> {
+        let mut known: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.affordable)
+            .filter_map(|candidate| Some((measure.of(candidate)?, candidate.rank()?)))
+            .collect();
+        known.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        let mut front: Vec<Rank> = Vec::new();
+        for (_, rank) in known {
+            let better = |best: &Rank| rank.evaluation.compare(&best.evaluation).is_gt();
+            if front.last().is_none_or(better) {
+                front.push(rank);
+            }
+        }
+        front.into_iter().map(|rank| rank.id).collect()
+    }
+
+    fn guided(&self) -> Guided<'_> {
+        let timed: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|candidate| !candidate.is_retired())
+            .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
+            .take(if self.guide.steering.needs_latency() { usize::MAX } else { 0 })
+            .collect();
+        Guided::new(&self.guide, &self.graph, LatencyModel::fit(&self.graph, &timed))
+    }
+
+    fn see_what_is_affordable(&mut self) {
+        for candidate in &mut self.candidates {
+            candidate.affordable = self.guide.steering.affords(candidate);
+        }
     }
 }
 
@@ -553,8 +646,21 @@ impl SearchState {
     /// candidates retire. All keep their ids.
     ///
     /// A candidate that still has all its nodes stays, with its evaluation where its links are the same, too.
-    /// The others retire, and go on to inform the fitness of the nodes that are left.
-    pub fn edit(&mut self, graph: Arc<Graph>, edit: &Edit) -> usize {
+    /// The others retire, and go on to inform the fitness of the nodes that are left. What is asked for holds on, but
+    /// for nodes that are gone.
+    ///
+    /// # Errors
+    /// When no candidate of the edited template can be what is asked for; nothing has changed then.
+    pub fn edit(&mut self, graph: Arc<Graph>, edit: &Edit) -> Result<usize, SteeringError> {
+        let mut edited = self.clone();
+        let retiring = edited.carry_over(graph, edit);
+        edited.guide = self.guide.edit(edit, &edited.graph, &edited.candidates)?;
+        edited.see_what_is_affordable();
+        *self = edited;
+        Ok(retiring)
+    }
+
+    fn carry_over(&mut self, graph: Arc<Graph>, edit: &Edit) -> usize {
         let old = std::mem::replace(&mut self.graph, graph);
         // Representatives are those of a table, which no one edits.
         self.features = Features::new(&self.graph, None);
@@ -575,6 +681,7 @@ impl SearchState {
                     && !edit.keeps_links(&old, &before, &self.graph, &candidate.mask)
                 {
                     candidate.standing = Standing::Stale;
+                    candidate.latency = None;
                 }
             } else {
                 retiring += 1;

@@ -7,12 +7,16 @@
 mod archive;
 mod features;
 mod fitness;
+mod latency;
 mod normal;
+mod pareto;
 mod proposal;
+mod steering;
 
 pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState, Standing};
 pub use features::Representative;
 pub use fitness::Synergy;
+pub use steering::{Measure, Steering, SteeringError};
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -4,9 +4,11 @@ use super::{
     Evaluation,
     features::Features,
     fitness::{Model, Predicted},
+    pareto::Front,
+    steering::{Guided, Measure},
 };
 use crate::engine::{
-    candidate::{self, CandidateId, Canonical, Choice},
+    candidate::{CandidateId, Canonical},
     mask::Mask,
     template::Graph,
 };
@@ -16,8 +18,9 @@ use rand::{
 };
 use std::collections::HashSet;
 
-/// How many of the best become parents.
+/// How many of the best become parents; where a cost is to be low besides, so many or all of the front.
 const ELITE: usize = 8;
+const MOST_PARENTS: usize = 32;
 
 /// Children are bred in this many rounds of this size; from the second on, the most promising children so
 /// far are parents too, which finds better ones in large spaces.
@@ -54,13 +57,17 @@ pub(super) struct Known<'a> {
     pub(super) waiting: Vec<&'a Mask>,
     /// Forms of what was proposed before.
     pub(super) taken: HashSet<Canonical>,
+    /// Which candidates are wanted.
+    pub(super) guided: Guided<'a>,
 }
 
 /// Up to `count` valid candidates that were not proposed before and differ in form; fewer, or none, where
-/// nothing else can be found. Without evaluations they are the first that wait.
+/// nothing else can be found. Without evaluations they are the first that wait; where only some are wanted, a
+/// fair start of these.
 ///
 /// Otherwise: mutations and crossovers of the best, fresh samples, and what waits in the pool, ranked by the
-/// model's upper confidence bound. The bound's variance is reduced after each pick, as if it had been
+/// model's upper confidence bound, or, where a cost is to be low besides, by what is gained for the front of both
+/// at that bound. The bound's variance is reduced after each pick, as if it had been
 /// evaluated already, so that a batch does not ask the same question ten times (T. Desautels, A. Krause and
 /// J. Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
 /// JMLR 15, 2014).
@@ -69,6 +76,10 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
         Drafts { known, masks: HashSet::new(), seen: known.taken.clone(), list: Vec::new() };
     let mut waiting = known.waiting.clone();
     if known.evaluated.is_empty() {
+        if !known.guided.is_free() {
+            let fair = known.guided.space.fair_design(count, rng);
+            drafts.add_led(fair, rng);
+        }
         drafts.add_samples(waiting.into_iter().cloned());
         if drafts.list.len() < count {
             drafts.add_fresh(count, rng);
@@ -85,7 +96,7 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
     waiting.shuffle(rng);
     waiting.truncate(MOST_WAITING);
     drafts.add_samples(waiting.into_iter().cloned());
-    choose(&model, known.features, &drafts.list, count)
+    choose(&model, known, &drafts.list, count)
 }
 
 /// Distinct candidates that may be proposed.
@@ -103,10 +114,18 @@ impl Drafts<'_> {
             return;
         }
         // Repair cannot make a valid candidate where a template has none.
-        let graph = self.known.graph;
-        let valid = candidate::problem(graph, &proposal.mask).is_none();
-        if valid && self.seen.insert(self.known.features.form(graph, &proposal.mask)) {
+        let Known { graph, features, guided, .. } = self.known;
+        if guided.admits(&proposal.mask) && self.seen.insert(features.form(graph, &proposal.mask)) {
             self.list.push(proposal);
+        }
+    }
+
+    /// Adds samples, led to where candidates are wanted without a liking for any node.
+    fn add_led(&mut self, masks: impl IntoIterator<Item = Mask>, rng: &mut impl Rng) {
+        let guided = &self.known.guided;
+        for mask in masks {
+            let mask = if guided.is_free() { mask } else { guided.lead(&mask, &|_| 0.0, rng) };
+            self.add(Proposal { mask, parents: Vec::new() });
         }
     }
 
@@ -118,35 +137,36 @@ impl Drafts<'_> {
 
     /// Adds fresh samples; all there is, where the space is small and less than `count` was found.
     fn add_fresh(&mut self, count: usize, rng: &mut impl Rng) {
-        let graph = self.known.graph;
-        self.add_samples((0..FRESH.max(count)).map(|_| candidate::sample(graph, rng)));
+        let space = &self.known.guided.space;
+        let fresh: Vec<_> = (0..FRESH.max(count)).map(|_| space.sample(rng)).collect();
+        self.add_led(fresh, rng);
         if self.list.len() < count
-            && let Some(all) = candidate::list_all(graph, MOST_LISTED)
+            && let Some(all) = space.list_all(MOST_LISTED)
         {
             self.add_samples(all);
         }
     }
 
     fn add_children(&mut self, model: &Model<'_>, rng: &mut impl Rng) {
-        let breeder = Breeder::new(self.known.graph, model);
-        let mut elite = self.known.evaluated.clone();
-        elite.sort_by(|a, b| b.2.compare(&a.2).then(a.0.cmp(&b.0)));
-        elite.truncate(ELITE);
-        let mut parents: Vec<_> = elite
-            .into_iter()
-            .map(|(id, mask, _)| Proposal { mask: mask.clone(), parents: vec![id] })
-            .collect();
+        let breeder = Breeder::new(&self.known.guided, model);
+        let mut parents = elite(self.known);
+        let elite = parents.len();
         for round in 0..ROUNDS {
             if round > 0 {
                 let rows: Vec<_> =
                     self.list.iter().map(|draft| self.known.features.row(&draft.mask)).collect();
                 let predicted = model.predict(&rows);
-                let bound = |draft: usize| {
-                    upper_bound(&predicted[draft], predicted[draft].posterior.variance)
-                };
+                let merit = Merit::new(model, self.known, &self.list);
+                let merit: Vec<_> = predicted
+                    .iter()
+                    .enumerate()
+                    .map(|(draft, predicted)| {
+                        merit.of(draft, upper_bound(predicted, predicted.posterior.variance))
+                    })
+                    .collect();
                 let mut order: Vec<_> = (0..rows.len()).collect();
-                order.sort_by(|&a, &b| bound(b).total_cmp(&bound(a)));
-                parents.truncate(ELITE);
+                order.sort_by(|&a, &b| merit[b].total_cmp(&merit[a]));
+                parents.truncate(elite);
                 parents.extend(order.into_iter().take(ELITE).map(|draft| self.list[draft].clone()));
             }
             for _ in 0..CHILDREN {
@@ -158,19 +178,123 @@ impl Drafts<'_> {
     }
 }
 
+/// The evaluated candidates to breed from: the best, those that are wanted first; where a cost is to be low
+/// besides, those of the front, and then those of the front of the others.
+fn elite(known: &Known<'_>) -> Vec<Proposal> {
+    let Known { guided, .. } = known;
+    let mut order: Vec<_> = known
+        .evaluated
+        .iter()
+        .map(|(id, mask, evaluation)| {
+            let wanted = guided.is_free() || guided.admits(mask);
+            (!wanted, *id, *mask, *evaluation)
+        })
+        .collect();
+    order.sort_by(|a, b| a.0.cmp(&b.0).then(b.3.compare(&a.3)).then(a.1.cmp(&b.1)));
+    let mut chosen = Vec::new();
+    if let Some(measure) = guided.pareto() {
+        while chosen.len() < ELITE && !order.is_empty() {
+            // From the best down, one is on the front if all before it cost more.
+            let mut lowest = f64::INFINITY;
+            let (front, others) = order.into_iter().partition(|(_, _, mask, _)| {
+                let cost = guided.cost(measure, mask).unwrap_or(f64::MAX);
+                let on_front = cost < lowest;
+                lowest = lowest.min(cost);
+                on_front
+            });
+            let front: Vec<_> = front;
+            chosen.extend(front);
+            order = others;
+        }
+        // A long front is thinned out evenly.
+        if chosen.len() > MOST_PARENTS {
+            let step = chosen.len() as f64 / MOST_PARENTS as f64;
+            chosen = (0..MOST_PARENTS).map(|i| chosen[(i as f64 * step) as usize]).collect();
+        }
+    } else {
+        order.truncate(ELITE);
+        chosen = order;
+    }
+    chosen
+        .into_iter()
+        .map(|(_, id, mask, _)| Proposal { mask: mask.clone(), parents: vec![id] })
+        .collect()
+}
+
+/// How good it is to evaluate a draft.
+struct Merit {
+    trade: Option<Trade>,
+}
+
+/// Where a cost is to be low besides.
+struct Trade {
+    front: Front,
+    /// Logarithms of costs, by draft.
+    costs: Vec<f64>,
+    /// A higher cost and a lower score than any.
+    worst: (f64, f64),
+}
+
+impl Merit {
+    fn new(model: &Model<'_>, known: &Known<'_>, drafts: &[Proposal]) -> Self {
+        let Some(measure) = known.guided.pareto() else { return Self { trade: None } };
+        Self { trade: Some(Trade::new(measure, model, known, drafts)) }
+    }
+
+    /// Of a draft with this bound of its score: the bound, or what is gained for the front; where that is nothing,
+    /// how little it falls behind the front.
+    fn of(&self, draft: usize, bound: f64) -> f64 {
+        let Some(Trade { front, costs, worst }) = &self.trade else { return bound };
+        let gain = front.gain(costs[draft], bound, *worst);
+        if gain > 0.0 {
+            return gain;
+        }
+        (bound - front.score_at(costs[draft]).unwrap_or(worst.1)).min(0.0)
+    }
+
+    /// Goes on as if a draft was evaluated and reached its bound.
+    fn take(&mut self, draft: usize, bound: f64) {
+        if let Some(Trade { front, costs, .. }) = &mut self.trade {
+            front.add(costs[draft], bound);
+        }
+    }
+}
+
+impl Trade {
+    fn new(measure: Measure, model: &Model<'_>, known: &Known<'_>, drafts: &[Proposal]) -> Self {
+        let cost = |mask: &Mask| known.guided.cost(measure, mask).unwrap_or(1.0).max(1e-12).ln();
+        let costs: Vec<_> = drafts.iter().map(|draft| cost(&draft.mask)).collect();
+        let rows: Vec<_> =
+            known.evaluated.iter().map(|(_, mask, _)| known.features.row(mask)).collect();
+        // Scores without the noise of single evaluations.
+        let evaluated: Vec<_> = known
+            .evaluated
+            .iter()
+            .zip(model.predict(&rows))
+            .map(|((_, mask, _), predicted)| (cost(mask), predicted.posterior.mean))
+            .collect();
+        let highest = costs.iter().chain(evaluated.iter().map(|(cost, _)| cost));
+        let highest = highest.copied().fold(f64::NEG_INFINITY, f64::max);
+        let lowest = evaluated.iter().map(|&(_, score)| score).fold(f64::INFINITY, f64::min);
+        // A margin, so that the dearest and the worst are worth something, too.
+        Self { front: Front::new(evaluated), costs, worst: (highest + 0.1, lowest - 0.1) }
+    }
+}
+
 fn upper_bound(predicted: &Predicted, variance: f64) -> f64 {
     predicted.posterior.mean + KAPPA * variance.max(0.0).sqrt()
 }
 
-/// Picks the draft with the highest upper bound (the first among equals) `count` times; after each pick, the
+/// Picks the draft with the most merit at its upper bound (the first among equals) `count` times; after each pick, the
 /// variances of all are what they will be once it is evaluated.
 fn choose(
     model: &Model<'_>,
-    features: &Features,
+    known: &Known<'_>,
     drafts: &[Proposal],
     count: usize,
 ) -> Vec<Proposal> {
-    let rows: Vec<_> = drafts.iter().map(|draft| features.row(&draft.mask)).collect();
+    let rows: Vec<_> = drafts.iter().map(|draft| known.features.row(&draft.mask)).collect();
+    let mut merit = Merit::new(model, known, drafts);
     let predicted = model.predict(&rows);
     let mut variances: Vec<_> =
         predicted.iter().map(|predicted| predicted.posterior.variance).collect();
@@ -180,12 +304,11 @@ fn choose(
     let mut chosen = Vec::new();
     while chosen.len() < count {
         let bound = |draft: usize| upper_bound(&predicted[draft], variances[draft]);
-        let best = open
-            .iter()
-            .enumerate()
-            .max_by(|(_, a), (_, b)| bound(**a).total_cmp(&bound(**b)).then(b.cmp(a)));
-        let Some((place, &pick)) = best else { break };
-        open.remove(place);
+        let merits: Vec<_> = open.iter().map(|&draft| merit.of(draft, bound(draft))).collect();
+        let best = (0..open.len()).max_by(|&a, &b| merits[a].total_cmp(&merits[b]).then(b.cmp(&a)));
+        let Some(place) = best else { break };
+        let pick = open.remove(place);
+        merit.take(pick, bound(pick));
         chosen.push(drafts[pick].clone());
         let deviation = (variances[pick] + model.noise()).sqrt();
         let reduction: Vec<f64> = (0..drafts.len())
@@ -207,18 +330,17 @@ fn choose(
 
 /// Makes children of candidates.
 struct Breeder<'a> {
-    graph: &'a Graph,
-    choices: Vec<Choice>,
+    guided: &'a Guided<'a>,
     /// Expected effect of each node: what repair prefers.
     score: Vec<f64>,
 }
 
 impl<'a> Breeder<'a> {
-    fn new(graph: &'a Graph, model: &Model<'_>) -> Self {
-        let score = (0..graph.len())
+    fn new(guided: &'a Guided<'a>, model: &Model<'_>) -> Self {
+        let score = (0..guided.space.graph().len())
             .map(|node| model.effect(node).map_or(0.0, |(effect, _)| effect.mean))
             .collect();
-        Self { graph, choices: candidate::choices(graph), score }
+        Self { guided, score }
     }
 
     /// A mutation of one parent or a crossover of two, equally often. A mutation changes one node, and
@@ -228,9 +350,9 @@ impl<'a> Breeder<'a> {
         let mut child = parents.choose(rng)?.clone();
         if rng.random_bool(0.5) {
             let other = parents.choose(rng)?;
-            for choice in &self.choices {
+            for choice in &self.guided.choices {
                 if rng.random_bool(0.5) {
-                    copy_layer(&mut child.mask, &other.mask, choice);
+                    choice.copy(&mut child.mask, &other.mask);
                 }
             }
             for &parent in &other.parents {
@@ -247,16 +369,17 @@ impl<'a> Breeder<'a> {
                 self.mutate(&mut child.mask, rng);
             }
         }
-        child.mask = candidate::repair(self.graph, &child.mask, &|node| self.score[node]);
+        child.mask = self.guided.lead(&child.mask, &|node| self.score[node], rng);
         Some(child)
     }
 
     /// Swaps, adds or drops a node in a layer drawn from those where that is possible.
     fn mutate(&self, mask: &mut Mask, rng: &mut impl Rng) {
         let open: Vec<_> = self
+            .guided
             .choices
             .iter()
-            .filter(|choice| choice.nodes.len() > 1 && choice.most > 0)
+            .filter(|choice| choice.nodes.len() > choice.least && choice.most > 0)
             .collect();
         let Some(choice) = open.choose(rng) else { return };
         let (kept, left): (Vec<usize>, Vec<usize>) =
@@ -277,47 +400,40 @@ impl<'a> Breeder<'a> {
     }
 }
 
-fn copy_layer(to: &mut Mask, from: &Mask, choice: &Choice) {
-    for &node in &choice.nodes {
-        if from.contains(node) {
-            to.insert(node);
-        } else {
-            to.remove(node);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{latency::LatencyModel, steering::Guide};
     use super::*;
     use crate::engine::{
-        candidate::{canonical, problem, tests::layered},
+        candidate::{self, canonical, problem, tests::layered},
         seed,
         template::BlocksPerLayer,
     };
     use proptest::prelude::*;
 
-    fn with_known<T>(graph: &Graph, evaluated: &[Mask], run: impl FnOnce(&Known<'_>) -> T) -> T {
+    /// What is known after these evaluations, in which later nodes are better.
+    fn with_known<T>(
+        graph: &Graph,
+        evaluated: &[Mask],
+        guide: &Guide,
+        run: impl FnOnce(&Known<'_>) -> T,
+    ) -> T {
+        let evaluation = |mask: &Mask| Evaluation {
+            accuracy: mask.iter().sum::<usize>() as f64,
+            balanced_accuracy: None,
+            loss: 0.0,
+        };
         let known = Known {
             graph,
             features: &Features::new(graph, None),
             evaluated: evaluated
                 .iter()
                 .enumerate()
-                .map(|(i, mask)| {
-                    (
-                        CandidateId(i as u32),
-                        mask,
-                        Evaluation {
-                            accuracy: mask.iter().sum::<usize>() as f64,
-                            balanced_accuracy: None,
-                            loss: 0.0,
-                        },
-                    )
-                })
+                .map(|(i, mask)| (CandidateId(i as u32), mask, evaluation(mask)))
                 .collect(),
             waiting: Vec::new(),
             taken: evaluated.iter().map(|mask| canonical(graph, mask)).collect(),
+            guided: Guided::new(guide, graph, LatencyModel::default()),
         };
         run(&known)
     }
@@ -332,7 +448,7 @@ mod tests {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
             let graph = layered(&[3, 1, 4, 3], blocks, &[(0, 4), (1, 5)]);
             let evaluated = drawn(&graph, 15);
-            with_known(&graph, &evaluated, |known| {
+            with_known(&graph, &evaluated, &Guide::free(&graph), |known| {
                 let batch = propose(known, 10, &mut seed::rng(8, "test", 0));
                 assert_eq!(batch.len(), 10);
                 let mut forms = known.taken.clone();
@@ -370,19 +486,21 @@ mod tests {
             pick([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
         );
         let model = Model::fit(&features, &[]);
-        let chosen = choose(&model, &features, &[a.clone(), near, apart.clone()], 2);
-        assert_eq!(chosen, [a, apart]);
+        with_known(&graph, &[], &Guide::free(&graph), |known| {
+            let chosen = choose(&model, known, &[a.clone(), near.clone(), apart.clone()], 2);
+            assert_eq!(chosen, [a.clone(), apart.clone()]);
+        });
     }
 
     #[test]
     fn an_exhausted_space_ends_the_search() {
         let graph = layered(&[2, 2], BlocksPerLayer::One, &[]);
         let all = candidate::list_all(&graph, 100).expect("a small space");
-        with_known(&graph, &all[..3], |known| {
+        with_known(&graph, &all[..3], &Guide::free(&graph), |known| {
             let rest = propose(known, 10, &mut seed::rng(9, "test", 0));
             assert_eq!(rest.iter().map(|proposal| &proposal.mask).collect::<Vec<_>>(), [&all[3]]);
         });
-        with_known(&graph, &all, |known| {
+        with_known(&graph, &all, &Guide::free(&graph), |known| {
             assert_eq!(propose(known, 10, &mut seed::rng(9, "test", 0)), []);
         });
     }
@@ -396,7 +514,9 @@ mod tests {
             let skips = if layers.len() > 1 { vec![(1, last)] } else { vec![] };
             let graph = layered(&layers, blocks, &skips);
             let features = Features::new(&graph, None);
-            let breeder = Breeder::new(&graph, &Model::fit(&features, &[]));
+            let guide = Guide::free(&graph);
+            let guided = Guided::new(&guide, &graph, LatencyModel::default());
+            let breeder = Breeder::new(&guided, &Model::fit(&features, &[]));
             let parents: Vec<_> = drawn(&graph, 4).into_iter().map(|mask| Proposal { mask, parents: vec![] }).collect();
             let mut rng = seed::rng(s, "test", 0);
             for _ in 0..20 {

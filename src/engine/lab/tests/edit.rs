@@ -1,0 +1,164 @@
+//! Runs whose template is edited.
+
+use super::*;
+
+/// The small template without two of its nodes and with one more.
+fn edited(before: &Template) -> Arc<Graph> {
+    let mut after = before.clone();
+    for gone in ["b1", "flat"].map(NodeId::from) {
+        after.nodes.retain(|node| node.id != gone);
+        after.links.retain(|Link(a, b)| *a != gone && *b != gone);
+    }
+    let mut new = after.node(&"a3".into()).expect("a node").clone();
+    new.id = "a5".into();
+    new.ops = template::parse("new", &SMALL.replace("kernel: 3)", "kernel: 5)"))
+        .expect("is right")
+        .template()
+        .node(&"a3".into())
+        .expect("a node")
+        .ops
+        .clone();
+    after.nodes.insert(1, new);
+    for (from, to) in [("in", "a5"), ("a5", "b3"), ("a5", "bm")] {
+        after.links.push(Link(from.into(), to.into()));
+    }
+    Arc::new(Graph::new(after).expect("is right"))
+}
+
+#[test]
+fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    let old = Arc::clone(lab.graph());
+    let (before, fitness, placed) = (weights(&lab), lab.fitness(), lab.placed());
+    let shown = lab.iteration_reports().last().expect("two").fitness.clone();
+    let graph = edited(old.template());
+    let done = lab.edit(Arc::clone(&graph)).expect("is edited").expect("has changed");
+    let ids = |ids: &[&str]| ids.iter().map(|&id| NodeId::from(id)).collect::<Vec<_>>();
+    assert_eq!(done.nodes.added, ids(&["a5"]));
+    assert_eq!(done.nodes.dropped, ids(&["b1", "flat"]));
+    assert_eq!((done.nodes.kept.len(), done.nodes.changed.len(), done.stale), (8, 0, 0));
+
+    // Each tensor of a node that stays is there bit for bit, and no other but those of the new node.
+    for (before, after) in before.iter().zip(weights(&lab)) {
+        let [before, after] = [before, &after]
+            .map(|bytes| safetensors::SafeTensors::deserialize(bytes).expect("is one"));
+        let of =
+            |name: &str, nodes: &[&str]| nodes.contains(&name.split('.').next().expect("an id"));
+        for (name, tensor) in before.iter().filter(|(name, _)| !of(name, &["b1", "flat"])) {
+            assert_eq!(after.tensor(name).expect("is kept"), tensor, "{name}");
+        }
+        assert!(after.iter().all(|(name, _)| before.tensor(name).is_ok() || of(name, &["a5"])));
+    }
+    // What was found out about nodes that stay goes on to be shown, and to be known.
+    for node in 0..old.len() {
+        let Some(twin) = graph.index_of(old.id(node)) else { continue };
+        assert_eq!(lab.iteration_reports()[1].fitness[twin], shown[node]);
+        assert_eq!(lab.fitness()[twin], fitness[node]);
+    }
+    let model =
+        |id: &str| lab.search.fitness()[graph.index_of(&id.into()).expect("a node")].fitness;
+    assert_eq!(model("a3") > model("a1"), fitness[2].fitness > fitness[1].fitness);
+    assert_ne!(model("a3"), 0.5);
+    // Candidates keep id, place and, where they still are ones, evaluation.
+    let mut retired = 0;
+    for (before, after) in placed.iter().zip(lab.placed()) {
+        assert_eq!((before.position, before.candidate.id), (after.position, after.candidate.id));
+        assert_eq!(before.candidate.evaluation, after.candidate.evaluation);
+        let had =
+            |id: &str| before.candidate.mask.contains(old.index_of(&id.into()).expect("a node"));
+        let standing = if had("b1") || had("flat") { Standing::Retired } else { Standing::Present };
+        assert_eq!(after.candidate.standing, standing);
+        retired += usize::from(standing == Standing::Retired);
+    }
+    assert_eq!((done.retired, done.valid), (retired, placed.len() - retired));
+    assert!(retired > 0 && done.valid > 0);
+
+    // It goes on, and the folder tells the same.
+    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    assert!(lab.best().is_some_and(|best| !best.is_retired()));
+    lab.train(1, &control, &mut ignore).expect("trains on");
+    assert!(lab.search.candidates().iter().any(|c| c.standing == Standing::Obsolete));
+    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    let told = facts(&lab);
+    drop(lab);
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(facts(&opened), told);
+    assert_eq!(opened.graph().template(), graph.template());
+}
+
+#[test]
+fn an_edited_run_is_resumed_exactly_in_the_middle_of_an_epoch_too() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let finish = |lab: &mut Lab| {
+        lab.train(1, &control, &mut ignore).expect("trains on");
+        lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    };
+    let begin = |name| {
+        let mut lab = lab(runs.path(), name);
+        let stopping = Control::default();
+        let mut stop = stop_at(&stopping, 50, |report| matches!(report, Report::Step { .. }));
+        assert!(lab.train(1, &stopping, &mut stop).expect("is stopped"));
+        let graph = edited(lab.graph().template());
+        lab.edit(graph).expect("is edited").expect("has changed");
+        assert_eq!(lab.trained_steps(), 50);
+        lab
+    };
+    let mut whole = begin("whole");
+    finish(&mut whole);
+    drop(begin("cut"));
+    let mut resumed = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(resumed.trained_steps(), 50);
+    finish(&mut resumed);
+    assert_eq!(facts(&resumed), facts(&whole));
+    assert!(weights(&resumed) == weights(&whole));
+    assert_eq!(journal(&runs.path().join("cut")), journal(&runs.path().join("whole")));
+}
+
+#[test]
+fn an_edit_that_cannot_be_made_changes_nothing() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("run");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    let graph = edited(lab.graph().template());
+    let told = facts(&lab);
+
+    let mut other = lab.graph().template().clone();
+    other.nodes[0].ops = vec![template::Op::Input { shape: [1, 10, 10] }];
+    let error = lab.edit(Arc::new(Graph::new(other).expect("is right"))).expect_err("no such data");
+    assert!(
+        error.to_string().contains("1×10×10") && error.to_string().contains("input brick"),
+        "{error}"
+    );
+    let same = lab.graph().template().clone();
+    let same = Arc::new(Graph::new(Template { name: "renamed".into(), ..same }).expect("is right"));
+    assert_eq!(lab.edit(same).expect("is nothing"), None);
+
+    // A damaged checkpoint is named.
+    let file = folder.join("weights/epoch-1/supernet.safetensors");
+    let whole = std::fs::read(&file).expect("is there");
+    std::fs::write(&file, &whole[..50]).expect("is written");
+    let error = lab.edit(Arc::clone(&graph)).expect_err("is damaged").to_string();
+    assert!(error.contains("supernet.safetensors"), "{error}");
+    std::fs::write(&file, whole).expect("is written");
+    assert_eq!(facts(&lab), told);
+
+    // Where a file is, no template can be written.
+    std::fs::rename(folder.join("template"), folder.join("kept")).expect("moves");
+    std::fs::write(folder.join("template"), "").expect("is written");
+    let error = lab.edit(Arc::clone(&graph)).expect_err("cannot be written").to_string();
+    assert!(error.contains("template"), "{error}");
+    std::fs::remove_file(folder.join("template")).expect("is there");
+    std::fs::rename(folder.join("kept"), folder.join("template")).expect("moves");
+    assert_eq!(facts(&lab), told);
+    drop(lab);
+    let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    assert_eq!(facts(&opened), told);
+    opened.edit(graph).expect("is edited").expect("has changed");
+}

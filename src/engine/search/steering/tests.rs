@@ -1,0 +1,277 @@
+//! Tests of steering through the search that it steers.
+
+use super::*;
+use crate::engine::{
+    candidate::{self, tests::layered},
+    search::{Evaluation, SearchState},
+    template::{BlocksPerLayer, Link, presets},
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn vgg11() -> Arc<Graph> {
+    let preset = presets().into_iter().find(|preset| preset.name == "vgg11");
+    Arc::new(preset.expect("is there").graph().expect("is right"))
+}
+
+fn cloud(search: &SearchState) -> Embedding {
+    let masks: Vec<_> = search.candidates().iter().map(|c| c.mask.clone()).collect();
+    Embedding::fit(&masks)
+}
+
+/// Searches for some iterations of 10; larger candidates are better, and later nodes. The candidates evaluated.
+fn search_on(search: &mut SearchState, iterations: usize) -> Vec<CandidateId> {
+    let mut evaluated = Vec::new();
+    for _ in 0..iterations {
+        for id in search.propose(10) {
+            let candidate = &search.candidates()[id.index()];
+            let accuracy = (candidate.cost.params as f64).ln()
+                + candidate.mask.iter().map(|node| (node * 7 % 5) as f64).sum::<f64>() / 30.0;
+            let evaluation = Evaluation { accuracy, balanced_accuracy: None, loss: 0.0 };
+            search.record(id, evaluation).expect("it was proposed");
+            evaluated.push(id);
+        }
+        search.finish_iteration();
+    }
+    evaluated
+}
+
+fn masks(search: &SearchState, ids: &[CandidateId]) -> Vec<Mask> {
+    ids.iter().map(|id| search.candidates()[id.index()].mask.clone()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn new_candidates_keep_what_is_pinned_and_nothing_that_is_forbidden(
+        layers in proptest::collection::vec(2usize..4, 2..5), any in any::<bool>(), before in 0usize..2,
+        pin in any::<prop::sample::Index>(), forbid in any::<prop::sample::Index>()
+    ) {
+        let blocks = if any { BlocksPerLayer::Any } else { BlocksPerLayer::One };
+        let graph = Arc::new(layered(&layers, blocks, &[(1, layers[0] + layers[1] + 1)]));
+        let mut search = SearchState::new(Arc::clone(&graph), 3, 20);
+        let cloud = cloud(&search);
+        let mut seen = search_on(&mut search, before);
+        let [pin, forbid] = [pin, forbid].map(|node| 1 + node.index(graph.len() - 2));
+        let ids = |node: usize| vec![graph.id(node).clone()];
+        let steering = Steering { pinned: ids(pin), forbidden: ids(forbid), ..Steering::default() };
+        let steered = search.steer(steering.clone(), &cloud);
+        if pin == forbid {
+            prop_assert_eq!(steered, Err(SteeringError::Contradiction(graph.id(pin).clone())));
+            prop_assert!(search.steering().is_free());
+            return Ok(());
+        }
+        // Two layers with two alternatives each or more leave a way.
+        prop_assert_eq!(steered, Ok(()));
+        prop_assert_eq!(search.steering(), &steering);
+        let found = search_on(&mut search, 3);
+        // A fair start may have all of them already.
+        prop_assert!(before > 0 || !found.is_empty());
+        for mask in masks(&search, &found) {
+            prop_assert_eq!(candidate::problem(&graph, &mask), None);
+            prop_assert!(mask.contains(pin) && !mask.contains(forbid));
+        }
+        seen.extend(found);
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        prop_assert_eq!(seen.len(), count, "none twice");
+    }
+}
+
+#[test]
+fn new_candidates_come_from_the_region_or_of_the_union() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 300);
+    let cloud = cloud(&search);
+    search_on(&mut search, 3);
+    let mut ranked: Vec<_> = search.candidates().iter().filter_map(Candidate::rank).collect();
+    ranked.sort_by(|a, b| b.cmp(a));
+    let best: Vec<_> = ranked[..8].iter().map(|rank| rank.id).collect();
+    let members = masks(&search, &best);
+    let union = members.iter().cloned().reduce(|a, b| a.union(&b)).expect("some");
+    let shared = members.iter().cloned().reduce(|a, b| a.intersection(&b)).expect("some");
+    let at = |mask: &Mask| cloud.place(mask);
+    let midst: [f32; 3] =
+        std::array::from_fn(|axis| members.iter().map(|m| at(m)[axis]).sum::<f32>() / 8.0);
+    let reach = members.iter().map(|mask| distance(&at(mask), &midst)).fold(0.0, f32::max);
+
+    let region = Steering { region: best.clone(), ..Steering::default() };
+    search.steer(region, &cloud).expect("can be met");
+    let found = search_on(&mut search, 2);
+    assert_eq!(found.len(), 20);
+    for mask in masks(&search, &found) {
+        assert!(shared.is_subset(&mask) && mask.is_subset(&union));
+        assert!(distance(&at(&mask), &midst) <= reach * 1.001 + 1e-4);
+    }
+
+    search.steer(Steering { union: best, ..Steering::default() }, &cloud).expect("can be met");
+    let found = search_on(&mut search, 2);
+    let found = masks(&search, &found);
+    assert!(found.iter().all(|mask| mask.is_subset(&union)));
+    search.steer(Steering::default(), &cloud).expect("asks for nothing");
+    let free = search_on(&mut search, 2);
+    assert!(masks(&search, &free).iter().any(|mask| !mask.is_subset(&union)), "lifted again");
+}
+
+#[test]
+fn new_candidates_are_within_the_limits_and_those_come_first() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 300);
+    let cloud = cloud(&search);
+    search_on(&mut search, 2);
+    let dear = search.best().expect("is evaluated");
+    let mut params: Vec<_> = search.candidates().iter().map(|c| c.cost.params).collect();
+    params.sort_unstable();
+    // Below all but a few of the pool.
+    let (parameters, flops) = (params[5], search.candidates()[dear.index()].cost.flops);
+    let limited = Steering {
+        max_parameters: Some(parameters),
+        max_flops: Some(flops),
+        ..Steering::default()
+    };
+    search.steer(limited, &cloud).expect("can be met");
+    let found = search_on(&mut search, 2);
+    assert_eq!(found.len(), 20);
+    for id in found {
+        let candidate = &search.candidates()[id.index()];
+        assert!(candidate.affordable);
+        assert!(candidate.cost.params <= parameters && candidate.cost.flops <= flops);
+    }
+    let best = search.best().expect("is evaluated");
+    assert!(best != dear && search.candidates()[best.index()].cost.params <= parameters);
+}
+
+#[test]
+fn candidates_that_take_long_are_avoided_once_some_were_timed() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 300);
+    let cloud = cloud(&search);
+    let seconds = |mask: &Mask| mask.iter().map(|node| (node * 5 % 7) as f64 * 1e-4).sum::<f64>();
+    search
+        .steer(Steering { pareto: Some(Measure::Latency), ..Steering::default() }, &cloud)
+        .expect("can be met");
+    let time = |search: &mut SearchState| {
+        for id in search.untimed() {
+            let latency = seconds(&search.candidates()[id.index()].mask);
+            search.record_latency(id, latency).expect("is known");
+        }
+    };
+    search_on(&mut search, 4);
+    assert_eq!(search.untimed().len(), 40);
+    time(&mut search);
+    assert_eq!(search.untimed(), []);
+    let mut times: Vec<_> = search.candidates().iter().filter_map(|c| c.latency).collect();
+    times.sort_by(f64::total_cmp);
+    let most = times[10];
+    search
+        .steer(Steering { max_latency: Some(most), ..Steering::default() }, &cloud)
+        .expect("can be met");
+    let found = search_on(&mut search, 2);
+    time(&mut search);
+    let within = found.iter().filter(|id| search.candidates()[id.index()].affordable).count();
+    assert!(within >= 15, "{within} of {}", found.len());
+    assert!(search.candidates()[search.best().expect("some").index()].latency <= Some(most));
+}
+
+#[test]
+fn a_search_for_two_aims_finds_a_better_front_than_one_for_accuracy() {
+    let graph = vgg11();
+    let area = |pareto: Option<Measure>| {
+        let mut search = SearchState::new(Arc::clone(&graph), 1, 300);
+        let cloud = cloud(&search);
+        search.steer(Steering { pareto, ..Steering::default() }, &cloud).expect("can be met");
+        search_on(&mut search, 8);
+        let front = search.front(Measure::Parameters);
+        let point = |id: &CandidateId| {
+            let candidate = &search.candidates()[id.index()];
+            let accuracy = candidate.evaluation.expect("is evaluated").accuracy;
+            ((candidate.cost.params as f64).ln(), accuracy)
+        };
+        let points: Vec<_> = front.iter().map(point).collect();
+        assert!(points.windows(2).all(|p| p[0].0 < p[1].0 && p[0].1 < p[1].1), "{points:?}");
+        (super::super::pareto::Front::new(points).gain(0.0, 1e3, (20.0, 0.0)), front.len())
+    };
+    // What is left to gain: less is better.
+    let (with, on_front) = area(Some(Measure::Parameters));
+    let (without, _) = area(None);
+    assert!(with < without, "{with} {without}");
+    assert!(on_front >= 5, "{on_front}");
+}
+
+#[test]
+fn what_nobody_can_meet_is_refused_and_named() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 50);
+    let cloud = cloud(&search);
+    let kept = Steering { max_parameters: Some(10_000_000), ..Steering::default() };
+    search.steer(kept.clone(), &cloud).expect("can be met");
+    let id = |node: usize| graph.id(node).clone();
+    let wide = graph.layers().iter().find(|layer| layer.len() > 1).expect("alternatives").clone();
+    let all = wide.iter().map(|&node| id(node)).collect::<Vec<_>>();
+    let nodes = |pinned: Vec<NodeId>, forbidden: Vec<NodeId>| Steering {
+        pinned,
+        forbidden,
+        ..Steering::default()
+    };
+    let outside = search.candidates().iter().find(|c| !c.mask.contains(wide[0])).expect("one").id;
+    let cases = [
+        (nodes(vec!["nobody".into()], vec![]), "no node `nobody`"),
+        (nodes(vec![all[0].clone()], vec![all[0].clone()]), "kept and left out at once"),
+        (nodes(vec![], vec![id(graph.input())]), "input or output"),
+        (nodes(vec![], all.clone()), "nothing leads from the input to the output"),
+        (nodes(all.clone(), vec![]), "no candidate keeps all pinned nodes"),
+        (Steering { region: vec![CandidateId(999)], ..Steering::default() }, "no candidate #999"),
+        (
+            Steering { union: vec![outside], ..nodes(vec![all[0].clone()], vec![]) },
+            "no candidate of the union or region keeps it",
+        ),
+        (Steering { max_flops: Some(0), ..Steering::default() }, "a limit of 0"),
+        (Steering { max_latency: Some(f64::NAN), ..Steering::default() }, "a limit of NaN"),
+        (Steering { max_parameters: Some(10), ..Steering::default() }, "at most 10 parameters"),
+    ];
+    for (steering, message) in cases {
+        let error = search.steer(steering, &cloud).expect_err(message).to_string();
+        assert!(error.contains(message), "{error}");
+        assert_eq!(search.steering(), &kept);
+    }
+    let least = search.steer(Steering { max_parameters: Some(10), ..kept }, &cloud);
+    let Err(SteeringError::TooNarrow { least, .. }) = least else { panic!("{least:?}") };
+    let exactly = Steering { max_parameters: Some(least as u64), ..Steering::default() };
+    search.steer(exactly, &cloud).expect("the leanest is left");
+    assert!(!search.propose(10).is_empty());
+}
+
+#[test]
+fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_left() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 50);
+    let cloud = cloud(&search);
+    search_on(&mut search, 1);
+    let wide = graph.layers().iter().find(|layer| layer.len() > 2).expect("alternatives").clone();
+    let ids: Vec<_> = wide.iter().map(|&node| graph.id(node).clone()).collect();
+    let steering = Steering {
+        pinned: vec![ids[0].clone()],
+        forbidden: ids[1..].to_vec(),
+        region: vec![CandidateId(0), CandidateId(1)],
+        ..Steering::default()
+    };
+    let without = |gone: &[NodeId]| {
+        let mut template = graph.template().clone();
+        template.nodes.retain(|node| !gone.contains(&node.id));
+        template.links.retain(|Link(a, b)| !gone.contains(a) && !gone.contains(b));
+        Arc::new(Graph::new(template).expect("is right"))
+    };
+    let forbidden = Steering { region: Vec::new(), pinned: Vec::new(), ..steering };
+    search.steer(forbidden.clone(), &cloud).expect("can be met");
+    // What is not forbidden goes.
+    let rest = without(&ids[..1]);
+    let before = search.candidates().to_vec();
+    let refused = search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest));
+    assert_eq!(refused, Err(SteeringError::Cut));
+    assert_eq!((search.candidates(), search.graph().len()), (before.as_slice(), graph.len()));
+    // What is forbidden goes.
+    let rest = without(&ids[1..2]);
+    search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest)).expect("leaves some");
+    assert_eq!(search.steering().forbidden, ids[2..]);
+}
