@@ -1,7 +1,7 @@
 //! Numbers, durations and names as people read them: the same everywhere, in the window and on the command
 //! line.
 
-use crate::engine::template::Family;
+use crate::engine::template::{Family, Graph};
 
 /// A count in at most four characters and a unit: `999`, `12.3 k`, `4.5 M`, `123 G`.
 pub(crate) fn compact(count: u64) -> String {
@@ -37,6 +37,45 @@ pub(crate) fn grouped(count: u64) -> String {
 /// A share in `0..=1` as `71.3 %`.
 pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "not a number".to_owned() }
+}
+
+/// What the engine calls accuracy, by its right name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Quality {
+    /// A share of images.
+    #[default]
+    Accuracy,
+    /// The share of the variance that is explained, where numbers are predicted.
+    R2,
+}
+
+impl Quality {
+    /// Of candidates of this template: classes are at least two.
+    pub(crate) fn of(graph: &Graph) -> Self {
+        if graph.classes() == 1 { Self::R2 } else { Self::Accuracy }
+    }
+
+    /// Of a result with this balanced accuracy, which only classes have.
+    pub(crate) fn with_balanced(balanced: Option<f64>) -> Self {
+        if balanced.is_none() { Self::R2 } else { Self::Accuracy }
+    }
+
+    /// `accuracy` or `R²`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::R2 => "R²",
+        }
+    }
+
+    /// A value: `71.3 %` or `0.713`.
+    pub(crate) fn text(self, value: f64) -> String {
+        match self {
+            Self::Accuracy => percent(value),
+            Self::R2 => format!("{value:.3}"),
+        }
+    }
 }
 
 /// A duration to its two most telling units: `12 s`, `1 min 20 s`, `2 h 5 min`.

@@ -10,6 +10,7 @@ use super::{
 use crate::engine::{
     lab::{Lab, LabSettings},
     report::{Job, Report},
+    search::{Candidate, Standing},
     worker::{Worker, WorkerError},
 };
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
@@ -223,6 +224,17 @@ fn take(report: Report, views: &mut Views) {
             history.steps.truncate(known);
             history.steps.push((step, loss));
             history.training_path = Some(trained);
+            let stale = |candidate: &Candidate| {
+                candidate.evaluation.is_some() && candidate.standing == Standing::Present
+            };
+            // Only the first step after a search finds any.
+            if archive.candidates.iter().any(|known| stale(&known.candidate)) {
+                for known in &mut archive.candidates {
+                    if stale(&known.candidate) {
+                        known.candidate.standing = Standing::Stale;
+                    }
+                }
+            }
         }
         Report::Epoch(epoch) => {
             history.epochs.push(epoch);
@@ -233,6 +245,7 @@ fn take(report: Report, views: &mut Views) {
         Report::Evaluated { id, iteration, evaluation } => {
             if let Some(known) = archive.candidates.get_mut(id.index()) {
                 known.candidate.evaluation = Some(evaluation);
+                known.candidate.standing = Standing::Present;
                 known.candidate.iteration = iteration.checked_sub(1);
             }
             evaluated.write(CandidateEvaluated { id });

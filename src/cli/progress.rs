@@ -1,12 +1,9 @@
 //! Progress of a job on stderr: a bar on a terminal, a line now and then elsewhere.
 
-use super::{
-    output,
-    report::{measure, score},
-};
+use super::output;
 use crate::{
     engine::report::{Job, Progress, Report},
-    format,
+    format::{self, Quality},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -34,14 +31,14 @@ fn bar() -> Option<ProgressBar> {
 pub(super) struct ProgressPrinter {
     bar: Option<ProgressBar>,
     last_line: Instant,
-    /// Whether numbers are predicted, as the last result says.
-    numbers: bool,
+    /// What the last result was.
+    quality: Quality,
 }
 
 impl ProgressPrinter {
     /// A printer for the stderr of this process.
     pub(super) fn new() -> Self {
-        Self { bar: bar(), last_line: Instant::now(), numbers: false }
+        Self { bar: bar(), last_line: Instant::now(), quality: Quality::default() }
     }
 
     /// Shows one report.
@@ -50,34 +47,35 @@ impl ProgressPrinter {
             Report::RunOpened { path, .. } => self.line(&format!("run {}", path.display())),
             Report::Progress(progress) => self.progress(progress),
             Report::Epoch(epoch) => {
-                self.numbers = epoch.val_balanced_accuracy.is_none();
+                self.quality = Quality::with_balanced(epoch.val_balanced_accuracy);
                 self.line(&format!(
                     "epoch {}: training loss {:.4}, validation loss {:.4}, validation {} {}, {:.1} s",
                     epoch.epoch,
                     epoch.train_loss,
                     epoch.val_loss,
-                    measure(self.numbers),
-                    score(epoch.val_accuracy, self.numbers),
+                    self.quality.name(),
+                    self.quality.text(epoch.val_accuracy),
                     epoch.seconds
                 ));
             }
             Report::Evaluated { evaluation, .. } => {
-                self.numbers = evaluation.balanced_accuracy.is_none();
+                self.quality = Quality::with_balanced(evaluation.balanced_accuracy);
             }
             Report::Iteration(iteration) => self.line(&format!(
                 "iteration {}: {} candidates, mean proxy {} {}, best {} (candidate {}), {:.1} s",
                 iteration.iteration,
                 iteration.candidates.len(),
-                measure(self.numbers),
-                score(iteration.mean_accuracy, self.numbers),
-                score(iteration.best_accuracy, self.numbers),
+                self.quality.name(),
+                self.quality.text(iteration.mean_accuracy),
+                self.quality.text(iteration.best_accuracy),
                 iteration.best.0,
                 iteration.seconds
             )),
             Report::Retrained(retrained) => self.line(&format!(
-                "candidate {}: retrained accuracy {}, {:.1} s",
+                "candidate {}: retrained {} {}, {:.1} s",
                 retrained.id.0,
-                format::percent(retrained.accuracy),
+                self.quality.name(),
+                self.quality.text(retrained.accuracy),
                 retrained.seconds
             )),
             Report::EndsEarly(why) => self.line(&why.to_string()),

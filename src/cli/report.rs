@@ -9,7 +9,7 @@ use crate::{
         search::{Candidate, Steering},
         supernet::Latency,
     },
-    format,
+    format::{self, Quality},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub(super) struct RunReport {
     data_fingerprint: Option<String>,
     seed: u64,
     /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
-    measure: &'static str,
+    measure: Quality,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
     evaluated: usize,
@@ -103,15 +103,6 @@ struct NodeReport {
     candidates: usize,
 }
 
-/// What is called accuracy, by its right name: where numbers are predicted, it is R².
-pub(super) fn measure(numbers: bool) -> &'static str {
-    if numbers { "R²" } else { "accuracy" }
-}
-
-/// An accuracy as a percentage, or R² as a number.
-pub(super) fn score(value: f64, numbers: bool) -> String {
-    if numbers { format!("{value:.3}") } else { format::percent(value) }
-}
 /// Two nodes that do better or worse together than each does on its own.
 #[derive(Debug, Serialize)]
 struct SynergyReport {
@@ -196,8 +187,7 @@ impl RunReport {
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
-            // Classes are at least two.
-            measure: if graph.classes() == 1 { "r2" } else { "accuracy" },
+            measure: Quality::of(graph),
             epochs: lab.epoch_reports().to_vec(),
             iterations,
             evaluated: lab.evaluated(),
@@ -232,7 +222,7 @@ impl RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = self.measure == "r2";
+        let quality = self.measure;
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
         if let Some(count) = self.search_space {
             writeln!(f, "space     {count} candidates")?;
@@ -243,8 +233,8 @@ impl fmt::Display for RunReport {
                 "training  {} epochs, validation loss {:.4}, validation {} {}",
                 last.epoch,
                 last.val_loss,
-                measure(numbers),
-                score(last.val_accuracy, numbers)
+                quality.name(),
+                quality.text(last.val_accuracy)
             )?;
         }
         let Some(best) = &self.best else { return Ok(()) };
@@ -258,8 +248,8 @@ impl fmt::Display for RunReport {
             f,
             "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
             best.candidate,
-            measure(numbers),
-            score(best.proxy_accuracy, numbers),
+            quality.name(),
+            quality.text(best.proxy_accuracy),
             format::compact(best.params),
             format::compact(best.flops)
         )?;
@@ -283,14 +273,14 @@ impl fmt::Display for RunReport {
             writeln!(f, " (median of {} passes)", times[0].passes)?;
         }
         if let Some(verification) = &self.verification {
-            write!(f, "\n{}", verify::text(verification))?;
+            write!(f, "\n{}", verify::text(verification, quality))?;
         }
         if let Some(front) = &self.front {
             writeln!(
                 f,
                 "\n{:<9} {:>9} {:>10} {:>10} {:>12}",
                 "front",
-                measure(numbers),
+                quality.name(),
                 "parameters",
                 "FLOPs",
                 "latency"
@@ -301,7 +291,7 @@ impl fmt::Display for RunReport {
                     f,
                     "{:<9} {:>9} {:>10} {:>10} {:>12}",
                     candidate.candidate,
-                    score(candidate.proxy_accuracy, numbers),
+                    quality.text(candidate.proxy_accuracy),
                     format::compact(candidate.params),
                     format::compact(candidate.flops),
                     latency.map_or_else(|| "-".to_owned(), |secs| format!("{:.3} ms", secs * 1e3))

@@ -8,7 +8,7 @@ use crate::{
         run::{self, Event, Run, RunError},
         template::{Edit, Graph, NodeId},
     },
-    format,
+    format::Quality,
 };
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -85,6 +85,8 @@ struct RunLine {
     epochs: usize,
     iterations: u32,
     evaluated: usize,
+    /// What the best is: accuracy, or R² where numbers are predicted.
+    measure: Quality,
     best_proxy_accuracy: Option<f64>,
 }
 
@@ -162,7 +164,8 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
             "run", "epochs", "iterations", "evaluated", "best"
         );
         for line in &lines {
-            let best = line.best_proxy_accuracy.map_or_else(|| "-".to_owned(), format::percent);
+            let best = line.best_proxy_accuracy;
+            let best = best.map_or_else(|| "-".to_owned(), |best| line.measure.text(best));
             text += &format!(
                 "{:<width$} {:>6} {:>10} {:>9} {:>7}\n",
                 line.name, line.epochs, line.iterations, line.evaluated, best
@@ -183,6 +186,7 @@ fn summary(mut run: Run) -> Result<RunLine, RunError> {
         epochs: 0,
         iterations: 0,
         evaluated: 0,
+        measure: Quality::default(),
         best_proxy_accuracy: None,
     };
     // The last evaluation of each counts: the weights may have changed since an earlier one.
@@ -191,7 +195,8 @@ fn summary(mut run: Run) -> Result<RunLine, RunError> {
         match entry.event {
             Event::Epoch(epoch) => line.epochs = epoch.epoch,
             Event::Iteration { iteration, .. } => line.iterations = iteration,
-            Event::Evaluated { id, accuracy, .. } => {
+            Event::Evaluated { id, accuracy, balanced_accuracy, .. } => {
+                line.measure = Quality::with_balanced(balanced_accuracy);
                 evaluated.insert(id, accuracy);
             }
             _ => {}

@@ -6,7 +6,7 @@ use crate::{
         device::DeviceChoice,
         lab::{Lab, Verification, VerifySettings},
     },
-    format,
+    format::Quality,
 };
 use anyhow::Result;
 use clap::Args;
@@ -53,20 +53,20 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     if args.json {
         output::json(&verification)?;
     } else if let Some(verification) = &verification {
-        output::data(&text(verification))?;
+        output::data(&text(verification, Quality::of(lab.graph())))?;
     }
     Ok(if stopped { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
 /// The table of a verification, and what it says.
-pub(super) fn text(verification: &Verification) -> String {
+pub(super) fn text(verification: &Verification, quality: Quality) -> String {
     let mut text = format!("{:>9} {:>8} {:>9}\n", "candidate", "proxy", "retrained");
     for candidate in &verification.candidates {
         text += &format!(
             "{:>9} {:>8} {:>9}\n",
             candidate.candidate.0,
-            format::percent(candidate.proxy_accuracy),
-            format::percent(candidate.retrained_accuracy)
+            quality.text(candidate.proxy_accuracy),
+            quality.text(candidate.retrained_accuracy)
         );
     }
     text += &match verification.kendall {

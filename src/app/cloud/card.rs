@@ -9,8 +9,12 @@ use super::{
     Cloud, Scores, legend,
     overlay::{self, Overlay},
 };
-use crate::engine::{mask::Mask, search::Candidate, template::Graph};
-use crate::format;
+use crate::engine::{
+    mask::Mask,
+    search::{Candidate, Standing},
+    template::Graph,
+};
+use crate::format::{self, Quality};
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
@@ -135,8 +139,11 @@ fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: 
     if candidate.evaluation.is_none() {
         ui.label(overlay::secondary("Not evaluated yet"));
     }
-    for (name, value) in facts(candidate) {
-        overlay::row(ui, name, value);
+    if let Some(standing) = standing_text(candidate.standing) {
+        ui.label(overlay::secondary(standing));
+    }
+    for (name, value) in facts(candidate, Quality::of(graph)) {
+        overlay::row(ui, &name, value);
     }
     // While another template is being opened, the archive may still be that of the last one.
     if candidate.mask.node_count() == graph.len() {
@@ -145,8 +152,17 @@ fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: 
     }
 }
 
+/// What has become of a candidate since its evaluation, if anything.
+fn standing_text(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Present => None,
+        Standing::Stale => Some("Evaluated before the last training"),
+        Standing::Retired | Standing::Obsolete => Some("Lost nodes in an edit; not searched on"),
+    }
+}
+
 /// What is known of a candidate, as names and values.
-fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
+fn facts(candidate: &Candidate, quality: Quality) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     if let Some(evaluation) = candidate.evaluation {
         let loss = if evaluation.loss.is_finite() {
@@ -154,21 +170,25 @@ fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
         } else {
             "not a number".to_owned()
         };
-        facts.extend([("Proxy accuracy", format::percent(evaluation.accuracy)), ("Loss", loss)]);
+        let name = format!("Proxy {}", quality.name());
+        facts.extend([(name, quality.text(evaluation.accuracy)), ("Loss".to_owned(), loss)]);
     }
     if let Some(iteration) = candidate.iteration {
         // The engine counts from 0, the iteration ring from 1.
-        facts.push(("Iteration", (iteration + 1).to_string()));
+        facts.push(("Iteration".to_owned(), (iteration + 1).to_string()));
     }
-    facts.push(("Parameters", format::compact(candidate.cost.params)));
-    facts.push(("FLOPs", format::compact(candidate.cost.flops)));
+    facts.push(("Parameters".to_owned(), format::compact(candidate.cost.params)));
+    facts.push(("FLOPs".to_owned(), format::compact(candidate.cost.flops)));
+    if let Some(latency) = candidate.latency {
+        facts.push(("Latency".to_owned(), format!("{:.2} ms", latency * 1e3)));
+    }
     if !candidate.parents.is_empty() {
         let mut names: Vec<_> =
             candidate.parents.iter().take(NAMED_PARENTS).map(ToString::to_string).collect();
         if candidate.parents.len() > NAMED_PARENTS {
             names.push(format!("{} more", candidate.parents.len() - NAMED_PARENTS));
         }
-        facts.push(("Parents", names.join(", ")));
+        facts.push(("Parents".to_owned(), names.join(", ")));
     }
     facts
 }
@@ -237,7 +257,7 @@ mod tests {
         let mut candidate = placed(7, [0.0; 3], None).candidate;
         candidate.cost.params = 1_234_567;
         let facts_of = |candidate: &Candidate| {
-            facts(candidate)
+            facts(candidate, Quality::Accuracy)
                 .into_iter()
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect::<Vec<_>>()

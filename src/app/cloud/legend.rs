@@ -2,14 +2,14 @@
 
 use super::{
     super::{
-        document::{Archive, TrainingHistory},
+        document::{Archive, Document, TrainingHistory},
         stage::Stage,
         theme,
     },
     Scores,
     overlay::{self, Overlay},
 };
-use crate::format;
+use crate::format::{self, Quality};
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
@@ -34,6 +34,7 @@ fn show_legend(
     scores: Res<Scores>,
     archive: Res<Archive>,
     history: Res<TrainingHistory>,
+    document: Res<Document>,
     stage: Res<Stage>,
 ) -> Result {
     let context = contexts.ctx_mut()?;
@@ -50,7 +51,7 @@ fn show_legend(
         overlay::plate(0.94).show(ui, |ui| {
             ui.set_width(WIDTH);
             overlay::tighten(ui);
-            show_content(ui, &scores, &archive, &history);
+            show_content(ui, &scores, &archive, &history, Quality::of(document.graph()));
         });
     });
     Ok(())
@@ -63,14 +64,20 @@ fn corner_beside(center: egui::Pos2, radius: f32, free: egui::Rect) -> Option<eg
     (nearest.distance(center) < radius).then(|| center + egui::vec2(radius + GAP, -radius))
 }
 
-fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: &TrainingHistory) {
+fn show_content(
+    ui: &mut egui::Ui,
+    scores: &Scores,
+    archive: &Archive,
+    history: &TrainingHistory,
+    quality: Quality,
+) {
     if let Some((low, high)) = scores.range {
-        ui.label(overlay::secondary("Proxy accuracy"));
+        ui.label(overlay::secondary(format!("Proxy {}", quality.name())));
         show_color_bar(ui);
         ui.horizontal(|ui| {
-            ui.label(overlay::primary(format::percent(low)));
+            ui.label(overlay::primary(quality.text(low)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(overlay::primary(format::percent(high)));
+                ui.label(overlay::primary(quality.text(high)));
             });
         });
     }
@@ -79,6 +86,10 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
         format::grouped(scores.evaluated as u64),
         format::grouped(scores.count as u64)
     )));
+    if scores.stale > 0 {
+        let stale = format::grouped(scores.stale as u64);
+        ui.label(overlay::secondary(format!("{stale} of them before the last training")));
+    }
     if let Some(best) = scores.best.and_then(|id| archive.get(id))
         && let Some(evaluation) = best.candidate.evaluation
     {
@@ -87,7 +98,7 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, history: 
             overlay::star(ui);
             ui.label(overlay::secondary(format!("best {}", best.candidate.id)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(overlay::primary(format::percent(evaluation.accuracy)));
+                ui.label(overlay::primary(quality.text(evaluation.accuracy)));
             });
         });
     } else {
@@ -143,7 +154,7 @@ mod tests {
     fn the_legend_says_what_is_known_and_what_to_do_next() {
         let say = |scores: &Scores, history: &TrainingHistory| {
             let output = egui::Context::default().run_ui(egui::RawInput::default(), |ui| {
-                show_content(ui, scores, &Archive::default(), history);
+                show_content(ui, scores, &Archive::default(), history, Quality::Accuracy);
             });
             let texts = output.shapes.iter().filter_map(|clipped| match &clipped.shape {
                 egui::Shape::Text(text) => Some(text.galley.text().to_owned()),
@@ -164,10 +175,16 @@ mod tests {
             evaluated: 20,
             range: Some((0.405, 0.713)),
             best: Some(CandidateId(3)),
+            ..Scores::default()
         };
         assert!(
             say(&searched, &trained)
                 .starts_with("Proxy accuracy|40.5 %|71.3 %|20 of 500 evaluated")
+        );
+        let stale = Scores { stale: 18, ..searched };
+        assert!(
+            say(&stale, &trained)
+                .contains("20 of 500 evaluated|18 of them before the last training")
         );
     }
 }

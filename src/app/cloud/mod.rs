@@ -21,7 +21,11 @@ use super::{
     settings::Settings,
     stage::Stage,
 };
-use crate::engine::{candidate::CandidateId, report::PlacedCandidate};
+use crate::engine::{
+    candidate::CandidateId,
+    report::PlacedCandidate,
+    search::{Candidate, Standing},
+};
 use bevy::{
     asset::AssetEventSystems, camera::visibility::VisibilitySystems, prelude::*,
     window::RequestRedraw,
@@ -106,6 +110,8 @@ struct Scores {
     count: usize,
     /// Candidates with an accuracy.
     evaluated: usize,
+    /// Those of them whose accuracy is of other weights.
+    stale: usize,
     /// The lowest and the highest accuracy.
     range: Option<(f64, f64)>,
     /// The candidate with the highest.
@@ -130,9 +136,13 @@ fn clear_points(mut commands: Commands, mut cloud: ResMut<Cloud>, mut focus: Res
 }
 
 fn measure_archive(archive: Res<Archive>, mut scores: ResMut<Scores>) {
+    let count = |counts: fn(&Candidate) -> bool| {
+        archive.candidates.iter().filter(|known| counts(&known.candidate)).count()
+    };
     scores.set_if_neq(Scores {
         count: archive.candidates.len(),
-        evaluated: archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some()).count(),
+        evaluated: count(|candidate| candidate.evaluation.is_some()),
+        stale: count(|candidate| candidate.standing == Standing::Stale),
         range: archive.accuracy_range(),
         best: archive.best().map(|best| best.candidate.id),
     });

@@ -121,7 +121,13 @@ fn the_range_of_accuracies_recolours_all_when_it_grows() {
     let scores = *app.world().resource::<Scores>();
     assert_eq!(
         scores,
-        Scores { count: 3, evaluated: 2, range: Some((0.5, 0.7)), best: Some(CandidateId(1)) }
+        Scores {
+            count: 3,
+            evaluated: 2,
+            range: Some((0.5, 0.7)),
+            best: Some(CandidateId(1)),
+            ..Scores::default()
+        }
     );
 }
 

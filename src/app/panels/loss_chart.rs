@@ -122,10 +122,10 @@ impl LossChart {
             .custom_x_axes(vec![
                 style::axis(Axis::X, "step").formatter(|mark, _| step_text(mark.value)),
             ])
-            .custom_y_axes(vec![
-                style::axis(Axis::Y, "cross entropy")
-                    .formatter(move |mark, _| axis_text(value(mark.value))),
-            ])
+            .custom_y_axes(vec![style::axis(Axis::Y, "loss").formatter(move |mark, _| {
+                let loss = value(mark.value);
+                axis_text(loss, value(mark.value + mark.step_size) - loss)
+            })])
             .grid_fade(0.0)
             .label_formatter(move |position| match position {
                 HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
@@ -257,14 +257,10 @@ fn step_text(value: f64) -> String {
     if value < 0.0 { String::new() } else { format::compact(value.round() as u64) }
 }
 
-/// A loss as it stands at the axis.
-fn axis_text(value: f64) -> String {
-    match value.abs() {
-        v if v >= 100.0 => format!("{value:.0}"),
-        v if v >= 1.0 => format!("{value:.1}"),
-        v if v >= 0.1 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
+/// A loss as it stands at the axis, told apart from the next one, which is `gap` away.
+fn axis_text(loss: f64, gap: f64) -> String {
+    let decimals = (-gap.abs().max(1e-9).log10()).ceil().clamp(0.0, 6.0) as usize;
+    format!("{loss:.decimals$}")
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The line that says what runs, how far it is, how long it will take, and what came out so far.
 
 use super::{log::Notices, style, view::View, widgets};
-use crate::format;
 use crate::{
     app::document::{Archive, JobStatus},
     engine::report::Job,
+    format::{self, Quality},
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
 
@@ -16,12 +16,14 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
             ui.add(Label::new(widgets::secondary(format!("run {name}"))).truncate())
                 .on_hover_text(format!("Everything is recorded in {}", folder.display()));
         }
-        if let Some(mean) = mean_text(view.archive) {
+        let quality = Quality::of(view.document.graph());
+        if let Some(mean) = mean_text(view.archive, quality) {
             ui.label(widgets::secondary(mean))
-                .on_hover_text("Mean proxy accuracy of the last iteration");
+                .on_hover_text(format!("Mean proxy {} of the last iteration", quality.name()));
         }
-        if let Some(best) = best_text(view.archive) {
-            ui.label(style::strong(best)).on_hover_text("Highest proxy accuracy so far");
+        if let Some(best) = best_text(view.archive, quality) {
+            ui.label(style::strong(best))
+                .on_hover_text(format!("Highest proxy {} so far", quality.name()));
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if let (Some(_), Some(progress)) = (view.status.running, view.status.progress) {
@@ -85,16 +87,16 @@ fn status_text(status: &JobStatus, trained: bool) -> String {
 }
 
 /// The best candidate so far: `best 78.4 % · candidate 41`.
-fn best_text(archive: &Archive) -> Option<String> {
+fn best_text(archive: &Archive, quality: Quality) -> Option<String> {
     let best = &archive.best()?.candidate;
     let accuracy = best.evaluation?.accuracy;
-    Some(format!("best {} · candidate {}", format::percent(accuracy), best.id.0))
+    Some(format!("best {} · candidate {}", quality.text(accuracy), best.id.0))
 }
 
 /// The mean of the last iteration.
-fn mean_text(archive: &Archive) -> Option<String> {
+fn mean_text(archive: &Archive, quality: Quality) -> Option<String> {
     let last = archive.iterations.last()?;
-    Some(format!("mean of iteration {}: {}", last.iteration, format::percent(last.mean_accuracy)))
+    Some(format!("mean of iteration {}: {}", last.iteration, quality.text(last.mean_accuracy)))
 }
 
 #[cfg(test)]
