@@ -9,8 +9,8 @@ use super::{
 };
 use crate::engine::{
     lab::{Lab, LabSettings},
-    report::{Job, Report},
-    search::{Candidate, Standing},
+    report::{Job, PlacedCandidate, Report},
+    search::Standing,
     worker::{Worker, WorkerError},
 };
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
@@ -44,6 +44,8 @@ pub enum JobRequest {
     Resume,
     /// End the running job; what is done is kept.
     Stop,
+    /// End it; a training forgets the epoch that it has begun.
+    Cancel,
 }
 
 /// The worker; none when it could not begin or has ended.
@@ -163,8 +165,12 @@ fn pass_requests_on(
                 worker.set_paused(false);
                 Ok(())
             }
-            JobRequest::Stop => {
-                worker.stop();
+            JobRequest::Stop | JobRequest::Cancel => {
+                if *request == JobRequest::Cancel {
+                    worker.cancel();
+                } else {
+                    worker.stop();
+                }
                 status.stopping = status.running.is_some();
                 Ok(())
             }
@@ -224,15 +230,15 @@ fn take(report: Report, views: &mut Views) {
             history.steps.truncate(known);
             history.steps.push((step, loss));
             history.training_path = Some(trained);
-            let stale = |candidate: &Candidate| {
-                candidate.evaluation.is_some() && candidate.standing == Standing::Present
-            };
-            // Only the first step after a search finds any.
-            if archive.candidates.iter().any(|known| stale(&known.candidate)) {
-                for known in &mut archive.candidates {
-                    if stale(&known.candidate) {
-                        known.candidate.standing = Standing::Stale;
-                    }
+        }
+        Report::Forgotten { step } => {
+            let left = history.steps.partition_point(|&(known, _)| known <= step);
+            history.steps.truncate(left);
+        }
+        Report::WeightsChanged => {
+            for PlacedCandidate { candidate, .. } in &mut archive.candidates {
+                if candidate.evaluation.is_some() && candidate.standing == Standing::Present {
+                    candidate.standing = Standing::Stale;
                 }
             }
         }
@@ -371,6 +377,32 @@ mod tests {
         app.update();
         update_until(&mut app, |world| !world.resource::<Archive>().candidates.is_empty());
         assert_eq!(app.world().resource::<TrainingHistory>().epochs.len(), epochs);
+    }
+
+    #[test]
+    fn a_training_that_is_cancelled_forgets_the_epoch_it_has_begun() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut app = app(runs.path());
+        app.world_mut().resource_mut::<Settings>().epochs = 50;
+        app.update();
+        app.world_mut().write_message(JobRequest::Train);
+        update_until(&mut app, |world| {
+            let history = world.resource::<TrainingHistory>();
+            history.steps.last().map(|step| step.0) > history.epochs.first().map(|epoch| epoch.step)
+                && !history.epochs.is_empty()
+        });
+        app.world_mut().write_message(JobRequest::Cancel);
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+        let history = app.world().resource::<TrainingHistory>();
+        let trained = history.epochs.last().map(|epoch| epoch.step);
+        assert_eq!(history.steps.last().map(|step| step.0), trained);
+        let folder = app.world().resource::<JobStatus>().run.clone().expect("a run").1;
+        assert!(
+            !folder.join("state.ron").exists() || {
+                let state = std::fs::read_to_string(folder.join("state.ron")).expect("is text");
+                state.contains("unfinished: None")
+            }
+        );
     }
 
     #[test]

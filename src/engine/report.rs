@@ -149,6 +149,14 @@ pub enum Report {
     },
     /// An epoch is done.
     Epoch(EpochReport),
+    /// What was trained after this step is lost.
+    Forgotten {
+        /// Its number, from 1 over all epochs; 0 for all steps.
+        step: u64,
+    },
+    /// The training that ends has changed the weights: what was evaluated before is
+    /// [stale](super::search::Standing::Stale).
+    WeightsChanged,
     /// New candidates, in id order, not yet evaluated (or evaluated in an earlier session).
     Placed(Vec<PlacedCandidate>),
     /// A candidate was evaluated.

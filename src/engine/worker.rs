@@ -123,6 +123,11 @@ impl Worker {
         self.control.stop();
     }
 
+    /// Ends the running job, and forgets the epoch that a training has begun.
+    pub fn cancel(&self) {
+        self.control.cancel();
+    }
+
     /// The next report, if there is one.
     ///
     /// # Errors

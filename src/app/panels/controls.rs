@@ -113,10 +113,15 @@ pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
     if widgets::button(ui, label, what, "Space", possible.pause, false).clicked() {
         wishes.jobs.push(request);
     }
-    if widgets::button(ui, "Stop", "End the job; what is done is kept", "X", possible.stop, false)
-        .clicked()
-    {
-        wishes.jobs.push(JobRequest::Stop);
+    let what = match view.status.running {
+        Some(Job::Train) => {
+            "End the job; what is done is kept\nWith Shift: cancel, and forget the epoch that has begun"
+        }
+        _ => "End the job; what is done is kept",
+    };
+    if widgets::button(ui, "Stop", what, "X", possible.stop, false).clicked() {
+        let cancel = ui.input(|input| input.modifiers.shift);
+        wishes.jobs.push(if cancel { JobRequest::Cancel } else { JobRequest::Stop });
     }
 }
 

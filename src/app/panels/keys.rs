@@ -25,6 +25,7 @@ pub(super) enum Action {
     Search,
     PauseOrResume,
     Stop,
+    Cancel,
     Open,
     OpenRun,
     Save,
@@ -44,7 +45,8 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("T", "Train the template"),
     ("S", "Search"),
     ("Space", "Pause or resume the job"),
-    ("X", "Stop the job"),
+    ("X", "Stop the job; what is done is kept"),
+    ("Shift+X", "Cancel: stop, and forget the epoch that has begun"),
     ("Ctrl+O", "Open a template from a file"),
     ("Ctrl+Shift+O", "Open a run"),
     ("Ctrl+S", "Save the template"),
@@ -72,6 +74,7 @@ pub(super) fn action(key: &Key, physical: KeyCode, ctrl: bool, shift: bool) -> O
         (false, false, "t") => Action::Train,
         (false, false, "s") => Action::Search,
         (false, false, "x") => Action::Stop,
+        (false, true, "x") => Action::Cancel,
         (false, false, "l") => Action::Log,
         (true, false, "o") => Action::Open,
         (true, true, "o") => Action::OpenRun,
@@ -164,7 +167,11 @@ pub(super) fn press_keys(
             Action::Log => state.open.log ^= true,
             Action::Help => state.help ^= true,
             Action::Close => state.help = false,
-            Action::Train | Action::Search | Action::PauseOrResume | Action::Stop => {}
+            Action::Train
+            | Action::Search
+            | Action::PauseOrResume
+            | Action::Stop
+            | Action::Cancel => {}
         }
     }
     // Says the same, but also knows of keys that were let go while another window had the keyboard.
@@ -184,6 +191,7 @@ fn job_request(
         Action::PauseOrResume if status.paused => (possible.pause, JobRequest::Resume),
         Action::PauseOrResume => (possible.pause, JobRequest::Pause),
         Action::Stop => (possible.stop, JobRequest::Stop),
+        Action::Cancel => (possible.stop, JobRequest::Cancel),
         _ => return None,
     };
     Some(possible.map(|()| request))
@@ -206,6 +214,8 @@ mod tests {
         assert_eq!(press("Z", KeyCode::KeyZ, true, true), Some(Action::Redo));
         assert_eq!(press("s", KeyCode::KeyS, true, false), Some(Action::Save));
         assert_eq!(press("s", KeyCode::KeyS, false, false), Some(Action::Search));
+        assert_eq!(press("x", KeyCode::KeyX, false, false), Some(Action::Stop));
+        assert_eq!(press("X", KeyCode::KeyX, false, true), Some(Action::Cancel));
         assert_eq!(press("t", KeyCode::KeyT, true, false), None);
         assert_eq!(press("?", KeyCode::Slash, false, true), Some(Action::Help));
     }

@@ -8,7 +8,10 @@
 
 #![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled by index")]
 
-use super::block::{BLOCK, in_vectors, load, store};
+use super::{
+    block::{BLOCK, in_vectors, load, store},
+    window::Window,
+};
 use pulp::{Arch, Simd};
 use rayon::prelude::*;
 
@@ -29,35 +32,15 @@ const GROUPS: usize = 16;
 /// A convolution with a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Geometry {
-    /// Pixels from top to bottom of an input image.
-    pub(in crate::engine) height: usize,
-    /// Pixels from left to right.
-    pub(in crate::engine) width: usize,
-    /// Values a pixel of the input.
-    pub(in crate::engine) channels: usize,
+    /// How the kernel moves over an input image; around it are zeros, fewer than the kernel is wide.
+    pub(in crate::engine) window: Window,
     /// Values a pixel of the output.
     pub(in crate::engine) filters: usize,
-    /// Height and width of the kernel.
-    pub(in crate::engine) kernel: usize,
-    /// Pixels from one place of the kernel to the next.
-    pub(in crate::engine) stride: usize,
-    /// Zeros around an image, fewer than the kernel is wide.
-    pub(in crate::engine) padding: usize,
 }
 
 impl Geometry {
-    pub(in crate::engine) fn out_height(&self) -> usize {
-        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-    pub(in crate::engine) fn out_width(&self) -> usize {
-        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
-    }
     fn out_pixels(&self) -> usize {
-        self.out_height() * self.out_width()
-    }
-    /// Values of an input image.
-    fn in_len(&self) -> usize {
-        self.height * self.width * self.channels
+        self.window.out_height() * self.window.out_width()
     }
     /// Values of an output image.
     pub(in crate::engine) fn out_len(&self) -> usize {
@@ -65,13 +48,13 @@ impl Geometry {
     }
     /// Values of a kernel's row.
     fn run(&self) -> usize {
-        self.kernel * self.channels
+        self.window.kernel * self.window.channels
     }
     /// Where the kernel begins in the input's frames for each pixel of `images` outputs.
     fn starts(&self, images: usize) -> Vec<usize> {
         let frame = self.in_frame();
-        places(images, self.out_height(), self.out_width(), |image, y, x| {
-            frame.place(image, y * self.stride, x * self.stride)
+        places(images, self.window.out_height(), self.window.out_width(), |image, y, x| {
+            frame.place(image, y * self.window.stride, x * self.window.stride)
         })
     }
 
@@ -80,11 +63,11 @@ impl Geometry {
     }
     fn in_frame(&self) -> Frame {
         Frame {
-            image: [self.height, self.width],
-            height: self.height + 2 * self.padding,
-            width: self.width + 2 * self.padding,
-            channels: self.channels,
-            margin: self.padding,
+            image: [self.window.height, self.window.width],
+            height: self.window.height + 2 * self.window.padding,
+            width: self.window.width + 2 * self.window.padding,
+            channels: self.window.channels,
+            margin: self.window.padding,
             step: 1,
         }
     }
@@ -92,12 +75,12 @@ impl Geometry {
     /// The gradient of the output, spread by the stride and framed so that the turned kernel fits.
     fn gradient_frame(&self) -> Frame {
         Frame {
-            image: [self.out_height(), self.out_width()],
-            height: self.height + self.kernel - 1,
-            width: self.width + self.kernel - 1,
+            image: [self.window.out_height(), self.window.out_width()],
+            height: self.window.height + self.window.kernel - 1,
+            width: self.window.width + self.window.kernel - 1,
             channels: self.filters,
-            margin: self.kernel - 1 - self.padding,
-            step: self.stride,
+            margin: self.window.kernel - 1 - self.window.padding,
+            step: self.window.stride,
         }
     }
 }
@@ -200,18 +183,18 @@ pub(in crate::engine) struct Packed {
 impl Packed {
     /// Packs `[filters, channels, kernel, kernel]` to compute the output from the input.
     pub(in crate::engine) fn forward(g: &Geometry, weights: &[f32]) -> Self {
-        let k = g.kernel;
-        Self::new(k, g.channels, g.filters, |filter, channel, y, x| {
-            weights[((filter * g.channels + channel) * k + y) * k + x]
+        let k = g.window.kernel;
+        Self::new(k, g.window.channels, g.filters, |filter, channel, y, x| {
+            weights[((filter * g.window.channels + channel) * k + y) * k + x]
         })
     }
 
     /// Packs `[filters, channels, kernel, kernel]` to compute the input's gradient from the output's: the
     /// kernel turned by half a circle, inputs and outputs exchanged.
     pub(in crate::engine) fn backward(g: &Geometry, weights: &[f32]) -> Self {
-        let k = g.kernel;
-        Self::new(k, g.filters, g.channels, |channel, filter, y, x| {
-            weights[((filter * g.channels + channel) * k + k - 1 - y) * k + k - 1 - x]
+        let k = g.window.kernel;
+        Self::new(k, g.filters, g.window.channels, |channel, filter, y, x| {
+            weights[((filter * g.window.channels + channel) * k + k - 1 - y) * k + k - 1 - x]
         })
     }
 
@@ -373,10 +356,10 @@ pub(in crate::engine) fn forward<T: Send>(
     let frame = g.in_frame();
     let starts = g.starts(images);
     let bias = blocks(bias);
-    let mut output = vec![0.0; input.len() / g.in_len() * g.out_len()];
+    let mut output = vec![0.0; input.len() / g.window.in_len() * g.out_len()];
     let seen = output
         .par_chunks_mut(images * g.out_len())
-        .zip(input.par_chunks(images * g.in_len()))
+        .zip(input.par_chunks(images * g.window.in_len()))
         .map_init(Vec::new, |frames: &mut Vec<f32>, (output, input)| {
             Arch::new().dispatch(Convolve {
                 input: frame.around(input, frames),
@@ -413,9 +396,9 @@ impl Correlate<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(mut self, simd: S) {
         let run = self.g.run();
-        let size = self.g.kernel * run;
+        let size = self.g.window.kernel * run;
         for first in (0..self.g.filters).step_by(BLOCK) {
-            for y in 0..self.g.kernel {
+            for y in 0..self.g.window.kernel {
                 for start in (0..run).step_by(TILE) {
                     let at = first / BLOCK * size + y * run + start;
                     let offset = y * self.row + start;
@@ -475,30 +458,32 @@ pub(in crate::engine) fn backward(
     gradient: impl Fn(usize, &mut [f32]) + Sync,
 ) -> (Vec<f32>, Vec<f32>) {
     let images = g.images_per_chunk();
-    let batch = input.len() / g.in_len();
+    let batch = input.len() / g.window.in_len();
     let group = batch.div_ceil(GROUPS).div_ceil(images).max(1) * images;
     let in_frame = g.in_frame();
     let out_frame = g.gradient_frame();
     let starts = g.starts(images);
     let places_out = out_frame.places(images);
     // The turned kernel begins at the top left corner of each pixel's surroundings.
-    let starts_back = places(images, g.height, g.width, |image, y, x| out_frame.place(image, y, x));
-    let no_bias = vec![[0.0; BLOCK]; g.channels.div_ceil(BLOCK)];
+    let starts_back =
+        places(images, g.window.height, g.window.width, |image, y, x| out_frame.place(image, y, x));
+    let no_bias = vec![[0.0; BLOCK]; g.window.channels.div_ceil(BLOCK)];
 
     let mut input_gradient = vec![0.0; if packed.is_some() { input.len() } else { 0 }];
-    let mut parts: Vec<&mut [f32]> = input_gradient.chunks_mut(group * g.in_len()).collect();
+    let mut parts: Vec<&mut [f32]> = input_gradient.chunks_mut(group * g.window.in_len()).collect();
     parts.resize_with(batch.div_ceil(group), Default::default);
     let sums: Vec<Vec<[f32; BLOCK]>> = parts
         .into_par_iter()
-        .zip(input.par_chunks(group * g.in_len()))
+        .zip(input.par_chunks(group * g.window.in_len()))
         .enumerate()
         .map(|(number, (input_gradient, input))| {
-            let mut sums = vec![[0.0; BLOCK]; g.filters.div_ceil(BLOCK) * g.kernel * g.run()];
+            let mut sums =
+                vec![[0.0; BLOCK]; g.filters.div_ceil(BLOCK) * g.window.kernel * g.run()];
             let mut in_frames = Vec::new();
             let mut out_frames = vec![0.0; images * out_frame.len()];
             let mut image_gradient = vec![0.0; g.out_len()];
-            for (chunk, input) in input.chunks(images * g.in_len()).enumerate() {
-                let count = input.len() / g.in_len();
+            for (chunk, input) in input.chunks(images * g.window.in_len()).enumerate() {
+                let count = input.len() / g.window.in_len();
                 for (i, frame) in
                     out_frames.chunks_exact_mut(out_frame.len()).enumerate().take(count)
                 {
@@ -516,10 +501,10 @@ pub(in crate::engine) fn backward(
                     sums: &mut sums,
                 });
                 if let Some(packed) = packed {
-                    let at = chunk * images * g.in_len();
+                    let at = chunk * images * g.window.in_len();
                     arch.dispatch(Convolve {
                         input: &out_frames,
-                        starts: &starts_back[..count * g.height * g.width],
+                        starts: &starts_back[..count * g.window.height * g.window.width],
                         row: out_frame.row(),
                         packed,
                         bias: &no_bias,
@@ -532,12 +517,12 @@ pub(in crate::engine) fn backward(
         })
         .collect();
 
-    let (k, run) = (g.kernel, g.run());
-    let mut weights = Vec::with_capacity(g.filters * g.channels * k * k);
+    let (k, run) = (g.window.kernel, g.run());
+    let mut weights = Vec::with_capacity(g.filters * g.window.channels * k * k);
     for filter in 0..g.filters {
-        for channel in 0..g.channels {
+        for channel in 0..g.window.channels {
             for (y, x) in (0..k * k).map(|tap| (tap / k, tap % k)) {
-                let at = filter / BLOCK * k * run + y * run + x * g.channels + channel;
+                let at = filter / BLOCK * k * run + y * run + x * g.window.channels + channel;
                 weights.push(sums.iter().map(|sums| sums[at][filter % BLOCK]).sum());
             }
         }
@@ -564,13 +549,8 @@ mod tests {
         ]
         .into_iter()
         .map(|[height, width, channels, filters, kernel, stride, padding]| Geometry {
-            height,
-            width,
-            channels,
+            window: Window { height, width, channels, kernel, stride, padding },
             filters,
-            kernel,
-            stride,
-            padding,
         })
     }
 
@@ -580,24 +560,32 @@ mod tests {
     }
 
     fn weights(g: &Geometry) -> usize {
-        g.filters * g.channels * g.kernel * g.kernel
+        g.filters * g.window.channels * g.window.kernel * g.window.kernel
     }
 
     /// The definition, in double precision.
     fn by_definition(g: &Geometry, input: &[f32], weights: &[f32]) -> Vec<f64> {
         let mut output = Vec::new();
-        for image in input.chunks_exact(g.in_len()) {
-            for (y, x) in (0..g.out_pixels()).map(|p| (p / g.out_width(), p % g.out_width())) {
-                for kernel in weights.chunks_exact(g.channels * g.kernel * g.kernel) {
+        for image in input.chunks_exact(g.window.in_len()) {
+            for (y, x) in
+                (0..g.out_pixels()).map(|p| (p / g.window.out_width(), p % g.window.out_width()))
+            {
+                for kernel in
+                    weights.chunks_exact(g.window.channels * g.window.kernel * g.window.kernel)
+                {
                     let mut sum = 0.0;
                     for (tap, &weight) in kernel.iter().enumerate() {
-                        let (channel, tap) =
-                            (tap / (g.kernel * g.kernel), tap % (g.kernel * g.kernel));
-                        let row = (y * g.stride + tap / g.kernel).checked_sub(g.padding);
-                        let column = (x * g.stride + tap % g.kernel).checked_sub(g.padding);
+                        let (channel, tap) = (
+                            tap / (g.window.kernel * g.window.kernel),
+                            tap % (g.window.kernel * g.window.kernel),
+                        );
+                        let row = (y * g.window.stride + tap / g.window.kernel)
+                            .checked_sub(g.window.padding);
+                        let column = (x * g.window.stride + tap % g.window.kernel)
+                            .checked_sub(g.window.padding);
                         let (Some(row), Some(column)) = (row, column) else { continue };
-                        if row < g.height && column < g.width {
-                            let at = (row * g.width + column) * g.channels + channel;
+                        if row < g.window.height && column < g.window.width {
+                            let at = (row * g.window.width + column) * g.window.channels + channel;
                             sum += f64::from(image[at]) * f64::from(weight);
                         }
                     }
@@ -615,7 +603,7 @@ mod tests {
     #[test]
     fn the_output_follows_the_definition() {
         for g in geometries() {
-            let (input, weights) = (noise(70 * g.in_len(), 1), noise(weights(&g), 2));
+            let (input, weights) = (noise(70 * g.window.in_len(), 1), noise(weights(&g), 2));
             let bias = noise(g.filters, 3);
             let packed = Packed::forward(&g, &weights);
             let expected = by_definition(&g, &input, &weights);
@@ -637,7 +625,7 @@ mod tests {
         // A convolution is linear in its input and in its weights, so the gradients of <e, conv(x, w)> are
         // what gives the same product with any other input or weights.
         for g in geometries() {
-            let (input, weights) = (noise(35 * g.in_len(), 1), noise(weights(&g), 2));
+            let (input, weights) = (noise(35 * g.window.in_len(), 1), noise(weights(&g), 2));
             let output_gradient = noise(35 * g.out_len(), 3);
             let packed = Packed::backward(&g, &weights);
             let one = |image: usize, into: &mut [f32]| {
@@ -659,12 +647,12 @@ mod tests {
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
         let g = geometries().nth(1).expect("a geometry");
-        let (input, weights) = (noise(64 * g.in_len(), 1), noise(weights(&g), 2));
+        let (input, weights) = (noise(64 * g.window.in_len(), 1), noise(weights(&g), 2));
         let with_threads = |count: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().expect("threads");
             pool.install(|| {
                 backward(&g, &input, Some(&Packed::backward(&g, &weights)), |image, into| {
-                    into.copy_from_slice(&input[image * g.in_len()..][..into.len()]);
+                    into.copy_from_slice(&input[image * g.window.in_len()..][..into.len()]);
                 })
             })
         };
@@ -674,7 +662,7 @@ mod tests {
     #[test]
     fn what_is_not_a_number_stays_so() {
         let g = geometries().nth(1).expect("a geometry");
-        let mut input = noise(g.in_len(), 1);
+        let mut input = noise(g.window.in_len(), 1);
         input[0] = f32::NAN;
         let packed = Packed::forward(&g, &noise(weights(&g), 2));
         let (output, _) = forward(&g, &input, &packed, &[0.0; 16], true, |_| ());

@@ -10,3 +10,4 @@ mod block;
 pub(in crate::engine) mod conv;
 pub(in crate::engine) mod norm;
 pub(in crate::engine) mod pool;
+pub(in crate::engine) mod window;

@@ -1,33 +1,9 @@
 //! Maximum and average over windows.
 
+use super::window::Window;
 use rayon::prelude::*;
 
-/// A window that moves over images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Window {
-    pub(in crate::engine) height: usize,
-    pub(in crate::engine) width: usize,
-    pub(in crate::engine) channels: usize,
-    /// Its height and width.
-    pub(in crate::engine) kernel: usize,
-    pub(in crate::engine) stride: usize,
-    /// Pixels around an image that a window may reach into; they count for nothing.
-    pub(in crate::engine) padding: usize,
-}
-
 impl Window {
-    pub(in crate::engine) fn out_height(&self) -> usize {
-        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-
-    pub(in crate::engine) fn out_width(&self) -> usize {
-        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-
-    fn in_len(&self) -> usize {
-        self.height * self.width * self.channels
-    }
-
     fn out_len(&self) -> usize {
         self.out_height() * self.out_width() * self.channels
     }

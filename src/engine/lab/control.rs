@@ -12,6 +12,7 @@ use std::{
 #[derive(Debug, Default)]
 pub struct Control {
     stop: AtomicBool,
+    cancel: AtomicBool,
     paused: Mutex<bool>,
     changed: Condvar,
 }
@@ -21,6 +22,17 @@ impl Control {
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         self.changed.notify_all();
+    }
+
+    /// Asks the job to end, and a training to forget the epoch that it has begun.
+    pub fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        self.stop();
+    }
+
+    /// Whether the job was asked to forget what it has begun.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 
     /// Whether the job was asked to end.
@@ -36,6 +48,7 @@ impl Control {
 
     /// Forgets an old pause and stop, for the next job of the same control.
     pub fn reset(&self) {
+        self.cancel.store(false, Ordering::Relaxed);
         self.stop.store(false, Ordering::Relaxed);
         self.set_paused(false);
     }
@@ -91,5 +104,9 @@ mod tests {
         assert!(control.wait(&mut |_| {}).is_break());
         control.reset();
         assert!(control.wait(&mut |_| {}).is_continue());
+        control.cancel();
+        assert!(control.wait(&mut |_| {}).is_break() && control.is_cancelled());
+        control.reset();
+        assert!(!control.is_cancelled());
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{
     search::{Candidate, Evaluation, Steering},
     supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
-    training::{TrainError, TrainSettings, Trainer},
+    training::{PathPolicy, TrainError, TrainSettings, Trainer},
 };
 use std::{
     path::PathBuf,
@@ -32,7 +32,8 @@ enum Step {
 
 impl Lab {
     /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
-    /// in the middle of an epoch too.
+    /// in the middle of an epoch too. Where it was cancelled, the epoch in which that happened is as if it had not
+    /// begun.
     ///
     /// The learning rate falls over all epochs, so how many there are to be is best said at once: 2 and then 1
     /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
@@ -48,15 +49,18 @@ impl Lab {
         report(Report::Started(Job::Train));
         let last = self.epochs.len() + epochs;
         self.set_up(last, report)?;
-        let fitness = self.search.fitness().iter().map(|node| node.fitness).collect();
-        if let Some(bench) = &mut self.bench {
-            bench.trainer.set_fitness(fitness);
+        if self.settings.training.policy == PathPolicy::Fitness {
+            let fitness = self.search.fitness().iter().map(|node| node.fitness).collect();
+            if let Some(bench) = &mut self.bench {
+                bench.trainer.set_fitness(fitness);
+            }
         }
         self.aim(Targets { epochs: Some(last), ..self.state.targets })?;
         let before = self.trained_steps();
         let trained = self.train_to(last, control, report);
         if self.trained_steps() != before {
             self.search.weights_changed();
+            report(Report::WeightsChanged);
         }
         let stopped = trained?;
         report(Report::Finished { job: Job::Train, stopped });
@@ -111,6 +115,12 @@ impl Lab {
                     self.epochs.push(epoch_report);
                     report(Report::Epoch(epoch_report));
                 }
+                Err(TrainError::Stopped) if control.is_cancelled() => {
+                    // The next training begins at the last checkpoint.
+                    self.bench = None;
+                    report(Report::Forgotten { step: self.trained_steps() });
+                    return Ok(true);
+                }
                 Err(TrainError::Stopped) => {
                     let step = bench.trainer.position().1;
                     let name = format!("epoch-{epoch}-step-{step}");
@@ -131,6 +141,7 @@ impl Lab {
                     if matches!(error, TrainError::Diverged { .. }) {
                         // The next training begins at the last checkpoint.
                         self.bench = None;
+                        report(Report::Forgotten { step: self.trained_steps() });
                     }
                     return Err(error.into());
                 }

@@ -6,7 +6,7 @@
 use crate::engine::kernels::{
     conv::{self, Geometry, Packed},
     norm::{Moments, Norm},
-    pool::Window,
+    window::Window,
 };
 use burn::{
     backend::{
@@ -115,7 +115,7 @@ fn values(tensor: &FlexTensor) -> &[f32] {
 }
 
 fn image_shape(geometry: &Geometry, images: usize) -> [usize; 4] {
-    [images, geometry.out_height(), geometry.out_width(), geometry.filters]
+    [images, geometry.window.out_height(), geometry.window.out_width(), geometry.filters]
 }
 
 impl ImageOps for Flex {
@@ -210,7 +210,8 @@ fn register(
     let packed = x_node.map(|_| Packed::backward(geometry, values(weight)));
     let (of_x, of_weight) = conv::backward(geometry, values(x), packed.as_ref(), gradient);
     if let Some(node) = x_node {
-        let shape = [x.shape()[0], geometry.height, geometry.width, geometry.channels];
+        let shape =
+            [x.shape()[0], geometry.window.height, geometry.window.width, geometry.window.channels];
         grads.register::<Flex>(node, tensor(of_x, shape));
     }
     if let Some(node) = weight_node {

@@ -4,7 +4,7 @@
 use super::cpu;
 use super::layers::{EPSILON, Statistics};
 #[cfg(feature = "flex")]
-use crate::engine::kernels::{conv::Geometry, pool::Window};
+use crate::engine::kernels::{conv::Geometry, window::Window};
 #[cfg(feature = "flex")]
 use burn::backend::DispatchDevice;
 use burn::tensor::{
@@ -224,9 +224,7 @@ impl ImageOps {
 
 #[cfg(feature = "flex")]
 fn geometry(x: &Tensor<4>, shape: [usize; 4], sweep: Sweep) -> Geometry {
-    let [_, height, width, channels] = x.dims();
-    let Sweep { kernel, stride, padding } = sweep;
-    Geometry { height, width, channels, filters: shape[0], kernel, stride, padding }
+    Geometry { window: window(x, sweep), filters: shape[0] }
 }
 
 #[cfg(feature = "flex")]

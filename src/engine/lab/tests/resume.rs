@@ -238,3 +238,33 @@ fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
         assert!(folder.join("journal.jsonl").exists());
     }
 }
+
+#[test]
+fn training_that_is_cancelled_is_as_if_its_last_epoch_had_not_begun() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut whole = lab(runs.path(), "whole");
+    whole.train(2, &control, &mut ignore).expect("trains");
+
+    let mut cut = lab(runs.path(), "cut");
+    let cancelling = Control::default();
+    let mut forgotten = None;
+    let stopped = cut.train(2, &cancelling, &mut |report| match report {
+        Report::Step { step: 100, .. } => cancelling.cancel(),
+        Report::Forgotten { step } => forgotten = Some(step),
+        _ => {}
+    });
+    assert!(stopped.expect("is cancelled"));
+    assert_eq!((cut.epochs(), forgotten), (1, Some(cut.trained_steps())));
+    // In the same lab, which must have forgotten it, too.
+    let mut first_step = None;
+    cut.train(1, &control, &mut |report| {
+        if let Report::Step { step, .. } = report {
+            first_step.get_or_insert(step);
+        }
+    })
+    .expect("goes on");
+    assert_eq!(first_step, forgotten.map(|step| step + 1));
+    assert_eq!(facts(&cut), facts(&whole));
+    assert_eq!(weights(&cut), weights(&whole));
+}

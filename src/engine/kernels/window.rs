@@ -1,0 +1,34 @@
+//! How kernels and pooling windows move over images.
+
+/// A window that moves over images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Window {
+    /// Pixels of an image from top to bottom.
+    pub(in crate::engine) height: usize,
+    /// Pixels from left to right.
+    pub(in crate::engine) width: usize,
+    /// Values a pixel.
+    pub(in crate::engine) channels: usize,
+    /// Its height and width.
+    pub(in crate::engine) kernel: usize,
+    /// Pixels from one place of it to the next.
+    pub(in crate::engine) stride: usize,
+    /// Pixels around an image that a window may reach into; they count for nothing, or for
+    /// zeros in a convolution.
+    pub(in crate::engine) padding: usize,
+}
+
+impl Window {
+    pub(in crate::engine) fn out_height(&self) -> usize {
+        (self.height + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    pub(in crate::engine) fn out_width(&self) -> usize {
+        (self.width + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+
+    /// Values of an image.
+    pub(super) fn in_len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
