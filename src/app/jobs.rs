@@ -234,6 +234,8 @@ fn take(report: Report, views: &mut Views) {
         Report::Forgotten { step } => {
             let left = history.steps.partition_point(|&(known, _)| known <= step);
             history.steps.truncate(left);
+            let text = format!("what was trained after step {step} is forgotten");
+            notices.write(Notice::Info(text));
         }
         Report::WeightsChanged => {
             for PlacedCandidate { candidate, .. } in &mut archive.candidates {

@@ -88,15 +88,17 @@ fn show_content(
     )));
     if scores.stale > 0 {
         let stale = format::grouped(scores.stale as u64);
-        ui.label(overlay::secondary(format!("{stale} of them before the last training")));
+        ui.label(overlay::secondary(format!("{stale} with older weights")));
     }
     if let Some(best) = scores.best.and_then(|id| archive.get(id))
         && let Some(evaluation) = best.candidate.evaluation
     {
+        // Others may be better, but cost more than the search is allowed.
+        let what = if scores.limited { "best within limits" } else { "best" };
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             overlay::star(ui);
-            ui.label(overlay::secondary(format!("best {}", best.candidate.id)));
+            ui.label(overlay::secondary(format!("{what} {}", best.candidate.id)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 ui.label(overlay::primary(quality.text(evaluation.accuracy)));
             });
@@ -182,9 +184,6 @@ mod tests {
                 .starts_with("Proxy accuracy|40.5 %|71.3 %|20 of 500 evaluated")
         );
         let stale = Scores { stale: 18, ..searched };
-        assert!(
-            say(&stale, &trained)
-                .contains("20 of 500 evaluated|18 of them before the last training")
-        );
+        assert!(say(&stale, &trained).contains("20 of 500 evaluated|18 with older weights"));
     }
 }

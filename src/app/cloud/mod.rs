@@ -112,6 +112,8 @@ struct Scores {
     evaluated: usize,
     /// Those of them whose accuracy is of other weights.
     stale: usize,
+    /// Whether some of them cost more than the search is allowed.
+    limited: bool,
     /// The lowest and the highest accuracy.
     range: Option<(f64, f64)>,
     /// The candidate with the highest.
@@ -143,6 +145,7 @@ fn measure_archive(archive: Res<Archive>, mut scores: ResMut<Scores>) {
         count: archive.candidates.len(),
         evaluated: count(|candidate| candidate.evaluation.is_some()),
         stale: count(|candidate| candidate.standing == Standing::Stale),
+        limited: count(|candidate| candidate.evaluation.is_some() && !candidate.affordable) > 0,
         range: archive.accuracy_range(),
         best: archive.best().map(|best| best.candidate.id),
     });
