@@ -3,7 +3,7 @@
 use crate::engine::{
     candidate::{Canonical, canonical, choices, prune},
     mask::Mask,
-    template::Graph,
+    template::{Graph, Node, Op},
 };
 use std::sync::Arc;
 
@@ -16,6 +16,12 @@ pub type Representative = Arc<dyn Fn(&Mask) -> Mask + Send + Sync>;
 /// candidate keeps it. Centred like this, a node's weight is its effect averaged over all candidates, and
 /// pair terms hold only what single nodes do not explain. A node that lies on every path from input to
 /// output is in every candidate and has no feature.
+///
+/// Nodes of one kind, such as all convolutions of 3×3, are alike in what they do to the score. Two groups of
+/// numbers hold this: how many nodes of each kind a candidate keeps (the sum of their features), and for each two
+/// kinds the sum, over all pairs of nodes of these kinds, of the product of features: how one more
+/// of a kind depends on how many there are, such as layers that do nothing. What [`row`](Self::row) gives are
+/// the features and after them both groups.
 #[derive(Clone)]
 pub(super) struct Features {
     /// Known from elsewhere than the template.
@@ -25,6 +31,9 @@ pub(super) struct Features {
     of_node: Vec<Option<usize>>,
     /// The node of each feature.
     nodes: Vec<usize>,
+    /// The kind of each feature, where others are of the same.
+    kinds: Vec<Option<usize>>,
+    kind_count: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +70,8 @@ impl Features {
             layers: Vec::new(),
             of_node: vec![None; graph.len()],
             nodes: Vec::new(),
+            kinds: Vec::new(),
+            kind_count: 0,
         };
         for choice in choices(graph) {
             let (centre, single) = (choice.inclusion(), choice.most == 1);
@@ -79,12 +90,25 @@ impl Features {
             features.layers.push(LayerFeatures { start, end, centre, single, places });
         }
         features.layers.retain(|layer| layer.start < layer.end);
+        features.find_kinds(graph);
         features
     }
 
-    /// Whether any layer has a trend, see [`overlap`](Self::overlap).
-    pub(super) fn has_trend(&self) -> bool {
-        self.layers.iter().any(|layer| !layer.places.is_empty())
+    /// Numbers the kinds of which there are two nodes or more.
+    fn find_kinds(&mut self, graph: &Graph) {
+        let kinds: Vec<_> = self.nodes.iter().map(|&node| kind(&graph.nodes()[node])).collect();
+        let mut known = Vec::new();
+        for kind in &kinds {
+            let place = known.iter().position(|other| *other == kind);
+            let shared = kinds.iter().filter(|other| *other == kind).nth(1).is_some();
+            self.kinds.push(shared.then(|| {
+                place.unwrap_or_else(|| {
+                    known.push(kind);
+                    known.len() - 1
+                })
+            }));
+        }
+        self.kind_count = known.len();
     }
 
     fn layer_of(&self, feature: usize) -> Option<&LayerFeatures> {
@@ -104,7 +128,8 @@ impl Features {
                 .is_some_and(|layer| layer.single && (layer.start..layer.end).contains(&b))
     }
 
-    /// "Including this node raises the score", as factors of all features; `None` for a node without one.
+    /// "Including this node raises the score", as factors of what [`row`](Self::row) gives; `None` for a node
+    /// without a feature.
     ///
     /// Where a candidate keeps one node of a layer, including one means leaving out another: its weight
     /// less the mean of the alternatives'. Elsewhere including it means having it besides the others:
@@ -117,7 +142,70 @@ impl Features {
             factors[layer.start..layer.end].fill(-1.0 / others.max(1) as f64);
         }
         factors[feature] = 1.0;
+        factors.extend(self.count_kinds(&factors));
+        // On average over the other layers, products of features are 0.
+        factors.resize(self.width(), 0.0);
         Some(factors)
+    }
+
+    /// "Having both raises the score more than having each", as factors of the products of kinds; of both
+    /// nodes the [`effect`](Self::effect) is given.
+    pub(super) fn joint_effect(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        let counts = self.nodes.len()..self.products();
+        let (a, b) = (&a[counts.clone()], &b[counts]);
+        let joint = a.iter().zip(b);
+        joint.flat_map(|(x, y)| a.iter().zip(b).map(move |(v, w)| x * w + v * y)).collect()
+    }
+
+    /// The inner product of a [`joint_effect`](Self::joint_effect) and the products of kinds that a
+    /// [`row`](Self::row) ends with; or of two such effects.
+    pub(super) fn joint_overlap(joint: &[f64], row: &[f64]) -> f64 {
+        // Each pair of nodes is there in both orders.
+        0.5 * inner(joint, &row[row.len() - joint.len()..])
+    }
+
+    /// Where the products of kinds begin in what [`row`](Self::row) gives.
+    fn products(&self) -> usize {
+        self.nodes.len() + self.kind_count
+    }
+
+    /// How many numbers [`row`](Self::row) gives.
+    fn width(&self) -> usize {
+        self.products() + self.kind_count.pow(2)
+    }
+
+    /// The sum of features by kind.
+    fn count_kinds(&self, row: &[f64]) -> Vec<f64> {
+        let mut counts = vec![0.0; self.kind_count];
+        for (value, kind) in row.iter().zip(&self.kinds) {
+            if let Some(kind) = *kind {
+                counts[kind] += value;
+            }
+        }
+        counts
+    }
+
+    /// For each two kinds the sum of the products of features over all pairs of the model, as a square matrix; each
+    /// pair counts in both orders.
+    fn kind_products(&self, row: &[f64], counts: &[f64]) -> Vec<f64> {
+        let mut products: Vec<_> =
+            counts.iter().flat_map(|a| counts.iter().map(move |b| a * b)).collect();
+        // All products of two features, less those that are no pair.
+        let mut take = |i: usize, j: usize| {
+            if let (Some(a), Some(b)) = (self.kinds[i], self.kinds[j]) {
+                products[a * self.kind_count + b] -= row[i] * row[j];
+            }
+        };
+        for layer in &self.layers {
+            for i in layer.start..layer.end {
+                if layer.single {
+                    (layer.start..layer.end).for_each(|j| take(i, j));
+                } else {
+                    take(i, i);
+                }
+            }
+        }
+        products
     }
 
     /// What is equal for candidates that compute the same function.
@@ -128,12 +216,18 @@ impl Features {
         }
     }
 
-    /// The features of a candidate; those of its representative, so that the same function has the same ones.
+    /// The features of a candidate, and what follows from them about kinds; those of its representative, so that the
+    /// same function has the same ones.
     pub(super) fn row(&self, mask: &Mask) -> Vec<f64> {
-        match &self.representative {
+        let mut row = match &self.representative {
             Some(representative) => self.row_of(&representative(mask)),
             None => self.row_of(mask),
-        }
+        };
+        let counts = self.count_kinds(&row);
+        let products = self.kind_products(&row, &counts);
+        row.extend(counts);
+        row.extend(products);
+        row
     }
 
     fn row_of(&self, mask: &Mask) -> Vec<f64> {
@@ -147,55 +241,97 @@ impl Features {
             .collect()
     }
 
-    /// What two candidates have in common: the inner product of their features, and that of the products
-    /// of features of all pairs.
-    ///
-    /// With a `trend` above 0, each layer that keeps one of three or more nodes has one feature more: where
-    /// the kept node stands in the list of alternatives. Alternatives are often listed in an order (kernels
-    /// of 1, 3, 5; widths from 8 to 64), and then neighbours in the list are alike.
+    /// What two candidates have in common.
     ///
     /// The pairs need no list: with p the products of two candidates' features, the sum over all pairs i < j
     /// of `p[i] * p[j]` is half of (the sum of p) squared less the sum of the squares of p. Pairs within a
     /// layer that keeps one node are taken out in the same way.
-    pub(super) fn overlap(&self, a: &[f64], b: &[f64], trend: f64) -> Overlap {
-        let (mut nodes, mut squares) = (0.0, 0.0);
+    pub(super) fn overlap(&self, a: &[f64], b: &[f64]) -> Overlap {
+        let mut overlap = Overlap::default();
         for layer in &self.layers {
             let products = a[layer.start..layer.end]
                 .iter()
                 .zip(&b[layer.start..layer.end])
                 .map(|(a, b)| a * b);
             if layer.single {
-                let mut of_layer: f64 = products.sum();
-                if trend > 0.0 && !layer.places.is_empty() {
-                    of_layer += trend * layer.lean(a) * layer.lean(b);
-                }
-                nodes += of_layer;
-                squares += of_layer * of_layer;
+                let nodes: f64 = products.sum();
+                let leans =
+                    if layer.places.is_empty() { 0.0 } else { layer.lean(a) * layer.lean(b) };
+                overlap.nodes += nodes;
+                overlap.leans += leans;
+                overlap.squares[0] += nodes * nodes;
+                overlap.squares[1] += nodes * leans;
+                overlap.squares[2] += leans * leans;
             } else {
                 for product in products {
-                    nodes += product;
-                    squares += product * product;
+                    overlap.nodes += product;
+                    overlap.squares[0] += product * product;
                 }
             }
         }
-        Overlap { nodes, pairs: 0.5 * (nodes * nodes - squares) }
+        let (counts, products) = (self.nodes.len()..self.products(), self.products()..self.width());
+        overlap.kinds = inner(&a[counts.clone()], &b[counts]);
+        overlap.kind_pairs = 0.5 * inner(&a[products.clone()], &b[products]);
+        overlap
     }
+}
+
+fn inner(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// What tells kinds of nodes apart: the label, and the operations. How many filters a convolution has does not
+/// count, since that differs from layer to layer.
+fn kind(node: &Node) -> (Option<&str>, Vec<Op>) {
+    let mut ops = node.ops.clone();
+    for op in &mut ops {
+        if let Op::ConvBlock { filters, .. } = op {
+            *filters = 0;
+        }
+    }
+    (node.label.as_deref(), ops)
 }
 
 /// What two candidates have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Overlap {
-    pub(super) nodes: f64,
-    pub(super) pairs: f64,
+    nodes: f64,
+    /// Over layers that keep one of three or more nodes: the sum of the products of where the kept nodes stand in
+    /// the list.
+    leans: f64,
+    /// Over layers that keep one node, the sums of: the square of what the layer adds to `nodes`; its product
+    /// with what it adds to `leans`; the square of that. Elsewhere each node is a layer of its own.
+    squares: [f64; 3],
+    /// The inner product of how many nodes of each kind they keep.
+    pub(super) kinds: f64,
+    /// The inner product of the products of kinds.
+    pub(super) kind_pairs: f64,
+}
+
+impl Overlap {
+    /// The inner product of features.
+    ///
+    /// With a `trend` above 0, each layer that keeps one of three or more nodes has one feature more: where
+    /// the kept node stands in the list of alternatives. Alternatives are often listed in an order (kernels
+    /// of 1, 3, 5; widths from 8 to 64), and then neighbours in the list are alike.
+    pub(super) fn nodes(&self, trend: f64) -> f64 {
+        self.nodes + trend * self.leans
+    }
+
+    /// The inner product of the products of features of all pairs.
+    pub(super) fn pairs(&self, trend: f64) -> f64 {
+        let [squares, mixed, leans] = self.squares;
+        0.5 * (self.nodes(trend).powi(2) - squares - trend * (2.0 * mixed + trend * leans))
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::engine::{
         candidate::{sample, tests::layered},
         seed,
-        template::BlocksPerLayer,
+        template::{BlocksPerLayer, Padding},
     };
 
     #[test]
@@ -215,9 +351,9 @@ mod tests {
                     .filter(|&(i, j)| features.is_pair(i, j))
                     .map(|(i, j)| a[i] * a[j] * b[i] * b[j])
                     .sum();
-                let overlap = features.overlap(&a, &b, 0.0);
-                assert!((overlap.nodes - nodes).abs() < 1e-12);
-                assert!((overlap.pairs - pairs).abs() < 1e-12, "{} {pairs}", overlap.pairs);
+                let overlap = features.overlap(&a, &b);
+                assert!((overlap.nodes(0.0) - nodes).abs() < 1e-12);
+                assert!((overlap.pairs(0.0) - pairs).abs() < 1e-12, "{overlap:?} {pairs}");
             }
         }
     }
@@ -228,9 +364,108 @@ mod tests {
         let features = Features::new(&graph, None);
         let row = |node: usize| features.row(&Mask::from_nodes(7, [0, node, 6]));
         let common =
-            |a: usize, b: usize, trend: f64| features.overlap(&row(a), &row(b), trend).nodes;
+            |a: usize, b: usize, trend: f64| features.overlap(&row(a), &row(b)).nodes(trend);
         assert!((common(1, 2, 0.0) - common(1, 5, 0.0)).abs() < 1e-12);
         assert!(common(1, 2, 1.0) > common(1, 3, 1.0) && common(1, 3, 1.0) > common(1, 5, 1.0));
-        assert!(!Features::new(&layered(&[2, 2], BlocksPerLayer::One, &[]), None).has_trend());
+        let features = Features::new(&layered(&[2, 2], BlocksPerLayer::One, &[]), None);
+        let row = features.row(&Mask::from_nodes(6, [0, 1, 3, 5]));
+        assert_eq!(features.overlap(&row, &row).leans, 0.0, "two alternatives have no trend");
+    }
+
+    #[test]
+    fn pairs_with_a_trend_are_all_products_across_layers() {
+        let graph = layered(&[3, 4, 3], BlocksPerLayer::One, &[]);
+        let features = Features::new(&graph, None);
+        let mut rng = seed::rng(2, "test", 0);
+        let (a, b) = (sample(&graph, &mut rng), sample(&graph, &mut rng));
+        let (a, b) = (features.row(&a), features.row(&b));
+        let trend = 0.7;
+        let of_layer = |layer: &LayerFeatures| {
+            let inner: f64 = (layer.start..layer.end).map(|i| a[i] * b[i]).sum();
+            inner + trend * layer.lean(&a) * layer.lean(&b)
+        };
+        let [x, y, z] = [0, 1, 2].map(|layer| of_layer(&features.layers[layer]));
+        let overlap = features.overlap(&a, &b);
+        assert!((overlap.nodes(trend) - (x + y + z)).abs() < 1e-12);
+        assert!((overlap.pairs(trend) - (x * y + x * z + y * z)).abs() < 1e-12);
+    }
+
+    /// A layer for each list, with a convolution for each kernel in it; each layer has other filters.
+    pub(in crate::engine::search) fn kernels(layers: &[&[usize]], blocks: BlocksPerLayer) -> Graph {
+        let sizes: Vec<_> = layers.iter().map(|kernels| kernels.len()).collect();
+        let mut template = layered(&sizes, blocks, &[]).template().clone();
+        let all =
+            layers.iter().enumerate().flat_map(|(i, kernels)| kernels.iter().map(move |k| (i, *k)));
+        for (node, (layer, kernel)) in template.nodes[1..].iter_mut().zip(all) {
+            node.ops = vec![Op::ConvBlock {
+                filters: layer + 1,
+                kernel,
+                stride: 1,
+                padding: Padding::Same,
+                bias: false,
+                conv: true,
+                batch_norm: false,
+                relu: true,
+            }];
+        }
+        Graph::new(template).expect("equal shapes within a layer")
+    }
+
+    #[test]
+    fn kinds_are_counted_and_multiplied_over_all_pairs_of_nodes() {
+        for blocks in [BlocksPerLayer::One, BlocksPerLayer::Any] {
+            let graph = kernels(&[&[1, 3, 5], &[3, 5], &[5, 3, 7]], blocks);
+            let features = Features::new(&graph, None);
+            // 1 and 7 occur once.
+            let kinds = [None, Some(0), Some(1), Some(0), Some(1), Some(1), Some(0), None];
+            assert_eq!(features.kinds, kinds);
+            let mut rng = seed::rng(3, "test", 0);
+            for _ in 0..20 {
+                let row = features.row(&sample(&graph, &mut rng));
+                let count =
+                    |kind| (0..8).filter(|&i| kinds[i] == Some(kind)).map(|i| row[i]).sum::<f64>();
+                let product = |a, b| {
+                    (0..8)
+                        .flat_map(|i| (0..8).map(move |j| (i, j)))
+                        .filter(|&(i, j)| features.is_pair(i, j))
+                        .filter(|&(i, j)| kinds[i] == Some(a) && kinds[j] == Some(b))
+                        .map(|(i, j)| row[i] * row[j])
+                        .sum::<f64>()
+                };
+                let expected = [
+                    count(0),
+                    count(1),
+                    product(0, 0),
+                    product(0, 1),
+                    product(1, 0),
+                    product(1, 1),
+                ];
+                for (value, expected) in row[8..].iter().zip(expected) {
+                    assert!((value - expected).abs() < 1e-12, "{row:?} {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_effect_of_a_pair_on_products_of_kinds_is_a_difference_of_differences() {
+        let graph = kernels(&[&[1, 3, 5], &[3, 5], &[5, 3, 7]], BlocksPerLayer::Any);
+        let features = Features::new(&graph, None);
+        let products = |nodes: &[usize]| {
+            let mask = Mask::from_nodes(graph.len(), [&[0, 1, 5, 8, 9], nodes].concat());
+            features.row(&mask).split_off(features.products())
+        };
+        // Of two layers, of one kind and of two, and of one layer.
+        for [a, b] in [[2, 4], [3, 4], [2, 7], [2, 3]] {
+            let [effect_a, effect_b] =
+                [a, b].map(|node| features.effect(node).expect("an optional node"));
+            let joint = features.joint_effect(&effect_a, &effect_b);
+            let (both, one, other, none) =
+                (products(&[a, b]), products(&[a]), products(&[b]), products(&[]));
+            for (i, value) in joint.iter().enumerate() {
+                let difference = both[i] - one[i] - other[i] + none[i];
+                assert!((value - difference).abs() < 1e-12, "{a} {b} {i}");
+            }
+        }
     }
 }
