@@ -194,9 +194,10 @@ pub struct Synergy {
 ///
 /// The score of a candidate is a common level, plus a weight for each node it keeps, plus a weight for each
 /// pair, plus noise; nodes of one kind share a part of their weights, and so do pairs of nodes of the same two
-/// kinds. All weights are normal with mean 0 and the prior's variances, which the evaluations choose. It is fitted in its dual form (a Gaussian process; Rasmussen and Williams, "Gaussian Processes
-/// for Machine Learning", 2006, section 2.1): the matrix to factor has one row an evaluation, however many
-/// pairs there are, because [`Features::overlap`] sums over pairs in closed form.
+/// kinds. All weights are normal with mean 0 and the prior's variances, which the evaluations choose. It is
+/// fitted in its dual form (a Gaussian process; Rasmussen and Williams, "Gaussian Processes for Machine
+/// Learning", 2006, section 2.1): the matrix to factor has one row an evaluation, however many pairs there
+/// are, because [`Features::overlap`] sums over pairs in closed form.
 pub(super) struct Model<'a> {
     features: &'a Features,
     prior: Prior,
@@ -313,7 +314,8 @@ impl<'a> Model<'a> {
         self.prior.covariance(self.features.overlap(a, b))
     }
 
-    /// The covariance of a sum of weights (of nodes, trends and kinds) with a score (or another such sum), before any data.
+    /// The covariance of a sum of weights (of nodes, trends and kinds) with a score (or another such sum),
+    /// before any data.
     fn effect_covariance(&self, factors: &[f64], row: &[f64]) -> f64 {
         self.prior.effect_covariance(self.features.overlap(factors, row))
     }
