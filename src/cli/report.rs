@@ -204,13 +204,13 @@ impl RunReport {
 
     /// Adds how long the best candidates take on the lab's device.
     pub(super) fn time(&mut self, lab: &Lab) -> Result<()> {
-        let device = lab.settings().device.to_string();
+        let (device, timed) = lab.latencies(TIMED)?;
         let report = |(id, times): (CandidateId, _)| LatencyReport {
             candidate: id.0,
-            device: device.clone(),
+            device: device.to_string(),
             times,
         };
-        self.latencies = Some(lab.latencies(TIMED)?.into_iter().map(report).collect());
+        self.latencies = Some(timed.into_iter().map(report).collect());
         Ok(())
     }
 

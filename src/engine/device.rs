@@ -84,17 +84,26 @@ impl fmt::Display for DeviceChoice {
 /// When the backend is not compiled in or its device does not answer. `Auto` fails only where not even
 /// the CPU can be used.
 pub fn open(choice: &DeviceChoice) -> Result<Device, DeviceError> {
+    open_named(choice).map(|(_, device)| device)
+}
+
+/// The same, and which device `Auto` has come to.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_named(choice: &DeviceChoice) -> Result<(DeviceChoice, Device), DeviceError> {
+    let open = |choice, hardware_only| Ok((choice, open_one(choice, hardware_only)?));
     match *choice {
         DeviceChoice::Auto => {
             for better in [DeviceChoice::Cuda(0), DeviceChoice::Wgpu(0)] {
-                match open_one(better, true) {
-                    Ok(device) => return Ok(device),
+                match open(better, true) {
+                    Ok(opened) => return Ok(opened),
                     Err(error) => tracing::debug!("--device auto passes over {better}: {error}"),
                 }
             }
-            open_one(DeviceChoice::Cpu, false)
+            open(DeviceChoice::Cpu, false)
         }
-        other => open_one(other, false),
+        other => open(other, false),
     }
 }
 

@@ -307,18 +307,21 @@ impl Lab {
         self.search.best().and_then(|id| self.search.candidate(id))
     }
 
-    /// How long the `count` best candidates take on the lab's device for an image, and for a batch as evaluation
-    /// uses it; best first.
+    /// How long the `count` best candidates take on the lab's device, which is named, for an image, and for a batch
+    /// as evaluation uses it; best first.
     ///
     /// # Errors
     /// When the device does not answer or fails.
-    pub fn latencies(&self, count: usize) -> Result<Vec<(CandidateId, [Latency; 2])>, LabError> {
-        let device = super::device::open(&self.settings.device)?;
+    pub fn latencies(
+        &self,
+        count: usize,
+    ) -> Result<(DeviceChoice, Vec<(CandidateId, [Latency; 2])>), LabError> {
+        let (name, device) = super::device::open_named(&self.settings.device)?;
         let supernet = Supernet::new(Arc::clone(&self.graph), self.settings.seed, &device);
         let mut ranked: Vec<_> =
             self.search.candidates().iter().filter_map(Candidate::rank).collect();
         ranked.sort_unstable_by(|a, b| b.cmp(a));
-        ranked
+        let timed: Result<_, LabError> = ranked
             .into_iter()
             .take(count)
             .map(|rank| {
@@ -326,7 +329,8 @@ impl Lab {
                 let time = |batch| supernet.latency(mask, batch, work::TIMED_PASSES);
                 Ok((rank.id, [time(1)?, time(self.settings.evaluation.batch_size)?]))
             })
-            .collect()
+            .collect();
+        Ok((name, timed?))
     }
 
     /// Fitness and frequency of every node, by node index.
