@@ -73,7 +73,7 @@ pub enum SpeedError {
 /// # Errors
 /// When the device does not answer or fails.
 pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
-    let device = device::open(choice)?;
+    let (name, device) = device::open_named(choice)?;
     let preset = presets().into_iter().find(|preset| preset.name == TEMPLATE);
     let preset = preset.ok_or_else(|| SpeedError::Template("it is not there".to_owned()))?;
     let graph: Arc<Graph> =
@@ -132,7 +132,7 @@ pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
     }
     Ok(Speed {
         engine: concat!("nas-navigator ", env!("CARGO_PKG_VERSION")).to_owned(),
-        device: choice.to_string(),
+        device: name.to_string(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         train_samples_per_s,
         candidates_per_s_at_1024_images: median(&mut together),
