@@ -421,9 +421,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn two_pinned_nodes_of_a_layer_get_a_path_each() {
-        // Chains 1 -> 3 and 2 -> 4, two blocks a layer.
+    /// Input 0, chains 1 -> 3 and 2 -> 4, output 5.
+    fn two_chains(blocks: BlocksPerLayer) -> Graph {
         let nodes = vec![
             (0, vec![Op::Input { shape: [1, 1, 1] }]),
             (1, vec![relu()]),
@@ -432,8 +431,12 @@ mod tests {
             (2, vec![relu()]),
             (3, vec![Op::Flatten, Op::Output]),
         ];
-        let links = [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)];
-        let graph = graph_of(nodes, &links, BlocksPerLayer::UpTo(2));
+        graph_of(nodes, &[(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)], blocks)
+    }
+
+    #[test]
+    fn two_pinned_nodes_of_a_layer_get_a_path_each() {
+        let graph = two_chains(BlocksPerLayer::UpTo(2));
         let pinned = mask(&graph, &[1, 4]);
         let space = Space::new(&graph, &pinned, &Mask::full(6));
         assert_eq!(space.repair(&Mask::empty(6), &|_| 0.0), Mask::full(6));
@@ -461,17 +464,8 @@ mod tests {
 
     #[test]
     fn the_limit_never_cuts_the_last_path() {
-        // Chains 1 -> 3 and 2 -> 4: taking the better node of each layer apart, 1 and 4, would cut both.
-        let nodes = vec![
-            (0, vec![Op::Input { shape: [1, 1, 1] }]),
-            (1, vec![relu()]),
-            (1, vec![relu()]),
-            (2, vec![relu()]),
-            (2, vec![relu()]),
-            (3, vec![Op::Flatten, Op::Output]),
-        ];
-        let links = [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)];
-        let graph = graph_of(nodes, &links, BlocksPerLayer::One);
+        // Taking the better node of each layer apart, 1 and 4, would cut both.
+        let graph = two_chains(BlocksPerLayer::One);
         let score = |node: usize| [0.0, 0.9, 0.1, 0.2, 0.8, 0.0][node];
         assert_eq!(repair(&graph, &Mask::full(6), &score), mask(&graph, &[0, 1, 3, 5]));
     }

@@ -9,7 +9,7 @@ use crate::engine::{
     run::{
         Budget, Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunState, Targets, UnfinishedEpoch,
     },
-    search::{Candidate, Evaluation, Steering},
+    search::{Candidate, Evaluation, Standing, Steering},
     supernet::{EvaluationError, Evaluator, Supernet},
     template::Graph,
     training::{PathPolicy, TrainError, TrainSettings, Trainer},
@@ -199,49 +199,52 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<Step, LabError> {
-        let (stale, untimed) = (self.search.stale(), self.search.untimed());
         let left = |lab: &Self| {
             budget.candidates.map_or(usize::MAX, |most| most.saturating_sub(lab.evaluated()))
         };
         let planned = (candidates as u64).saturating_mul(u64::from(iterations));
-        let known = stale.len() + untimed.len();
+        let open = |c: &&Candidate| c.standing == Standing::Stale || self.search.is_untimed(c);
+        let known = self.search.candidates().iter().filter(open).count();
         let total = known as u64 + planned.min(left(self) as u64);
         let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
         let mut pace = Pace::new(Job::Search, total, 0).within(seconds);
-        let mut worked = pace.worked();
-        for iteration in 0..=iterations {
-            // Before the first one, what is known is brought up to date.
-            let step = if iteration == 0 {
-                match self.evaluate(&stale, &mut pace, control, report)? {
-                    Step::Done => self.time(&untimed, &mut pace, control, report)?,
-                    cut_short => cut_short,
-                }
-            } else {
-                match (left(self), budget.candidates) {
-                    (0, Some(most)) => Step::Ended(EarlyEnd::Candidates(most)),
-                    (left, _) => {
-                        // An iteration that was cut short before goes on.
-                        let count = left.saturating_add(self.search.evaluated_now().count());
-                        self.iterate(candidates.min(count), &mut pace, control, report)?
-                    }
-                }
-            };
-            match (step, budget.seconds) {
-                (Step::Done, Some(most)) if pace.is_over() && iteration < iterations => {
-                    return Ok(Step::Ended(EarlyEnd::Seconds(most)));
-                }
-                (Step::Done, _) if iteration == 0 => {
-                    self.unfinished_iteration += pace.worked() - worked;
-                }
-                (Step::Done, _) => {}
-                (cut_short, _) => {
-                    self.unfinished_iteration += pace.worked() - worked;
-                    return Ok(cut_short);
-                }
+        let before = pace.worked();
+        let step = self.bring_up_to_date(&mut pace, control, report)?;
+        self.unfinished_iteration += pace.worked() - before;
+        if !matches!(step, Step::Done) {
+            return Ok(step);
+        }
+        for _ in 0..iterations {
+            if let Some(most) = budget.seconds.filter(|_| pace.is_over()) {
+                return Ok(Step::Ended(EarlyEnd::Seconds(most)));
             }
-            worked = pace.worked();
+            let left = left(self);
+            if let Some(most) = budget.candidates.filter(|_| left == 0) {
+                return Ok(Step::Ended(EarlyEnd::Candidates(most)));
+            }
+            // An iteration that was cut short before goes on.
+            let count = left.saturating_add(self.search.evaluated_now().count());
+            let before = pace.worked();
+            let step = self.iterate(candidates.min(count), &mut pace, control, report)?;
+            if !matches!(step, Step::Done) {
+                self.unfinished_iteration += pace.worked() - before;
+                return Ok(step);
+            }
         }
         Ok(Step::Done)
+    }
+
+    /// Evaluates again what was evaluated with other weights, and times what is still to be timed.
+    fn bring_up_to_date(
+        &mut self,
+        pace: &mut Pace,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<Step, LabError> {
+        match self.evaluate(&self.search.stale(), pace, control, report)? {
+            Step::Done => self.time(&self.search.untimed(), pace, control, report),
+            cut_short => Ok(cut_short),
+        }
     }
 
     fn iterate(
@@ -256,8 +259,7 @@ impl Lab {
         let iteration = self.search.finished_iterations() + 1;
         let proposed = self.search.propose(count);
         if proposed.is_empty() {
-            let wanted = self.search.steering();
-            let all = Steering { pareto: wanted.pareto, ..Steering::default() } == *wanted;
+            let all = self.search.steering().admits_all();
             let why = if all { EarlyEnd::Exhausted } else { EarlyEnd::NoneWanted };
             return Ok(Step::Ended(why));
         }
@@ -357,7 +359,7 @@ impl Lab {
             }])?;
             self.take(id, evaluation)?;
             report(Report::Evaluated { id, iteration, evaluation });
-            if self.search.untimed().contains(&id) {
+            if self.search.is_untimed(&self.search.candidates()[id.index()]) {
                 self.time_on(&bench.supernet, id, report)?;
             }
             report(Report::Progress(pace.next()));

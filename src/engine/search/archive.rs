@@ -256,15 +256,7 @@ impl SearchState {
         let mut state = Self { pool, finished, ..Self::empty(graph, seed, None) };
         for entry in recorded {
             let id = state.next_id();
-            if let Some(what) = candidate::problem(&state.graph, &entry.mask) {
-                return Err(SearchError::Invalid(id, what));
-            }
-            if let Some(&earlier) = state.by_mask.get(&entry.mask) {
-                return Err(SearchError::Duplicate(earlier, id));
-            }
-            if let Some(&parent) = entry.parents.iter().find(|&&parent| parent >= id) {
-                return Err(SearchError::UnknownParent(id, parent));
-            }
+            state.check_newcomer(&entry.mask, &entry.parents)?;
             let in_order = match entry.iteration {
                 Some(iteration) => iteration <= finished,
                 None => id.index() < pool && entry.evaluation.is_none(),
@@ -479,6 +471,21 @@ impl SearchState {
         )
     }
 
+    /// Whether a recorded candidate can be the next one.
+    fn check_newcomer(&self, mask: &Mask, parents: &[CandidateId]) -> Result<(), SearchError> {
+        let id = self.next_id();
+        if let Some(what) = candidate::problem(&self.graph, mask) {
+            return Err(SearchError::Invalid(id, what));
+        }
+        if let Some(&earlier) = self.by_mask.get(mask) {
+            return Err(SearchError::Duplicate(earlier, id));
+        }
+        match parents.iter().find(|&&parent| parent >= id) {
+            Some(&parent) => Err(SearchError::UnknownParent(id, parent)),
+            None => Ok(()),
+        }
+    }
+
     fn push(&mut self, entry: Recorded) -> CandidateId {
         let id = self.next_id();
         let Recorded { mask, parents, iteration, evaluation } = entry;
@@ -551,11 +558,16 @@ impl SearchState {
 
     /// The evaluated candidates that are still to be timed, by id; none where that is not asked for.
     pub fn untimed(&self) -> Vec<CandidateId> {
-        let wanted = self.guide.steering.needs_latency();
-        let open = |c: &&Candidate| {
-            wanted && c.evaluation.is_some() && !c.is_retired() && c.latency.is_none()
-        };
-        self.candidates.iter().filter(open).map(|candidate| candidate.id).collect()
+        let open = self.candidates.iter().filter(|candidate| self.is_untimed(candidate));
+        open.map(|candidate| candidate.id).collect()
+    }
+
+    /// Whether a candidate is still to be timed.
+    pub fn is_untimed(&self, candidate: &Candidate) -> bool {
+        self.guide.steering.needs_latency()
+            && candidate.latency.is_none()
+            && candidate.evaluation.is_some()
+            && !candidate.is_retired()
     }
 
     /// The best candidates of any cost, lowest cost first: each is better than all that cost no more.
@@ -578,12 +590,12 @@ impl SearchState {
     }
 
     fn guided(&self) -> Guided<'_> {
+        let wanted = self.guide.steering.needs_latency();
         let timed: Vec<_> = self
             .candidates
             .iter()
-            .filter(|candidate| !candidate.is_retired())
+            .filter(|candidate| wanted && !candidate.is_retired())
             .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
-            .take(if self.guide.steering.needs_latency() { usize::MAX } else { 0 })
             .collect();
         Guided::new(&self.guide, &self.graph, LatencyModel::fit(&self.graph, &timed))
     }
@@ -606,16 +618,7 @@ impl SearchState {
         mask: Mask,
         parents: Vec<CandidateId>,
     ) -> Result<CandidateId, SearchError> {
-        let id = self.next_id();
-        if let Some(what) = candidate::problem(&self.graph, &mask) {
-            return Err(SearchError::Invalid(id, what));
-        }
-        if let Some(&earlier) = self.by_mask.get(&mask) {
-            return Err(SearchError::Duplicate(earlier, id));
-        }
-        if let Some(&parent) = parents.iter().find(|&&parent| parent >= id) {
-            return Err(SearchError::UnknownParent(id, parent));
-        }
+        self.check_newcomer(&mask, &parents)?;
         let iteration = Some(self.finished);
         Ok(self.push(Recorded { mask, parents, iteration, evaluation: None }))
     }

@@ -80,7 +80,7 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
         Drafts { known, masks: HashSet::new(), seen: known.taken.clone(), list: Vec::new() };
     let mut waiting = known.waiting.clone();
     if known.evaluated.is_empty() {
-        if !known.guided.is_free() {
+        if !known.guided.admits_all() {
             let fair = known.guided.space.fair_design(count, rng);
             drafts.add_led(fair, rng);
         }
@@ -128,7 +128,7 @@ impl Drafts<'_> {
     fn add_led(&mut self, masks: impl IntoIterator<Item = Mask>, rng: &mut impl Rng) {
         let guided = &self.known.guided;
         for mask in masks {
-            let mask = if guided.is_free() { mask } else { guided.lead(&mask, &|_| 0.0, rng) };
+            let mask = if guided.admits_all() { mask } else { guided.lead(&mask, &|_| 0.0, rng) };
             self.add(Proposal { mask, parents: Vec::new() });
         }
     }
@@ -190,7 +190,7 @@ fn elite(known: &Known<'_>) -> Vec<Proposal> {
         .evaluated
         .iter()
         .map(|(id, mask, evaluation)| {
-            let wanted = guided.is_free() || guided.admits(mask);
+            let wanted = guided.admits_all() || guided.admits(mask);
             (!wanted, *id, *mask, *evaluation)
         })
         .collect();

@@ -6,7 +6,7 @@ use crate::engine::{
     embedding::Embedding,
     mask::Mask,
     named::{Named, named},
-    template::{Edit, Graph, NodeId},
+    template::{Cost, Edit, Graph, NodeId},
 };
 use rand::{Rng, seq::IndexedRandom, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
@@ -34,10 +34,15 @@ named!(Measure, "measure", {
 impl Measure {
     /// What a candidate costs; `None` for a latency that was not measured.
     pub fn of(self, candidate: &Candidate) -> Option<f64> {
+        self.of_cost(candidate.cost).or(candidate.latency)
+    }
+
+    /// What is known from the template; `None` for a latency.
+    fn of_cost(self, cost: Cost) -> Option<f64> {
         match self {
-            Self::Parameters => Some(candidate.cost.params as f64),
-            Self::Flops => Some(candidate.cost.flops as f64),
-            Self::Latency => candidate.latency,
+            Self::Parameters => Some(cost.params as f64),
+            Self::Flops => Some(cost.flops as f64),
+            Self::Latency => None,
         }
     }
 
@@ -88,6 +93,11 @@ impl Steering {
     /// Whether nothing is asked for.
     pub fn is_free(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether every candidate of the template is admitted.
+    pub fn admits_all(&self) -> bool {
+        *self == Self { pareto: self.pareto, ..Self::default() }
     }
 
     /// Whether candidates have to be timed.
@@ -275,12 +285,8 @@ impl Guide {
             if !(most.is_finite() && most > 0.0) {
                 return Err(SteeringError::NoLimit(most));
             }
-            let weight = |node: usize| match measure {
-                Measure::Parameters => graph.cost(node).params as f64,
-                Measure::Flops => graph.cost(node).flops as f64,
-                // Nobody knows before it is measured.
-                Measure::Latency => 0.0,
-            };
+            // Nobody knows a latency before it is measured.
+            let weight = |node: usize| measure.of_cost(graph.cost(node)).unwrap_or(0.0);
             let least = space.lightest(&weight).iter().map(weight).sum();
             if least > most {
                 return Err(SteeringError::TooNarrow { measure, most, least });
@@ -302,15 +308,9 @@ impl Guide {
         Self::new(graph, self.steering.carry(graph), candidates, &cloud)
     }
 
-    /// Whether all candidates of the template are admitted.
-    pub(super) fn is_free(&self) -> bool {
-        let free = Steering { pareto: self.steering.pareto, ..Steering::default() };
-        self.steering == free
-    }
-
     /// The candidates that the wishes about nodes leave.
     pub(super) fn space<'g>(&self, graph: &'g Graph) -> Space<'g> {
-        if self.is_free() {
+        if self.steering.admits_all() {
             Space::whole(graph)
         } else {
             Space::new(graph, &self.pinned, &self.allowed)
@@ -334,11 +334,8 @@ impl<'a> Guided<'a> {
 
     /// What a candidate of this mask costs, as far as is known; for a latency, an estimate.
     pub(super) fn cost(&self, measure: Measure, mask: &Mask) -> Option<f64> {
-        match measure {
-            Measure::Parameters => Some(self.space.graph().total_cost(mask.iter()).params as f64),
-            Measure::Flops => Some(self.space.graph().total_cost(mask.iter()).flops as f64),
-            Measure::Latency => self.latency.predict(mask),
-        }
+        let known = measure.of_cost(self.space.graph().total_cost(mask.iter()));
+        known.or_else(|| self.latency.predict(mask))
     }
 
     /// What is to be low while accuracy is to be high.
@@ -347,8 +344,8 @@ impl<'a> Guided<'a> {
     }
 
     /// Whether all candidates of the template are admitted.
-    pub(super) fn is_free(&self) -> bool {
-        self.guide.is_free()
+    pub(super) fn admits_all(&self) -> bool {
+        self.guide.steering.admits_all()
     }
 
     /// Whether a candidate is one of those that are wanted.
@@ -438,12 +435,8 @@ impl<'a> Guided<'a> {
     }
 
     fn weight(&self, measure: Measure, node: usize) -> f64 {
-        let cost = self.space.graph().cost(node);
-        match measure {
-            Measure::Parameters => cost.params as f64,
-            Measure::Flops => cost.flops as f64,
-            Measure::Latency => self.latency.of_node(node),
-        }
+        let known = measure.of_cost(self.space.graph().cost(node));
+        known.unwrap_or_else(|| self.latency.of_node(node))
     }
 }
 
