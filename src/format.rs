@@ -1,7 +1,7 @@
 //! Numbers, durations and names as people read them: the same everywhere, in the window and on the command
 //! line.
 
-use crate::engine::template::{Family, Graph};
+use crate::engine::template::Graph;
 
 /// A count in at most four characters and a unit: `999`, `12.3 k`, `4.5 M`, `123 G`.
 pub(crate) fn compact(count: u64) -> String {
@@ -104,23 +104,6 @@ pub(crate) fn clock(seconds: f64) -> String {
 /// `1 node`, `15 nodes`.
 pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// A loss or another small positive number: `1.234`.
-pub(crate) fn loss(value: f64) -> String {
-    if value.is_finite() { format!("{value:.3}") } else { "not a number".to_owned() }
-}
-
-/// The name of an operation family.
-pub(crate) fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::Convolution => "Convolution",
-        Family::Pooling => "Pooling",
-        Family::Dense => "Dense",
-        Family::Merge => "Merge",
-        Family::Terminal => "Input and output",
-        Family::Identity => "Identity",
-    }
 }
 
 #[cfg(test)]

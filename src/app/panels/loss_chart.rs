@@ -13,6 +13,7 @@ use egui_plot::{
     Axis, HoverPosition, Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points,
     uniform_grid_spacer,
 };
+use std::ops::RangeInclusive;
 
 /// More points than this are thinned; a chart 300 points wide shows no more.
 const MOST_POINTS: usize = 2000;
@@ -120,7 +121,7 @@ impl LossChart {
             .x_grid_spacer(uniform_grid_spacer(|input| ticks(input.bounds, 1.0)))
             .y_grid_spacer(uniform_grid_spacer(|input| ticks(input.bounds, 0.0)))
             .custom_x_axes(vec![
-                style::axis(Axis::X, "step").formatter(|mark, _| step_text(mark.value)),
+                style::axis(Axis::X, "step").formatter(|mark, range| step_text(mark.value, range)),
             ])
             .custom_y_axes(vec![style::axis(Axis::Y, "loss").formatter(move |mark, _| {
                 let loss = value(mark.value);
@@ -131,7 +132,7 @@ impl LossChart {
                 HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
                     "{plot_name}\nstep {:.0}: {}",
                     position.x,
-                    format::loss(value(position.y))
+                    loss_text(value(position.y))
                 )),
                 HoverPosition::Elsewhere { .. } => None,
             })
@@ -252,9 +253,19 @@ fn ticks((low, high): (f64, f64), least: f64) -> [f64; 3] {
     [step, 10.0 * step, 100.0 * step]
 }
 
-/// A step as it stands at the axis; there is none before the first.
-fn step_text(value: f64) -> String {
-    if value < 0.0 { String::new() } else { format::compact(value.round() as u64) }
+/// A step as it stands at the axis; there is none before the first, nor where the chart's edge would cut it.
+fn step_text(value: f64, range: &RangeInclusive<f64>) -> String {
+    let margin = 0.04 * (range.end() - range.start());
+    if value < 0.0 || value > range.end() - margin {
+        String::new()
+    } else {
+        format::compact(value.round() as u64)
+    }
+}
+
+/// A loss where it is pointed at.
+fn loss_text(loss: f64) -> String {
+    if loss.is_finite() { format!("{loss:.3}") } else { "not a number".to_owned() }
 }
 
 /// A loss as it stands at the axis, told apart from the next one, which is `gap` away.
@@ -307,6 +318,13 @@ mod tests {
             );
         }
         assert_eq!(ticks((0.0, 2.0), 1.0)[0], 1.0, "there is no half step");
+    }
+
+    #[test]
+    fn the_step_axis_shows_whole_steps_and_none_that_its_edge_would_cut() {
+        let range = -50.0..=1050.0;
+        let shown = [-200.0, 0.0, 200.0, 1000.0, 1040.0].map(|step| step_text(step, &range));
+        assert_eq!(shown, ["", "0", "200", "1.0 k", ""]);
     }
 
     #[test]

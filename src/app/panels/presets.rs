@@ -7,7 +7,7 @@ use super::{
     view::{View, Wishes},
     widgets::{self, Arrow},
 };
-use crate::format::{counted, family_name};
+use crate::format::counted;
 use crate::{
     app::document::DocumentRequest,
     engine::template::{Family, presets},
@@ -217,7 +217,7 @@ fn legend(ui: &mut Ui) {
     for family in Family::ALL {
         ui.horizontal(|ui| {
             widgets::marker(ui, style::family_shape(family), style::family(family));
-            ui.label(family_name(family));
+            ui.label(family.name());
         });
     }
 }
@@ -242,7 +242,7 @@ mod tests {
             for &b in &Family::ALL[i + 1..] {
                 assert_ne!(style::family(a), style::family(b));
                 assert_ne!(style::family_shape(a), style::family_shape(b));
-                assert_ne!(family_name(a), family_name(b));
+                assert_ne!(a.name(), b.name());
             }
         }
     }

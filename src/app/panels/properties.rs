@@ -6,7 +6,7 @@ use super::{
     widgets,
 };
 use crate::engine::template::{BlocksPerLayer, Cost, Op, Padding};
-use crate::format::{compact, counted, family_name, grouped};
+use crate::format::{compact, counted, grouped};
 use bevy_egui::egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 /// Draws the section's content, `height` points high.
@@ -34,7 +34,7 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
         ui.add(Label::new(style::strong(brick.title())).truncate());
     });
     widgets::row(ui, "Id", brick.id.to_string());
-    widgets::row(ui, "Family", family_name(family));
+    widgets::row(ui, "Family", family.name());
     let alternatives = graph.layers()[graph.layer_of(node)].len();
     let layer = match alternatives {
         1 => format!("{}, no alternative", brick.layer),

@@ -12,6 +12,7 @@ use crate::engine::{
     search::Standing,
     template::{self, Link, NodeId, Template},
 };
+use std::{thread, time::Duration};
 
 const SMALL: &str = r#"(
     version: 1,
@@ -116,6 +117,22 @@ fn a_run_that_is_written_by_another_lab_is_refused_and_untouched() {
     let error =
         lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken").to_string();
     assert!(error.contains("exists already"), "{error}");
+}
+
+#[test]
+fn a_run_is_waited_for_while_its_last_process_comes_to_its_end() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    first.train(1, &control, &mut ignore).expect("trains");
+    let mut second = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("can be read");
+    thread::scope(|scope| {
+        let resumed =
+            scope.spawn(|| second.search(1, 2, Budget::default(), &control, &mut ignore).map(drop));
+        thread::sleep(Duration::from_millis(100));
+        drop(first);
+        resumed.join().expect("no panic").expect("has got the lock");
+    });
 }
 
 #[test]

@@ -29,6 +29,8 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 use thiserror::Error;
 
@@ -302,7 +304,8 @@ impl Run {
         Ok(Self { folder: folder.to_owned(), config, read: None, writer: None })
     }
 
-    /// Locks the run for writing; does nothing where it is locked by `self` already.
+    /// Locks the run for writing; does nothing where it is locked by `self` already. Waits two seconds for
+    /// another process to release it.
     ///
     /// # Errors
     /// When another process writes it, or has written it since the journal was read.
@@ -624,12 +627,24 @@ fn remove_remainder(folder: &Path) -> io::Result<()> {
 
 const LOCK: &str = "lock";
 
+/// How long a locked run is waited for. A process that was killed holds its lock until the system has taken it
+/// down, which takes a moment when it has much memory and many threads.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
 fn lock(folder: &Path) -> Result<File, RunError> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(|source| RunError::io(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: folder.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(RunError::io(&path, source)),
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(RunError::InUse { path: folder.to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(RunError::io(&path, source)),
+        }
     }
 }

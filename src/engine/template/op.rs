@@ -132,6 +132,18 @@ impl Family {
         Self::Terminal,
         Self::Identity,
     ];
+
+    /// Its name, as it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Convolution => "Convolution",
+            Self::Pooling => "Pooling",
+            Self::Dense => "Dense",
+            Self::Merge => "Merge",
+            Self::Terminal => "Input and output",
+            Self::Identity => "Identity",
+        }
+    }
 }
 
 impl Op {
