@@ -95,12 +95,6 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// The time since the start of the program as `0:03:20`, for the log.
-pub(crate) fn clock(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
-    format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
-}
-
 /// `1 node`, `15 nodes`.
 pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
@@ -158,7 +152,6 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), text);
         }
-        assert_eq!(clock(200.9), "0:03:20");
     }
 
     #[test]

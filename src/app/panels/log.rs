@@ -2,7 +2,6 @@
 
 use super::{style, widgets};
 use crate::app::document::Notice;
-use crate::format;
 use bevy_egui::egui::{Label, RichText, ScrollArea, Ui};
 use std::collections::VecDeque;
 
@@ -77,7 +76,7 @@ pub(super) fn show(ui: &mut Ui, notices: &mut Notices, height: f32) {
     scroll.stick_to_bottom(true).show(ui, |ui| {
         for entry in &notices.entries {
             ui.horizontal_top(|ui| {
-                ui.label(widgets::secondary(format::clock(entry.at_secs)));
+                ui.label(widgets::secondary(clock(entry.at_secs)));
                 let text = if entry.is_error {
                     RichText::new(format!("Error: {}", entry.text)).color(style::ERROR_TEXT)
                 } else {
@@ -91,6 +90,12 @@ pub(super) fn show(ui: &mut Ui, notices: &mut Notices, height: f32) {
     if clear {
         notices.clear();
     }
+}
+
+/// The time since the start of the program as `0:03:20`.
+fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
 }
 
 #[cfg(test)]
@@ -110,5 +115,10 @@ mod tests {
         assert_eq!((toast.text.as_str(), toast.is_error), ("no disk", true));
         notices.clear();
         assert!(notices.toasts.is_empty() && notices.errors() == 0);
+    }
+
+    #[test]
+    fn times_are_hours_minutes_and_whole_seconds() {
+        assert_eq!([0.0, 200.9, 3661.0].map(clock), ["0:00:00", "0:03:20", "1:01:01"]);
     }
 }

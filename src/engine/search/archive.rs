@@ -1,19 +1,20 @@
 //! The archive of a search: every candidate known, what was measured, which iteration is next.
 
+mod changes;
+mod wishes;
+
 use super::{
     Evaluation,
     features::{Features, Representative},
     fitness::{Model, Synergy},
-    latency::LatencyModel,
     proposal::{self, Known},
-    steering::{Guide, Guided, Measure, Steering, SteeringError},
+    steering::Guide,
 };
 use crate::engine::{
     candidate::{self, CandidateId, Canonical},
-    embedding::Embedding,
     mask::Mask,
     seed,
-    template::{Cost, Edit, Graph},
+    template::{Cost, Graph},
 };
 use std::{
     cmp::Ordering,
@@ -515,186 +516,6 @@ impl SearchState {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }
         new
-    }
-}
-
-/// What a person wants of new candidates.
-impl SearchState {
-    /// What is asked for.
-    pub fn steering(&self) -> &Steering {
-        &self.guide.steering
-    }
-
-    /// Whether wishes can be met in this search; `cloud` is where candidates are placed.
-    ///
-    /// # Errors
-    /// When nodes or candidates are not there, or no candidate can be what is asked for.
-    pub fn check(&self, steering: &Steering, cloud: &Embedding) -> Result<(), SteeringError> {
-        Guide::new(&self.graph, steering.clone(), &self.candidates, cloud).map(|_| ())
-    }
-
-    /// Asks for something else from the next proposals on.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check); what was asked for before holds on then.
-    pub fn steer(&mut self, steering: Steering, cloud: &Embedding) -> Result<(), SteeringError> {
-        self.guide = Guide::new(&self.graph, steering, &self.candidates, cloud)?;
-        self.see_what_is_affordable();
-        Ok(())
-    }
-
-    /// Takes the measured seconds that a candidate takes for an image.
-    ///
-    /// # Errors
-    /// If there is no such candidate.
-    pub fn record_latency(&mut self, id: CandidateId, seconds: f64) -> Result<(), SearchError> {
-        let known = self.candidates.len();
-        let candidate =
-            self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
-        candidate.latency = Some(seconds);
-        candidate.affordable = self.guide.steering.affords(candidate);
-        Ok(())
-    }
-
-    /// The evaluated candidates that are still to be timed, by id; none where that is not asked for.
-    pub fn untimed(&self) -> Vec<CandidateId> {
-        let open = self.candidates.iter().filter(|candidate| self.is_untimed(candidate));
-        open.map(|candidate| candidate.id).collect()
-    }
-
-    /// Whether a candidate is still to be timed.
-    pub fn is_untimed(&self, candidate: &Candidate) -> bool {
-        self.guide.steering.needs_latency()
-            && candidate.latency.is_none()
-            && candidate.evaluation.is_some()
-            && !candidate.is_retired()
-    }
-
-    /// The best candidates of any cost, lowest cost first: each is better than all that cost no more.
-    pub fn front(&self, measure: Measure) -> Vec<CandidateId> {
-        let mut known: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.affordable)
-            .filter_map(|candidate| Some((measure.of(candidate)?, candidate.rank()?)))
-            .collect();
-        known.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        let mut front: Vec<Rank> = Vec::new();
-        for (_, rank) in known {
-            let better = |best: &Rank| rank.evaluation.compare(&best.evaluation).is_gt();
-            if front.last().is_none_or(better) {
-                front.push(rank);
-            }
-        }
-        front.into_iter().map(|rank| rank.id).collect()
-    }
-
-    fn guided(&self) -> Guided<'_> {
-        let wanted = self.guide.steering.needs_latency();
-        let timed: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|candidate| wanted && !candidate.is_retired())
-            .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
-            .collect();
-        Guided::new(&self.guide, &self.graph, LatencyModel::fit(&self.graph, &timed))
-    }
-
-    fn see_what_is_affordable(&mut self) {
-        for candidate in &mut self.candidates {
-            candidate.affordable = self.guide.steering.affords(candidate);
-        }
-    }
-}
-
-/// Changes of weights and template.
-impl SearchState {
-    /// Takes a candidate that was proposed in the current iteration before it was written down.
-    ///
-    /// # Errors
-    /// If it does not fit the template or the other candidates.
-    pub fn admit(
-        &mut self,
-        mask: Mask,
-        parents: Vec<CandidateId>,
-    ) -> Result<CandidateId, SearchError> {
-        self.check_newcomer(&mask, &parents)?;
-        let iteration = Some(self.finished);
-        Ok(self.push(Recorded { mask, parents, iteration, evaluation: None }))
-    }
-
-    /// Says that the weights have changed: what was evaluated has to be evaluated again, see
-    /// [`stale`](Self::stale).
-    pub fn weights_changed(&mut self) {
-        for candidate in self.candidates.iter_mut().filter(|c| c.evaluation.is_some()) {
-            candidate.standing = match candidate.standing {
-                Standing::Present | Standing::Stale => Standing::Stale,
-                Standing::Retired | Standing::Obsolete => Standing::Obsolete,
-            };
-        }
-    }
-
-    /// The candidates that were evaluated with other weights than the present ones, by id. They are to be
-    /// [recorded](Self::record) again before anything is proposed: accuracies of different weights do not
-    /// compare.
-    pub fn stale(&self) -> Vec<CandidateId> {
-        self.candidates
-            .iter()
-            .filter(|candidate| candidate.standing == Standing::Stale)
-            .map(|candidate| candidate.id)
-            .collect()
-    }
-
-    /// Goes on with the template `graph`, of which `edit` says what has become of the nodes; returns how many
-    /// candidates retire. All keep their ids.
-    ///
-    /// A candidate that still has all its nodes stays, with its evaluation where its links are the same, too.
-    /// The others retire, and go on to inform the fitness of the nodes that are left. What is asked for holds on, but
-    /// for nodes that are gone.
-    ///
-    /// # Errors
-    /// When no candidate of the edited template can be what is asked for; nothing has changed then.
-    pub fn edit(&mut self, graph: Arc<Graph>, edit: &Edit) -> Result<usize, SteeringError> {
-        let mut edited = self.clone();
-        let retiring = edited.carry_over(graph, edit);
-        edited.guide = self.guide.edit(edit, &edited.graph, &edited.candidates)?;
-        edited.see_what_is_affordable();
-        *self = edited;
-        Ok(retiring)
-    }
-
-    fn carry_over(&mut self, graph: Arc<Graph>, edit: &Edit) -> usize {
-        let old = std::mem::replace(&mut self.graph, graph);
-        // Representatives are those of a table, which no one edits.
-        self.features = Features::new(&self.graph, None);
-        self.by_mask.clear();
-        let mut retiring = 0;
-        for candidate in &mut self.candidates {
-            let before = std::mem::replace(&mut candidate.mask, Mask::empty(0));
-            candidate.mask = edit.carry(&before);
-            let valid = candidate.mask.len() == before.len()
-                && candidate::problem(&self.graph, &candidate.mask).is_none();
-            if candidate.is_retired() {
-                continue;
-            }
-            if valid {
-                self.by_mask.insert(candidate.mask.clone(), candidate.id);
-                candidate.cost = self.graph.total_cost(candidate.mask.iter());
-                if candidate.evaluation.is_some()
-                    && !edit.keeps_links(&old, &before, &self.graph, &candidate.mask)
-                {
-                    candidate.standing = Standing::Stale;
-                    candidate.latency = None;
-                }
-            } else {
-                retiring += 1;
-                candidate.standing = match candidate.standing {
-                    Standing::Stale => Standing::Obsolete,
-                    _ => Standing::Retired,
-                };
-            }
-        }
-        retiring
     }
 }
 

@@ -1,0 +1,99 @@
+//! What a person wants of new candidates, and which of the known ones meet it.
+
+use super::{Candidate, Rank, SearchError, SearchState};
+use crate::engine::{
+    candidate::CandidateId,
+    embedding::Embedding,
+    search::{
+        latency::LatencyModel,
+        steering::{Guide, Guided, Measure, Steering, SteeringError},
+    },
+};
+
+impl SearchState {
+    /// What is asked for.
+    pub fn steering(&self) -> &Steering {
+        &self.guide.steering
+    }
+
+    /// Whether wishes can be met in this search; `cloud` is where candidates are placed.
+    ///
+    /// # Errors
+    /// When nodes or candidates are not there, or no candidate can be what is asked for.
+    pub fn check(&self, steering: &Steering, cloud: &Embedding) -> Result<(), SteeringError> {
+        Guide::new(&self.graph, steering.clone(), &self.candidates, cloud).map(|_| ())
+    }
+
+    /// Asks for something else from the next proposals on.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); what was asked for before holds on then.
+    pub fn steer(&mut self, steering: Steering, cloud: &Embedding) -> Result<(), SteeringError> {
+        self.guide = Guide::new(&self.graph, steering, &self.candidates, cloud)?;
+        self.see_what_is_affordable();
+        Ok(())
+    }
+
+    /// Takes the measured seconds that a candidate takes for an image.
+    ///
+    /// # Errors
+    /// If there is no such candidate.
+    pub fn record_latency(&mut self, id: CandidateId, seconds: f64) -> Result<(), SearchError> {
+        let known = self.candidates.len();
+        let candidate =
+            self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
+        candidate.latency = Some(seconds);
+        candidate.affordable = self.guide.steering.affords(candidate);
+        Ok(())
+    }
+
+    /// The evaluated candidates that are still to be timed, by id; none where that is not asked for.
+    pub fn untimed(&self) -> Vec<CandidateId> {
+        let open = self.candidates.iter().filter(|candidate| self.is_untimed(candidate));
+        open.map(|candidate| candidate.id).collect()
+    }
+
+    /// Whether a candidate is still to be timed.
+    pub fn is_untimed(&self, candidate: &Candidate) -> bool {
+        self.guide.steering.needs_latency()
+            && candidate.latency.is_none()
+            && candidate.evaluation.is_some()
+            && !candidate.is_retired()
+    }
+
+    /// The best candidates of any cost, lowest cost first: each is better than all that cost no more.
+    pub fn front(&self, measure: Measure) -> Vec<CandidateId> {
+        let mut known: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.affordable)
+            .filter_map(|candidate| Some((measure.of(candidate)?, candidate.rank()?)))
+            .collect();
+        known.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        let mut front: Vec<Rank> = Vec::new();
+        for (_, rank) in known {
+            let better = |best: &Rank| rank.evaluation.compare(&best.evaluation).is_gt();
+            if front.last().is_none_or(better) {
+                front.push(rank);
+            }
+        }
+        front.into_iter().map(|rank| rank.id).collect()
+    }
+
+    pub(super) fn guided(&self) -> Guided<'_> {
+        let wanted = self.guide.steering.needs_latency();
+        let timed: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|candidate| wanted && !candidate.is_retired())
+            .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
+            .collect();
+        Guided::new(&self.guide, &self.graph, LatencyModel::fit(&self.graph, &timed))
+    }
+
+    pub(super) fn see_what_is_affordable(&mut self) {
+        for candidate in &mut self.candidates {
+            candidate.affordable = self.guide.steering.affords(candidate);
+        }
+    }
+}
