@@ -74,20 +74,26 @@ pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
     })
 }
 
+fn does_nothing(op: &Op) -> bool {
+    matches!(op, Op::Identity | Op::ConvBlock { conv: false, batch_norm: false, relu: false, .. })
+}
+
 /// What a candidate computes, in a form that is equal for masks which are the same function of the same
 /// weights: the nodes that do something, each with what feeds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Canonical(Box<[u32]>);
 
-/// The canonical form of `mask`: nodes on no kept path are dropped, identity nodes are replaced by what
-/// feeds them, and a mean of equal inputs by that input.
+/// The canonical form of `mask`: nodes on no kept path are dropped, nodes that pass on what feeds them (identities,
+/// blocks of which all is switched off, sums of one) are replaced by that, and a mean of equal inputs by that input.
 ///
 /// Masks with the same form give the same output from the shared weights. The reverse does not hold for
-/// every exotic wiring (nested means are left as they are), which costs an evaluation, never a mistake.
+/// every exotic wiring (nested means, and equal nodes without weights on equal inputs, are left as they are), which
+/// costs an evaluation, never a mistake. Dropout counts as something: it is not evaluated, but trained.
 pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
     let kept = prune(graph, mask);
-    let identity =
-        |node: usize| graph.nodes()[node].ops.iter().all(|op| matches!(op, Op::Identity));
+    let ops = |node: usize| graph.nodes()[node].ops.iter();
+    let identity = |node: usize| ops(node).all(does_nothing);
+    let passes_one_on = |node: usize| ops(node).all(|op| does_nothing(op) || *op == Op::Add);
     let sums = |node: usize| matches!(graph.nodes()[node].ops.first(), Some(Op::Add));
 
     // What feeds each kept node once identities are looked through: a multiset, sorted.
@@ -98,7 +104,7 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
             .iter()
             .filter(|&&source| kept.contains(source))
             .map(|&source| match feeds[source].as_slice() {
-                &[single] if identity(source) => single,
+                &[single] if passes_one_on(source) => single,
                 _ => source,
             })
             .collect();
@@ -137,7 +143,9 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
 #[cfg(test)]
 pub(in crate::engine) mod tests {
     use super::*;
-    use crate::engine::template::{BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Template};
+    use crate::engine::template::{
+        BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Padding, Template,
+    };
 
     /// A template of nodes that do nothing but differ; `layers[0]` follows the input. Layers are fully
     /// linked to the next, `skips` are further links between node indices (input 0, output last).
@@ -281,6 +289,38 @@ pub(in crate::engine) mod tests {
             form(&[0, 1, 2, 3, 4, 5]),
             "the shares of the mean count"
         );
+    }
+
+    #[test]
+    fn what_passes_one_input_on_is_looked_through() {
+        // Input 0; relus 1 and 2; layer 2: a sum 3 of both, a block 4 with all switched off, dropout 5; output 6.
+        let off = Op::ConvBlock {
+            filters: 7,
+            kernel: 3,
+            stride: 1,
+            padding: Padding::Same,
+            bias: false,
+            conv: false,
+            batch_norm: false,
+            relu: false,
+        };
+        let nodes = vec![
+            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (1, vec![relu()]),
+            (1, vec![relu()]),
+            (2, vec![Op::Add]),
+            (2, vec![off]),
+            (2, vec![Op::Dropout { rate: 0.5 }]),
+            (3, vec![Op::Flatten, Op::Output]),
+        ];
+        let links = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (1, 5), (3, 6), (4, 6), (5, 6)];
+        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let form = |nodes: &[usize]| canonical(&graph, &mask(&graph, nodes));
+        let plain = form(&[0, 1, 4, 6]);
+        assert_eq!(plain, form(&[0, 1, 3, 6]), "a sum of one");
+        assert_eq!(plain, form(&[0, 1, 3, 4, 6]), "a mean of both");
+        assert_ne!(plain, form(&[0, 1, 5, 6]), "dropout is trained");
+        assert_ne!(plain, form(&[0, 1, 2, 3, 6]), "a sum of two");
     }
 
     #[test]

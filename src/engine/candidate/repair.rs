@@ -85,14 +85,13 @@ impl Space<'_> {
         prune(graph, &kept)
     }
 
-    /// The candidate with the smallest sum of `weight`, which is not negative. It is exact where one path can have
-    /// all pinned nodes; elsewhere paths are added one by one, each as light as can be.
-    pub fn lightest(&self, weight: &dyn Fn(usize) -> f64) -> Mask {
+    /// The candidate with the smallest sum of `weight`, which is not negative; `None` where none is found. It is
+    /// exact where one path can have all pinned nodes; elsewhere paths are added one by one, each as light as can
+    /// be.
+    pub fn lightest(&self, weight: &dyn Fn(usize) -> f64) -> Option<Mask> {
+        let worth = |node| Worth { score: -weight(node), ..Worth::default() };
         let nothing = Mask::empty(self.graph.len());
-        self.connect(&Room::new(self.graph), &nothing, &|node| Worth {
-            score: -weight(node),
-            ..Worth::default()
-        })
+        self.cover(&Room::new(self.graph), &nothing, &worth, &mut { MAX_STEPS })
     }
 
     /// Paths from input to output through the pinned nodes, those of most `worth`: through `wanted` nodes only,
@@ -100,10 +99,10 @@ impl Space<'_> {
     fn connect(&self, room: &Room<'_>, wanted: &Mask, worth: &dyn Fn(usize) -> Worth) -> Mask {
         let (graph, pinned) = (self.graph, &self.pinned);
         let with_pins = |node| Worth { pins: i64::from(pinned.contains(node)), ..worth(node) };
-        let near = Spine::new(graph, wanted, &with_pins).first(room);
+        let near = Spine::new(graph, wanted, None, &with_pins).first(room);
         near.filter(|path| pinned.is_subset(path))
             .or_else(|| self.cover(room, &Mask::empty(graph.len()), worth, &mut { MAX_STEPS }))
-            .unwrap_or_else(|| Spine::new(graph, &self.allowed, &with_pins).best())
+            .unwrap_or_else(|| Spine::new(graph, &self.allowed, None, &with_pins).best())
     }
 
     /// What is `kept`, and paths through the pinned nodes that are missing in it; `None` if none are found that the
@@ -116,20 +115,20 @@ impl Space<'_> {
         steps: &mut usize,
     ) -> Option<Mask> {
         let missing = self.pinned.difference(kept);
-        let Some(&first) = self.graph.order().iter().find(|&&node| missing.contains(node)) else {
+        if missing.is_empty() {
             return Some(kept.clone());
-        };
+        }
+        // Input and output are on any path.
+        let ends = [self.graph.input(), self.graph.output()];
+        let inner = |&&node: &&usize| missing.contains(node) && !ends.contains(&node);
+        let via = self.graph.order().iter().find(inner).copied();
         let more = |node: usize| {
             let own = if kept.contains(node) { Worth::default() } else { worth(node) };
             Worth { pins: i64::from(missing.contains(node)), ..own }
         };
         let open = room.open(kept, &self.allowed);
-        Spine::new(self.graph, &open, &more).paths(room, kept, steps, &mut |path, steps| {
-            if path.contains(first) {
-                self.cover(room, &kept.union(&path), worth, steps)
-            } else {
-                None
-            }
+        Spine::new(self.graph, &open, via, &more).paths(room, kept, steps, &mut |path, steps| {
+            self.cover(room, &kept.union(&path), worth, steps)
         })
     }
 }
@@ -200,8 +199,10 @@ impl Worth {
 /// Paths from input to output through `allowed` nodes, best first.
 struct Spine<'a> {
     graph: &'a Graph,
-    /// For each node that reaches the output: the worth of the best way there.
+    /// For each node that a path can have: the worth of the best way from it to the output.
     worth: Vec<Option<Worth>>,
+    /// The node that every path is to have, and those that lead to it.
+    before: Option<(usize, Mask)>,
 }
 
 /// Steps after which the search for paths within the limits gives up. Only templates whose links lead back to an
@@ -209,31 +210,44 @@ struct Spine<'a> {
 const MAX_STEPS: usize = 20_000;
 
 impl<'a> Spine<'a> {
-    fn new(graph: &'a Graph, allowed: &Mask, worth_of: &dyn Fn(usize) -> Worth) -> Self {
-        let mut worth: Vec<Option<Worth>> = vec![None; graph.len()];
+    /// Paths that have the node `via`, if there is one given.
+    fn new(
+        graph: &'a Graph,
+        allowed: &Mask,
+        via: Option<usize>,
+        worth_of: &dyn Fn(usize) -> Worth,
+    ) -> Self {
+        let before = via.map(|via| (via, leading_to(graph, allowed, via)));
+        let mut spine = Self { graph, worth: vec![None; graph.len()], before };
         for &node in graph.order().iter().rev().filter(|&&node| allowed.contains(node)) {
             let onward = if node == graph.output() {
                 Some(Worth::default())
             } else {
-                graph
-                    .targets(node)
-                    .iter()
-                    .filter_map(|&target| worth[target])
-                    .max_by(Worth::compare)
+                spine.targets(node).map(|(_, worth)| worth).max_by(Worth::compare)
             };
-            worth[node] = onward.map(|onward| onward.plus(worth_of(node)));
+            spine.worth[node] = onward.map(|onward| onward.plus(worth_of(node)));
         }
-        Self { graph, worth }
+        let from_input = |(_, before): &(usize, Mask)| before.contains(graph.input());
+        if !spine.before.as_ref().is_none_or(from_input) {
+            spine.worth[graph.input()] = None;
+        }
+        spine
+    }
+
+    /// Where paths go on from `node`, and what is to be had there.
+    fn targets(&self, node: usize) -> impl Iterator<Item = (usize, Worth)> {
+        let on_the_way = move |&&target: &&usize| {
+            self.before.as_ref().is_none_or(|(via, before)| {
+                !before.contains(node) || target == *via || before.contains(target)
+            })
+        };
+        let targets = self.graph.targets(node).iter().filter(on_the_way);
+        targets.filter_map(|&target| Some((target, self.worth[target]?)))
     }
 
     /// The ways on from `node`, the best one last.
     fn onward(&self, node: usize) -> Vec<usize> {
-        let mut targets: Vec<_> = self
-            .graph
-            .targets(node)
-            .iter()
-            .filter_map(|&target| self.worth[target].map(|worth| (target, worth)))
-            .collect();
+        let mut targets: Vec<_> = self.targets(node).collect();
         targets.sort_by(|(a, worth_a), (b, worth_b)| worth_a.compare(worth_b).then(b.cmp(a)));
         targets.into_iter().map(|(target, _)| target).collect()
     }
@@ -298,6 +312,18 @@ impl<'a> Spine<'a> {
         }
         None
     }
+}
+
+/// The allowed nodes from which a path of allowed nodes leads to `node`, without itself.
+fn leading_to(graph: &Graph, allowed: &Mask, node: usize) -> Mask {
+    let mut leading = Mask::empty(graph.len());
+    for &source in graph.order().iter().rev().filter(|&&source| allowed.contains(source)) {
+        let leads = |&target: &usize| target == node || leading.contains(target);
+        if graph.targets(source).iter().any(leads) {
+            leading.insert(source);
+        }
+    }
+    leading
 }
 
 #[cfg(test)]
@@ -402,12 +428,13 @@ mod tests {
             let all = all(&space);
             if all.is_empty() {
                 prop_assert!(space.problem(&repaired).is_some());
+                prop_assert_eq!(space.lightest(&|_| 1.0), None);
             } else {
                 prop_assert_eq!(space.problem(&repaired), None);
                 prop_assert_eq!(&space.repair(&repaired, &score), &repaired);
                 let weight = |node: usize| scores[node % 64].abs();
                 let total = |mask: &Mask| mask.iter().map(weight).sum::<f64>();
-                let lightest = space.lightest(&weight);
+                let lightest = space.lightest(&weight).expect("there are candidates");
                 prop_assert_eq!(space.problem(&lightest), None);
                 let least = all.iter().map(total).fold(f64::INFINITY, f64::min);
                 prop_assert!(total(&lightest) >= least - 1e-9);
@@ -444,6 +471,40 @@ mod tests {
         let space = Space::new(&graph, &pinned, &mask(&graph, &[0, 1, 2, 4, 5]));
         let what = space.problem(&space.repair(&Mask::empty(6), &|_| 0.0)).unwrap_or_default();
         assert!(what.contains("`n1` is pinned and left out"), "{what}");
+    }
+
+    #[test]
+    fn a_pinned_node_off_the_best_path_is_reached_soon_in_wide_layers() {
+        // Nine layers of three, fully linked: 3^9 paths. Pinned are two nodes of the first layer and two of the last,
+        // which need two paths.
+        let graph = layered(&[3; 9], BlocksPerLayer::Any, &[]);
+        let pinned = mask(&graph, &[1, 3, 26, 27]);
+        let space = Space::new(&graph, &pinned, &Mask::full(graph.len()));
+        let score = |node: usize| if node.is_multiple_of(3) { 1.0 } else { 0.0 };
+        let repaired = space.repair(&Mask::empty(graph.len()), &score);
+        assert_eq!(space.problem(&repaired), None);
+        // A node for each layer, two more for the pinned ones, input and output.
+        let lightest = space.lightest(&|_| 1.0).expect("there are candidates");
+        assert_eq!((space.problem(&lightest), lightest.len()), (None, 9 + 2 + 2));
+    }
+
+    #[test]
+    fn pinned_nodes_that_a_branch_of_many_paths_lies_beside_are_found() {
+        // Input 0; a branch of one node, 1; and one of nine layers of three, 2 to 28; both lead to the output 29.
+        let mut nodes = vec![(0, vec![Op::Input { shape: [1, 1, 1] }]), (1, vec![relu()])];
+        nodes.extend((0..27).map(|i| (2 + i / 3, vec![relu()])));
+        nodes.push((11, vec![Op::Flatten, Op::Output]));
+        let wide = |layer: u32| 2 + 3 * layer as usize..5 + 3 * layer as usize;
+        let mut links = vec![(0, 1), (1, 29)];
+        links.extend(wide(0).map(|to| (0, to)));
+        links.extend(wide(8).map(|from| (from, 29)));
+        for layer in 0..8 {
+            links.extend(wide(layer).flat_map(|from| wide(layer + 1).map(move |to| (from, to))));
+        }
+        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let pinned = mask(&graph, &[1, 26, 27]);
+        let space = Space::new(&graph, &pinned, &Mask::full(graph.len()));
+        assert_eq!(space.problem(&space.repair(&pinned, &|_| 0.0)), None);
     }
 
     #[test]

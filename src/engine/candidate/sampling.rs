@@ -2,7 +2,7 @@
 
 use super::{
     super::{mask::Mask, template::Graph},
-    Canonical, Space, canonical,
+    Canonical, Space, canonical, prune,
 };
 use rand::{Rng, RngExt, seq::SliceRandom};
 use std::collections::HashSet;
@@ -13,7 +13,8 @@ pub struct Choice {
     /// The alternatives: the layer's nodes that may be kept, without those that every candidate keeps, as it
     /// does input and output.
     pub nodes: Vec<usize>,
-    /// The fewest that a drawn candidate keeps: 1, or 0 beside what every one keeps.
+    /// The fewest that a candidate may keep: 1, or 0 beside what every one keeps and where links lead past the
+    /// layer.
     pub least: usize,
     /// The most that a candidate may keep.
     pub most: usize,
@@ -60,6 +61,13 @@ impl Choice {
         }
     }
 
+    /// How many nodes to keep on a single path: one, or none where there need not be any, each alternative and none
+    /// at all equally likely.
+    fn draw_at_most_one(&self, rng: &mut impl Rng) -> usize {
+        let one = self.most.min(1);
+        if self.least < one { usize::from(rng.random_range(0..=self.nodes.len()) > 0) } else { one }
+    }
+
     /// How many nodes to keep, so that every allowed subset is equally likely.
     fn draw_size(&self, rng: &mut impl Rng) -> usize {
         let mut rest: f64 = rng.random();
@@ -83,9 +91,10 @@ pub fn sample(graph: &Graph, rng: &mut impl Rng) -> Mask {
     Space::whole(graph).sample(rng)
 }
 
-/// A candidate with one node a layer, each alternative equally likely, then repaired.
+/// A candidate with one node a layer, or none where links lead past it, each of these equally likely, then
+/// repaired.
 pub fn sample_single_path(graph: &Graph, rng: &mut impl Rng) -> Mask {
-    Space::whole(graph).draw(rng, |choice, _| choice.most.min(1))
+    Space::whole(graph).draw(rng, Choice::draw_at_most_one)
 }
 
 /// A balanced set of candidates of `graph`, see [`Space::fair_design`].
@@ -107,9 +116,16 @@ impl Space<'_> {
             let free = |node: &usize| self.allowed.contains(*node) && !self.pinned.contains(*node);
             let nodes: Vec<_> = layer.iter().copied().filter(free).collect();
             let most = blocks.limit(layer.len()).saturating_sub(fixed).min(nodes.len());
-            Choice { nodes, least: usize::from(fixed == 0).min(most), most }
+            let needed = fixed == 0 && !self.can_be_empty(layer);
+            Choice { nodes, least: usize::from(needed).min(most), most }
         };
         self.graph.layers().iter().map(choice).collect()
+    }
+
+    /// Whether allowed links lead past a layer.
+    fn can_be_empty(&self, layer: &[usize]) -> bool {
+        let layer = Mask::from_nodes(self.graph.len(), layer.iter().copied());
+        !prune(self.graph, &self.allowed.difference(&layer)).is_empty()
     }
 
     /// A candidate drawn layer by layer, every subset within the template's blocks a layer equally likely,
@@ -136,11 +152,8 @@ impl Space<'_> {
         self.repair(&Mask::from_nodes(count, picked), &|node| scores[node])
     }
 
-    /// Every combination of allowed subsets of the layers, repaired and without repetition; `None` if there are
-    /// more than `most` combinations.
-    ///
-    /// Where each layer is fully linked to the next and nothing leads past one, these are all candidates that
-    /// draw no layer empty; elsewhere repair may choose among several, of which one is listed.
+    /// All candidates; `None` if there are more than `most` combinations of allowed subsets of the layers, not all
+    /// of which need be candidates.
     pub fn list_all(&self, most: usize) -> Option<Vec<Mask>> {
         let mut combinations: Vec<Vec<usize>> = vec![Vec::new()];
         for choice in self.choices() {
@@ -155,12 +168,10 @@ impl Space<'_> {
             }
             combinations = next;
         }
-        let mut seen = HashSet::new();
-        let masks = combinations
-            .into_iter()
-            .map(|picked| self.repair(&Mask::from_nodes(self.graph.len(), picked), &|_| 0.0))
-            .filter(|mask| seen.insert(mask.clone()));
-        Some(masks.collect())
+        let masks = combinations.into_iter().map(|picked| {
+            Mask::from_nodes(self.graph.len(), picked.into_iter().chain(self.pinned.iter()))
+        });
+        Some(masks.filter(|mask| self.problem(mask).is_none()).collect())
     }
 
     /// `count` candidates in which every alternative of a layer occurs equally often, give or take one, as
@@ -230,9 +241,10 @@ const DRAFTS: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{problem, tests::layered};
+    use super::super::{count, problem, tests::layered};
     use super::*;
     use crate::engine::{seed, template::BlocksPerLayer};
+    use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     #[test]
@@ -311,6 +323,59 @@ mod tests {
             list_all(&graph, 100)
                 .is_some_and(|all| all.iter().all(|mask| problem(&graph, mask).is_none()))
         );
+    }
+
+    #[test]
+    fn layers_that_links_lead_past_are_left_out_as_often_as_each_of_their_nodes_is_kept() {
+        // Input 0, layers {1, 2}, {3}, {4, 5}, output 6; one link past the layer of 3.
+        let graph = layered(&[2, 1, 2], BlocksPerLayer::One, &[(1, 4), (1, 5), (2, 4), (2, 5)]);
+        assert_eq!(
+            choices(&graph).iter().map(|choice| choice.least).collect::<Vec<_>>(),
+            [0, 1, 0, 1, 0]
+        );
+        let mut rng = seed::rng(5, "test", 0);
+        for draw in [sample, sample_single_path] {
+            let without = (0..2_000).filter(|_| !draw(&graph, &mut rng).contains(3)).count();
+            // Five standard deviations of a binomial count with n = 2,000 and p = 1/2.
+            assert!(without.abs_diff(1_000) < 112, "{without}");
+        }
+        // A pinned node has its layer, a forbidden link past it makes it needed.
+        let space = Space::new(&graph, &Mask::from_nodes(7, [3]), &Mask::full(7));
+        assert_eq!(space.list_all(100).map(|all| all.len()), Some(4));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn all_that_are_counted_are_listed_and_drawn(
+            layers in proptest::collection::vec(1_usize..3, 1..5),
+            skips in proptest::collection::vec((0_usize..10, 0_usize..10), 0..4),
+            blocks in prop_oneof![
+                Just(BlocksPerLayer::One), Just(BlocksPerLayer::UpTo(2)), Just(BlocksPerLayer::Any)
+            ],
+        ) {
+            let nodes = 2 + layers.iter().sum::<usize>();
+            let mut layer_of = vec![0];
+            layer_of.extend(layers.iter().enumerate().flat_map(|(i, &size)| std::iter::repeat_n(i + 1, size)));
+            layer_of.push(layers.len() + 1);
+            let mut skips: Vec<_> = skips
+                .into_iter()
+                .map(|(from, to)| (from % nodes, to % nodes))
+                .filter(|&(from, to)| layer_of[from] + 1 < layer_of[to])
+                .collect();
+            skips.sort_unstable();
+            skips.dedup();
+            let graph = layered(&layers, blocks, &skips);
+            let all = list_all(&graph, 100_000).expect("a few");
+            prop_assert_eq!(count(&graph), Some(all.len() as u128));
+            let all: HashSet<_> = all.into_iter().collect();
+            let mut rng = seed::rng(6, "test", 0);
+            // At most four subsets a layer, each equally likely: the chance to miss one is 256 times e^-30.
+            let draws = 30 * 4_usize.pow(layers.len() as u32);
+            let drawn: HashSet<_> = (0..draws).map(|_| sample(&graph, &mut rng)).collect();
+            prop_assert_eq!(drawn, all);
+        }
     }
 
     #[test]

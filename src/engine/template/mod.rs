@@ -71,7 +71,7 @@ impl From<&str> for NodeId {
     }
 }
 
-/// How many blocks of one layer a candidate may keep.
+/// How many blocks of one layer a candidate may keep. Where links lead past a layer, it may also keep none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlocksPerLayer {
     /// Exactly one.
@@ -152,7 +152,7 @@ pub struct Template {
     /// One sentence on what the template is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
-    /// How many blocks of one layer a candidate may keep.
+    /// How many blocks of one layer a candidate may keep. Where links lead past a layer, it may also keep none.
     #[serde(default)]
     pub blocks_per_layer: BlocksPerLayer,
     /// The nodes; their order gives the indices that masks use.

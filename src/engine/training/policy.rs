@@ -75,21 +75,25 @@ impl PathPolicy {
     }
 }
 
-/// Paths that together use every alternative of a layer equally often.
+/// Paths that together use every alternative of a layer equally often; to leave out a layer that links lead past is
+/// one, too.
 fn fair_round(graph: &Graph, rng: &mut impl Rng) -> Vec<Mask> {
-    let mut choices = candidate::choices(graph);
-    let paths = choices.iter().map(|choice| choice.nodes.len()).max().unwrap_or(1).max(1);
-    let mut orders = Vec::with_capacity(choices.len());
-    for Choice { nodes, most, .. } in &mut choices {
-        nodes.shuffle(rng);
+    let alternatives = |choice: Choice| {
+        let none = (choice.least == 0).then_some(None);
+        choice.nodes.into_iter().map(Some).chain(none).collect::<Vec<_>>()
+    };
+    let choices = candidate::choices(graph).into_iter().filter(|choice| choice.most > 0);
+    let mut layers: Vec<_> = choices.map(alternatives).collect();
+    let paths = layers.iter().map(Vec::len).max().unwrap_or(1);
+    let mut orders = Vec::with_capacity(layers.len());
+    for layer in &mut layers {
+        layer.shuffle(rng);
         // Narrow layers begin anew; then another shuffle, or the same pairs of alternatives would recur.
-        let mut order: Vec<_> = nodes.iter().copied().cycle().take(paths).collect();
+        let mut order: Vec<_> = layer.iter().copied().cycle().take(paths).collect();
         order.shuffle(rng);
-        if *most > 0 {
-            orders.push(order);
-        }
+        orders.push(order);
     }
-    let path = |index: usize| orders.iter().filter_map(move |order| order.get(index).copied());
+    let path = |index: usize| orders.iter().filter_map(move |order| order[index]);
     (0..paths).map(|index| repaired(graph, path(index), rng)).collect()
 }
 
