@@ -137,6 +137,7 @@ impl Evaluator {
         for candidate in 0..masks.len() {
             let dealt = (candidate..self.validation.len()).step_by(masks.len());
             sharing.tally(candidate, dealt, &mut tally, stop)?;
+            sharing.forget_validation();
         }
         Ok(tally.finish())
     }

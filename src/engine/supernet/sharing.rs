@@ -12,9 +12,13 @@ use super::{
     tally::Tally,
 };
 use crate::engine::{mask::Mask, search::Evaluation};
-use std::{collections::HashMap, sync::atomic::AtomicBool};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::AtomicBool,
+};
 
-/// The most bytes of results that are kept. What does not fit is computed again.
+/// The most bytes of results that are kept from one candidate to the next. What does not fit is computed once more
+/// for each candidate that has it.
 const MOST_KEPT: usize = 256 << 20;
 
 /// A node with what feeds it.
@@ -87,9 +91,13 @@ pub struct Sharing<'a> {
     seen: Vec<Vec<Option<Vec<(usize, Statistics)>>>>,
     kept: HashMap<(usize, Images), Kept>,
     kept_bytes: usize,
+    most_kept: usize,
+    /// How many results were computed.
+    #[cfg(test)]
+    pub(super) computed: usize,
 }
 
-/// A result that will be read again.
+/// A result that other candidates will read.
 struct Kept {
     activation: Activation,
     reads_left: usize,
@@ -130,6 +138,9 @@ impl<'a> Sharing<'a> {
             seen: vec![vec![None; batches]; count],
             kept: HashMap::new(),
             kept_bytes: 0,
+            most_kept: MOST_KEPT,
+            #[cfg(test)]
+            computed: 0,
             steps,
         }
     }
@@ -169,10 +180,18 @@ impl<'a> Sharing<'a> {
         let Some(&output) = self.steps.of_candidates[candidate].last() else { return Ok(()) };
         for number in batches {
             go_on(stop)?;
-            let scores = self.demand(output, Images::Validation(number), Some(&statistics));
-            tally.add(scores.flat(), &self.evaluator.validation[number].targets)?;
+            let scores = self.pass(&[output], Images::Validation(number), Some(&statistics));
+            if let Some(scores) = scores {
+                tally.add(scores.flat(), &self.evaluator.validation[number].targets)?;
+            }
         }
         Ok(())
+    }
+
+    /// Says that no other candidate will be given the validation batches that were computed so far.
+    pub(super) fn forget_validation(&mut self) {
+        self.kept.retain(|(_, images), _| matches!(images, Images::Recalibration(_)));
+        self.kept_bytes = self.kept.values().map(|kept| kept.activation.bytes()).sum();
     }
 
     /// The statistics that the batch normalisations of the candidate have on training images: the mean of
@@ -187,12 +206,10 @@ impl<'a> Sharing<'a> {
         let own = self.steps.of_candidates[candidate].clone();
         for number in 0..self.evaluator.recalibration.len() {
             go_on(stop)?;
-            // Backwards: to compute one is to compute what is above it.
-            for &step in own.iter().rev() {
-                if self.normalises[step] && self.seen[step][number].is_none() {
-                    self.demand(step, Images::Recalibration(number), None);
-                }
-            }
+            let unseen =
+                |&&step: &&usize| self.normalises[step] && self.seen[step][number].is_none();
+            let unseen: Vec<_> = own.iter().filter(unseen).copied().collect();
+            self.pass(&unseen, Images::Recalibration(number), None);
         }
         for step in own {
             let batches: Vec<_> = self.seen[step].iter().flatten().collect();
@@ -207,40 +224,74 @@ impl<'a> Sharing<'a> {
         Ok(statistics)
     }
 
-    /// What a step gives, for somebody who is no step.
-    fn demand(
+    /// Computes the steps `wanted` and what leads to them, with given statistics or with the batch's own, which are
+    /// noted down. Gives the result of the last one, if there is one.
+    ///
+    /// Each step is computed once at most, and its result is dropped with its last reader, as in a candidate on its
+    /// own; besides, those that other candidates will read are kept, as far as there is room.
+    fn pass(
         &mut self,
-        step: usize,
+        wanted: &[usize],
         images: Images,
         statistics: Option<&[Statistics]>,
-    ) -> Activation {
-        let activation = self.result(step, images, statistics, 1);
-        self.was_read(step, images);
-        activation
+    ) -> Option<Activation> {
+        // How often each step of the pass is read in it. Ascending: each stands behind what feeds it.
+        let mut reads: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut open: Vec<_> = wanted.to_vec();
+        while let Some(step) = open.pop() {
+            if reads.contains_key(&step) {
+                continue;
+            }
+            reads.insert(step, 0);
+            if !self.kept.contains_key(&(step, images)) {
+                open.extend(&self.steps.steps[step].sources);
+            }
+        }
+        let computed: Vec<_> = reads
+            .keys()
+            .copied()
+            .filter(|&step| !self.kept.contains_key(&(step, images)))
+            .collect();
+        for step in computed {
+            for source in &self.steps.steps[step].sources {
+                if let Some(reads) = reads.get_mut(source) {
+                    *reads += 1;
+                }
+            }
+        }
+
+        let last = wanted.last().copied();
+        let mut result = None;
+        let mut made: HashMap<usize, (Activation, usize)> = HashMap::new();
+        for (step, reads) in reads {
+            let activation = match self.take_kept(step, images, reads) {
+                Some(kept) => kept,
+                None => {
+                    let sources = self.steps.steps[step].sources.clone();
+                    let incoming = sources.iter().filter_map(|source| read(&mut made, *source));
+                    let activation = self.compute(step, incoming.collect(), images, statistics);
+                    self.keep(step, images, &activation, reads);
+                    activation
+                }
+            };
+            if last == Some(step) {
+                result = Some(activation.clone());
+            }
+            if reads > 0 {
+                made.insert(step, (activation, reads));
+            }
+        }
+        result
     }
 
-    /// What a step gives, with given statistics or with the batch's own, which are noted down. It will be read
-    /// `besides` the steps behind it.
-    fn result(
+    /// What a step makes of what comes in.
+    fn compute(
         &mut self,
         step: usize,
+        incoming: Vec<Activation>,
         images: Images,
         statistics: Option<&[Statistics]>,
-        besides: usize,
     ) -> Activation {
-        if let Some(kept) = self.kept.get_mut(&(step, images)) {
-            kept.reads_left += besides;
-            return kept.activation.clone();
-        }
-        let sources = self.steps.steps[step].sources.clone();
-        let incoming = sources
-            .iter()
-            .map(|&source| {
-                let activation = self.result(source, images, statistics, 0);
-                self.was_read(source, images);
-                activation
-            })
-            .collect();
         let supernet = self.supernet;
         let mut seen = Vec::new();
         let norms = match statistics {
@@ -251,29 +302,51 @@ impl<'a> Sharing<'a> {
             }
         };
         let mut pass = Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: None };
-        let node = self.steps.steps[step].node;
         let batch = || match images {
             Images::Recalibration(number) => self.evaluator.recalibration[number].clone(),
             Images::Validation(number) => self.evaluator.validation[number].images.clone(),
         };
+        #[cfg(test)]
+        {
+            self.computed += 1;
+        }
+        let node = self.steps.steps[step].node;
         let activation = supernet.node(node, incoming, batch, &mut pass);
-        let [any, for_norms] = self.readers[step];
-        let readers = match images {
-            Images::Recalibration(number) => {
-                let seen = seen.into_iter().enumerate();
-                let seen = seen.filter_map(|(norm, seen)| Some((norm, seen?)));
-                self.seen[step][number] = Some(seen.collect());
-                for_norms
-            }
-            Images::Validation(_) => any,
-        };
-        let (bytes, reads_left) = (activation.bytes(), readers + besides);
-        if reads_left > 1 && self.kept_bytes + bytes <= MOST_KEPT {
-            self.kept_bytes += bytes;
-            let activation = activation.clone();
-            self.kept.insert((step, images), Kept { activation, reads_left });
+        if let Images::Recalibration(number) = images {
+            let seen = seen.into_iter().enumerate();
+            let seen = seen.filter_map(|(norm, seen)| Some((norm, seen?)));
+            self.seen[step][number] = Some(seen.collect());
         }
         activation
+    }
+
+    /// A kept result, which is read so often in this pass.
+    fn take_kept(&mut self, step: usize, images: Images, reads: usize) -> Option<Activation> {
+        let kept = self.kept.get_mut(&(step, images))?;
+        kept.reads_left = kept.reads_left.saturating_sub(reads);
+        let activation = kept.activation.clone();
+        if kept.reads_left == 0 {
+            self.kept_bytes -= activation.bytes();
+            self.kept.remove(&(step, images));
+        }
+        Some(activation)
+    }
+
+    /// Keeps a result that is read `reads` times in this pass, if others will read it and there is room.
+    fn keep(&mut self, step: usize, images: Images, activation: &Activation, reads: usize) {
+        let [any, for_norms] = self.readers[step];
+        let readers = if matches!(images, Images::Recalibration(_)) { for_norms } else { any };
+        let (bytes, reads_left) = (activation.bytes(), readers.saturating_sub(reads));
+        if reads_left > 0 && self.kept_bytes + bytes <= self.most_kept {
+            self.kept_bytes += bytes;
+            self.kept.insert((step, images), Kept { activation: activation.clone(), reads_left });
+        }
+    }
+
+    /// The same, with room for nothing.
+    #[cfg(test)]
+    pub(super) fn without_room(self) -> Self {
+        Self { most_kept: 0, ..self }
     }
 
     /// Whether nothing is kept for later readers.
@@ -281,14 +354,14 @@ impl<'a> Sharing<'a> {
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.kept_bytes == 0
     }
+}
 
-    fn was_read(&mut self, step: usize, images: Images) {
-        if let Some(kept) = self.kept.get_mut(&(step, images)) {
-            kept.reads_left -= 1;
-            if kept.reads_left == 0 {
-                self.kept_bytes -= kept.activation.bytes();
-                self.kept.remove(&(step, images));
-            }
-        }
+/// Reads a result, which goes with its last reader.
+fn read(made: &mut HashMap<usize, (Activation, usize)>, step: usize) -> Option<Activation> {
+    let (activation, reads) = made.get_mut(&step)?;
+    *reads -= 1;
+    if *reads > 0 {
+        return Some(activation.clone());
     }
+    made.remove(&step).map(|(activation, _)| activation)
 }

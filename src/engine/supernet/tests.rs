@@ -545,6 +545,15 @@ fn candidates_that_share_are_evaluated_as_each_on_its_own() {
         let in_order: Vec<_> =
             order.iter().map(|&i| sharing.evaluate(i, &GO_ON).expect("goes on")).collect();
         assert!(sharing.is_empty(), "all was read as often as it was said to be");
+        // Without room, each candidate computes each of its nodes once for a batch.
+        let mut cramped = evaluator.share(&supernet, &masks).without_room();
+        let with_no_room: Vec<_> =
+            order.iter().map(|&i| cramped.evaluate(i, &GO_ON).expect("goes on")).collect();
+        assert_eq!(with_no_room, in_order);
+        let nodes: usize = masks.iter().map(Mask::len).sum();
+        let batches = 3 + recalibration_batches;
+        assert!(cramped.computed <= nodes * batches, "{} of {nodes}", cramped.computed);
+        assert!(sharing.computed < cramped.computed);
         for (&i, shared) in order.iter().zip(&in_order) {
             let alone = evaluator.evaluate(&supernet, &masks[i], &GO_ON).expect("goes on");
             assert_eq!(alone.loss.to_bits(), shared.loss.to_bits());
