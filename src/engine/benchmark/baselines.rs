@@ -6,7 +6,10 @@ use rand::{
     Rng, RngExt,
     seq::{IndexedRandom, SliceRandom},
 };
-use std::{cmp::Ordering, collections::VecDeque};
+use std::{
+    cmp::Ordering,
+    collections::{HashSet, VecDeque},
+};
 
 /// An architecture with its `search` value.
 #[derive(Clone, Copy)]
@@ -64,6 +67,7 @@ pub(super) fn regularized_evolution(
         known = if trial.knows(child) { known + 1 } else { 0 };
         if known > MOST_KNOWN {
             child = trial.draw_new(rng)?;
+            known = 0;
         }
         population.push_back(evaluated(trial, child)?);
         population.pop_front();
@@ -155,26 +159,33 @@ fn mutated_everywhere(
     Some(table.architecture(&digits))
 }
 
-/// Local search: all neighbours of an architecture (one position changed) are evaluated in random order, the best of them is next
-/// if it is better, and otherwise the search begins anew at random.
+/// Local search: neighbours of an architecture (one position changed) are evaluated in random order until one is
+/// better. On it goes from the best architecture that was not searched round yet, so that a local optimum is left for
+/// what is next to it in value. Of the variants in the literature (whole neighbourhoods or the first improvement, one
+/// start or the best of ten, going on or a new start), this one does best on NAS-Bench-Macro.
 pub(super) fn local_search(trial: &mut Trial<'_>, rng: &mut impl Rng) -> Result<(), Spent> {
+    let mut seen = HashSet::new();
+    let mut open: Vec<Member> = Vec::new();
     loop {
-        let start = trial.draw_new(rng)?;
-        let mut here = evaluated(trial, start)?;
-        loop {
-            let mut neighbours = neighbours(trial.table, here.architecture);
-            neighbours.shuffle(rng);
-            let mut next = here;
-            for neighbour in neighbours {
-                let neighbour = evaluated(trial, neighbour)?;
-                if neighbour.value > next.value {
-                    next = neighbour;
+        let best = (0..open.len()).max_by(|&a, &b| by_value(&open[a], &open[b]));
+        let here = match best {
+            Some(place) => open.swap_remove(place),
+            None => {
+                let start = trial.draw_new(rng)?;
+                seen.insert(start);
+                evaluated(trial, start)?
+            }
+        };
+        let mut neighbours = neighbours(trial.table, here.architecture);
+        neighbours.shuffle(rng);
+        for neighbour in neighbours {
+            let neighbour = evaluated(trial, neighbour)?;
+            if seen.insert(neighbour.architecture) {
+                open.push(neighbour);
+                if neighbour.value > here.value {
+                    break;
                 }
             }
-            if next.architecture == here.architecture {
-                break;
-            }
-            here = next;
         }
     }
 }

@@ -204,14 +204,26 @@ fn table(path: &Path, rows: &[Row]) -> Result<Table, TableError> {
     };
     let mut in_order: Vec<_> = rows.iter().map(|row| (Architecture(index(row)), row)).collect();
     in_order.sort_by_key(|&(architecture, _)| architecture);
-    let mut of_canonical = HashMap::<&str, Function>::new();
+    let mut of_canonical = HashMap::<&str, (Function, &Row)>::new();
     let mut representatives = Vec::new();
     let mut functions = Vec::with_capacity(rows.len());
     for &(architecture, row) in &in_order {
-        let function = *of_canonical.entry(&row.canonical).or_insert_with(|| {
+        let &mut (function, first) = of_canonical.entry(&row.canonical).or_insert_with(|| {
             representatives.push(architecture);
-            Function(representatives.len() - 1)
+            (Function(representatives.len() - 1), row)
         });
+        if row.known != first.known {
+            let (line, earlier) = (row.line.max(first.line), row.line.min(first.line));
+            return Err(wrong(
+                path,
+                line,
+                format!(
+                    "`canonical` is `{}`, as in line {earlier}, but the values differ",
+                    row.canonical
+                ),
+                "give what computes the same the same `search` and `report`, or another `canonical`",
+            ));
+        }
         if row.choices.join("/") == row.canonical {
             representatives[function.0] = architecture;
         }

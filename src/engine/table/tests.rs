@@ -131,6 +131,10 @@ fn every_mistake_is_named_with_file_line_and_fix() {
         ),
         ("architecture,search,report,canonical\n0,1,1,\n", vec![":2:", "`canonical` is empty"]),
         (
+            "architecture,search,report,canonical\n1,2,2,a\n0,1,1,a\n",
+            vec![":3:", "`canonical` is `a`, as in line 2, but the values differ"],
+        ),
+        (
             "architecture,search,report\n0/0,1,1\n0/1,1,1\n1/0,1,1\n",
             vec!["3 rows", "make 4 architectures", "`1/1`", "position 1", "line 4"],
         ),
