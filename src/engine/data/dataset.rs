@@ -179,9 +179,9 @@ impl Dataset {
     /// [`DataError::Channels`] if there are several channels but not as many as wanted,
     /// [`DataError::UnfitRows`] if rows of a table do not have the shape,
     /// [`DataError::UnfitShape`] if the result would have no pixels or take more memory than is sensible.
-    pub fn fit_to(&self, shape: [usize; 3]) -> Result<Self, DataError> {
+    pub fn fit_to(self, shape: [usize; 3]) -> Result<Self, DataError> {
         if shape == self.shape() {
-            return Ok(self.clone());
+            return Ok(self);
         }
         let name = self.name.clone();
         let [channels, ..] = self.shape();
@@ -200,7 +200,7 @@ impl Dataset {
             return Err(DataError::Channels { name, channels, wanted: shape[0] });
         };
         let (mean, std) = moments(&train);
-        Ok(Self { name, task: self.task.clone(), train, val, test, mean, std })
+        Ok(Self { name, task: self.task, train, val, test, mean, std })
     }
 
     /// The images of `split` at `indices`, normalised.
@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn fitting_to_the_same_shape_changes_nothing() {
         let data = toy();
-        assert_eq!(data.fit_to([2, 2, 3]).unwrap(), data);
+        assert_eq!(data.clone().fit_to([2, 2, 3]).unwrap(), data);
     }
 
     #[test]
@@ -503,7 +503,7 @@ mod tests {
     #[test]
     fn a_table_that_does_not_fit_says_the_shape_that_does() {
         let data = table(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0]).unwrap();
-        assert_eq!(data.fit_to([2, 1, 1]).unwrap(), data);
+        assert_eq!(data.clone().fit_to([2, 1, 1]).unwrap(), data);
         let message = data.fit_to([1, 28, 28]).unwrap_err().to_string();
         assert!(message.contains("set the shape of its input to (2, 1, 1)"), "{message}");
     }

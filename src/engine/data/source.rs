@@ -104,7 +104,8 @@ impl FromStr for DataSource {
             "cifar10" => Ok(Self::Cifar10(path.into())),
             "cifar100" => Ok(Self::Cifar100(path.into())),
             "images" => Ok(Self::Images(path.into())),
-            "csv" => match path.rsplit_once('#') {
+            // A `#` of a folder's name is no label.
+            "csv" => match path.rsplit_once('#').filter(|(_, label)| !label.contains('/')) {
                 Some(("", _) | (_, "")) => Err(unknown()),
                 Some((file, label)) => {
                     Ok(Self::Csv { file: file.into(), label: Some(label.to_owned()) })
@@ -146,6 +147,7 @@ mod tests {
             "images:cats and dogs",
             "csv:iris.csv",
             "csv:C:/my#data/wine.csv#quality of it",
+            "csv:/my#data/wine.csv",
         ] {
             let source: DataSource = name.parse().unwrap();
             assert_eq!(source.to_string(), name);

@@ -115,6 +115,14 @@ mod tests {
     }
 
     #[test]
+    fn images_have_the_shape_of_the_input_whatever_else_its_brick_does() {
+        let flat = SMALL.replace("[Input(shape: (1, 8, 8))]", "[Input(shape: (1, 8, 8)), Flatten]");
+        let flat = flat.replace("GlobalAveragePool", "Identity");
+        let graph = parse("flat.ron", &flat);
+        assert!(graph.is_ok_and(|graph| graph.image_shape() == [1, 8, 8]), "{flat}");
+    }
+
+    #[test]
     fn saving_and_loading_gives_the_same_template() {
         let folder = tempfile::tempdir().expect("a folder");
         for preset in presets() {

@@ -218,9 +218,10 @@ impl Graph {
 
     /// Channels, height and width of the images that the template takes.
     pub fn image_shape(&self) -> [usize; 3] {
-        match self.shapes[self.input].output {
-            Shape::Image(shape) => shape,
-            Shape::Flat(features) => [features, 1, 1],
+        // Not what the input node gives, which may have more operations.
+        match self.template.nodes[self.input].ops.first() {
+            Some(&Op::Input { shape }) => shape,
+            _ => unreachable!("the input node begins with an input"),
         }
     }
 
@@ -458,7 +459,7 @@ fn infer_shapes(
                     problems.push(Problem::new(
                         &[id, a, b],
                         format!("`{id}` joins {shape} from `{a}` with {other_shape} from `{b}`"),
-                        "give both the same filters, stride and padding",
+                        "give both the same filters, stride and padding; `Same` keeps the size of odd kernels only",
                     ));
                     continue 'nodes;
                 }

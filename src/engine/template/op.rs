@@ -6,7 +6,7 @@ use std::fmt;
 /// Zero padding around an image before a window slides over it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Padding {
-    /// As much as keeps height and width at stride 1 (`kernel / 2` on each side).
+    /// As much as keeps height and width at stride 1 where the kernel is odd: `kernel / 2` on each side.
     #[default]
     Same,
     /// None.

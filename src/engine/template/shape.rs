@@ -53,6 +53,13 @@ fn misfit<T>(what: impl Into<String>, fix: impl Into<String>) -> Result<T, Misfi
     Err(Misfit { what: what.into(), fix: fix.into() })
 }
 
+fn empty_windows<T>(op: &Op, padding: usize) -> Result<T, Misfit> {
+    misfit(
+        format!("{op} has a padding of {padding}, which leaves windows empty"),
+        "use a padding smaller than the kernel",
+    )
+}
+
 /// The side of a window's output, or `None` where the window does not fit.
 fn window(side: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
     let padded = side + 2 * padding;
@@ -170,7 +177,11 @@ impl Op {
             ) => {
                 let mut cost = Cost::default();
                 let output = if conv {
-                    let [h, w] = windows(self, [h, w], [kernel, stride, padding.pixels(kernel)])?;
+                    let padding = padding.pixels(kernel);
+                    if padding >= kernel.max(1) {
+                        return empty_windows(self, padding);
+                    }
+                    let [h, w] = windows(self, [h, w], [kernel, stride, padding])?;
                     let weights = product(&[filters, channels, kernel, kernel]);
                     let bias = if bias { filters as u64 } else { 0 };
                     cost.params = weights.saturating_add(bias);
@@ -195,10 +206,7 @@ impl Op {
                 Shape::Image([channels, h, w]),
             ) => {
                 if padding >= kernel.max(1) {
-                    return misfit(
-                        format!("{self} has a padding of {padding}, which leaves windows empty"),
-                        "use a padding smaller than the kernel",
-                    );
+                    return empty_windows(self, padding);
                 }
                 let [h, w] = windows(self, [h, w], [kernel, stride, padding])?;
                 let output = [channels, h, w];
@@ -279,6 +287,22 @@ mod tests {
         let error = pool.infer(Some(Shape::Image([8, 1, 1]))).expect_err("does not fit");
         assert!(error.what.contains("2×2") && error.what.contains("1×1"), "{error:?}");
         assert!(!error.fix.is_empty());
+    }
+
+    #[test]
+    fn a_padding_that_leaves_windows_empty_is_refused_with_a_fix() {
+        for op in [
+            conv(4, 1, 1, Padding::Pixels(1), false),
+            conv(4, 3, 1, Padding::Pixels(3), false),
+            Op::AveragePool { kernel: 2, stride: 1, padding: 2 },
+        ] {
+            let error = op.infer(Some(Shape::Image([1, 8, 8]))).expect_err("is refused");
+            assert!(error.what.contains("leaves windows empty"), "{error:?}");
+            assert!(error.fix.contains("smaller than the kernel"), "{error:?}");
+        }
+        let whole = conv(4, 3, 1, Padding::Pixels(2), false);
+        let (shape, _) = whole.infer(Some(Shape::Image([1, 8, 8]))).expect("fits");
+        assert_eq!(shape, Shape::Image([4, 10, 10]));
     }
 
     #[test]

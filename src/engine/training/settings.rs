@@ -4,6 +4,7 @@ use super::{Augment, OptimizerKind, PathPolicy, Schedule};
 use crate::engine::{
     data::Dataset,
     loss::{Loss, LossError, LossKind},
+    template::NodeId,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -83,6 +84,12 @@ pub enum SettingsError {
         /// The data set.
         data: String,
     },
+    /// A batch normalisation gets one value a channel, which is 0 once it is normalised.
+    #[error(
+        "a batch of one image has one value a channel for the batch normalisation of `{0}`, which learns nothing from \
+         it; use a batch size of 2 or more"
+    )]
+    LoneValues(NodeId),
     /// The loss does not go with the data.
     #[error(transparent)]
     Loss(#[from] LossError),

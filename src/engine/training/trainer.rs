@@ -14,6 +14,7 @@ use crate::engine::{
         EvaluationError, EvaluationSettings, Evaluator, Gradients, Misfit, Supernet, TensorFile,
         TensorWriter, WeightsError, vector,
     },
+    template::{Graph, NodeId, Op, Shape},
 };
 use burn::tensor::{Tensor, TensorData, TensorReadError};
 use rand::seq::SliceRandom;
@@ -103,6 +104,8 @@ pub struct Trainer {
     fitness: Vec<f64>,
     evaluator: Evaluator,
     probes: Vec<Mask>,
+    // Whether each step trains all nodes, whatever the policy.
+    whole: bool,
 }
 
 /// How far training is.
@@ -114,6 +117,19 @@ struct Position {
     step: usize,
     /// The sum of their losses.
     loss_sum: f64,
+}
+
+/// A node with a batch normalisation of images of one pixel, if there is one.
+fn normalises_pixels(graph: &Graph) -> Option<&NodeId> {
+    let has_one = |node: &usize| {
+        let mut shape = graph.input_shape(*node);
+        graph.nodes()[*node].ops.iter().any(|op| {
+            shape = op.infer(shape).ok().map(|(output, _)| output);
+            matches!(op, Op::ConvBlock { batch_norm: true, .. })
+                && matches!(shape, Some(Shape::Image([_, 1, 1])))
+        })
+    };
+    (0..graph.len()).find(has_one).map(|node| graph.id(node))
 }
 
 impl Trainer {
@@ -128,6 +144,11 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         supernet.check_data(data)?;
         let loss = settings.check(data)?;
+        if settings.batch_size.min(data.train.len()) == 1
+            && let Some(node) = normalises_pixels(supernet.graph())
+        {
+            return Err(SettingsError::LoneValues(node.clone()).into());
+        }
         let evaluator =
             Evaluator::new(supernet, data, PROBE_SETTINGS, settings.seed)?.with_loss(loss);
         let probe = |i| {
@@ -142,7 +163,21 @@ impl Trainer {
             fitness: vec![0.5; supernet.graph().len()],
             evaluator,
             probes: (0..PROBES as u64).map(probe).collect(),
+            whole: false,
         })
+    }
+
+    /// A trainer of a network that is no supernet: each step trains all of its nodes, whatever the path policy.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_whole(
+        network: &Supernet,
+        data: &Dataset,
+        settings: TrainSettings,
+    ) -> Result<Self, TrainError> {
+        let probes = vec![Mask::full(network.graph().len())];
+        Ok(Self { probes, whole: true, ..Self::new(network, data, settings)? })
     }
 
     /// What training makes small, for evaluation with the same measure.
@@ -177,7 +212,7 @@ impl Trainer {
     /// `on_step` is told of every step; it may wait (a pause, whose time is not counted), or break to stop.
     ///
     /// # Errors
-    /// [`TrainError::Stopped`] if `on_step` said so, [`TrainError::Diverged`] if the loss or a weight is not a
+    /// [`TrainError::Stopped`] if `on_step` said so, [`TrainError::Diverged`] if a loss or a weight is not a
     /// number, so that no such weights are ever stored, [`TrainError::Device`] if the device fails.
     pub fn run_epoch(
         &mut self,
@@ -200,7 +235,11 @@ impl Trainer {
         {
             let number = (epoch.saturating_sub(1) * steps + step) as u64;
             let rng = &mut seed::rng(seed, "train/path", number);
-            let paths = policy.draw(supernet.graph(), &self.fitness, rng);
+            let paths = if self.whole {
+                vec![Mask::full(supernet.graph().len())]
+            } else {
+                policy.draw(supernet.graph(), &self.fitness, rng)
+            };
             let mut batch = data.batch(Split::Train, indices);
             augment.apply(&mut batch, &mut seed::rng(seed, "train/augment", number));
             let diverged = TrainError::Diverged { epoch, step: step + 1 };
@@ -230,6 +269,10 @@ impl Trainer {
         self.check_weights(supernet)?;
         let validation =
             self.evaluator.evaluate_dealt_out(supernet, &self.probes, &AtomicBool::new(false))?;
+        // Weights that are numbers may still be too large to compute with.
+        if !validation.loss.is_finite() {
+            return Err(TrainError::Diverged { epoch, step: steps });
+        }
         Ok(EpochReport {
             epoch,
             step: (epoch * steps) as u64,

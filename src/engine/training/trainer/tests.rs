@@ -6,7 +6,7 @@ use crate::engine::{
     loss::LossKind,
     named::Named,
     supernet::toy::{bars, graph, noise, small_vgg},
-    template::Op,
+    template::{Op, Padding},
     training::{Augment, OptimizerKind, PathPolicy, Schedule},
 };
 use burn::tensor::Device;
@@ -390,6 +390,66 @@ fn a_loss_that_is_no_number_stops_every_optimizer_with_the_weights_as_they_were(
         assert_eq!(trainer.position(), (1, 0));
         assert!(state(&trainer, &supernet)[0] == before);
     }
+}
+
+#[test]
+fn weights_too_large_to_compute_with_are_never_handed_on() {
+    // One step an epoch, which leaves weights around 10^30: numbers, but their products are none.
+    let data = bars(8, 8);
+    let settings = TrainSettings {
+        optimizer: OptimizerKind::Sgd,
+        learning_rate: 1e30,
+        schedule: Schedule::Constant,
+        ..settings()
+    };
+    let mut supernet = supernet();
+    let mut trainer = trainer_with(&supernet, &data, settings);
+    let result = trainer.run_epoch(&mut supernet, &data, 1, &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(result, Err(TrainError::Diverged { epoch: 1, step: 1 })), "{result:?}");
+    trainer.check_weights(&supernet).expect("they are numbers");
+}
+
+#[test]
+fn a_network_that_is_no_supernet_is_trained_as_a_whole() {
+    let data = bars(16, 8);
+    for &policy in PathPolicy::ALL {
+        let mut network = supernet();
+        let settings = TrainSettings { policy, ..settings() };
+        let mut trainer = Trainer::of_whole(&network, &data, settings).expect("fits");
+        let whole = Mask::full(network.graph().len());
+        let result = trainer.run_epoch(&mut network, &data, 1, &mut |step| {
+            assert_eq!(step.kept, &whole);
+            ControlFlow::Continue(())
+        });
+        assert!(result.is_ok(), "{result:?}");
+    }
+}
+
+#[test]
+fn a_batch_of_one_is_refused_where_a_batch_norm_gets_one_pixel() {
+    let net = |ops: &[Op]| {
+        let flat = [Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output];
+        let nodes: [(&str, u32, &[Op]); 3] =
+            [("in", 0, &[Op::Input { shape: [1, 8, 8] }]), ("block", 1, ops), ("out", 2, &flat)];
+        Supernet::new(graph(&nodes, &[("in", "block"), ("block", "out")]), 1, &Device::flex())
+    };
+    let block = |kernel, stride| Op::ConvBlock {
+        filters: 4,
+        kernel,
+        stride,
+        padding: Padding::Same,
+        bias: false,
+        conv: true,
+        batch_norm: true,
+        relu: true,
+    };
+    let one = TrainSettings { batch_size: 1, ..settings() };
+    let refused =
+        net(&[block(3, 2), Op::MaxPool { kernel: 4, stride: 4, padding: 0 }, block(1, 1)]);
+    let error = Trainer::new(&refused, &bars(8, 8), one).err().map(|error| error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("`block`")), "{error:?}");
+    trainer_with(&refused, &bars(8, 8), TrainSettings { batch_size: 2, ..one });
+    trainer_with(&net(&[block(3, 2)]), &bars(8, 8), one);
 }
 
 #[test]
