@@ -66,9 +66,7 @@ impl JobArgs {
     /// The lab to work in, new or resumed.
     pub(super) fn lab(&self) -> Result<Lab> {
         if let Some(folder) = &self.resume {
-            let mut lab = Lab::open(folder, self.device)?;
-            lab.make_writable()?;
-            return Ok(lab);
+            return Ok(Lab::open_to_write(folder, self.device)?);
         }
         let template = self
             .template

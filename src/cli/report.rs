@@ -123,7 +123,7 @@ impl RunReport {
             let evaluation = candidate.evaluation?;
             Some(BestReport {
                 candidate: candidate.id.0,
-                iteration: candidate.iteration?,
+                iteration: candidate.iteration? + 1,
                 proxy_accuracy: evaluation.accuracy,
                 balanced_accuracy: evaluation.balanced_accuracy,
                 loss: evaluation.loss,
@@ -195,7 +195,7 @@ impl RunReport {
             best,
             front,
             latencies: None,
-            verification: lab.verification(),
+            verification: lab.verification(None),
             nodes,
             synergies,
             seconds: lab.seconds(),

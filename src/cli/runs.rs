@@ -5,7 +5,7 @@ use crate::{
     engine::{
         device::DeviceChoice,
         lab::{Edited, Lab},
-        run::{self, Event, Run, RunError},
+        run,
         template::{Edit, Graph, NodeId},
     },
     format::Quality,
@@ -115,7 +115,7 @@ pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
 }
 
 fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
-    let mut lab = Lab::open(folder, DeviceChoice::Cpu)?;
+    let mut lab = Lab::open_to_write(folder, DeviceChoice::Cpu)?;
     let Some(edited) = lab.edit(graph)? else {
         output::message("this is the network that the run has already; nothing is changed");
         return Ok(ExitCode::SUCCESS);
@@ -141,9 +141,9 @@ fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
 fn list(runs: &Path, json: bool) -> Result<ExitCode> {
     let mut lines = Vec::new();
     let mut damaged = false;
-    for (folder, opened) in run::list(runs)? {
-        match opened.and_then(summary) {
-            Ok(line) => lines.push(line),
+    for folder in run::list(runs)? {
+        match Lab::open(&folder, DeviceChoice::Cpu) {
+            Ok(lab) => lines.push(summary(&folder, &lab)),
             Err(error) => {
                 damaged = true;
                 output::message(&format!("error: {}: {error}", folder.display()));
@@ -176,33 +176,18 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
     Ok(if damaged { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn summary(mut run: Run) -> Result<RunLine, RunError> {
-    let config = run.config();
-    let mut line = RunLine {
-        name: run.name(),
-        template: config.template.clone(),
-        data: config.data.to_string(),
-        seed: config.seed,
-        epochs: 0,
-        iterations: 0,
-        evaluated: 0,
-        measure: Quality::default(),
-        best_proxy_accuracy: None,
-    };
-    // The last evaluation of each counts: the weights may have changed since an earlier one.
-    let mut evaluated = std::collections::BTreeMap::new();
-    for entry in run.journal()? {
-        match entry.event {
-            Event::Epoch(epoch) => line.epochs = epoch.epoch,
-            Event::Iteration { iteration, .. } => line.iterations = iteration,
-            Event::Evaluated { id, accuracy, balanced_accuracy, .. } => {
-                line.measure = Quality::with_balanced(balanced_accuracy);
-                evaluated.insert(id, accuracy);
-            }
-            _ => {}
-        }
+fn summary(folder: &Path, lab: &Lab) -> RunLine {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let best = lab.best().and_then(|best| best.evaluation);
+    RunLine {
+        name: name.unwrap_or_default(),
+        template: lab.graph().template().name.clone(),
+        data: lab.settings().data.to_string(),
+        seed: lab.settings().seed,
+        epochs: lab.epochs(),
+        iterations: lab.iterations(),
+        evaluated: lab.evaluated(),
+        measure: Quality::of(lab.graph()),
+        best_proxy_accuracy: best.map(|best| best.accuracy),
     }
-    line.evaluated = evaluated.len();
-    line.best_proxy_accuracy = evaluated.into_values().max_by(f64::total_cmp);
-    Ok(line)
 }

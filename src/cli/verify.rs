@@ -4,9 +4,10 @@ use super::{job, output, progress::ProgressPrinter, runs};
 use crate::{
     engine::{
         device::DeviceChoice,
+        kendall::Kendall,
         lab::{Lab, Verification, VerifySettings},
     },
-    format::Quality,
+    format::{Quality, counted},
 };
 use anyhow::Result;
 use clap::Args;
@@ -39,8 +40,7 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let control = job::control_with_ctrl_c()?;
-    let mut lab = Lab::open(&runs::folder(&args.runs, args.run), args.device)?;
-    lab.make_writable()?;
+    let mut lab = Lab::open_to_write(&runs::folder(&args.runs, args.run), args.device)?;
     let settings = VerifySettings {
         top: args.top,
         random: args.random,
@@ -49,7 +49,7 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let mut printer = ProgressPrinter::new();
     let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
     printer.finish();
-    let verification = lab.verification();
+    let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
     if args.json {
         output::json(&verification)?;
     } else if let Some(verification) = &verification {
@@ -70,10 +70,17 @@ pub(super) fn text(verification: &Verification, quality: Quality) -> String {
         );
     }
     text += &match verification.kendall {
-        Some(kendall) => format!(
-            "Kendall's tau {:.2}, 95 % interval {:.2} to {:.2}, {} candidates retrained for {} epochs\n",
-            kendall.tau, kendall.low, kendall.high, kendall.count, verification.epochs
-        ),
+        Some(Kendall { tau, low, high, count }) => {
+            let interval = if low < high {
+                format!("95 % interval {low:.2} to {high:.2}")
+            } else {
+                "too few candidates for an interval".to_owned()
+            };
+            let epochs = counted(verification.epochs, "epoch", "epochs");
+            format!(
+                "Kendall's tau {tau:.2}, {interval}, {count} candidates retrained for {epochs}\n"
+            )
+        }
         None => "Kendall's tau: too few candidates, or none that differ\n".to_owned(),
     };
     text

@@ -47,6 +47,7 @@ pub struct EpochReport {
     pub val_loss: f64,
     /// Share of validation images that those paths classify correctly, averaged over the paths; R² where
     /// numbers are predicted, see [`Evaluation::accuracy`].
+    #[serde(deserialize_with = "super::run::number_or_null")]
     pub val_accuracy: f64,
     /// Mean of the classes' recalls, see [`Evaluation::balanced_accuracy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -107,7 +107,14 @@ impl Lab {
             NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
         let edit = Edit::between(&self.graph, &graph);
         let fitness = edit.carry_values(&self.fitness(), &NOTHING);
+        let masks: Vec<_> =
+            self.search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
         let retired = self.search.edit(Arc::clone(&graph), &edit)?;
+        // A network with other links is another one.
+        self.retrained.retain(|retrained| {
+            let before = &masks[retrained.id.index()];
+            edit.keeps_links(&self.graph, before, &graph, &edit.carry(before))
+        });
         self.carried_fitness = Some(fitness);
         self.embedding = self.embedding.edit(&edit, &graph);
         for iteration in &mut self.iterations {
@@ -125,12 +132,14 @@ impl Lab {
         let Some(run) = &self.run else { return Err(LabError::NotTrained) };
         let old = run.checkpoint(name)?;
         let edit = Edit::between(&self.graph, graph);
-        // Names of tensors begin with the id of their node and a point; ids may hold points themselves.
+        // Names of tensors begin with the id of their node and the number of an operation, between points; ids may
+        // hold points and numbers themselves.
         let owner = |tensor: &str| {
             (0..self.graph.len())
                 .filter(|&node| {
                     let rest = tensor.strip_prefix(self.graph.id(node).as_str());
-                    rest.is_some_and(|rest| rest.starts_with('.'))
+                    let place = rest.and_then(|rest| rest.strip_prefix('.')?.split_once('.'));
+                    place.is_some_and(|(place, _)| place.parse::<usize>().is_ok())
                 })
                 .max_by_key(|&node| self.graph.id(node).as_str().len())
         };

@@ -253,13 +253,22 @@ impl Lab {
         }
     }
 
-    /// Opens the run in `folder` with everything its journal holds. Nothing is changed; the first job, or
-    /// [`make_writable`](Self::make_writable), locks it.
+    /// Opens the run in `folder` with everything its journal holds. Nothing is changed; the first job locks it.
     ///
     /// # Errors
     /// When there is no run, or it is damaged.
     pub fn open(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
-        replay::open(folder, device)
+        replay::open(Run::open(folder)?, device)
+    }
+
+    /// The same, locked before it is read: nothing that another process still writes is missed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when another process writes the run.
+    pub fn open_to_write(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
+        let mut run = Run::open(folder)?;
+        run.make_writable()?;
+        replay::open(run, device)
     }
 
     /// Takes over where the nodes of the template stand, for the run that the first job makes.
@@ -433,11 +442,8 @@ impl Lab {
         newcomers
     }
 
-    /// Locks the run for writing, where there is one; jobs do it themselves.
-    ///
-    /// # Errors
-    /// When another process writes it.
-    pub fn make_writable(&mut self) -> Result<(), LabError> {
+    /// Locks the run for writing, where there is one.
+    fn make_writable(&mut self) -> Result<(), LabError> {
         match &mut self.run {
             Some(run) => Ok(run.make_writable()?),
             None => Ok(()),

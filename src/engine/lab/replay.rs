@@ -12,12 +12,13 @@ use crate::engine::{
 };
 use std::{path::Path, sync::Arc};
 
-/// The run in `folder` with everything its journal holds; nothing is changed.
+/// The `run` with everything its journal holds; nothing is changed.
 ///
 /// The journal holds facts and not conclusions: what the search knew at the time is rebuilt from what was
 /// evaluated by then.
-pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError> {
-    let mut run = Run::open(folder)?;
+pub(super) fn open(mut run: Run, device: DeviceChoice) -> Result<Lab, LabError> {
+    let folder = &run.folder().to_owned();
+    let state = run.state()?;
     let graph = Arc::new(run.template(1)?);
     let mut events = run.journal()?.into_iter().map(|entry| entry.event).peekable();
     let mut pool = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn open(folder: &Path, device: DeviceChoice) -> Result<Lab, LabError>
         seconds: PhaseSeconds::default(),
         carried_fitness: None,
         unfinished_iteration: 0.0,
-        state: run.state()?,
+        state,
         layout: Arc::clone(&graph),
         graph,
         run: None,
@@ -96,6 +97,10 @@ impl Replay<'_> {
                 lab.epochs.push(epoch);
             }
             Event::Edited { template, step } => {
+                // As when it was made: the weights had changed by then.
+                if step != self.measured_at {
+                    lab.search.weights_changed();
+                }
                 let graph = Arc::new(self.run.template(template)?);
                 let taken = lab.take_over(graph, template, step);
                 taken.map_err(|error| mismatch(folder, error.to_string()))?;

@@ -37,7 +37,7 @@ pub struct Retrained {
     pub epochs: usize,
     /// Its accuracy on all validation images.
     pub accuracy: f64,
-    /// Its validation cross entropy.
+    /// Its validation loss.
     pub loss: f64,
     /// Seconds it took.
     pub seconds: f64,
@@ -75,7 +75,7 @@ impl Lab {
     /// Trains the best candidates and others, drawn from those evaluated, from scratch: each alone, with weights
     /// of its own, on the run's data and with its training settings. Test images are not looked at. Returns
     /// whether it was stopped; a candidate that is done is recorded and not trained again for as many epochs,
-    /// one that was stopped begins anew. A training that diverges counts with the weights before that.
+    /// one that was stopped begins anew. A training that diverges counts with what has become of it.
     ///
     /// # Errors
     /// When there are too few candidates, or something cannot be set up, trained or written.
@@ -98,7 +98,7 @@ impl Lab {
             return Err(LabError::TooFewToVerify { chosen: chosen.len() });
         }
         report(Report::Started(Job::Verify));
-        self.set_up(self.epochs.len(), report)?;
+        self.set_up(self.epochs.len(), self.state.targets, report)?;
         let missing: Vec<_> = chosen
             .into_iter()
             .filter(|&id| !self.retrained.iter().any(|r| (r.id, r.epochs) == (id, epochs)))
@@ -131,20 +131,23 @@ impl Lab {
         Ok(stopped)
     }
 
-    /// How well proxy accuracies rank the candidates that were trained from scratch for as long as the last one;
-    /// `None` before there are any.
-    pub fn verification(&self) -> Option<Verification> {
-        let epochs = self.retrained.last()?.epochs;
+    /// How well proxy accuracies rank the candidates that were trained from scratch for so many `epochs`, or for as
+    /// many as the last one; `None` where there are none. What cannot be computed any more counts as the worst.
+    pub fn verification(&self, epochs: Option<usize>) -> Option<Verification> {
+        let epochs = epochs.or_else(|| Some(self.retrained.last()?.epochs))?;
+        let worst = |accuracy: f64| if accuracy.is_nan() { f64::NEG_INFINITY } else { accuracy };
         let mut candidates: Vec<_> = self
             .retrained
             .iter()
             .filter(|retrained| retrained.epochs == epochs)
             .filter_map(|retrained| {
-                let candidate = self.search.candidate(retrained.id)?;
+                // Accuracies of other weights do not compare.
+                let present = |candidate: &&Candidate| candidate.standing == Standing::Present;
+                let candidate = self.search.candidate(retrained.id).filter(present)?;
                 let verified = Verified {
                     candidate: retrained.id,
-                    proxy_accuracy: candidate.evaluation?.accuracy,
-                    retrained_accuracy: retrained.accuracy,
+                    proxy_accuracy: worst(candidate.evaluation?.accuracy),
+                    retrained_accuracy: worst(retrained.accuracy),
                     params: candidate.cost.params,
                     flops: candidate.cost.flops,
                     seconds: retrained.seconds,
@@ -156,6 +159,9 @@ impl Lab {
         let candidates: Vec<_> = candidates.into_iter().map(|(_, verified)| verified).collect();
         let pairs: Vec<_> =
             candidates.iter().map(|c| (c.proxy_accuracy, c.retrained_accuracy)).collect();
+        if candidates.is_empty() {
+            return None;
+        }
         let kendall = Kendall::of(&pairs, self.settings.seed);
         Some(Verification { epochs, candidates, kendall })
     }
@@ -194,7 +200,7 @@ impl Lab {
         let own_seed = seed::rng(self.settings.seed, "verify", u64::from(id.0)).next_u64();
         let mut network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
         let settings = TrainSettings { epochs, seed: own_seed, ..self.settings.training };
-        let mut trainer = Trainer::new(&network, &bench.data, settings)?;
+        let mut trainer = Trainer::of_whole(&network, &bench.data, settings)?;
         let mut done = 0;
         for epoch in 1..=epochs {
             let trained = trainer.run_epoch(&mut network, &bench.data, epoch, &mut |_| {
@@ -222,7 +228,7 @@ impl Lab {
     }
 }
 
-/// The template of which the candidate `mask` of `graph` is the only one: every node is in a layer of its own.
+/// The template that is the candidate `mask` of `graph` and no more: every node is in a layer of its own.
 fn alone(graph: &Graph, mask: &Mask) -> Result<Graph, Vec<Problem>> {
     let mut layers = vec![0; graph.len()];
     for (layer, &node) in graph.order().iter().enumerate() {
@@ -250,18 +256,15 @@ fn alone(graph: &Graph, mask: &Mask) -> Result<Graph, Vec<Problem>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::candidate::{self, list_all, tests::layered};
+    use crate::engine::candidate::{self, tests::layered};
 
     #[test]
-    fn a_candidate_alone_is_the_only_candidate_of_its_template() {
+    fn a_candidate_alone_is_a_template_with_all_its_nodes() {
         let graph = layered(&[2, 3, 2], BlocksPerLayer::Any, &[(1, 8), (0, 4)]);
         for index in 0..20 {
             let mask = candidate::sample(&graph, &mut seed::rng(4, "test", index));
             let single = alone(&graph, &mask).expect("a sound template");
-            let all = list_all(&single, 10).expect("a small space");
-            assert_eq!(all, [Mask::full(mask.len())]);
-            let path = candidate::sample_single_path(&single, &mut seed::rng(4, "test", index));
-            assert_eq!(path, all[0]);
+            assert_eq!(candidate::problem(&single, &Mask::full(mask.len())), None);
             let cost = graph.total_cost(mask.iter());
             assert_eq!(single.total_cost(0..single.len()), cost);
         }

@@ -48,14 +48,17 @@ impl Lab {
     ) -> Result<bool, LabError> {
         report(Report::Started(Job::Train));
         let last = self.epochs.len() + epochs;
-        self.set_up(last, report)?;
+        self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
         if self.settings.training.policy == PathPolicy::Fitness {
-            let fitness = self.search.fitness().iter().map(|node| node.fitness).collect();
+            let fitness = match &self.carried_fitness {
+                Some(carried) => carried.clone(),
+                None => self.search.lasting_fitness(),
+            };
+            let fitness = fitness.iter().map(|node| node.fitness).collect();
             if let Some(bench) = &mut self.bench {
                 bench.trainer.set_fitness(fitness);
             }
         }
-        self.aim(Targets { epochs: Some(last), ..self.state.targets })?;
         let before = self.trained_steps();
         let trained = self.train_to(last, control, report);
         if self.trained_steps() != before {
@@ -168,16 +171,19 @@ impl Lab {
             return Err(LabError::NotTrained);
         }
         report(Report::Started(Job::Search));
-        self.set_up(self.epochs.len(), report)?;
-        let mut stopped = false;
+        let mut targets = self.state.targets;
         if iterations > 0 {
-            self.aim(Targets {
+            targets = Targets {
                 // Whoever searches has trained enough.
                 epochs: Some(self.epochs.len()),
                 iterations: Some(self.search.finished_iterations().saturating_add(iterations)),
                 candidates: Some(candidates),
                 budget,
-            })?;
+            };
+        }
+        self.set_up(self.epochs.len(), targets, report)?;
+        let mut stopped = false;
+        if iterations > 0 {
             match self.search_for(iterations, candidates, budget, control, report)? {
                 Step::Done => {}
                 Step::Ended(why) => report(Report::EndsEarly(why)),
@@ -205,7 +211,8 @@ impl Lab {
         let planned = (candidates as u64).saturating_mul(u64::from(iterations));
         let open = |c: &&Candidate| c.standing == Standing::Stale || self.search.is_untimed(c);
         let known = self.search.candidates().iter().filter(open).count();
-        let total = known as u64 + planned.min(left(self) as u64);
+        let begun = self.search.evaluated_now().count();
+        let total = known as u64 + planned.min(left(self).saturating_add(begun) as u64);
         let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
         let mut pace = Pace::new(Job::Search, total, 0).within(seconds);
         let before = pace.worked();
@@ -218,14 +225,14 @@ impl Lab {
             if let Some(most) = budget.seconds.filter(|_| pace.is_over()) {
                 return Ok(Step::Ended(EarlyEnd::Seconds(most)));
             }
-            let left = left(self);
-            if let Some(most) = budget.candidates.filter(|_| left == 0) {
+            let (left, begun) = (left(self), self.search.evaluated_now().count());
+            // An iteration that was cut short before goes on, if only to its end.
+            if let Some(most) = budget.candidates.filter(|_| left == 0 && begun == 0) {
                 return Ok(Step::Ended(EarlyEnd::Candidates(most)));
             }
-            // An iteration that was cut short before goes on.
-            let count = left.saturating_add(self.search.evaluated_now().count());
+            let count = candidates.min(left.saturating_add(begun));
             let before = pace.worked();
-            let step = self.iterate(candidates.min(count), &mut pace, control, report)?;
+            let step = self.iterate(count, left, &mut pace, control, report)?;
             if !matches!(step, Step::Done) {
                 self.unfinished_iteration += pace.worked() - before;
                 return Ok(step);
@@ -234,22 +241,28 @@ impl Lab {
         Ok(Step::Done)
     }
 
-    /// Evaluates again what was evaluated with other weights, and times what is still to be timed.
+    /// Times what is still to be timed, and evaluates again what was evaluated with other weights.
     fn bring_up_to_date(
         &mut self,
         pace: &mut Pace,
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<Step, LabError> {
-        match self.evaluate(&self.search.stale(), pace, control, report)? {
-            Step::Done => self.time(&self.search.untimed(), pace, control, report),
+        // Those that are evaluated again are timed then; a kill between the two leaves one to be timed first.
+        let candidates = self.search.candidates();
+        let present = |id: &CandidateId| candidates[id.index()].standing == Standing::Present;
+        let untimed: Vec<_> = self.search.untimed().into_iter().filter(present).collect();
+        match self.time(&untimed, pace, control, report)? {
+            Step::Done => self.evaluate(&self.search.stale(), pace, control, report),
             cut_short => Ok(cut_short),
         }
     }
 
+    /// One iteration of `count` candidates, of which `most_new` at most are evaluated now.
     fn iterate(
         &mut self,
         count: usize,
+        most_new: usize,
         pace: &mut Pace,
         control: &Control,
         report: &mut dyn FnMut(Report),
@@ -272,9 +285,10 @@ impl Lab {
         )?;
         report(Report::Placed(self.place(&newcomers)));
         // Some are known already where the iteration was cut short before.
-        let (known, open): (Vec<_>, Vec<_>) = proposed
+        let (known, mut open): (Vec<_>, Vec<_>) = proposed
             .iter()
             .partition(|&&id| self.search.candidates()[id.index()].evaluation.is_some());
+        open.truncate(most_new);
         known.iter().for_each(|_| pace.skip());
         let evaluated = self.evaluate(&open, pace, control, report)?;
         if !matches!(evaluated, Step::Done) {
@@ -282,7 +296,10 @@ impl Lab {
         }
         // More than was proposed, if an iteration that was stopped went on with fewer candidates.
         let others = self.search.evaluated_now().filter(|id| !proposed.contains(id));
-        let candidates = proposed.iter().copied().chain(others).collect();
+        let evaluated = |id: &CandidateId| {
+            self.search.candidate(*id).is_some_and(|candidate| candidate.evaluation.is_some())
+        };
+        let candidates = proposed.iter().copied().filter(evaluated).chain(others).collect();
         self.search.finish_iteration();
         let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
         let seconds = worked + std::mem::take(&mut self.unfinished_iteration);
@@ -476,10 +493,12 @@ impl Lab {
     }
 
     /// Loads the data, makes the supernet, takes up the last checkpoint and makes the run folder, as far as
-    /// that is still to be done. `epochs` is where the learning-rate schedule ends.
+    /// that is still to be done. `epochs` is where the learning-rate schedule ends, `targets` is what the run is to
+    /// do from now on.
     pub(super) fn set_up(
         &mut self,
         epochs: usize,
+        targets: Targets,
         report: &mut dyn FnMut(Report),
     ) -> Result<(), LabError> {
         let clock = Instant::now();
@@ -502,9 +521,10 @@ impl Lab {
             bench.trainer.set_epochs(epochs);
             if self.run.is_none() {
                 let fingerprint = bench.fingerprint.clone();
-                self.create_run(fingerprint)?;
+                self.create_run(fingerprint, targets)?;
             }
         }
+        self.aim(targets)?;
         if let Some(run) = &self.run {
             report(Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         }
@@ -537,7 +557,7 @@ impl Lab {
         Ok(Bench { data, fingerprint, supernet, trainer, evaluator })
     }
 
-    fn create_run(&mut self, data_fingerprint: String) -> Result<(), LabError> {
+    fn create_run(&mut self, data_fingerprint: String, targets: Targets) -> Result<(), LabError> {
         let LabSettings { data, device, seed, training, evaluation, pool } = self.settings.clone();
         let config = RunConfig {
             version: RUN_VERSION,
@@ -559,7 +579,9 @@ impl Lab {
         let steering = Some(self.search.steering()).filter(|steering| !steering.is_free());
         let first = pool.chain(steering.cloned().map(Event::Steered));
         let name = self.name.as_deref();
-        self.run = Some(Run::create(&self.runs, name, &self.layout, config, first)?);
+        let state = RunState { targets, ..self.state.clone() };
+        self.run = Some(Run::create(&self.runs, name, &self.layout, config, &state, first)?);
+        self.state = state;
         Ok(())
     }
 

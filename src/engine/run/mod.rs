@@ -150,6 +150,12 @@ pub struct RunConfig {
     pub pool: usize,
 }
 
+/// The one field of `run.ron` that every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// What a run set out to do, so that a resumed one can finish it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -214,9 +220,16 @@ pub struct Checkpoint {
 pub struct Run {
     folder: PathBuf,
     config: RunConfig,
-    /// How much of the journal was read, in bytes.
-    read: Option<u64>,
+    read: Read,
     writer: Option<Writer>,
+}
+
+/// What was read of a run, so that it can be told whether another process has written it since.
+#[derive(Clone, Debug, Default)]
+struct Read {
+    /// Bytes of the journal.
+    journal: Option<u64>,
+    state: Option<RunState>,
 }
 
 #[derive(Debug)]
@@ -235,7 +248,8 @@ impl Writer {
 }
 
 impl Run {
-    /// Makes the folder `runs/<name>` for a new run that begins with the events `first`, and locks it.
+    /// Makes the folder `runs/<name>` for a new run that sets out as `state` says and begins with the events
+    /// `first`, and locks it.
     /// Without a name, it is called after template, data and seed, with a number where that is taken.
     ///
     /// # Errors
@@ -245,6 +259,7 @@ impl Run {
         name: Option<&str>,
         graph: &Graph,
         config: RunConfig,
+        state: &RunState,
         first: impl IntoIterator<Item = Event>,
     ) -> Result<Self, RunError> {
         std::fs::create_dir_all(runs).map_err(|source| RunError::io(runs, source))?;
@@ -282,9 +297,10 @@ impl Run {
         let mut journal = Journal::open(&folder.join("journal.jsonl"))?;
         journal.append(first)?;
         journal.sync()?;
+        write_state(&folder, state)?;
         // Last, since a folder without it is not a run yet.
         files::write_atomic(&folder.join("run.ron"), (text + "\n").as_bytes())?;
-        Ok(Self { folder, config, read: None, writer: Some(Writer::new(journal, lock)) })
+        Ok(Self { folder, config, read: Read::default(), writer: Some(Writer::new(journal, lock)) })
     }
 
     /// Opens the run in `folder` for reading; nothing in it changes.
@@ -297,28 +313,42 @@ impl Run {
             return Err(RunError::NotARun { path: folder.to_owned() });
         }
         let (name, text) = files::read_text(&path)?;
-        let config: RunConfig = files::parse_ron(&name, &text)?;
-        if config.version != RUN_VERSION {
-            return Err(RunError::Version { path, version: config.version });
+        // Before the rest, which another version may write in another way.
+        let Versioned { version } = files::parse_ron(&name, &text)?;
+        if version != RUN_VERSION {
+            return Err(RunError::Version { path, version });
         }
-        Ok(Self { folder: folder.to_owned(), config, read: None, writer: None })
+        let config = files::parse_ron(&name, &text)?;
+        Ok(Self { folder: folder.to_owned(), config, read: Read::default(), writer: None })
     }
 
     /// Locks the run for writing; does nothing where it is locked by `self` already. Waits two seconds for
     /// another process to release it.
     ///
     /// # Errors
-    /// When another process writes it, or has written it since the journal was read.
+    /// When another process writes it, or has written it since it was read; or when something could not be written
+    /// before.
     pub fn make_writable(&mut self) -> Result<(), RunError> {
-        if self.writer.is_none() {
-            let lock = lock(&self.folder)?;
-            let journal = Journal::open(&self.journal_path())?;
-            if self.read.is_some_and(|read| read != journal.length()) {
-                return Err(RunError::Changed { path: self.folder.clone() });
-            }
-            self.writer = Some(Writer::new(journal, lock));
+        if let Some(writer) = &self.writer {
+            return if writer.failed { Err(self.unrecorded()) } else { Ok(()) };
         }
+        let lock = lock(&self.folder)?;
+        let path = self.journal_path();
+        if !path.exists() {
+            return Err(RunError::io(&path, io::ErrorKind::NotFound.into()));
+        }
+        let journal = Journal::open(&path)?;
+        let Read { journal: read, state } = self.read.clone();
+        let other_state = state.map_or(Ok(false), |read| self.state().map(|now| now != read))?;
+        if other_state || read.is_some_and(|read| read != journal.length()) {
+            return Err(RunError::Changed { path: self.folder.clone() });
+        }
+        self.writer = Some(Writer::new(journal, lock));
         Ok(())
+    }
+
+    fn unrecorded(&self) -> RunError {
+        RunError::Unrecorded { path: self.folder.clone() }
     }
 
     /// The folder.
@@ -363,13 +393,16 @@ impl Run {
     ///
     /// # Errors
     /// When the file is damaged.
-    pub fn state(&self) -> Result<RunState, RunError> {
+    pub fn state(&mut self) -> Result<RunState, RunError> {
         let path = self.folder.join(STATE);
-        if !path.exists() {
-            return Ok(RunState::default());
-        }
-        let (name, text) = files::read_text(&path)?;
-        Ok(files::parse_ron(&name, &text)?)
+        let state: RunState = if path.exists() {
+            let (name, text) = files::read_text(&path)?;
+            files::parse_ron(&name, &text)?
+        } else {
+            RunState::default()
+        };
+        self.read.state = Some(state.clone());
+        Ok(state)
     }
 
     /// Stores where the run stands besides what its journal tells.
@@ -386,7 +419,7 @@ impl Run {
     /// When it is missing or a line is damaged.
     pub fn journal(&mut self) -> Result<Vec<Entry>, RunError> {
         let (entries, read) = read_journal(&self.journal_path())?;
-        self.read = Some(read);
+        self.read.journal = Some(read);
         Ok(entries)
     }
 
@@ -498,7 +531,7 @@ impl Run {
             return Err(RunError::io(folder, source));
         };
         if writer.failed {
-            return Err(RunError::Unrecorded { path: folder.clone() });
+            return Err(self.unrecorded());
         }
         let written = write(&mut writer.journal, folder);
         writer.failed = written.is_err();
@@ -506,12 +539,11 @@ impl Run {
     }
 }
 
-/// The run folders in `runs`, by name; none where the folder does not exist. Each is opened for reading,
-/// so a damaged one is an error in its place.
+/// The run folders in `runs`, by name; none where the folder does not exist.
 ///
 /// # Errors
 /// When `runs` cannot be listed.
-pub fn list(runs: &Path) -> Result<Vec<(PathBuf, Result<Run, RunError>)>, RunError> {
+pub fn list(runs: &Path) -> Result<Vec<PathBuf>, RunError> {
     let entries = match std::fs::read_dir(runs) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -522,7 +554,7 @@ pub fn list(runs: &Path) -> Result<Vec<(PathBuf, Result<Run, RunError>)>, RunErr
         .filter(|path| path.join("run.ron").is_file())
         .collect();
     folders.sort();
-    Ok(folders.into_iter().map(|folder| (folder.clone(), Run::open(&folder))).collect())
+    Ok(folders)
 }
 
 fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
@@ -602,7 +634,7 @@ fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
 fn is_remainder(folder: &Path) -> bool {
     let known = |path: &Path| match path.file_name().and_then(|name| name.to_str()) {
         Some("weights") => std::fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_none()),
-        Some(LOCK | "journal.jsonl" | "template") => true,
+        Some(LOCK | STATE | "journal.jsonl" | "template") => true,
         // A file on its way to its name.
         Some(name) => name.starts_with(".tmp"),
         None => false,

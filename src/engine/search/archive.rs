@@ -46,10 +46,20 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    fn evaluated(&self) -> Option<(&Mask, Evaluation)> {
+        Some((&self.mask, self.evaluation?))
+    }
+
     /// What it is ordered by; `None` until it is evaluated, and once the template has lost it.
     pub fn rank(&self) -> Option<Rank> {
         let Self { affordable, id, .. } = *self;
-        (!self.is_retired()).then_some(Rank { affordable, evaluation: self.evaluation?, id })
+        let current = self.standing == Standing::Present;
+        (!self.is_retired()).then_some(Rank {
+            affordable,
+            current,
+            evaluation: self.evaluation?,
+            id,
+        })
     }
 
     /// Whether it is no candidate of the template any more, since that was edited.
@@ -73,12 +83,14 @@ pub enum Standing {
     Obsolete,
 }
 
-/// A place in the order of candidates: a better one is greater, any affordable one greater than any other; among
-/// equals, the one known longest.
+/// A place in the order of candidates: a better one is greater, any affordable one greater than any other, and of these
+/// any evaluated with the present weights; among equals, the one known longest.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank {
     /// Whether its costs are within the limits.
     pub affordable: bool,
+    /// Whether the evaluation is one with the present weights.
+    pub current: bool,
     /// The evaluation.
     pub evaluation: Evaluation,
     /// Whose it is.
@@ -87,7 +99,7 @@ pub struct Rank {
 
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
-        let better = self.affordable.cmp(&other.affordable);
+        let better = self.affordable.cmp(&other.affordable).then(self.current.cmp(&other.current));
         better.then(self.evaluation.compare(&other.evaluation)).then(other.id.cmp(&self.id))
     }
 }
@@ -297,7 +309,7 @@ impl SearchState {
     ///
     /// They are new to the archive's evaluations, also in what they compute. Newcomers are added to the
     /// archive. Asked again in the same iteration it gives the same ones, some of which may have been
-    /// evaluated by then; a smaller `count` gives the first of them.
+    /// evaluated by then; a smaller `count` gives the first of them, where neither is above 40.
     pub fn propose(&mut self, count: usize) -> Vec<CandidateId> {
         let proposals = self.proposals(count);
         proposals
@@ -329,7 +341,9 @@ impl SearchState {
                 .iter()
                 .filter(|candidate| earlier(candidate) && candidate.standing != Standing::Obsolete)
                 .filter_map(|candidate| {
-                    Some((candidate.id, &candidate.mask, candidate.evaluation?))
+                    let (mask, evaluation) = candidate.evaluated()?;
+                    let retired = candidate.is_retired();
+                    Some(proposal::Evaluated { id: candidate.id, mask, evaluation, retired })
                 })
                 .collect(),
             guided: self.guided(),
@@ -401,11 +415,21 @@ impl SearchState {
 
     /// What the evaluations so far say about each node of the template.
     pub fn fitness(&self) -> Vec<NodeFitness> {
-        let model = self.model();
+        self.fitness_by(&self.evaluated())
+    }
+
+    /// The same by the candidates that have not retired, which say the same before and after the weights change: what
+    /// a training that is interrupted can start from again.
+    pub fn lasting_fitness(&self) -> Vec<NodeFitness> {
+        let candidates = self.candidates.iter().filter(|candidate| !candidate.is_retired());
+        let evaluated: Vec<_> = candidates.filter_map(Candidate::evaluated).collect();
+        self.fitness_by(&evaluated)
+    }
+
+    fn fitness_by(&self, evaluated: &[(&Mask, Evaluation)]) -> Vec<NodeFitness> {
+        let model = Model::fit(&self.features, evaluated);
         let mut counts = vec![0; self.graph.len()];
-        let mut total = 0_usize;
-        for (_, mask, _) in self.evaluated() {
-            total += 1;
+        for (mask, _) in evaluated {
             for node in mask.iter() {
                 counts[node] += 1;
             }
@@ -423,7 +447,7 @@ impl SearchState {
                 NodeFitness {
                     fitness,
                     uncertainty,
-                    frequency: count as f64 / total.max(1) as f64,
+                    frequency: count as f64 / evaluated.len().max(1) as f64,
                     count,
                 }
             })
@@ -433,23 +457,20 @@ impl SearchState {
     /// The pairs of nodes that the evaluations say do best (or worst) together, at most `count`, strongest
     /// first.
     pub fn synergies(&self, count: usize) -> Vec<Synergy> {
-        if self.evaluated().next().is_none() {
+        let evaluated = self.evaluated();
+        if evaluated.is_empty() {
             return Vec::new();
         }
-        self.model().synergies(count)
+        Model::fit(&self.features, &evaluated).synergies(count)
     }
 
-    fn model(&self) -> Model<'_> {
-        let data: Vec<_> =
-            self.evaluated().map(|(_, mask, evaluation)| (mask, evaluation)).collect();
-        Model::fit(&self.features, &data)
-    }
-
-    fn evaluated(&self) -> impl Iterator<Item = (CandidateId, &Mask, Evaluation)> {
+    /// What is known by the weights of the last evaluations.
+    fn evaluated(&self) -> Vec<(&Mask, Evaluation)> {
         self.candidates
             .iter()
             .filter(|candidate| candidate.standing != Standing::Obsolete)
-            .filter_map(|candidate| Some((candidate.id, &candidate.mask, candidate.evaluation?)))
+            .filter_map(Candidate::evaluated)
+            .collect()
     }
 
     fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {

@@ -56,13 +56,23 @@ pub(super) struct Proposal {
 pub(super) struct Known<'a> {
     pub(super) graph: &'a Graph,
     pub(super) features: &'a Features,
-    pub(super) evaluated: Vec<(CandidateId, &'a Mask, Evaluation)>,
+    pub(super) evaluated: Vec<Evaluated<'a>>,
     /// Candidates of the pool that were never proposed.
     pub(super) waiting: Vec<&'a Mask>,
     /// Forms of what was proposed before.
     pub(super) taken: HashSet<Canonical>,
     /// Which candidates are wanted.
     pub(super) guided: Guided<'a>,
+}
+
+/// What an evaluation gave.
+#[derive(Clone, Copy)]
+pub(super) struct Evaluated<'a> {
+    pub(super) id: CandidateId,
+    /// The nodes that it keeps; of one that has retired, those that are left, which tell nothing of what it cost.
+    pub(super) mask: &'a Mask,
+    pub(super) evaluation: Evaluation,
+    pub(super) retired: bool,
 }
 
 /// Up to `count` valid candidates that were not proposed before and differ in form; fewer, or none, where
@@ -92,8 +102,7 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
         return drafts.list;
     }
 
-    let data: Vec<_> =
-        known.evaluated.iter().map(|&(_, mask, evaluation)| (mask, evaluation)).collect();
+    let data: Vec<_> = known.evaluated.iter().map(|known| (known.mask, known.evaluation)).collect();
     let model = Model::fit(known.features, &data);
     drafts.add_children(&model, rng);
     drafts.add_fresh(count, rng);
@@ -189,19 +198,21 @@ fn elite(known: &Known<'_>) -> Vec<Proposal> {
     let mut order: Vec<_> = known
         .evaluated
         .iter()
-        .map(|(id, mask, evaluation)| {
-            let wanted = guided.admits_all() || guided.admits(mask);
-            (!wanted, *id, *mask, *evaluation)
-        })
+        .map(|known| (!(guided.admits_all() || guided.admits(known.mask)), known))
         .collect();
-    order.sort_by(|a, b| a.0.cmp(&b.0).then(b.3.compare(&a.3)).then(a.1.cmp(&b.1)));
+    order.sort_by(|(unwanted_a, a), (unwanted_b, b)| {
+        let wanted_first = unwanted_a.cmp(unwanted_b);
+        wanted_first.then(b.evaluation.compare(&a.evaluation)).then(a.id.cmp(&b.id))
+    });
+    let mut order: Vec<_> = order.into_iter().map(|(_, known)| known).collect();
     let mut chosen = Vec::new();
     if let Some(measure) = guided.pareto() {
+        order.retain(|known| !known.retired);
         while chosen.len() < ELITE && !order.is_empty() {
             // From the best down, one is on the front if all before it cost more.
             let mut lowest = f64::INFINITY;
-            let (front, others) = order.into_iter().partition(|(_, _, mask, _)| {
-                let cost = guided.cost(measure, mask).unwrap_or(f64::MAX);
+            let (front, others) = order.into_iter().partition(|known| {
+                let cost = guided.cost(measure, known.mask).unwrap_or(f64::MAX);
                 let on_front = cost < lowest;
                 lowest = lowest.min(cost);
                 on_front
@@ -219,10 +230,9 @@ fn elite(known: &Known<'_>) -> Vec<Proposal> {
         order.truncate(ELITE);
         chosen = order;
     }
-    chosen
-        .into_iter()
-        .map(|(_, id, mask, _)| Proposal { mask: mask.clone(), parents: vec![id] })
-        .collect()
+    let parent =
+        |known: &Evaluated<'_>| Proposal { mask: known.mask.clone(), parents: vec![known.id] };
+    chosen.into_iter().map(parent).collect()
 }
 
 /// How good it is to evaluate a draft.
@@ -241,8 +251,9 @@ struct Trade {
 
 impl Merit {
     fn new(model: &Model<'_>, known: &Known<'_>, drafts: &[Proposal]) -> Self {
-        let Some(measure) = known.guided.pareto() else { return Self { trade: None } };
-        Self { trade: Some(Trade::new(measure, model, known, drafts)) }
+        let any = known.evaluated.iter().any(|other| !other.retired);
+        let measure = known.guided.pareto().filter(|_| any);
+        Self { trade: measure.map(|measure| Trade::new(measure, model, known, drafts)) }
     }
 
     /// Of a draft with this bound of its score: the bound, or what is gained for the front; where that is nothing,
@@ -268,14 +279,13 @@ impl Trade {
     fn new(measure: Measure, model: &Model<'_>, known: &Known<'_>, drafts: &[Proposal]) -> Self {
         let cost = |mask: &Mask| known.guided.cost(measure, mask).unwrap_or(1.0).max(1e-12).ln();
         let costs: Vec<_> = drafts.iter().map(|draft| cost(&draft.mask)).collect();
-        let rows: Vec<_> =
-            known.evaluated.iter().map(|(_, mask, _)| known.features.row(mask)).collect();
+        let present: Vec<_> = known.evaluated.iter().filter(|known| !known.retired).collect();
+        let rows: Vec<_> = present.iter().map(|other| known.features.row(other.mask)).collect();
         // Scores without the noise of single evaluations.
-        let evaluated: Vec<_> = known
-            .evaluated
+        let evaluated: Vec<_> = present
             .iter()
             .zip(model.predict(&rows))
-            .map(|((_, mask, _), predicted)| (cost(mask), predicted.posterior.mean))
+            .map(|(other, predicted)| (cost(other.mask), predicted.posterior.mean))
             .collect();
         let highest = costs.iter().chain(evaluated.iter().map(|(cost, _)| cost));
         let highest = highest.copied().fold(f64::NEG_INFINITY, f64::max);
@@ -435,7 +445,12 @@ mod tests {
             evaluated: evaluated
                 .iter()
                 .enumerate()
-                .map(|(i, mask)| (CandidateId(i as u32), mask, evaluation(mask)))
+                .map(|(i, mask)| Evaluated {
+                    id: CandidateId(i as u32),
+                    mask,
+                    evaluation: evaluation(mask),
+                    retired: false,
+                })
                 .collect(),
             waiting: Vec::new(),
             taken: evaluated.iter().map(|mask| canonical(graph, mask)).collect(),

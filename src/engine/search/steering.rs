@@ -287,7 +287,9 @@ impl Guide {
             }
             // Nobody knows a latency before it is measured.
             let weight = |node: usize| measure.of_cost(graph.cost(node)).unwrap_or(0.0);
-            let least = space.lightest(&weight).iter().map(weight).sum();
+            // Where none is found in time, the search is to find out.
+            let Some(lightest) = space.lightest(&weight) else { continue };
+            let least = lightest.iter().map(weight).sum();
             if least > most {
                 return Err(SteeringError::TooNarrow { measure, most, least });
             }
@@ -383,7 +385,7 @@ impl<'a> Guided<'a> {
     /// nothing can be saved.
     fn cheapen(&self, mut mask: Mask, score: &dyn Fn(usize) -> f64) -> Mask {
         // What saves one cost may raise another, so that it could go on for ever.
-        for _ in 0..4 * self.choices.len() {
+        for _ in 0..4 * self.space.graph().len() {
             let Some(measure) = self.exceeded(&mask) else { break };
             let (before, moves) = (self.cost(measure, &mask), self.savings(measure, &mask, score));
             let cheaper = moves.into_iter().find_map(|(old, new)| {

@@ -162,3 +162,39 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     assert_eq!(facts(&opened), told);
     opened.edit(graph).expect("is edited").expect("has changed");
 }
+
+#[test]
+fn a_node_whose_name_another_one_begins_with_keeps_its_weights() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    // As if it was operation 0 of node `a`.
+    let rename = |text: &str| text.replace("\"a1\"", "\"a\"").replace("\"a3\"", "\"a.0\"");
+    let graph = template::parse("small", &rename(SMALL)).expect("is right");
+    let without = |id: &str| {
+        let mut rest = graph.template().clone();
+        rest.nodes.retain(|node| node.id.as_str() != id);
+        rest.links.retain(|Link(from, to)| from.as_str() != id && to.as_str() != id);
+        Arc::new(Graph::new(rest).expect("is right"))
+    };
+    for (gone, kept) in [("a.0", "a"), ("a", "a.0")] {
+        let settings = lab(runs.path(), "unused").settings().clone();
+        let name = Some(format!("without-{gone}"));
+        let mut lab = Lab::new(Arc::new(graph.clone()), settings, runs.path().to_owned(), name);
+        lab.train(1, &control, &mut ignore).expect("trains");
+        let [before, state] = weights(&lab);
+        lab.edit(without(gone)).expect("is edited");
+        let [after, state_after] = weights(&lab);
+        for (before, after) in [(before, after), (state, state_after)] {
+            let [before, after] = [&before, &after]
+                .map(|bytes| safetensors::SafeTensors::deserialize(bytes).expect("is one"));
+            let own = |name: &&&str| name.starts_with(&format!("{kept}.0."));
+            let names = after.names();
+            let own: Vec<_> = names.iter().filter(own).collect();
+            assert!(!own.is_empty());
+            for name in own {
+                let same = before.tensor(name).expect("was there");
+                assert_eq!(after.tensor(name).expect("is there"), same, "{name}");
+            }
+        }
+    }
+}

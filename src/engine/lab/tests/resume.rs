@@ -55,6 +55,129 @@ fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_bee
     assert_eq!(facts(&resumed), facts(&whole));
 }
 
+/// A run that was killed when its journal had so many lines: a copy of the run in `whole`.
+fn killed_after(whole: &Path, lines: usize, folder: &Path) {
+    copy(whole, folder);
+    let path = folder.join("journal.jsonl");
+    let text = std::fs::read_to_string(&path).expect("is there");
+    let kept: String = text.split_inclusive('\n').take(lines).collect();
+    std::fs::write(&path, kept).expect("is written");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("is new");
+    for entry in std::fs::read_dir(from).expect("is there") {
+        let entry = entry.expect("is there").path();
+        let twin = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() {
+            copy(&entry, &twin);
+        } else {
+            std::fs::copy(&entry, &twin).expect("is copied");
+        }
+    }
+}
+
+#[test]
+fn a_search_on_a_budget_that_is_killed_after_any_line_ends_as_if_it_had_not_been() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let whole = runs.path().join("whole");
+    let budget = Budget { candidates: Some(5), seconds: None };
+    {
+        let mut lab = lab(runs.path(), "whole");
+        lab.train(1, &control, &mut ignore).expect("trains");
+        lab.search(2, 3, budget, &control, &mut ignore).expect("searches");
+    }
+    let all = journal(&whole);
+    let trained = all.iter().position(|event| matches!(event, Event::Epoch(_))).expect("one") + 1;
+    assert!(all.len() > trained + 6, "{all:?}");
+    for lines in trained..=all.len() {
+        let folder = runs.path().join(format!("{lines}"));
+        killed_after(&whole, lines, &folder);
+        let mut lab = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+        let left = 2 - lab.iterations();
+        lab.search(left, 3, budget, &control, &mut ignore).expect("goes on");
+        assert_eq!(journal(&folder), all, "after {lines} lines");
+    }
+}
+
+#[test]
+fn what_is_evaluated_and_timed_again_comes_in_the_same_order_after_a_kill() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let whole = runs.path().join("whole");
+    let timed = Steering { pareto: Some(Measure::Latency), ..Steering::default() };
+    {
+        let mut lab = lab(runs.path(), "whole");
+        lab.train(1, &control, &mut ignore).expect("trains");
+        lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches");
+        lab.train(1, &control, &mut ignore).expect("trains on");
+        lab.steer(timed).expect("can be met");
+        lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    }
+    // Without the times themselves, which differ.
+    let order = |folder: &Path| {
+        let lines = journal(folder).into_iter().filter_map(|event| match event {
+            Event::Evaluated { id, .. } => Some(("evaluated", id)),
+            Event::Timed { id, .. } => Some(("timed", id)),
+            _ => None,
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let all = journal(&whole);
+    let steered = all.iter().position(|event| matches!(event, Event::Steered(_))).expect("one");
+    for lines in steered + 1..steered + 7 {
+        let folder = runs.path().join(format!("{lines}"));
+        killed_after(&whole, lines, &folder);
+        let mut lab = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+        lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("goes on");
+        // Three in the first iteration; these again, with their times; then newcomers.
+        assert_eq!(order(&folder)[..9], order(&whole)[..9], "after {lines} lines");
+    }
+}
+
+#[test]
+fn a_new_run_knows_from_its_first_moment_what_it_is_to_do() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let folder = runs.path().join("run");
+    let mut lab = lab(runs.path(), "run");
+    let budget = Budget { candidates: Some(6), seconds: None };
+    let wanted = Targets { iterations: Some(2), candidates: Some(3), budget, epochs: None };
+    lab.aim(wanted).expect("there is no run yet");
+    let mut first = None;
+    lab.train(1, &control, &mut |report| {
+        if matches!(report, Report::RunOpened { .. }) {
+            first = Some(Run::open(&folder).expect("is there").state().expect("is right").targets);
+        }
+    })
+    .expect("trains");
+    assert_eq!(first, Some(Targets { epochs: Some(1), ..wanted }));
+}
+
+#[test]
+fn a_training_that_another_process_has_stopped_meanwhile_must_be_opened_again() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let folder = runs.path().join("run");
+    let mut first = lab(runs.path(), "run");
+    first.train(1, &control, &mut ignore).expect("trains");
+    let mut second = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    // Nothing of this stands in the journal.
+    let stopping = Control::default();
+    let mut stop = stop_at(&stopping, 10, |report| matches!(report, Report::Step { .. }));
+    assert!(first.train(1, &stopping, &mut stop).expect("is stopped"));
+    drop(first);
+    let error = second.train(1, &control, &mut ignore).expect_err("has changed").to_string();
+    assert!(error.contains("has changed since it was opened"), "{error}");
+    let mut third = Lab::open_to_write(&folder, DeviceChoice::Cpu).expect("opens");
+    let mut steps = 0;
+    third
+        .train(1, &control, &mut |report| steps += u64::from(matches!(report, Report::Step { .. })))
+        .expect("goes on");
+    assert_eq!(steps + 10 + third.epoch_reports()[0].step, third.epoch_reports()[1].step);
+}
+
 #[test]
 fn training_that_is_stopped_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been() {
     let runs = tempfile::tempdir().expect("a folder");

@@ -6,7 +6,7 @@ use super::*;
 fn verification_is_resumed_exactly_and_told_by_the_folder() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
-    let settings = VerifySettings { top: 2, random: 2, epochs: None };
+    let settings = VerifySettings { top: 3, random: 2, epochs: None };
     let finish = |name: &str| {
         let mut lab = lab(runs.path(), name);
         assert!(matches!(lab.verify(settings, &control, &mut ignore), Err(LabError::NotTrained)));
@@ -17,7 +17,7 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
         lab
     };
     let known = |lab: &Lab| {
-        let mut known = lab.verification().expect("is there");
+        let mut known = lab.verification(None).expect("is there");
         known.candidates.iter_mut().for_each(|candidate| candidate.seconds = 0.0);
         known
     };
@@ -25,17 +25,17 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     let (best, before) = (whole.best().expect("is there").id, weights(&whole));
     assert!(!whole.verify(settings, &control, &mut ignore).expect("verifies"));
     let verification = known(&whole);
-    assert_eq!((verification.epochs, verification.candidates.len()), (1, 4));
+    assert_eq!((verification.epochs, verification.candidates.len()), (1, 5));
     assert_eq!(verification.candidates[0].candidate, best);
     assert!(weights(&whole) == before, "the supernet stays as it is");
-    assert!(whole.verification().expect("is there").candidates.iter().all(|c| c.seconds > 0.0));
+    assert!(whole.verification(None).expect("is there").candidates.iter().all(|c| c.seconds > 0.0));
 
     // Stopped in the middle of the second candidate, 74 steps each.
     let mut cut = finish("cut");
     let stopping = Control::default();
     let mut stop = stop_at(&stopping, 100, |report| matches!(report, Report::Progress(_)));
     assert!(cut.verify(settings, &stopping, &mut stop).expect("is stopped"));
-    assert_eq!(cut.verification().expect("one").candidates.len(), 1);
+    assert_eq!(cut.verification(None).expect("one").candidates.len(), 1);
     drop(cut);
     let mut resumed = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
     let mut trained = 0;
@@ -44,14 +44,46 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
             trained += usize::from(matches!(report, Report::Retrained(_)));
         })
         .expect("goes on");
-    assert_eq!((trained, known(&resumed)), (3, verification.clone()));
+    assert_eq!((trained, known(&resumed)), (4, verification.clone()));
     assert_eq!(journal(&runs.path().join("cut")), journal(&runs.path().join("whole")));
     drop(resumed);
     let opened = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(known(&opened), verification);
 
+    // Each number of epochs has a table of its own.
+    assert_eq!(whole.verification(Some(1)).expect("is there").epochs, 1);
+    assert_eq!(whole.verification(Some(2)), None);
+
     // Proxy accuracies of other weights are not compared.
     whole.train(1, &control, &mut ignore).expect("trains on");
     let stale = whole.verify(settings, &control, &mut ignore).expect_err("is refused");
     assert!(matches!(stale, LabError::StaleProxies { stale: 6 }), "{stale}");
+}
+
+#[test]
+fn a_candidate_that_an_edit_links_otherwise_is_not_taken_for_the_one_that_was_retrained() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    // The input gives what the first layer gives, so that it can feed the second.
+    let text = SMALL.replace("(1, 8, 8))]", "(1, 8, 8)), ConvBlock(filters: 4, kernel: 1)]");
+    let graph = Arc::new(template::parse("small", &text).expect("is right"));
+    let settings = lab(runs.path(), "unused").settings().clone();
+    let mut lab = Lab::new(graph, settings, runs.path().to_owned(), Some("run".to_owned()));
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(2, 4, Budget::default(), &control, &mut ignore).expect("searches");
+    let all = VerifySettings { top: 8, random: 0, epochs: None };
+    lab.verify(all, &control, &mut ignore).expect("verifies");
+    assert_eq!(lab.retrained.len(), 8);
+    let mut linked = lab.graph().template().clone();
+    linked.links.push(Link("in".into(), "b3".into()));
+    let mask = |lab: &Lab, id: CandidateId| lab.candidates()[id.index()].mask.clone();
+    let b3 = lab.graph().index_of(&"b3".into()).expect("a node");
+    let untouched: Vec<_> =
+        lab.retrained.iter().map(|r| r.id).filter(|&id| !mask(&lab, id).contains(b3)).collect();
+    assert!(!untouched.is_empty() && untouched.len() < 8, "{untouched:?}");
+    lab.edit(Arc::new(Graph::new(linked).expect("is right"))).expect("is edited");
+    assert_eq!(lab.retrained.iter().map(|r| r.id).collect::<Vec<_>>(), untouched);
+    drop(lab);
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(opened.retrained.iter().map(|r| r.id).collect::<Vec<_>>(), untouched);
 }

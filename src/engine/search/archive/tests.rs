@@ -1,7 +1,10 @@
 //! Tests of the archive: fixed proposals, restoring, and what it counts.
 
 use super::*;
-use crate::engine::{candidate::tests::layered, template::BlocksPerLayer};
+use crate::engine::{
+    candidate::tests::layered,
+    template::{BlocksPerLayer, Edit, Link},
+};
 
 /// An accuracy with main effects, a pair effect, and differences between any two candidates.
 fn truth(mask: &Mask) -> Evaluation {
@@ -190,6 +193,26 @@ fn records_are_taken_once_and_count_to_their_iteration() {
     let iteration = |id| search.candidate(id).and_then(|candidate| candidate.iteration);
     assert_eq!([ids[0], ids[1], CandidateId(30)].map(iteration), [Some(0), Some(0), Some(1)]);
     assert_eq!(search.best(), Some(ids[1]));
+}
+
+#[test]
+fn lasting_fitness_is_the_same_before_and_after_the_weights_change() {
+    let mut search = new_search();
+    iterate(&mut search, 3);
+    let values = |fitness: &[NodeFitness]| fitness.iter().map(|f| f.fitness).collect::<Vec<_>>();
+    assert_eq!(search.lasting_fitness(), search.fitness(), "nothing has retired");
+    let graph = Arc::clone(search.graph());
+    let mut rest = graph.template().clone();
+    let gone = graph.id(graph.layers()[2][0]);
+    rest.nodes.retain(|node| node.id != *gone);
+    rest.links.retain(|Link(a, b)| a != gone && b != gone);
+    let rest = Arc::new(Graph::new(rest).expect("is sound"));
+    search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest)).expect("goes");
+    let (all, lasting) = (search.fitness(), search.lasting_fitness());
+    assert_ne!(values(&all), values(&lasting), "the retired ones inform the first");
+    search.weights_changed();
+    assert_eq!(search.lasting_fitness(), lasting);
+    assert_ne!(values(&lasting), vec![0.5; rest.len()]);
 }
 
 #[test]

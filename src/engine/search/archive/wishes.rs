@@ -82,10 +82,13 @@ impl SearchState {
 
     pub(super) fn guided(&self) -> Guided<'_> {
         let wanted = self.guide.steering.needs_latency();
+        // Of finished iterations only, so that one that was cut short is proposed again as it was.
+        let finished =
+            |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
         let timed: Vec<_> = self
             .candidates
             .iter()
-            .filter(|candidate| wanted && !candidate.is_retired())
+            .filter(|candidate| wanted && finished(candidate) && !candidate.is_retired())
             .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
             .collect();
         Guided::new(&self.guide, &self.graph, LatencyModel::fit(&self.graph, &timed))

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::engine::{
-    candidate::{self, tests::layered},
+    candidate::{
+        self,
+        tests::{graph_of, layered},
+    },
     search::{Evaluation, SearchState},
-    template::{BlocksPerLayer, Link, presets},
+    template::{BlocksPerLayer, Link, Op, Padding, presets},
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -144,6 +147,64 @@ fn new_candidates_are_within_the_limits_and_those_come_first() {
 }
 
 #[test]
+fn limits_are_met_in_a_broad_layer_too() {
+    // One layer of 60 equal convolutions, of which any may be kept; three fit.
+    let conv = Op::ConvBlock {
+        filters: 1,
+        kernel: 1,
+        stride: 1,
+        padding: Padding::Same,
+        bias: false,
+        conv: true,
+        batch_norm: false,
+        relu: false,
+    };
+    let mut nodes = vec![(0, vec![Op::Input { shape: [1, 2, 2] }])];
+    nodes.extend((0..60).map(|_| (1, vec![conv.clone()])));
+    nodes.push((2, vec![Op::Flatten, Op::Output]));
+    let links: Vec<_> = (1..61).flat_map(|node| [(0, node), (node, 61)]).collect();
+    let graph = Arc::new(graph_of(nodes, &links, BlocksPerLayer::Any));
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 50);
+    let cloud = cloud(&search);
+    let limited = Steering { max_parameters: Some(3), ..Steering::default() };
+    search.steer(limited, &cloud).expect("can be met");
+    assert_eq!(search_on(&mut search, 2).len(), 20);
+}
+
+#[test]
+fn candidates_that_an_edit_retires_are_on_no_front() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 100);
+    let cloud = cloud(&search);
+    let pareto = Steering { pareto: Some(Measure::Parameters), ..Steering::default() };
+    search.steer(pareto, &cloud).expect("can be met");
+    search_on(&mut search, 3);
+    // The node of all candidates of the front with most parameters goes: what is left of them would seem cheap.
+    let front = search.front(Measure::Parameters);
+    let dearest = &search.candidates()[front.last().expect("some").index()].mask;
+    let params = |node: &usize| graph.cost(*node).params;
+    let free = |node: &usize| graph.layers()[graph.layer_of(*node)].len() > 1;
+    let gone = dearest.iter().filter(free).max_by_key(params).expect("some");
+    let mut rest = graph.template().clone();
+    rest.nodes.retain(|node| node.id != *graph.id(gone));
+    rest.links.retain(|Link(a, b)| a != graph.id(gone) && b != graph.id(gone));
+    let rest = Arc::new(Graph::new(rest).expect("is sound"));
+    let retired = search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest)).expect("goes");
+    assert!(retired > 0);
+    for id in search.front(Measure::Parameters) {
+        assert!(!search.candidates()[id.index()].is_retired());
+    }
+    for id in search_on(&mut search, 1) {
+        for parent in &search.candidates()[id.index()].parents {
+            assert!(
+                !search.candidates()[parent.index()].is_retired(),
+                "{id} descends from {parent}"
+            );
+        }
+    }
+}
+
+#[test]
 fn candidates_that_take_long_are_avoided_once_some_were_timed() {
     let graph = vgg11();
     let mut search = SearchState::new(Arc::clone(&graph), 1, 300);
@@ -173,6 +234,25 @@ fn candidates_that_take_long_are_avoided_once_some_were_timed() {
     let within = found.iter().filter(|id| search.candidates()[id.index()].affordable).count();
     assert!(within >= 15, "{within} of {}", found.len());
     assert!(search.candidates()[search.best().expect("some").index()].latency <= Some(most));
+}
+
+#[test]
+fn an_iteration_that_was_cut_short_is_proposed_again_whatever_was_timed_in_it() {
+    let mut search = SearchState::new(vgg11(), 1, 300);
+    let cloud = cloud(&search);
+    let pareto = Steering { pareto: Some(Measure::Latency), ..Steering::default() };
+    search.steer(pareto, &cloud).expect("can be met");
+    search_on(&mut search, 2);
+    for (place, id) in search.untimed().into_iter().enumerate() {
+        search.record_latency(id, 1e-3 + 1e-5 * place as f64).expect("is known");
+    }
+    let proposed = search.propose(10);
+    for (place, &id) in proposed.iter().take(6).enumerate() {
+        let evaluation = Evaluation { accuracy: 0.5, balanced_accuracy: None, loss: 0.0 };
+        search.record(id, evaluation).expect("was proposed");
+        search.record_latency(id, if place % 2 == 0 { 1.0 } else { 1e-6 }).expect("is known");
+    }
+    assert_eq!(search.propose(10), proposed);
 }
 
 #[test]
