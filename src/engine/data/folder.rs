@@ -168,8 +168,12 @@ impl Files {
 
     /// The images, brought to `shape`.
     fn read(self, shape: [usize; 3]) -> Result<Images, DataError> {
-        let pixels = self.paths.par_iter().map(|path| read(path, shape));
-        let pixels = pixels.collect::<Result<Vec<_>, _>>()?.concat();
+        let size = shape.iter().product();
+        let mut pixels = vec![0; self.paths.len() * size];
+        pixels.par_chunks_exact_mut(size).zip(&self.paths).try_for_each(|(place, path)| {
+            place.copy_from_slice(&read(path, shape)?);
+            Ok::<_, DataError>(())
+        })?;
         Images::new(shape, pixels, Targets::Classes(self.labels))
     }
 }

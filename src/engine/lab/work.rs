@@ -32,8 +32,8 @@ enum Step {
 
 impl Lab {
     /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
-    /// in the middle of an epoch too. Where it was cancelled, the epoch in which that happened is as if it had not
-    /// begun.
+    /// in the middle of an epoch too. Where it was cancelled, it goes back to the last checkpoint: the beginning of the
+    /// epoch, or where that was stopped before.
     ///
     /// The learning rate falls over all epochs, so how many there are to be is best said at once: 2 and then 1
     /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.

@@ -9,6 +9,7 @@ use crate::engine::{
     loss::Loss,
     mask::Mask,
     report::EpochReport,
+    search::Evaluation,
     seed,
     supernet::{
         EvaluationError, EvaluationSettings, Evaluator, Gradients, Misfit, Supernet, TensorFile,
@@ -263,16 +264,14 @@ impl Trainer {
             waited += told.elapsed();
             if go_on.is_break() {
                 self.check_weights(supernet)?;
+                if self.position.step == steps {
+                    self.validate(supernet)?;
+                }
                 return Err(TrainError::Stopped);
             }
         }
         self.check_weights(supernet)?;
-        let validation =
-            self.evaluator.evaluate_dealt_out(supernet, &self.probes, &AtomicBool::new(false))?;
-        // Weights that are numbers may still be too large to compute with.
-        if !validation.loss.is_finite() {
-            return Err(TrainError::Diverged { epoch, step: steps });
-        }
+        let validation = self.validate(supernet)?;
         Ok(EpochReport {
             epoch,
             step: (epoch * steps) as u64,
@@ -282,6 +281,19 @@ impl Trainer {
             val_balanced_accuracy: validation.balanced_accuracy,
             seconds: started.elapsed().saturating_sub(waited).as_secs_f64(),
         })
+    }
+
+    /// What the epoch has come to.
+    fn validate(&self, supernet: &Supernet) -> Result<Evaluation, TrainError> {
+        let go_on = AtomicBool::new(false);
+        let validation = self.evaluator.evaluate_dealt_out(supernet, &self.probes, &go_on)?;
+        // Weights that are numbers may still be too large to compute with.
+        if validation.loss.is_finite() {
+            Ok(validation)
+        } else {
+            let Position { epoch, step, .. } = self.position;
+            Err(TrainError::Diverged { epoch, step })
+        }
     }
 
     /// The gradients of each path on one batch; `None` if a loss is not a number.

@@ -402,11 +402,13 @@ fn weights_too_large_to_compute_with_are_never_handed_on() {
         schedule: Schedule::Constant,
         ..settings()
     };
-    let mut supernet = supernet();
-    let mut trainer = trainer_with(&supernet, &data, settings);
-    let result = trainer.run_epoch(&mut supernet, &data, 1, &mut |_| ControlFlow::Continue(()));
-    assert!(matches!(result, Err(TrainError::Diverged { epoch: 1, step: 1 })), "{result:?}");
-    trainer.check_weights(&supernet).expect("they are numbers");
+    for go_on in [ControlFlow::Continue(()), ControlFlow::Break(())] {
+        let mut supernet = supernet();
+        let mut trainer = trainer_with(&supernet, &data, settings);
+        let result = trainer.run_epoch(&mut supernet, &data, 1, &mut |_| go_on);
+        assert!(matches!(result, Err(TrainError::Diverged { epoch: 1, step: 1 })), "{result:?}");
+        trainer.check_weights(&supernet).expect("they are numbers");
+    }
 }
 
 #[test]
