@@ -19,7 +19,8 @@ struct Prior {
     trend: f64,
     /// Variance of the weight that all nodes of a kind share, as a share of a node's.
     kind: f64,
-    /// Variance of the weight that all pairs of nodes of two kinds share, as a share of a kind's.
+    /// Variance of the weight that all pairs of nodes of two kinds share, as a share of a kind's; that of pairs within
+    /// one kind has twice as much, since each of these counts in both orders.
     kind_pair: f64,
     /// Variance of what nodes and pairs do not explain.
     noise: f64,
