@@ -39,7 +39,7 @@ pub struct Candidate {
     pub cost: Cost,
     /// The measured seconds that it takes for an image, if it was timed.
     pub latency: Option<f64>,
-    /// Whether its costs are within the limits that are [asked for](Steering).
+    /// Whether its costs are within the limits that are [asked for](super::Steering).
     pub affordable: bool,
     /// Whether its evaluation still holds.
     pub standing: Standing,
