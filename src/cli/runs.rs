@@ -142,7 +142,7 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
     let mut lines = Vec::new();
     let mut damaged = false;
     for folder in run::list(runs)? {
-        match Lab::open(&folder, DeviceChoice::Cpu) {
+        match Lab::open_briefly(&folder) {
             Ok(lab) => lines.push(summary(&folder, &lab)),
             Err(error) => {
                 damaged = true;

@@ -74,7 +74,7 @@ pub(super) fn text(verification: &Verification, quality: Quality) -> String {
             let interval = if low < high {
                 format!("95 % interval {low:.2} to {high:.2}")
             } else {
-                "too few candidates for an interval".to_owned()
+                "no interval, since resamples do not differ".to_owned()
             };
             let epochs = counted(verification.epochs, "epoch", "epochs");
             format!(

@@ -492,6 +492,8 @@ fn an_edited_template_goes_on_in_the_same_run() {
     let resume = ["search", "--json", "--epochs", "2", "--iterations", "3", "--resume"];
     let report = stdout_json(program(runs.path()).args(resume).arg(&folder));
     assert_eq!(report["iterations"].as_array().map(Vec::len), Some(3));
+    let list = stdout_json(program(runs.path()).args(["runs", "list", "--json"]));
+    assert_eq!(list[0]["best_proxy_accuracy"], report["best"]["proxy_accuracy"]);
     let best: Vec<_> = report["best"]["kept"].as_array().expect("a list").clone();
     assert!(!best.contains(&"c1-1x1".into()) && !best.contains(&"dense-wide".into()), "{best:?}");
 

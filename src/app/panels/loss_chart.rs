@@ -123,9 +123,11 @@ impl LossChart {
             .custom_x_axes(vec![
                 style::axis(Axis::X, "step").formatter(|mark, range| step_text(mark.value, range)),
             ])
-            .custom_y_axes(vec![style::axis(Axis::Y, "loss").formatter(move |mark, _| {
+            .custom_y_axes(vec![style::axis(Axis::Y, "loss").formatter(move |mark, range| {
+                // Not the mark's own step: that of a round number is larger, and it would have fewer digits.
+                let [step, ..] = ticks((*range.start(), *range.end()), 0.0);
                 let loss = value(mark.value);
-                axis_text(loss, value(mark.value + mark.step_size) - loss)
+                axis_text(loss, value(mark.value + step) - loss)
             })])
             .grid_fade(0.0)
             .label_formatter(move |position| match position {

@@ -160,8 +160,8 @@ fn mutated_everywhere(
 }
 
 /// Local search: neighbours of an architecture (one position changed) are evaluated in random order until one is
-/// better. On it goes from the best architecture that was not searched round yet, so that a local optimum is left for
-/// what is next to it in value. Of the variants in the literature (whole neighbourhoods or the first improvement, one
+/// better. On it goes from the best architecture whose neighbours were not looked at yet, so that a local optimum is
+/// left for what is next to it in value. Of the variants in the literature (whole neighbourhoods or the first improvement, one
 /// start or the best of ten, going on or a new start), this one does best on NAS-Bench-Macro.
 pub(super) fn local_search(trial: &mut Trial<'_>, rng: &mut impl Rng) -> Result<(), Spent> {
     let mut seen = HashSet::new();

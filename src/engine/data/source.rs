@@ -104,8 +104,7 @@ impl FromStr for DataSource {
             "cifar10" => Ok(Self::Cifar10(path.into())),
             "cifar100" => Ok(Self::Cifar100(path.into())),
             "images" => Ok(Self::Images(path.into())),
-            // A `#` of a folder's name is no label.
-            "csv" => match path.rsplit_once('#').filter(|(_, label)| !label.contains('/')) {
+            "csv" => match path.rsplit_once('#').filter(|(file, label)| is_label(file, label)) {
                 Some(("", _) | (_, "")) => Err(unknown()),
                 Some((file, label)) => {
                     Ok(Self::Csv { file: file.into(), label: Some(label.to_owned()) })
@@ -115,6 +114,11 @@ impl FromStr for DataSource {
             _ => Err(unknown()),
         }
     }
+}
+
+/// Whether a `#` stands before a label, which may hold a `/`, and not in the name of a folder.
+fn is_label(file: &str, label: &str) -> bool {
+    !label.contains('/') || Path::new(file).extension().is_some()
 }
 
 impl TryFrom<String> for DataSource {
@@ -148,6 +152,7 @@ mod tests {
             "csv:iris.csv",
             "csv:C:/my#data/wine.csv#quality of it",
             "csv:/my#data/wine.csv",
+            "csv:/my#data/cars.csv#km/l",
         ] {
             let source: DataSource = name.parse().unwrap();
             assert_eq!(source.to_string(), name);

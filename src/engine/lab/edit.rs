@@ -112,12 +112,16 @@ impl Lab {
         let retired = self.search.edit(Arc::clone(&graph), &edit)?;
         // A network with other links is another one.
         self.retrained.retain(|retrained| {
-            let before = &masks[retrained.id.index()];
-            edit.keeps_links(&self.graph, before, &graph, &edit.carry(before))
+            masks.get(retrained.id.index()).is_some_and(|before| {
+                edit.keeps_links(&self.graph, before, &graph, &edit.carry(before))
+            })
         });
         self.carried_fitness = Some(fitness);
         self.embedding = self.embedding.edit(&edit, &graph);
-        for iteration in &mut self.iterations {
+        // A lab that was opened briefly has none.
+        for iteration in
+            self.iterations.iter_mut().filter(|iteration| !iteration.fitness.is_empty())
+        {
             iteration.fitness = edit.carry_values(&iteration.fitness, &NOTHING);
         }
         self.checkpoint = (step > 0).then(|| edit_checkpoint(number));

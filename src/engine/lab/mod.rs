@@ -258,7 +258,16 @@ impl Lab {
     /// # Errors
     /// When there is no run, or it is damaged.
     pub fn open(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
-        replay::open(Run::open(folder)?, device)
+        replay::open(Run::open(folder)?, device, true)
+    }
+
+    /// The same without the fitness at the end of each iteration, which takes long to work out; for looking at the
+    /// run as it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_briefly(folder: &Path) -> Result<Self, LabError> {
+        replay::open(Run::open(folder)?, DeviceChoice::Cpu, false)
     }
 
     /// The same, locked before it is read: nothing that another process still writes is missed.
@@ -268,7 +277,7 @@ impl Lab {
     pub fn open_to_write(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
         let mut run = Run::open(folder)?;
         run.make_writable()?;
-        replay::open(run, device)
+        replay::open(run, device, true)
     }
 
     /// Takes over where the nodes of the template stand, for the run that the first job makes.

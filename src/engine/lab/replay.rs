@@ -12,11 +12,12 @@ use crate::engine::{
 };
 use std::{path::Path, sync::Arc};
 
-/// The `run` with everything its journal holds; nothing is changed.
+/// The `run` with everything its journal holds; nothing is changed. What fitness nodes had after each iteration is
+/// worked out where it is asked for with `fitness`.
 ///
 /// The journal holds facts and not conclusions: what the search knew at the time is rebuilt from what was
 /// evaluated by then.
-pub(super) fn open(mut run: Run, device: DeviceChoice) -> Result<Lab, LabError> {
+pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<Lab, LabError> {
     let folder = &run.folder().to_owned();
     let state = run.state()?;
     let graph = Arc::new(run.template(1)?);
@@ -63,7 +64,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice) -> Result<Lab, LabError> 
         graph,
         run: None,
     };
-    let mut replay = Replay { folder, run: &run, measured_at: 0 };
+    let mut replay = Replay { folder, run: &run, fitness, measured_at: 0 };
     for event in events {
         replay.tell(&mut lab, event)?;
     }
@@ -82,6 +83,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice) -> Result<Lab, LabError> 
 struct Replay<'a> {
     folder: &'a Path,
     run: &'a Run,
+    fitness: bool,
     /// Training steps that the weights had seen at the last evaluation.
     measured_at: u64,
 }
@@ -140,7 +142,7 @@ impl Replay<'_> {
                     mean_accuracy,
                     best,
                     best_accuracy: evaluation.map_or(f64::NAN, |evaluation| evaluation.accuracy),
-                    fitness: lab.search.fitness(),
+                    fitness: if self.fitness { lab.search.fitness() } else { Vec::new() },
                     seconds,
                 });
             }

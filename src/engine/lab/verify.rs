@@ -201,6 +201,7 @@ impl Lab {
         let mut network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
         let settings = TrainSettings { epochs, seed: own_seed, ..self.settings.training };
         let mut trainer = Trainer::of_whole(&network, &bench.data, settings)?;
+        trainer.check_batches(&network, &bench.data)?;
         let mut done = 0;
         for epoch in 1..=epochs {
             let trained = trainer.run_epoch(&mut network, &bench.data, epoch, &mut |_| {

@@ -551,13 +551,19 @@ impl Lab {
             let [weights, state] = run.checkpoint_files(name);
             supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
             trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
+        } else {
+            trainer.check_batches(&supernet, &data)?;
         }
         let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
             .with_loss(trainer.loss());
         Ok(Bench { data, fingerprint, supernet, trainer, evaluator })
     }
 
-    fn create_run(&mut self, data_fingerprint: String, targets: Targets) -> Result<(), LabError> {
+    pub(super) fn create_run(
+        &mut self,
+        data_fingerprint: String,
+        targets: Targets,
+    ) -> Result<(), LabError> {
         let LabSettings { data, device, seed, training, evaluation, pool } = self.settings.clone();
         let config = RunConfig {
             version: RUN_VERSION,

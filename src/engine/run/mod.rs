@@ -339,7 +339,10 @@ impl Run {
         }
         let journal = Journal::open(&path)?;
         let Read { journal: read, state } = self.read.clone();
-        let other_state = state.map_or(Ok(false), |read| self.state().map(|now| now != read))?;
+        let other_state = match state {
+            Some(read) => self.read_state()? != read,
+            None => false,
+        };
         if other_state || read.is_some_and(|read| read != journal.length()) {
             return Err(RunError::Changed { path: self.folder.clone() });
         }
@@ -394,15 +397,18 @@ impl Run {
     /// # Errors
     /// When the file is damaged.
     pub fn state(&mut self) -> Result<RunState, RunError> {
-        let path = self.folder.join(STATE);
-        let state: RunState = if path.exists() {
-            let (name, text) = files::read_text(&path)?;
-            files::parse_ron(&name, &text)?
-        } else {
-            RunState::default()
-        };
+        let state = self.read_state()?;
         self.read.state = Some(state.clone());
         Ok(state)
+    }
+
+    fn read_state(&self) -> Result<RunState, RunError> {
+        let path = self.folder.join(STATE);
+        if !path.exists() {
+            return Ok(RunState::default());
+        }
+        let (name, text) = files::read_text(&path)?;
+        Ok(files::parse_ron(&name, &text)?)
     }
 
     /// Stores where the run stands besides what its journal tells.

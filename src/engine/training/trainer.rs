@@ -145,11 +145,6 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         supernet.check_data(data)?;
         let loss = settings.check(data)?;
-        if settings.batch_size.min(data.train.len()) == 1
-            && let Some(node) = normalises_pixels(supernet.graph())
-        {
-            return Err(SettingsError::LoneValues(node.clone()).into());
-        }
         let evaluator =
             Evaluator::new(supernet, data, PROBE_SETTINGS, settings.seed)?.with_loss(loss);
         let probe = |i| {
@@ -166,6 +161,20 @@ impl Trainer {
             probes: (0..PROBES as u64).map(probe).collect(),
             whole: false,
         })
+    }
+
+    /// Whether all nodes can learn from batches as small as these: a run that has been trained may be searched even
+    /// where they cannot.
+    ///
+    /// # Errors
+    /// [`SettingsError::LoneValues`] where a batch normalisation gets one value a channel.
+    pub fn check_batches(&self, supernet: &Supernet, data: &Dataset) -> Result<(), TrainError> {
+        match normalises_pixels(supernet.graph()) {
+            Some(node) if self.settings.batch_size.min(data.train.len()) == 1 => {
+                Err(SettingsError::LoneValues(node.clone()).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A trainer of a network that is no supernet: each step trains all of its nodes, whatever the path policy.

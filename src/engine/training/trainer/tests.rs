@@ -448,10 +448,13 @@ fn a_batch_of_one_is_refused_where_a_batch_norm_gets_one_pixel() {
     let one = TrainSettings { batch_size: 1, ..settings() };
     let refused =
         net(&[block(3, 2), Op::MaxPool { kernel: 4, stride: 4, padding: 0 }, block(1, 1)]);
-    let error = Trainer::new(&refused, &bars(8, 8), one).err().map(|error| error.to_string());
-    assert!(error.as_ref().is_some_and(|error| error.contains("`block`")), "{error:?}");
-    trainer_with(&refused, &bars(8, 8), TrainSettings { batch_size: 2, ..one });
-    trainer_with(&net(&[block(3, 2)]), &bars(8, 8), one);
+    let check = |network: &Supernet, settings, data: &Dataset| {
+        trainer_with(network, data, settings).check_batches(network, data)
+    };
+    let error = check(&refused, one, &bars(8, 8)).expect_err("is refused").to_string();
+    assert!(error.contains("`block`"), "{error}");
+    check(&refused, TrainSettings { batch_size: 2, ..one }, &bars(8, 8)).expect("two differ");
+    check(&net(&[block(3, 2)]), one, &bars(8, 8)).expect("has more pixels");
 }
 
 #[test]
