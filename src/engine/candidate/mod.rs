@@ -146,6 +146,7 @@ pub(in crate::engine) mod tests {
     use crate::engine::template::{
         BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Padding, Template,
     };
+    use proptest::prelude::*;
 
     /// A template of nodes that do nothing but differ; `layers[0]` follows the input. Layers are fully
     /// linked to the next, `skips` are further links between node indices (input 0, output last).
@@ -182,6 +183,38 @@ pub(in crate::engine) mod tests {
             &links,
             blocks_per_layer,
         )
+    }
+
+    /// Any template of [`layered`] nodes: up to `most_layers` layers of up to `most_nodes` nodes each between
+    /// input and output, any limit, and up to four links that skip layers.
+    pub(super) fn any_layered(
+        most_layers: usize,
+        most_nodes: usize,
+    ) -> impl Strategy<Value = Graph> {
+        let layers = proptest::collection::vec(1..=most_nodes, 1..=most_layers);
+        let limit = prop_oneof![
+            Just(BlocksPerLayer::One),
+            Just(BlocksPerLayer::UpTo(2)),
+            Just(BlocksPerLayer::Any)
+        ];
+        let skips = proptest::collection::vec((any::<u16>(), any::<u16>()), 0..5);
+        (layers, limit, skips).prop_map(|(layers, limit, skips)| {
+            // The layer of each node, input and output included; layer i is linked to i + 1 already.
+            let mut layer_of = vec![0];
+            for (layer, &size) in layers.iter().enumerate() {
+                layer_of.extend(std::iter::repeat_n(layer + 1, size));
+            }
+            layer_of.push(layers.len() + 1);
+            let count = layer_of.len();
+            let mut links: Vec<_> = skips
+                .into_iter()
+                .map(|(a, b)| (a as usize % count, b as usize % count))
+                .filter(|&(a, b)| layer_of[a] + 1 < layer_of[b])
+                .collect();
+            links.sort_unstable();
+            links.dedup();
+            layered(&layers, limit, &links)
+        })
     }
 
     /// A checked template from layers, operations and links by index.

@@ -330,7 +330,7 @@ fn leading_to(graph: &Graph, allowed: &Mask, node: usize) -> Mask {
 mod tests {
     use super::super::{
         problem,
-        tests::{graph_of, layered, relu},
+        tests::{any_layered, graph_of, layered, relu},
     };
     use super::*;
     use crate::engine::template::{BlocksPerLayer, Op};
@@ -340,39 +340,10 @@ mod tests {
         Mask::from_nodes(graph.len(), nodes.iter().copied())
     }
 
-    /// Any layered template with up to 20 nodes: random layer sizes, limit, and links that skip layers.
-    fn any_graph() -> impl Strategy<Value = Graph> {
-        let layers = proptest::collection::vec(1usize..4, 1..6);
-        let limit = prop_oneof![
-            Just(BlocksPerLayer::One),
-            Just(BlocksPerLayer::UpTo(2)),
-            Just(BlocksPerLayer::Any)
-        ];
-        (layers, limit, proptest::collection::vec((any::<u16>(), any::<u16>()), 0..5)).prop_map(
-            |(layers, limit, skips)| {
-                // The layer of each node, input and output included; layer i is linked to i + 1 already.
-                let mut layer_of = vec![0];
-                for (layer, &size) in layers.iter().enumerate() {
-                    layer_of.extend(std::iter::repeat_n(layer + 1, size));
-                }
-                layer_of.push(layers.len() + 1);
-                let count = layer_of.len();
-                let mut links: Vec<_> = skips
-                    .into_iter()
-                    .map(|(a, b)| (a as usize % count, b as usize % count))
-                    .filter(|&(a, b)| layer_of[a] + 1 < layer_of[b])
-                    .collect();
-                links.sort_unstable();
-                links.dedup();
-                layered(&layers, limit, &links)
-            },
-        )
-    }
-
     proptest! {
         #[test]
         fn repair_is_valid_idempotent_and_leaves_valid_masks_alone(
-            graph in any_graph(), bits in any::<u64>(), scores in proptest::collection::vec(-1.0..1.0, 64)
+            graph in any_layered(5, 3), bits in any::<u64>(), scores in proptest::collection::vec(-1.0..1.0, 64)
         ) {
             let score = |node: usize| scores[node % 64];
             let broken = Mask::from_nodes(graph.len(), (0..graph.len()).filter(|node| bits >> (node % 64) & 1 == 1));
@@ -410,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn with_pinned_and_forbidden_nodes_repair_finds_a_candidate_wherever_there_is_one(
-            graph in any_graph(), bits in any::<u64>(), pins in any::<u64>(), cuts in any::<u64>(),
+            graph in any_layered(5, 3), bits in any::<u64>(), pins in any::<u64>(), cuts in any::<u64>(),
             scores in proptest::collection::vec(-1.0..1.0, 64)
         ) {
             // One node in four is pinned and one in four forbidden, on average.

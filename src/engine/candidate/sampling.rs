@@ -241,7 +241,10 @@ const DRAFTS: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{count, problem, tests::layered};
+    use super::super::{
+        count, problem,
+        tests::{any_layered, layered},
+    };
     use super::*;
     use crate::engine::{seed, template::BlocksPerLayer};
     use proptest::prelude::*;
@@ -348,31 +351,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn all_that_are_counted_are_listed_and_drawn(
-            layers in proptest::collection::vec(1_usize..3, 1..5),
-            skips in proptest::collection::vec((0_usize..10, 0_usize..10), 0..4),
-            blocks in prop_oneof![
-                Just(BlocksPerLayer::One), Just(BlocksPerLayer::UpTo(2)), Just(BlocksPerLayer::Any)
-            ],
-        ) {
-            let nodes = 2 + layers.iter().sum::<usize>();
-            let mut layer_of = vec![0];
-            layer_of.extend(layers.iter().enumerate().flat_map(|(i, &size)| std::iter::repeat_n(i + 1, size)));
-            layer_of.push(layers.len() + 1);
-            let mut skips: Vec<_> = skips
-                .into_iter()
-                .map(|(from, to)| (from % nodes, to % nodes))
-                .filter(|&(from, to)| layer_of[from] + 1 < layer_of[to])
-                .collect();
-            skips.sort_unstable();
-            skips.dedup();
-            let graph = layered(&layers, blocks, &skips);
+        fn all_that_are_counted_are_listed_and_drawn(graph in any_layered(4, 2)) {
             let all = list_all(&graph, 100_000).expect("a few");
             prop_assert_eq!(count(&graph), Some(all.len() as u128));
             let all: HashSet<_> = all.into_iter().collect();
             let mut rng = seed::rng(6, "test", 0);
             // At most four subsets a layer, each equally likely: the chance to miss one is 256 times e^-30.
-            let draws = 30 * 4_usize.pow(layers.len() as u32);
+            let draws = 30 * 4_usize.pow(graph.layers().len() as u32 - 2);
             let drawn: HashSet<_> = (0..draws).map(|_| sample(&graph, &mut rng)).collect();
             prop_assert_eq!(drawn, all);
         }

@@ -4,7 +4,7 @@ use super::{Bench, Lab, LabError};
 use crate::engine::{
     device,
     run::Checkpoint,
-    search::{NodeFitness, Steering, SteeringError},
+    search::{Candidate, NodeFitness, Steering, SteeringError},
     supernet::{Supernet, overlay},
     template::{Edit, Graph, NodeId},
 };
@@ -107,15 +107,20 @@ impl Lab {
             NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
         let edit = Edit::between(&self.graph, &graph);
         let fitness = edit.carry_values(&self.fitness(), &NOTHING);
-        let masks: Vec<_> =
-            self.search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
-        let retired = self.search.edit(Arc::clone(&graph), &edit)?;
         // A network with other links is another one.
-        self.retrained.retain(|retrained| {
-            masks.get(retrained.id.index()).is_some_and(|before| {
-                edit.keeps_links(&self.graph, before, &graph, &edit.carry(before))
+        let candidates = self.search.candidates();
+        let same: Vec<_> = self
+            .retrained
+            .iter()
+            .filter(|retrained| {
+                candidates.get(retrained.id.index()).is_some_and(|Candidate { mask, .. }| {
+                    edit.keeps_links(&self.graph, mask, &graph, &edit.carry(mask))
+                })
             })
-        });
+            .copied()
+            .collect();
+        let retired = self.search.edit(Arc::clone(&graph), &edit)?;
+        self.retrained = same;
         self.carried_fitness = Some(fitness);
         self.embedding = self.embedding.edit(&edit, &graph);
         // A lab that was opened briefly has none.

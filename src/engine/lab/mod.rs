@@ -5,10 +5,12 @@ mod control;
 mod edit;
 mod pace;
 mod replay;
+mod search;
+mod set_up;
 #[cfg(test)]
 mod tests;
+mod train;
 mod verify;
-mod work;
 
 pub use control::Control;
 pub use edit::Edited;
@@ -270,7 +272,7 @@ impl Lab {
         replay::open(Run::open(folder)?, DeviceChoice::Cpu, false)
     }
 
-    /// The same, locked before it is read: nothing that another process still writes is missed.
+    /// As [`open`](Self::open), but locked before it is read: nothing that another process still writes is missed.
     ///
     /// # Errors
     /// As [`open`](Self::open), and when another process writes the run.
@@ -344,7 +346,7 @@ impl Lab {
             .take(count)
             .map(|rank| {
                 let mask = &self.search.candidates()[rank.id.index()].mask;
-                let time = |batch| supernet.latency(mask, batch, work::TIMED_PASSES);
+                let time = |batch| supernet.latency(mask, batch, search::TIMED_PASSES);
                 Ok((rank.id, [time(1)?, time(self.settings.evaluation.batch_size)?]))
             })
             .collect();

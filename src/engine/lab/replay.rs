@@ -95,7 +95,7 @@ impl Replay<'_> {
         match event {
             Event::Epoch(epoch) => {
                 lab.seconds.training += epoch.seconds;
-                lab.checkpoint = Some(super::work::checkpoint_of_epoch(epoch.epoch));
+                lab.checkpoint = Some(super::train::checkpoint_of_epoch(epoch.epoch));
                 lab.epochs.push(epoch);
             }
             Event::Edited { template, step } => {

@@ -1,24 +1,14 @@
-//! Training the supernet and searching with it.
+//! Searching with the trained supernet, and steering the search.
 
-use super::{Bench, Control, Lab, LabError, LabSettings, pace::Pace};
+use super::{Bench, Control, Lab, LabError, pace::Pace, set_up::arrival};
 use crate::engine::{
     candidate::CandidateId,
-    data::Dataset,
-    device,
     report::{EarlyEnd, IterationReport, Job, Report},
-    run::{
-        Budget, Checkpoint, Event, RUN_VERSION, Run, RunConfig, RunState, Targets, UnfinishedEpoch,
-    },
+    run::{Budget, Event, Targets},
     search::{Candidate, Evaluation, Standing, Steering},
-    supernet::{EvaluationError, Evaluator, Supernet},
-    template::Graph,
-    training::{PathPolicy, TrainError, TrainSettings, Trainer},
+    supernet::{EvaluationError, Supernet},
 };
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::Instant;
 
 /// Passes that are timed: an odd number, so that the median is one of them.
 pub(super) const TIMED_PASSES: usize = 21;
@@ -31,128 +21,6 @@ enum Step {
 }
 
 impl Lab {
-    /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
-    /// in the middle of an epoch too. Where it was cancelled, it goes back to the last checkpoint: the beginning of the
-    /// epoch, or where that was stopped before.
-    ///
-    /// The learning rate falls over all epochs, so how many there are to be is best said at once: 2 and then 1
-    /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
-    ///
-    /// # Errors
-    /// When something cannot be set up, trained or written.
-    pub fn train(
-        &mut self,
-        epochs: usize,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
-        report(Report::Started(Job::Train));
-        let last = self.epochs.len() + epochs;
-        self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
-        if self.settings.training.policy == PathPolicy::Fitness {
-            let fitness = match &self.carried_fitness {
-                Some(carried) => carried.clone(),
-                None => self.search.lasting_fitness(),
-            };
-            let fitness = fitness.iter().map(|node| node.fitness).collect();
-            if let Some(bench) = &mut self.bench {
-                bench.trainer.set_fitness(fitness);
-            }
-        }
-        let before = self.trained_steps();
-        let trained = self.train_to(last, control, report);
-        if self.trained_steps() != before {
-            self.search.weights_changed();
-            report(Report::WeightsChanged);
-        }
-        let stopped = trained?;
-        report(Report::Finished { job: Job::Train, stopped });
-        Ok(stopped)
-    }
-
-    fn train_to(
-        &mut self,
-        last: usize,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
-        let template = self.template;
-        let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
-        let first = self.epochs.len() + 1;
-        let steps = bench.trainer.steps(&bench.data) as u64;
-        let total = steps * (last + 1 - first) as u64;
-        // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
-        let skipped = match bench.trainer.position() {
-            (epoch, step) if epoch == first => step as u64,
-            _ => 0,
-        };
-        let mut pace = Pace::new(Job::Train, total, skipped);
-        for epoch in first..=last {
-            let offset = (epoch - first) as u64 * steps;
-            let before = pace.worked();
-            let begun = self.state.unfinished.as_ref().filter(|begun| begun.epoch == epoch);
-            let seconds_before = begun.map_or(0.0, |begun| begun.seconds);
-            let trained =
-                bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
-                    report(Report::Step {
-                        step: (epoch as u64 - 1) * steps + step.step as u64,
-                        loss: step.loss,
-                        trained: step.kept.clone(),
-                    });
-                    report(Report::Progress(pace.at(offset + step.step as u64)));
-                    pace.wait(control, report)
-                });
-            let checkpoint = || {
-                Ok::<_, LabError>(Checkpoint {
-                    supernet: bench.supernet.to_bytes()?,
-                    trainer: bench.trainer.to_bytes(&bench.supernet)?,
-                })
-            };
-            match trained {
-                Ok(mut epoch_report) => {
-                    epoch_report.seconds += seconds_before;
-                    let name = checkpoint_of_epoch(epoch);
-                    run.save_checkpoint(&name, &checkpoint()?, Event::Epoch(epoch_report))?;
-                    self.checkpoint = Some(name);
-                    self.seconds.training += epoch_report.seconds;
-                    self.epochs.push(epoch_report);
-                    report(Report::Epoch(epoch_report));
-                }
-                Err(TrainError::Stopped) if control.is_cancelled() => {
-                    // The next training begins at the last checkpoint.
-                    self.bench = None;
-                    report(Report::Forgotten { step: self.trained_steps() });
-                    return Ok(true);
-                }
-                Err(TrainError::Stopped) => {
-                    let step = bench.trainer.position().1;
-                    let name = format!("epoch-{epoch}-step-{step}");
-                    let unfinished = UnfinishedEpoch {
-                        epoch,
-                        step: (epoch as u64 - 1) * steps + step as u64,
-                        seconds: seconds_before + pace.worked() - before,
-                        checkpoint: name.clone(),
-                        template,
-                    };
-                    let state = RunState { unfinished: Some(unfinished), ..self.state.clone() };
-                    run.save_unfinished(&name, &checkpoint()?, &state)?;
-                    self.checkpoint = Some(name);
-                    self.state = state;
-                    return Ok(true);
-                }
-                Err(error) => {
-                    if matches!(error, TrainError::Diverged { .. }) {
-                        // The next training begins at the last checkpoint.
-                        self.bench = None;
-                        report(Report::Forgotten { step: self.trained_steps() });
-                    }
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(false)
-    }
-
     /// Searches for `iterations` more iterations of `candidates` each, within what `budget` leaves. Returns
     /// whether it was stopped; what was evaluated by then is kept. First of all, candidates that were evaluated with
     /// other weights are evaluated again: their accuracies do not compare.
@@ -454,22 +322,6 @@ impl Lab {
         Ok(true)
     }
 
-    /// Remembers what the run is to do, so that a resumed one can finish it. Jobs say it of themselves; whoever
-    /// means to do one after another says it before the first.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn aim(&mut self, targets: Targets) -> Result<(), LabError> {
-        if targets != self.state.targets {
-            let state = RunState { targets, ..self.state.clone() };
-            if let Some(run) = &mut self.run {
-                run.save_state(&state)?;
-            }
-            self.state = state;
-        }
-        Ok(())
-    }
-
     /// The report on an iteration that has just ended.
     fn iteration_report(
         &self,
@@ -490,129 +342,5 @@ impl Lab {
             candidates,
             seconds,
         })
-    }
-
-    /// Loads the data, makes the supernet, takes up the last checkpoint and makes the run folder, as far as
-    /// that is still to be done. `epochs` is where the learning-rate schedule ends, `targets` is what the run is to
-    /// do from now on.
-    pub(super) fn set_up(
-        &mut self,
-        epochs: usize,
-        targets: Targets,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<(), LabError> {
-        let clock = Instant::now();
-        // First of all, since another process may have written the run since it was read.
-        self.make_writable()?;
-        if self.bench.is_none() {
-            let data = Dataset::load(&self.settings.data)?.fit_to(self.graph.image_shape())?;
-            let fingerprint = data.fingerprint();
-            let wanted = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
-            if let Some(wanted) = wanted.filter(|wanted| *wanted != fingerprint) {
-                return Err(LabError::OtherData {
-                    data: self.settings.data.clone(),
-                    wanted,
-                    found: fingerprint,
-                });
-            }
-            self.bench = Some(self.make_bench(data, fingerprint, epochs)?);
-        }
-        if let Some(bench) = &mut self.bench {
-            bench.trainer.set_epochs(epochs);
-            if self.run.is_none() {
-                let fingerprint = bench.fingerprint.clone();
-                self.create_run(fingerprint, targets)?;
-            }
-        }
-        self.aim(targets)?;
-        if let Some(run) = &self.run {
-            report(Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
-        }
-        self.seconds.setup += clock.elapsed().as_secs_f64();
-        Ok(())
-    }
-
-    /// The supernet of the present template with what training and evaluation need besides, as the last
-    /// checkpoint left them.
-    pub(super) fn make_bench(
-        &self,
-        data: Dataset,
-        fingerprint: String,
-        epochs: usize,
-    ) -> Result<Bench, LabError> {
-        let seed = self.settings.seed;
-        let device = device::open(&self.settings.device)?;
-        let mut supernet = Supernet::new(Arc::clone(&self.graph), seed, &device);
-        let settings = TrainSettings { epochs, seed, ..self.settings.training };
-        let mut trainer = Trainer::new(&supernet, &data, settings)?;
-        if let (Some(run), Some(name)) = (&self.run, &self.checkpoint) {
-            let checkpoint = run.checkpoint(name)?;
-            let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
-            let [weights, state] = run.checkpoint_files(name);
-            supernet.load_bytes(&checkpoint.supernet).map_err(damaged(weights))?;
-            trainer.load_bytes(&supernet, &checkpoint.trainer).map_err(damaged(state))?;
-        } else {
-            trainer.check_batches(&supernet, &data)?;
-        }
-        let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
-            .with_loss(trainer.loss());
-        Ok(Bench { data, fingerprint, supernet, trainer, evaluator })
-    }
-
-    pub(super) fn create_run(
-        &mut self,
-        data_fingerprint: String,
-        targets: Targets,
-    ) -> Result<(), LabError> {
-        let LabSettings { data, device, seed, training, evaluation, pool } = self.settings.clone();
-        let config = RunConfig {
-            version: RUN_VERSION,
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-            created: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-            template: self.graph.template().name.clone(),
-            data,
-            data_fingerprint,
-            device: device.to_string(),
-            seed,
-            training,
-            evaluation,
-            pool,
-        };
-        let pool = self.search.candidates().iter();
-        let pool = pool.map(|candidate| arrival(&self.graph, candidate, 0));
-        let steering = Some(self.search.steering()).filter(|steering| !steering.is_free());
-        let first = pool.chain(steering.cloned().map(Event::Steered));
-        let name = self.name.as_deref();
-        let state = RunState { targets, ..self.state.clone() };
-        self.run = Some(Run::create(&self.runs, name, &self.layout, config, &state, first)?);
-        self.state = state;
-        Ok(())
-    }
-
-    pub(super) fn record(
-        &mut self,
-        events: impl IntoIterator<Item = Event>,
-    ) -> Result<(), LabError> {
-        match &mut self.run {
-            Some(run) => Ok(run.record(events)?),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The folder in `weights` of the checkpoint at the end of an epoch.
-pub(super) fn checkpoint_of_epoch(epoch: usize) -> String {
-    format!("epoch-{epoch}")
-}
-
-/// The journal's line on a candidate that was made in `iteration`.
-fn arrival(graph: &Graph, candidate: &Candidate, iteration: u32) -> Event {
-    Event::Candidate {
-        id: candidate.id,
-        iteration,
-        parents: candidate.parents.clone(),
-        kept: candidate.mask.iter().map(|node| graph.id(node).clone()).collect(),
     }
 }

@@ -1,0 +1,137 @@
+//! Training the supernet.
+
+use super::{Control, Lab, LabError, pace::Pace};
+use crate::engine::{
+    report::{Job, Report},
+    run::{Checkpoint, Event, RunState, Targets, UnfinishedEpoch},
+    training::{PathPolicy, TrainError},
+};
+
+impl Lab {
+    /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
+    /// in the middle of an epoch too. Where it was cancelled, it goes back to the last checkpoint: the beginning of the
+    /// epoch, or where that was stopped before.
+    ///
+    /// The learning rate falls over all epochs, so how many there are to be is best said at once: 2 and then 1
+    /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
+    ///
+    /// # Errors
+    /// When something cannot be set up, trained or written.
+    pub fn train(
+        &mut self,
+        epochs: usize,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        report(Report::Started(Job::Train));
+        let last = self.epochs.len() + epochs;
+        self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
+        if self.settings.training.policy == PathPolicy::Fitness {
+            let fitness = match &self.carried_fitness {
+                Some(carried) => carried.clone(),
+                None => self.search.lasting_fitness(),
+            };
+            let fitness = fitness.iter().map(|node| node.fitness).collect();
+            if let Some(bench) = &mut self.bench {
+                bench.trainer.set_fitness(fitness);
+            }
+        }
+        let before = self.trained_steps();
+        let trained = self.train_to(last, control, report);
+        if self.trained_steps() != before {
+            self.search.weights_changed();
+            report(Report::WeightsChanged);
+        }
+        let stopped = trained?;
+        report(Report::Finished { job: Job::Train, stopped });
+        Ok(stopped)
+    }
+
+    fn train_to(
+        &mut self,
+        last: usize,
+        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        let template = self.template;
+        let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
+        let first = self.epochs.len() + 1;
+        let steps = bench.trainer.steps(&bench.data) as u64;
+        let total = steps * (last + 1 - first) as u64;
+        // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
+        let skipped = match bench.trainer.position() {
+            (epoch, step) if epoch == first => step as u64,
+            _ => 0,
+        };
+        let mut pace = Pace::new(Job::Train, total, skipped);
+        for epoch in first..=last {
+            let offset = (epoch - first) as u64 * steps;
+            let before = pace.worked();
+            let begun = self.state.unfinished.as_ref().filter(|begun| begun.epoch == epoch);
+            let seconds_before = begun.map_or(0.0, |begun| begun.seconds);
+            let trained =
+                bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
+                    report(Report::Step {
+                        step: (epoch as u64 - 1) * steps + step.step as u64,
+                        loss: step.loss,
+                        trained: step.kept.clone(),
+                    });
+                    report(Report::Progress(pace.at(offset + step.step as u64)));
+                    pace.wait(control, report)
+                });
+            let checkpoint = || {
+                Ok::<_, LabError>(Checkpoint {
+                    supernet: bench.supernet.to_bytes()?,
+                    trainer: bench.trainer.to_bytes(&bench.supernet)?,
+                })
+            };
+            match trained {
+                Ok(mut epoch_report) => {
+                    epoch_report.seconds += seconds_before;
+                    let name = checkpoint_of_epoch(epoch);
+                    run.save_checkpoint(&name, &checkpoint()?, Event::Epoch(epoch_report))?;
+                    self.checkpoint = Some(name);
+                    self.seconds.training += epoch_report.seconds;
+                    self.epochs.push(epoch_report);
+                    report(Report::Epoch(epoch_report));
+                }
+                Err(TrainError::Stopped) if control.is_cancelled() => {
+                    // The next training begins at the last checkpoint.
+                    self.bench = None;
+                    report(Report::Forgotten { step: self.trained_steps() });
+                    return Ok(true);
+                }
+                Err(TrainError::Stopped) => {
+                    let step = bench.trainer.position().1;
+                    let name = format!("epoch-{epoch}-step-{step}");
+                    let unfinished = UnfinishedEpoch {
+                        epoch,
+                        step: (epoch as u64 - 1) * steps + step as u64,
+                        seconds: seconds_before + pace.worked() - before,
+                        checkpoint: name.clone(),
+                        template,
+                    };
+                    let state = RunState { unfinished: Some(unfinished), ..self.state.clone() };
+                    run.save_unfinished(&name, &checkpoint()?, &state)?;
+                    self.checkpoint = Some(name);
+                    self.state = state;
+                    return Ok(true);
+                }
+                Err(error) => {
+                    if matches!(error, TrainError::Diverged { .. }) {
+                        // The next training begins at the last checkpoint.
+                        self.bench = None;
+                        report(Report::Forgotten { step: self.trained_steps() });
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The folder in `weights` of the checkpoint at the end of an epoch.
+pub(super) fn checkpoint_of_epoch(epoch: usize) -> String {
+    format!("epoch-{epoch}")
+}
