@@ -1,11 +1,13 @@
 //! Tables of numbers as text: a row an example, a column a feature, one column what to predict.
 //!
-//! - Columns are separated by commas, semicolons or tabs: by what the first line has most of.
+//! - Columns are separated by commas, semicolons or tabs: by what the first line has most of outside quotes.
 //! - The first line is a header if none of its cells is a number.
 //! - The column to predict is named (`csv:FILE#NAME`, or `#3` for the third), or else the last one. Texts in it
 //!   are classes. Whole numbers are, too, if there are at most [`MOST_NUMBERED_CLASSES`] of them and each
 //!   stands in [`ROWS_A_CLASS`] rows on average; other numbers are numbers to predict. A decimal point
 //!   (`3.0`) makes a number of a class, and a letter (`c3`) a class of a number.
+//! - Numbers are kept with 32 bits. A column whose numbers these hardly tell apart is refused (times in seconds
+//!   since 1970, of one hour): its smallest number is to be subtracted from it.
 //! - Every other cell must be a finite number. Missing values are refused, since any value put in their place
 //!   would be a guess about the data.
 //!
@@ -14,11 +16,15 @@
 
 use super::{
     DataError, Dataset, Images, Targets,
+    dataset::MAX_BYTES,
     files::unreadable,
     split::{self, HeldOut},
 };
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use std::{collections::BTreeSet, fs, path::Path};
+
+/// In how many steps of its largest number, at 32 bits, a column must differ at least.
+const FEWEST_STEPS: f64 = 64.0;
 
 /// The most different whole numbers that are taken for classes.
 const MOST_NUMBERED_CLASSES: usize = 100;
@@ -37,7 +43,12 @@ pub(super) fn load(file: &Path, label: Option<&str>, name: String) -> Result<Dat
     if !file.is_file() {
         return Err(DataError::NoFile { file: file.to_owned() });
     }
-    let bytes = fs::read(file).map_err(|source| unreadable(file, source))?;
+    let failed = |source| unreadable(file, source);
+    let bytes = fs::metadata(file).map_err(failed)?.len();
+    if bytes > MAX_BYTES {
+        return Err(DataError::TableTooLarge { file: file.to_owned(), bytes, limit: MAX_BYTES });
+    }
+    let bytes = fs::read(file).map_err(failed)?;
     let table = Table::read(&bytes, file, label)?;
     let (targets, class_names) = table.targets()?;
     let columns = table.columns;
@@ -65,6 +76,8 @@ struct Table<'a> {
     columns: usize,
     /// `[rows, columns]`.
     values: Vec<f32>,
+    /// Of each of these columns.
+    ranges: Vec<Range>,
     /// The name of the column to predict.
     label: String,
     labels: Vec<String>,
@@ -106,6 +119,13 @@ impl<'a> Table<'a> {
             (1..=width).map(|column| column.to_string()).collect()
         };
         let label = match label {
+            Some(label) if names.iter().filter(|name| *name == label).count() > 1 => {
+                let what = format!(
+                    "several columns are called `{label}`; rename all but one, or name the one to predict by its \
+                     number, from 1"
+                );
+                return Err(at(line, what));
+            }
             Some(label) => find(&names, label).ok_or_else(|| DataError::NoColumn {
                 file: file.to_owned(),
                 label: label.to_owned(),
@@ -117,6 +137,7 @@ impl<'a> Table<'a> {
             file,
             columns: width - 1,
             values: Vec::new(),
+            ranges: vec![Range::default(); width - 1],
             label: names[label].clone(),
             labels: Vec::new(),
         };
@@ -125,9 +146,17 @@ impl<'a> Table<'a> {
             if there {
                 table.take(&row, line, &names, label)?;
             }
-            let Some(number) = next(&mut row)? else { return Ok(table) };
+            let Some(number) = next(&mut row)? else { break };
             (line, there) = (number, true);
         }
+        let columns = (0..width).filter(|&column| column != label);
+        for (column, range) in columns.zip(&table.ranges) {
+            if let Some(what) = range.problem() {
+                let column = names[column].clone();
+                return Err(DataError::Column { file: file.to_owned(), column, what });
+            }
+        }
+        Ok(table)
     }
 
     fn take(
@@ -151,15 +180,29 @@ impl<'a> Table<'a> {
                     "the value of column `{name}` is missing; fill it in, or delete the row"
                 )));
             }
+            if cell.contains(char::is_control) {
+                return Err(at(format!(
+                    "the value of column `{name}` goes on over a line's end, or has another control character; \
+                     close the quotes that begin in this row, or remove them"
+                )));
+            }
             if column == label {
                 self.labels.push(cell.to_owned());
                 continue;
             }
             match cell.parse::<f32>() {
-                Ok(value) if value.is_finite() => self.values.push(value),
+                Ok(value) if value.is_finite() => {
+                    self.values.push(value);
+                    self.ranges[column - usize::from(column > label)].take(cell);
+                }
                 Ok(_) => {
                     return Err(at(format!(
                         "`{cell}` in column `{name}` is too large; use finite numbers"
+                    )));
+                }
+                Err(_) if cell.replacen(',', ".", 1).parse::<f32>().is_ok() => {
+                    return Err(at(format!(
+                        "`{cell}` in column `{name}` has a decimal comma; write a point"
                     )));
                 }
                 Err(_) => {
@@ -198,6 +241,11 @@ impl<'a> Table<'a> {
             if let Some(row) = numbers.iter().position(|number| !number.is_finite()) {
                 return refuse(format!("has `{}`; use finite numbers", self.labels[row]));
             }
+            let mut range = Range::default();
+            self.labels.iter().for_each(|cell| range.take(cell));
+            if let Some(what) = range.problem() {
+                return refuse(what);
+            }
             if numbers.iter().all(|number| *number == numbers[0]) {
                 return refuse(format!(
                     "is {} in every row; there is nothing to predict",
@@ -225,6 +273,40 @@ impl<'a> Table<'a> {
     }
 }
 
+/// The smallest and the largest number of a column, as the file has them.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    low: f64,
+    high: f64,
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self { low: f64::INFINITY, high: f64::NEG_INFINITY }
+    }
+}
+
+impl Range {
+    fn take(&mut self, cell: &str) {
+        if let Ok(number) = cell.parse::<f64>() {
+            self.low = self.low.min(number);
+            self.high = self.high.max(number);
+        }
+    }
+
+    /// Why the column cannot be kept with 32 bits, if so.
+    fn problem(&self) -> Option<String> {
+        let Self { low, high } = *self;
+        let step = f64::from(f32::EPSILON) * low.abs().max(high.abs());
+        (low < high && high - low < FEWEST_STEPS * step).then(|| {
+            format!(
+                "goes from {low} to {high}: with 32 bits hardly any of its numbers differ; subtract {low} from all \
+                 of them"
+            )
+        })
+    }
+}
+
 /// Each label as its place in the sorted list of all.
 fn classes_of<T: Ord>(labels: &[T], sorted: &[T]) -> Targets {
     let place = |label| sorted.partition_point(|other| other < label) as u16;
@@ -241,10 +323,17 @@ fn find(names: &[String], label: &str) -> Option<usize> {
 fn delimiter(bytes: &[u8]) -> u8 {
     let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let count = |delimiter: u8| {
-        line.map_or(0, |line| line.iter().filter(|&&byte| byte == delimiter).count())
+        let mut quoted = false;
+        let bytes = line.unwrap_or_default().iter().copied();
+        bytes
+            .filter(|&byte| {
+                quoted ^= byte == b'"';
+                byte == delimiter && !quoted
+            })
+            .count()
     };
-    // Of equally frequent ones, the last.
-    [b'\t', b';', b','].into_iter().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
+    // Of equally frequent ones, the last: beside semicolons, commas are in numbers.
+    [b',', b';', b'\t'].into_iter().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
 }
 
 #[cfg(test)]
@@ -351,6 +440,7 @@ mod tests {
             (" ,1", "line 21: the value of column `1` is missing"),
             ("NaN,1", "line 21: the value of column `1` is missing"),
             ("?,1", "line 21: the value of column `1` is missing"),
+            ("1,\"0\n2,1\n3,1\"", "line 21: the value of column `2` goes on over a line's end"),
             ("red,1", "line 21: `red` in column `1` is not a number; turn texts into numbers"),
             ("1e39,1", "line 21: `1e39` in column `1` is too large"),
             ("1,2,3", "line 21: 3 cells, but the first line has 2"),
@@ -365,12 +455,20 @@ mod tests {
             ("a,b\n", "has no rows"),
             ("1,x\n2,x\n", "`x` in every row"),
             ("1,5\n2,5\n", "is 5 in every row"),
+            ("1;5,5;0\n", "line 1: `5,5` in column `2` has a decimal comma"),
+            (
+                "1700000000,1\n1700000900,2\n",
+                "column `1` goes from 1700000000 to 1700000900: with 32 bits",
+            ),
+            ("1,1700000000\n2,1700000001\n", "subtract 1700000000 from all"),
             ("1,a\n2,b\n3,c\n", "3 different texts in 3 rows"),
             ("1,1\n2,inf\n", "finite"),
             ("1,0.5\n2,1.5\n", "2 example(s)"),
         ] {
             assert!(message(text, None).contains(expected), "{}", message(text, None));
         }
+        let twice = "a,b,a\n1,2,3\n";
+        assert!(message(twice, Some("a")).contains("line 1: several columns are called `a`"));
         let folder = tempfile::tempdir().unwrap();
         let source = DataSource::Csv { file: folder.path().to_owned(), label: None };
         assert!(matches!(Dataset::load(&source), Err(DataError::NoFile { .. })));
@@ -378,6 +476,28 @@ mod tests {
         fs::write(&file, b"1,caf\xe9\n").unwrap();
         let text = Dataset::load(&DataSource::Csv { file, label: None }).unwrap_err().to_string();
         assert!(text.contains("line 1: not UTF-8"), "{text}");
+    }
+
+    #[test]
+    fn a_column_far_from_0_is_normalised_as_one_near_it() {
+        let far = 1_000_000.0;
+        let text = |offset: f32| -> String {
+            (0..40).map(|i| format!("{},{}\n", offset + (i * 7 % 40) as f32, i % 2)).collect()
+        };
+        let (near, far) =
+            (load_text(&text(0.0), None).unwrap(), load_text(&text(far), None).unwrap());
+        let all: Vec<_> = (0..near.train.len()).collect();
+        let pixels = |data: &Dataset| data.batch(Split::Train, &all).pixels;
+        for (a, b) in pixels(&near).iter().zip(pixels(&far)) {
+            assert!((a - b).abs() < 0.01, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn separators_in_quotes_do_not_count() {
+        let rows: String = (0..40).map(|i| format!("{i};{}\n", i % 2)).collect();
+        let data = load_text(&format!("\"name, first, and last\";kind\n{rows}"), None).unwrap();
+        assert_eq!((data.shape(), names(&data).len()), ([1, 1, 1], 2));
     }
 
     #[test]

@@ -130,7 +130,8 @@ impl Dataset {
             counts.resize(names.len(), 0);
             if let Some(class) = counts.iter().position(|&count| count == 0) {
                 return inconsistent(format!(
-                    "not all {} classes of {name} have training images: `{}` has none; add some",
+                    "not all {} classes of {name} have images to train with: `{}` has none; add some, two or more \
+                     where a tenth is held out",
                     names.len(),
                     names[class]
                 ));
@@ -313,14 +314,14 @@ fn moments(images: &Images) -> (Vec<f32>, Vec<f32>) {
     moments.unzip()
 }
 
-/// Mean and standard deviation of floats; a deviation that is nothing beside the mean counts as 1, so that
-/// what is constant is only shifted.
+/// Mean and standard deviation of floats; a deviation less than floats near the mean can differ counts as 1, so
+/// that what is constant is only shifted.
 fn moments_of(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
     let count = values.clone().count().max(1) as f64;
     let mean = values.clone().map(f64::from).sum::<f64>() / count;
     let variance = values.map(|value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
     let deviation = variance.sqrt();
-    let std = if deviation <= 1e-6 * mean.abs() { 1.0 } else { deviation };
+    let std = if deviation <= f64::from(f32::EPSILON) * mean.abs() { 1.0 } else { deviation };
     (mean as f32, std as f32)
 }
 

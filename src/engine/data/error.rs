@@ -205,12 +205,19 @@ pub enum DataError {
         file: PathBuf,
     },
     /// An image that is damaged, or something else.
-    #[error("{file}: not a readable PNG or JPEG image: {source}; replace or remove it", file = file.display())]
+    #[error("{file}: not a readable PNG or JPEG image; replace or remove it: {}", source.to_string().trim_end(),
+            file = file.display())]
     Image {
         /// The image.
         file: PathBuf,
         /// What is wrong with it.
         source: image::ImageError,
+    },
+    /// A JPEG whose end is missing.
+    #[error("{file}: the image ends too early, the file is truncated; replace or remove it", file = file.display())]
+    ImageCutShort {
+        /// The image.
+        file: PathBuf,
     },
     /// A folder with more images than memory is allowed for.
     #[error(
@@ -235,6 +242,16 @@ pub enum DataError {
         /// The path in question.
         file: PathBuf,
     },
+    /// A table that is larger than memory is allowed for.
+    #[error("{file} has {bytes} bytes, allowed are {limit}; leave out rows or columns", file = file.display())]
+    TableTooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The most that is allowed.
+        limit: u64,
+    },
     /// A line of a table cannot be used.
     #[error("{file}, line {line}: {what}", file = file.display())]
     Row {
@@ -254,6 +271,16 @@ pub enum DataError {
         label: String,
         /// The columns it has.
         columns: Vec<String>,
+    },
+    /// A column cannot be used.
+    #[error("{file}: column `{column}` {what}", file = file.display())]
+    Column {
+        /// The file.
+        file: PathBuf,
+        /// The column.
+        column: String,
+        /// What is wrong with it, and the fix.
+        what: String,
     },
     /// The column to predict cannot be used.
     #[error("{file}: column `{column}`, which is to be predicted, {what}", file = file.display())]

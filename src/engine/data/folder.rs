@@ -2,7 +2,7 @@
 //!
 //! All images are brought to the size that most training images have (of equally frequent ones, the largest),
 //! bilinearly and without keeping the proportions of the others. They are grey if all images are, else
-//! RGB; transparency is dropped.
+//! RGB; transparency is dropped. Photos are turned as their EXIF orientation says.
 
 use super::{
     DataError, Dataset, Images, Targets,
@@ -11,11 +11,14 @@ use super::{
     resize,
     split::{self, HeldOut},
 };
-use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
+use image::{
+    ColorType, DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, metadata::Orientation,
+};
 use rayon::prelude::*;
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead, Cursor, Seek},
     path::{Path, PathBuf},
 };
 
@@ -153,10 +156,17 @@ impl Files {
 
     fn headers(&self) -> Result<Vec<Header>, DataError> {
         let header = |path: &PathBuf| {
-            let decoder = reader(path)?
-                .into_decoder()
-                .map_err(|source| DataError::Image { file: path.clone(), source })?;
-            let (width, height) = decoder.dimensions();
+            let (decoder, turn) = decoder(open(path)?, path)?;
+            let (width, height) = match turn {
+                Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH => {
+                    let (width, height) = decoder.dimensions();
+                    (height, width)
+                }
+                _ => decoder.dimensions(),
+            };
             let colour = !matches!(
                 decoder.color_type(),
                 ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16
@@ -178,16 +188,57 @@ impl Files {
     }
 }
 
-fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<fs::File>>, DataError> {
-    // The content decides what a file is, not its name.
-    ImageReader::new(open(path)?).with_guessed_format().map_err(|source| unreadable(path, source))
+/// A decoder for the image in `content`, and how the image is to be turned. The content decides what a file is, not
+/// its name.
+fn decoder<'a>(
+    content: impl BufRead + Seek + 'a,
+    path: &Path,
+) -> Result<(impl ImageDecoder + 'a, Orientation), DataError> {
+    let reader = ImageReader::new(content)
+        .with_guessed_format()
+        .map_err(|source| unreadable(path, source))?;
+    let open = || -> Result<_, ImageError> {
+        let mut decoder = reader.into_decoder()?;
+        let turn = decoder.orientation()?;
+        Ok((decoder, turn))
+    };
+    open().map_err(|source| DataError::Image { file: path.to_owned(), source })
+}
+
+/// Whether a JPEG ends before its end-of-image marker; decoders make up what is missing. Other files are not.
+fn is_cut_short(bytes: &[u8]) -> bool {
+    if !bytes.starts_with(&[0xff, 0xd8]) {
+        return false;
+    }
+    // Segments say how long they are, up to the first scan. Those before it may hold whole JPEGs, as previews; a
+    // scan holds no end-of-image marker.
+    let mut rest = &bytes[2..];
+    while let [0xff, marker, high, low, ..] = *rest {
+        if marker == 0xda {
+            return !rest.windows(2).any(|pair| pair == [0xff, 0xd9]);
+        }
+        // Any number of these may fill up what is before a marker.
+        let length =
+            if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    true
 }
 
 /// One image as `[c, h, w]`.
 fn read(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>, DataError> {
-    let image = reader(path)?
-        .decode()
-        .map_err(|source| DataError::Image { file: path.to_owned(), source })?;
+    let bytes = fs::read(path).map_err(|source| unreadable(path, source))?;
+    if is_cut_short(&bytes) {
+        return Err(DataError::ImageCutShort { file: path.to_owned() });
+    }
+    let (decoder, turn) = decoder(Cursor::new(&bytes), path)?;
+    let decode = || -> Result<_, ImageError> {
+        Limits::default().reserve(decoder.total_bytes())?;
+        let mut image = DynamicImage::from_decoder(decoder)?;
+        image.apply_orientation(turn);
+        Ok(image)
+    };
+    let image = decode().map_err(|source| DataError::Image { file: path.to_owned(), source })?;
     let size = [image.height() as usize, image.width() as usize];
     let planes = if channels == 1 { image.into_luma8().into_raw() } else { rgb_planes(image) };
     Ok(resize::bilinear(&planes, size, [height, width]))
@@ -222,7 +273,7 @@ mod tests {
             let path = folder.path().join(split).join(class);
             fs::create_dir_all(&path).unwrap();
             for number in 0..count {
-                let grey = Luma([100 * label as u8 + number]);
+                let grey = Luma([(100 * label) as u8 + number]);
                 GrayImage::from_pixel(4, 3, grey).save(path.join(format!("{number}.png"))).unwrap();
             }
         }
@@ -309,6 +360,59 @@ mod tests {
         assert!(all.iter().any(near), "a JPEG of another size");
     }
 
+    /// A JPEG of 32×16, black on the left and white on the right.
+    fn jpeg(path: &Path) -> Vec<u8> {
+        let image = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 0 } else { 255 }]));
+        image.save(path).unwrap();
+        fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn photos_are_turned_as_they_say() {
+        let folder = tempfile::tempdir().unwrap();
+        put(&folder, "train", &["cat", "dog"], 0);
+        let file = folder.path().join("train/cat/0.jpg");
+        let plain = jpeg(&file);
+        // One entry: the orientation is 6, so the top is on the right and the image is to be turned clockwise.
+        let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let mut turned = vec![0xff, 0xd8, 0xff, 0xe1, 0, exif.len() as u8 + 2];
+        turned.extend(exif);
+        turned.extend(&plain[2..]);
+        for class in ["cat", "dog"] {
+            for number in 0..10 {
+                let path = folder.path().join(format!("train/{class}/{number}.jpg"));
+                fs::write(path, &turned).unwrap();
+            }
+        }
+        let data = load(&folder).unwrap();
+        assert_eq!(data.shape(), [1, 32, 16]);
+        let image = data.train.image(0);
+        assert!(image[..16 * 8].iter().all(|&pixel| pixel < 30), "the left is at the top");
+        assert!(image[16 * 24..].iter().all(|&pixel| pixel > 225), "the right at the bottom");
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_short_is_refused_and_one_with_a_preview_or_appendix_is_not() {
+        let folder = folder();
+        let file = folder.path().join("train/cat/a.jpg");
+        let whole = jpeg(&file);
+        assert!(!is_cut_short(&whole));
+        fs::write(&file, &whole[..whole.len() - 4]).unwrap();
+        let text = message(&folder);
+        assert!(text.contains("a.jpg") && text.contains("truncated"), "{text}");
+        for cut in 2..whole.len() - 1 {
+            assert!(is_cut_short(&whole[..cut]), "{cut}");
+        }
+        // A whole preview before the image does not make up for its end.
+        let preview = [&[0xff, 0xe1, 0x10, 0x00][..], &[0; 2], &whole].concat();
+        let preview =
+            [&preview[..2], &(preview.len() as u16 - 2).to_be_bytes(), &preview[4..]].concat();
+        let with = |image: &[u8]| [&whole[..2], &preview, &image[2..]].concat();
+        assert!(!is_cut_short(&with(&whole)));
+        assert!(is_cut_short(&with(&whole[..whole.len() - 2])));
+        assert!(!is_cut_short(&[&whole[..], b"\xff\xdaa film"].concat()));
+    }
+
     #[test]
     fn of_equally_frequent_sizes_the_largest_is_taken() {
         assert_eq!(most_frequent([[2, 9], [4, 4], [1, 1]].into_iter()), [2, 9]);
@@ -342,6 +446,12 @@ mod tests {
         let unknown = folder();
         put(&unknown, "test", &["cat", "cow"], 1);
         assert!(message(&unknown).contains("cow"), "{}", message(&unknown));
+
+        let one_each = tempfile::tempdir().unwrap();
+        let classes: Vec<_> = (0..20).map(|class| format!("c{class}")).collect();
+        put(&one_each, "train", &classes.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+        let text = message(&one_each);
+        assert!(text.contains("images to train with") && text.contains("two or more"), "{text}");
 
         let few = tempfile::tempdir().unwrap();
         put(&few, "train", &["cat", "dog"], 4);
