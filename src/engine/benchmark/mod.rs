@@ -330,7 +330,7 @@ fn navigator(trial: &mut Trial<'_>, seed: u64) -> Result<(), Spent> {
     loop {
         let proposed = search.propose(BATCH);
         if proposed.is_empty() {
-            return Err(Spent);
+            break;
         }
         for id in proposed {
             let architecture = trial.table.of_mask(&search.candidates()[id.index()].mask);
@@ -340,6 +340,12 @@ fn navigator(trial: &mut Trial<'_>, seed: u64) -> Result<(), Spent> {
                 .expect("it was proposed just now, and for the first time");
         }
         search.finish_iteration();
+    }
+    // It finds nothing new any more, in a table of few functions; all algorithms use up their budget.
+    let mut rng = seed::rng(seed, "navigator", 0);
+    loop {
+        let drawn = trial.draw_new(&mut rng)?;
+        trial.evaluate(drawn)?;
     }
 }
 

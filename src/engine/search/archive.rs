@@ -178,7 +178,7 @@ pub enum SearchError {
 
 /// How many candidates at the beginning of the pool are balanced, see
 /// [`fair_design`](candidate::fair_design); the first iteration evaluates as many of them as it asks for.
-const FAIR_START: usize = 64;
+pub(super) const FAIR_START: usize = 64;
 
 /// Draws without anything new after which a space counts as exhausted.
 const MOST_MISSES: usize = 500;

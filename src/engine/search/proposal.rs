@@ -2,6 +2,7 @@
 
 use super::{
     Evaluation,
+    archive::FAIR_START,
     features::Features,
     fitness::{Model, Predicted},
     pareto::Front,
@@ -91,7 +92,7 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
     let mut waiting = known.waiting.clone();
     if known.evaluated.is_empty() {
         if !known.guided.admits_all() {
-            let fair = known.guided.space.fair_design(count, rng);
+            let fair = known.guided.space.fair_design(count.min(FAIR_START), rng);
             drafts.add_led(fair, rng);
         }
         drafts.add_samples(waiting.into_iter().cloned());

@@ -176,15 +176,26 @@ pub enum SteeringError {
         "`{0}` is pinned, but no candidate of the union or region keeps it; unpin it, or choose others"
     )]
     Outside(NodeId),
+    /// Whatever comes from the region keeps a node that is not in the union.
+    #[error(
+        "all candidates of the region keep `{0}`, and none of the union does; choose others, or lift one of the two"
+    )]
+    Apart(NodeId),
     /// Nothing is left that leads from the input to the output.
     #[error(
         "without the forbidden nodes nothing leads from the input to the output; allow some of them"
     )]
     Cut,
+    /// Nothing that the union or region keeps leads from the input to the output.
+    #[error(
+        "no candidate of this template keeps only what the union or region keeps; choose others, or lift it with \
+         `search --resume RUN --free`"
+    )]
+    NothingShared,
     /// A pinned node cannot be reached.
     #[error(
-        "`{0}` is pinned, but without the forbidden nodes it is on no path from the input to the output; unpin it, \
-         or allow some of them"
+        "`{0}` is pinned, but without the nodes that are forbidden, or not in the union or region, it is on no path \
+         from the input to the output; unpin it, or allow some of them"
     )]
     CutOff(NodeId),
     /// The pinned nodes do not fit together.
@@ -270,10 +281,14 @@ impl Guide {
         if let Some(node) = pinned.intersection(&forbidden).iter().next() {
             return Err(SteeringError::Contradiction(id(node)));
         }
+        if let Some(node) = pinned.difference(&allowed).difference(&ends).iter().next() {
+            return Err(SteeringError::Apart(id(node)));
+        }
 
         let space = Space::new(graph, &pinned, &allowed);
         if space.allowed().is_empty() {
-            return Err(SteeringError::Cut);
+            let chosen = !(steering.union.is_empty() && steering.region.is_empty());
+            return Err(if chosen { SteeringError::NothingShared } else { SteeringError::Cut });
         }
         if let Some(node) = pinned.difference(space.allowed()).iter().next() {
             return Err(SteeringError::CutOff(id(node)));

@@ -114,14 +114,15 @@ impl Columns {
             ));
         }
         let number = |place: usize| match record[place].parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(value),
+            // Means and deviations of larger ones would not be finite.
+            Ok(value) if value.abs() < 1e100 => Ok(value),
             _ if record[place].is_empty() => Err(wrong(
                 format!("`{}` is empty", &header[place]),
                 "write a number, or remove the architecture's choices from all rows",
             )),
             _ => Err(wrong(
                 format!(
-                    "`{}` is `{}`, which is not a finite number",
+                    "`{}` is `{}`, which is not a number, or too large a one",
                     &header[place], &record[place]
                 ),
                 "write one such as 93.4 or 0.934",

@@ -69,6 +69,9 @@ impl SearchState {
             .filter(|candidate| candidate.affordable)
             .filter_map(|candidate| Some((measure.of(candidate)?, candidate.rank()?)))
             .collect();
+        // Accuracies of different weights do not compare.
+        let current = known.iter().any(|(_, rank)| rank.current);
+        known.retain(|(_, rank)| rank.current == current);
         known.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         let mut front: Vec<Rank> = Vec::new();
         for (_, rank) in known {

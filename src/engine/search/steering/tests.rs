@@ -295,7 +295,11 @@ fn what_nobody_can_meet_is_refused_and_named() {
         forbidden,
         ..Steering::default()
     };
-    let outside = search.candidates().iter().find(|c| !c.mask.contains(wide[0])).expect("one").id;
+    let one = |keeps: bool| {
+        let found = search.candidates().iter().find(|c| c.mask.contains(wide[0]) == keeps);
+        found.expect("one").id
+    };
+    let [inside, outside] = [true, false].map(one);
     let cases = [
         (nodes(vec!["nobody".into()], vec![]), "no node `nobody`"),
         (nodes(vec![all[0].clone()], vec![all[0].clone()]), "kept and left out at once"),
@@ -306,6 +310,10 @@ fn what_nobody_can_meet_is_refused_and_named() {
         (
             Steering { union: vec![outside], ..nodes(vec![all[0].clone()], vec![]) },
             "no candidate of the union or region keeps it",
+        ),
+        (
+            Steering { region: vec![inside], union: vec![outside], ..Steering::default() },
+            "and none of the union does",
         ),
         (Steering { max_flops: Some(0), ..Steering::default() }, "a limit of 0"),
         (Steering { max_latency: Some(f64::NAN), ..Steering::default() }, "a limit of NaN"),
@@ -321,6 +329,30 @@ fn what_nobody_can_meet_is_refused_and_named() {
     let exactly = Steering { max_parameters: Some(least as u64), ..Steering::default() };
     search.steer(exactly, &cloud).expect("the leanest is left");
     assert!(!search.propose(10).is_empty());
+}
+
+#[test]
+fn a_front_compares_evaluations_with_the_same_weights_only() {
+    let graph = vgg11();
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 50);
+    search_on(&mut search, 2);
+    let before = search.front(Measure::Parameters);
+    search.weights_changed();
+    assert_eq!(search.front(Measure::Parameters), before, "none is known better");
+    let id = search.stale()[0];
+    let evaluation = Evaluation { accuracy: 0.01, balanced_accuracy: None, loss: 0.0 };
+    search.record(id, evaluation).expect("is to be evaluated");
+    assert_eq!(search.front(Measure::Parameters), [id]);
+}
+
+#[test]
+fn the_first_iteration_of_a_steered_search_takes_all_there_is_however_many_are_asked_for() {
+    let graph = Arc::new(layered(&[3, 3, 3], BlocksPerLayer::One, &[]));
+    let mut search = SearchState::new(Arc::clone(&graph), 1, 10);
+    let steering = Steering { pinned: vec![graph.id(1).clone()], ..Steering::default() };
+    let cloud = cloud(&search);
+    search.steer(steering, &cloud).expect("can be met");
+    assert_eq!(search.propose(1_000_000).len(), 9);
 }
 
 #[test]
@@ -350,6 +382,18 @@ fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_
     let before = search.candidates().to_vec();
     let refused = search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest));
     assert_eq!(refused, Err(SteeringError::Cut));
+    let keeping_first: Vec<_> = search
+        .candidates()
+        .iter()
+        .filter(|candidate| candidate.mask.contains(wide[0]))
+        .map(|candidate| candidate.id)
+        .collect();
+    let one = Steering { union: keeping_first[..1].to_vec(), ..Steering::default() };
+    let mut united = search.clone();
+    united.steer(one, &cloud).expect("can be met");
+    let gone = without(&ids[..1]);
+    let refused = united.edit(Arc::clone(&gone), &Edit::between(&graph, &gone));
+    assert_eq!(refused, Err(SteeringError::NothingShared));
     assert_eq!((search.candidates(), search.graph().len()), (before.as_slice(), graph.len()));
     // What is forbidden goes.
     let rest = without(&ids[1..2]);
