@@ -56,11 +56,6 @@ impl Quality {
         if graph.classes() == 1 { Self::R2 } else { Self::Accuracy }
     }
 
-    /// Of a result with this balanced accuracy, which only classes have.
-    pub(crate) fn with_balanced(balanced: Option<f64>) -> Self {
-        if balanced.is_none() { Self::R2 } else { Self::Accuracy }
-    }
-
     /// `accuracy` or `R²`.
     pub(crate) fn name(self) -> &'static str {
         match self {

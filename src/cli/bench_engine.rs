@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 pub(super) struct EngineBenchArgs {
     /// Where to compute: auto, cpu, cuda:N or wgpu:N.
-    #[arg(long, default_value_t)]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
     /// Print the results as one line of JSON.
     #[arg(long)]

@@ -89,7 +89,7 @@ fn in_one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
         if text.is_empty() {
             cause
-        } else if text.ends_with(&cause) {
+        } else if text.ends_with(cause.trim_end()) {
             text
         } else {
             format!("{text}: {cause}")
@@ -108,6 +108,9 @@ mod tests {
         let missing = files::read_text("/no/such/file".as_ref()).expect_err("is missing");
         let text = in_one_line(&anyhow::Error::new(missing));
         assert_eq!(text.matches("No such file").count(), 1, "{text}");
+        let cause = std::io::Error::other("ends with a line's end\n");
+        let inside = anyhow::Error::new(cause).context("failed: ends with a line's end");
+        assert_eq!(in_one_line(&inside), "failed: ends with a line's end");
         let outer = Err::<(), _>(anyhow::anyhow!("inner")).context("outer").expect_err("fails");
         assert_eq!(in_one_line(&outer), "outer: inner");
     }

@@ -31,55 +31,55 @@ fn bar() -> Option<ProgressBar> {
 pub(super) struct ProgressPrinter {
     bar: Option<ProgressBar>,
     last_line: Instant,
-    /// What the last result was.
     quality: Quality,
 }
 
 impl ProgressPrinter {
-    /// A printer for the stderr of this process.
-    pub(super) fn new() -> Self {
-        Self { bar: bar(), last_line: Instant::now(), quality: Quality::default() }
+    /// A printer for the stderr of this process; `quality` is what the results are.
+    pub(super) fn new(quality: Quality) -> Self {
+        Self { bar: bar(), last_line: Instant::now(), quality }
     }
 
     /// Shows one report.
     pub(super) fn print(&mut self, report: &Report) {
+        if let Report::Progress(progress) = report {
+            self.progress(progress);
+        } else if let Some(text) = self.text(report) {
+            self.line(&text);
+        }
+    }
+
+    /// The line on a report that is worth one.
+    fn text(&self, report: &Report) -> Option<String> {
+        let Self { quality, .. } = self;
+        let name = quality.name();
         match report {
-            Report::RunOpened { path, .. } => self.line(&format!("run {}", path.display())),
-            Report::Progress(progress) => self.progress(progress),
-            Report::Epoch(epoch) => {
-                self.quality = Quality::with_balanced(epoch.val_balanced_accuracy);
-                self.line(&format!(
-                    "epoch {}: training loss {:.4}, validation loss {:.4}, validation {} {}, {:.1} s",
-                    epoch.epoch,
-                    epoch.train_loss,
-                    epoch.val_loss,
-                    self.quality.name(),
-                    self.quality.text(epoch.val_accuracy),
-                    epoch.seconds
-                ));
-            }
-            Report::Evaluated { evaluation, .. } => {
-                self.quality = Quality::with_balanced(evaluation.balanced_accuracy);
-            }
-            Report::Iteration(iteration) => self.line(&format!(
-                "iteration {}: {} candidates, mean proxy {} {}, best {} (candidate {}), {:.1} s",
+            Report::RunOpened { path, .. } => Some(format!("run {}", path.display())),
+            Report::Epoch(epoch) => Some(format!(
+                "epoch {}: training loss {:.4}, validation loss {:.4}, validation {name} {}, {:.1} s",
+                epoch.epoch,
+                epoch.train_loss,
+                epoch.val_loss,
+                quality.text(epoch.val_accuracy),
+                epoch.seconds
+            )),
+            Report::Iteration(iteration) => Some(format!(
+                "iteration {}: {} candidates, mean proxy {name} {}, best {} (candidate {}), {:.1} s",
                 iteration.iteration,
                 iteration.candidates.len(),
-                self.quality.name(),
-                self.quality.text(iteration.mean_accuracy),
-                self.quality.text(iteration.best_accuracy),
+                quality.text(iteration.mean_accuracy),
+                quality.text(iteration.best_accuracy),
                 iteration.best.0,
                 iteration.seconds
             )),
-            Report::Retrained(retrained) => self.line(&format!(
-                "candidate {}: retrained {} {}, {:.1} s",
+            Report::Retrained(retrained) => Some(format!(
+                "candidate {}: retrained {name} {}, {:.1} s",
                 retrained.id.0,
-                self.quality.name(),
-                self.quality.text(retrained.accuracy),
+                quality.text(retrained.accuracy),
                 retrained.seconds
             )),
-            Report::EndsEarly(why) => self.line(&why.to_string()),
-            _ => {}
+            Report::EndsEarly(why) => Some(why.to_string()),
+            _ => None,
         }
     }
 
@@ -160,5 +160,26 @@ impl Counter {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{candidate::CandidateId, lab::Retrained};
+
+    #[test]
+    fn results_are_called_what_they_are() {
+        let report = Report::Retrained(Retrained {
+            id: CandidateId(9),
+            epochs: 1,
+            accuracy: 0.3351,
+            loss: 0.5,
+            seconds: 2.0,
+        });
+        let text = |quality| ProgressPrinter::new(quality).text(&report);
+        assert_eq!(text(Quality::R2).as_deref(), Some("candidate 9: retrained R² 0.335, 2.0 s"));
+        let share = text(Quality::Accuracy);
+        assert_eq!(share.as_deref(), Some("candidate 9: retrained accuracy 33.5 %, 2.0 s"));
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         candidate::{self, CandidateId},
         lab::{Lab, Verification},
         report::EpochReport,
-        search::{Candidate, Steering},
+        search::{Candidate, Standing, Steering},
         supernet::Latency,
     },
     format::{self, Quality},
@@ -69,6 +69,8 @@ struct BestReport {
     latency_seconds: Option<f64>,
     /// Whether its costs are within the limits of the steering.
     within_limits: bool,
+    /// Whether it was evaluated with the weights as they are.
+    current: bool,
     kept: Vec<String>,
 }
 
@@ -131,6 +133,7 @@ impl RunReport {
                 flops: candidate.cost.flops,
                 latency_seconds: candidate.latency,
                 within_limits: candidate.affordable,
+                current: candidate.standing == Standing::Present,
                 kept: candidate.mask.iter().map(|node| graph.id(node).to_string()).collect(),
             })
         });
@@ -255,6 +258,12 @@ impl fmt::Display for RunReport {
         )?;
         if !best.within_limits {
             writeln!(f, "          (none that was evaluated is within the limits)")?;
+        }
+        if !best.current {
+            writeln!(
+                f,
+                "          (evaluated before the last training; a search evaluates it again)"
+            )?;
         }
         if let Some(balanced) = best.balanced_accuracy {
             writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;

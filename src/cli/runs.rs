@@ -14,6 +14,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::{
+    path::Component,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -109,18 +110,23 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
     }
 }
 
-/// The folder of the run with this name, or in this folder.
+/// The folder of the run with this name, or in this folder. A name is first looked for among `runs`; what has several
+/// parts is a path.
 pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
-    if run.exists() { run } else { runs.join(run) }
+    let is_run = |folder: &Path| folder.join("run.ron").exists();
+    let named = runs.join(&run);
+    let is_name = matches!(*run.components().collect::<Vec<_>>(), [Component::Normal(_)]);
+    if is_name && (is_run(&named) || !is_run(&run)) { named } else { run }
 }
 
 fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
     let mut lab = Lab::open_to_write(folder, DeviceChoice::Cpu)?;
-    let Some(edited) = lab.edit(graph)? else {
+    let edited = lab.edit(graph)?;
+    if edited.is_none() {
         output::message("this is the network that the run has already; nothing is changed");
-        return Ok(ExitCode::SUCCESS);
-    };
+    }
     if json {
+        let edited = edited.unwrap_or_else(|| lab.unedited());
         let Edited { nodes: Edit { kept, added, changed, dropped, .. }, valid, retired, stale } =
             edited;
         output::json(&EditReport {
@@ -132,7 +138,7 @@ fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
             candidates_retired: retired,
             candidates_to_evaluate_again: stale,
         })?;
-    } else {
+    } else if let Some(edited) = edited {
         output::data(&format!("{edited}\n"))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,10 @@ use super::{
     progress::ProgressPrinter,
     steering::SteeringArgs,
 };
-use crate::engine::run::{Budget, Targets};
+use crate::{
+    engine::run::{Budget, Targets},
+    format::Quality,
+};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -42,7 +45,7 @@ const DEFAULT_CANDIDATES: usize = 10;
 pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let control = job::control_with_ctrl_c()?;
     let mut lab = args.job.lab()?;
-    let mut printer = ProgressPrinter::new();
+    let mut printer = ProgressPrinter::new(Quality::of(lab.graph()));
     let epochs = args.job.epochs_to_go(&lab);
     let targets = lab.targets();
     let given = Budget {

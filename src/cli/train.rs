@@ -1,6 +1,7 @@
 //! `nas-navigator train`: trains a supernet and keeps its weights.
 
 use super::{job, progress::ProgressPrinter};
+use crate::format::Quality;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ pub(super) struct TrainArgs {
 pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     let control = job::control_with_ctrl_c()?;
     let mut lab = args.job.lab()?;
-    let mut printer = ProgressPrinter::new();
+    let mut printer = ProgressPrinter::new(Quality::of(lab.graph()));
     let epochs = args.job.epochs_to_go(&lab);
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;
     printer.finish();

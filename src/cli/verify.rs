@@ -46,7 +46,7 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         random: args.random,
         epochs: args.epochs.map(|epochs| epochs as usize),
     };
-    let mut printer = ProgressPrinter::new();
+    let mut printer = ProgressPrinter::new(Quality::of(lab.graph()));
     let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
     printer.finish();
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));

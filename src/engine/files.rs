@@ -86,14 +86,16 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
                 format!("there is no folder {}; make it, or choose another", folder.display());
             return Err(io::Error::new(io::ErrorKind::NotFound, reason));
         }
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        // A temporary file is private to its owner; the file it becomes follows the usual rights.
+        let mut builder = tempfile::Builder::new();
+        // A temporary file is private to its owner; the file it becomes has the rights that the old one had, or else
+        // those that the system gives new files.
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(path).map_or(0o644, |old| old.permissions().mode());
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        #[cfg(unix)]
+        if let Ok(old) = std::fs::metadata(path) {
+            file.as_file().set_permissions(old.permissions())?;
         }
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -117,6 +119,21 @@ mod tests {
         write_atomic(&path, b"two").expect("is replaced");
         assert_eq!(std::fs::read(&path).expect("is there"), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_has_the_rights_of_new_files_and_one_that_is_replaced_keeps_its_own() {
+        use std::{fs, os::unix::fs::PermissionsExt};
+        let folder = tempfile::tempdir().expect("a folder");
+        let [plain, path] = ["plain", "ours"].map(|name| folder.path().join(name));
+        let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode();
+        fs::write(&plain, "x").expect("is written");
+        write_atomic(&path, b"x").expect("is written");
+        assert_eq!(mode(&path), mode(&plain));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o100_600)).expect("is ours");
+        write_atomic(&path, b"y").expect("is replaced");
+        assert_eq!(mode(&path), 0o100_600);
     }
 
     #[test]

@@ -242,7 +242,9 @@ fn missing_and_damaged_files_are_named() {
     assert!(text.contains("train-images-idx3-ubyte") && text.contains("23"), "{text}");
 
     let text = failure(program(&runs).args(["runs", "show", "nothing"]), 1);
-    assert!(text.contains("nothing"), "{text}");
+    assert!(text.contains(&runs.join("nothing").display().to_string()), "{text}");
+    let text = failure(program(&runs).args(["runs", "show", "no/thing"]), 1);
+    assert!(text.contains("no/thing is not a run") && !text.contains("runs/no"), "{text}");
     assert!(!runs.exists(), "nothing was written");
 }
 
@@ -477,6 +479,12 @@ fn an_edited_template_goes_on_in_the_same_run() {
     assert_eq!(edited["dropped"], serde_json::json!(["c1-1x1", "dense-wide"]));
     assert_eq!(edited["kept"].as_array().map(Vec::len), Some(13));
     assert_eq!(edited["candidates_to_evaluate_again"], 0);
+    let again = stdout_json(&mut edit(&path));
+    assert_eq!(again["candidates_kept"], edited["candidates_kept"]);
+    assert_eq!(
+        (&again["added"], &again["dropped"]),
+        (&Value::from([""; 0]), &Value::from([""; 0]))
+    );
     let shown = stdout_json(program(runs.path()).args(["runs", "show", "run", "--json"]));
     assert_eq!(shown["evaluated"], 8);
     let nodes = |report: &Value| report["nodes"].as_array().expect("a list").clone();

@@ -90,8 +90,17 @@ impl Lab {
             // Where that fails the next job sets up again, and says why.
             self.bench = self.make_bench(data, fingerprint, self.epochs.len()).ok();
         }
-        let valid = self.search.candidates().iter().filter(|c| !c.is_retired()).count();
-        Ok(Some(Edited { nodes, valid, retired, stale: self.search.stale().len() }))
+        Ok(Some(Edited { nodes, retired, ..self.unedited() }))
+    }
+
+    /// What an edit that changes nothing does.
+    pub fn unedited(&self) -> Edited {
+        Edited {
+            nodes: Edit::between(&self.graph, &self.graph),
+            valid: self.search.candidates().iter().filter(|c| !c.is_retired()).count(),
+            retired: 0,
+            stale: self.search.stale().len(),
+        }
     }
 
     /// Makes `graph` the template and adapts all that is known, as a recorded edit says; what has become of

@@ -128,7 +128,7 @@ pub enum LabError {
         problem: String,
     },
     /// The journal names what is not there.
-    #[error("the journal of {} does not fit its template: {what}; start a new run", folder.display())]
+    #[error("the journal of {} cannot be followed: {what}; restore it, or start a new run", folder.display())]
     JournalMismatch {
         /// The run folder.
         folder: PathBuf,

@@ -2,7 +2,6 @@
 
 use super::{Lab, LabError, LabSettings, PhaseSeconds, Retrained, embed, places};
 use crate::engine::{
-    candidate::CandidateId,
     device::DeviceChoice,
     mask::Mask,
     report::IterationReport,
@@ -27,7 +26,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
         events.next_if(|event| matches!(event, Event::Candidate { iteration: 0, .. }))
     {
         let Event::Candidate { id, parents, kept, .. } = event else { break };
-        in_order(folder, id, pool.len())?;
+        in_order(folder, "candidate", id.index(), pool.len())?;
         let mask = mask(folder, &graph, &kept)?;
         pool.push(Recorded { mask, parents, iteration: None, evaluation: None });
     }
@@ -94,6 +93,7 @@ impl Replay<'_> {
         let damaged = |error: SearchError| mismatch(folder, error.to_string());
         match event {
             Event::Epoch(epoch) => {
+                in_order(folder, "epoch", epoch.epoch, lab.epochs.len() + 1)?;
                 lab.seconds.training += epoch.seconds;
                 lab.checkpoint = Some(super::train::checkpoint_of_epoch(epoch.epoch));
                 lab.epochs.push(epoch);
@@ -108,7 +108,7 @@ impl Replay<'_> {
                 taken.map_err(|error| mismatch(folder, error.to_string()))?;
             }
             Event::Candidate { id, parents, kept, .. } => {
-                in_order(folder, id, lab.search.candidates().len())?;
+                in_order(folder, "candidate", id.index(), lab.search.candidates().len())?;
                 let mask = mask(folder, &lab.graph, &kept)?;
                 lab.search.admit(mask, parents).map_err(damaged)?;
                 lab.place_newcomers();
@@ -132,6 +132,8 @@ impl Replay<'_> {
                 lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });
             }
             Event::Iteration { iteration, candidates, mean_accuracy, best, seconds } => {
+                let next = lab.search.finished_iterations() + 1;
+                in_order(folder, "iteration", iteration as usize, next as usize)?;
                 lab.search.finish_iteration();
                 lab.seconds.search += seconds;
                 lab.unfinished_iteration = 0.0;
@@ -151,11 +153,12 @@ impl Replay<'_> {
     }
 }
 
-fn in_order(folder: &Path, id: CandidateId, next: usize) -> Result<(), LabError> {
-    if id.index() == next {
+/// Makes sure that nothing is missing before the `what` called `number`.
+fn in_order(folder: &Path, what: &str, number: usize, next: usize) -> Result<(), LabError> {
+    if number == next {
         Ok(())
     } else {
-        Err(mismatch(folder, format!("candidate {id} is out of order")))
+        Err(mismatch(folder, format!("{what} {number} stands where {next} should")))
     }
 }
 

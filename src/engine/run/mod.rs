@@ -75,7 +75,7 @@ pub enum RunError {
     #[error(transparent)]
     Template(#[from] FileError),
     /// A line of the journal is damaged.
-    #[error("{}:{line}: not a journal entry: {message}; mend or delete the line", path.display())]
+    #[error("{}:{line}: not a journal entry: {message}; restore the line, or start a new run", path.display())]
     Journal {
         /// The journal.
         path: PathBuf,
@@ -640,11 +640,24 @@ fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
 fn is_remainder(folder: &Path) -> bool {
     let known = |path: &Path| match path.file_name().and_then(|name| name.to_str()) {
         Some("weights") => std::fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_none()),
-        Some(LOCK | STATE | "journal.jsonl" | "template") => true,
-        // A file on its way to its name.
-        Some(name) => name.starts_with(".tmp"),
+        Some("template") => holds_only(path, &|inside| match inside.file_name() {
+            Some(name) => *name == *template_file(1) || is_on_its_way(&name.to_string_lossy()),
+            None => false,
+        }),
+        Some(LOCK | STATE | "journal.jsonl") => true,
+        Some(name) => is_on_its_way(name),
         None => false,
     };
+    holds_only(folder, &known)
+}
+
+/// Whether a file of this name has not got its real one yet.
+fn is_on_its_way(name: &str) -> bool {
+    name.starts_with(".tmp")
+}
+
+/// Whether all that is in a folder is known.
+fn holds_only(folder: &Path, known: &dyn Fn(&Path) -> bool) -> bool {
     std::fs::read_dir(folder)
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| known(&entry.path()))))
 }

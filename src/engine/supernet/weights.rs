@@ -10,8 +10,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum WeightsError {
     /// The bytes are no safetensors file.
-    #[error("not a safetensors file, or a damaged one: {0}; restore it, or train again")]
+    #[error("not a safetensors file, or a damaged one; restore it, or train again: {0}")]
     Format(#[from] safetensors::SafeTensorError),
+    /// Another optimizer saved its state.
+    #[error(
+        "another optimizer saved this; set `optimizer` in the run.ron of the run back to what it was"
+    )]
+    Optimizer,
     /// A tensor is missing.
     #[error("the weights lack `{0}`; they were saved for another template")]
     Missing(String),

@@ -233,11 +233,12 @@ impl Trainer {
     ) -> Result<EpochReport, TrainError> {
         let started = Instant::now();
         let mut waited = Duration::ZERO;
-        if self.position.epoch != epoch {
-            self.position = Position { epoch, ..Position::default() };
-        }
         let TrainSettings { batch_size, seed, policy, augment, .. } = self.settings;
         let steps = self.steps(data);
+        // More steps than there are: the batches were smaller when the epoch was stopped.
+        if self.position.epoch != epoch || self.position.step > steps {
+            self.position = Position { epoch, ..Position::default() };
+        }
         let mut order: Vec<_> = (0..data.train.len()).collect();
         order.shuffle(&mut seed::rng(seed, "train/order", epoch as u64));
         for (step, indices) in
@@ -409,7 +410,7 @@ impl Trainer {
     /// Takes up what [`Self::to_bytes`] wrote for the same template.
     ///
     /// # Errors
-    /// When the file is damaged or was written for another template. Nothing is changed then.
+    /// When the file is damaged or was written for another template or by another optimizer. Nothing is changed then.
     pub fn load_bytes(&mut self, supernet: &Supernet, bytes: &[u8]) -> Result<(), WeightsError> {
         let mut file = TensorFile::read(bytes)?;
         let [epoch, step, loss_sum] = file.take_numbers("position")?;
@@ -422,10 +423,13 @@ impl Trainer {
             }
             let [steps] = file.take_numbers(&format!("{name}.time"))?;
             let mut take = |role: &str, remembered: bool| {
+                if file.has(&format!("{name}.{role}")) != remembered {
+                    return Err(WeightsError::Optimizer);
+                }
                 let values =
                     remembered.then(|| file.take(&format!("{name}.{role}"), &value.dims()));
                 let values = values.transpose()?;
-                Ok::<_, WeightsError>(values.map(|values| vector(values, supernet.device())))
+                Ok(values.map(|values| vector(values, supernet.device())))
             };
             let (first, second) = (take("moment1", first)?, take("moment2", second)?);
             memories.push(Memory { steps, first, second });

@@ -348,14 +348,39 @@ fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
 
     // A folder with weights was a run, and one with anything else in it is somebody's.
     std::fs::remove_file(folder.join("run.ron")).expect("is there");
-    for added in [None, Some("notes.txt")] {
+    for added in [None, Some("notes.txt"), Some("template/mine.ron")] {
         if let Some(name) = added {
-            std::fs::remove_dir_all(folder.join("weights")).expect("is there");
+            let _ = std::fs::remove_dir_all(folder.join("weights"));
+            let _ = std::fs::remove_file(folder.join("notes.txt"));
             std::fs::write(folder.join(name), "mine").expect("is written");
         }
         let error = lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken");
         assert!(error.to_string().contains("exists already"), "{error}");
         assert!(folder.join("journal.jsonl").exists());
+    }
+}
+
+#[test]
+fn a_journal_that_lacks_a_line_is_refused() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(2, &control, &mut ignore).expect("trains");
+    lab.search(2, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    let folder = runs.path().join("run");
+    let path = folder.join("journal.jsonl");
+    let text = std::fs::read_to_string(&path).expect("is there");
+    drop(lab);
+    for (first, what) in [
+        ("\"event\":\"epoch\"", "epoch 2 stands where 1 should"),
+        ("\"event\":\"iteration\"", "iteration 2 stands where 1 should"),
+    ] {
+        let gone = text.lines().position(|line| line.contains(first)).expect("is there");
+        let rest = text.lines().enumerate().filter(|&(line, _)| line != gone);
+        let rest: String = rest.map(|(_, line)| format!("{line}\n")).collect();
+        std::fs::write(&path, rest).expect("is written");
+        let error = Lab::open(&folder, DeviceChoice::Cpu).map(|_| ()).expect_err(what).to_string();
+        assert!(error.contains(what), "{error}");
     }
 }
 

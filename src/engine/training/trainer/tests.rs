@@ -370,9 +370,29 @@ fn an_optimizer_state_of_another_template_is_refused() {
     for optimizer_kind in [OptimizerKind::Sgd, OptimizerKind::RmsProp, OptimizerKind::Momentum] {
         let settings = TrainSettings { optimizer: optimizer_kind, ..settings() };
         let mut other = trainer_with(&supernet, &data, settings);
-        other.load_bytes(&supernet, &optimizer).expect_err("another optimizer");
+        let refused = other.load_bytes(&supernet, &optimizer);
+        assert!(matches!(refused, Err(WeightsError::Optimizer)), "{refused:?}");
     }
+    let sgd = TrainSettings { optimizer: OptimizerKind::Sgd, ..settings() };
+    let mut other = trainer_with(&supernet, &data, sgd);
+    train(&mut other, &mut supernet, &data, 1..=1, usize::MAX);
+    let refused = trainer.load_bytes(&supernet, &state(&other, &supernet)[1]);
+    assert!(matches!(refused, Err(WeightsError::Optimizer)), "{refused:?}");
     assert_eq!(trainer.to_bytes(&supernet).expect("the CPU answers"), optimizer);
+}
+
+#[test]
+fn an_epoch_that_was_stopped_with_smaller_batches_begins_anew() {
+    let (data, mut supernet) = (bars(64, 8), supernet());
+    let mut small = trainer(&supernet, &data);
+    train(&mut small, &mut supernet, &data, 1..=1, 6);
+    let [_, optimizer] = state(&small, &supernet);
+    let settings = TrainSettings { batch_size: 16, ..settings() };
+    let mut large = trainer_with(&supernet, &data, settings);
+    large.load_bytes(&supernet, &optimizer).expect("is its own");
+    let (losses, reports) = train(&mut large, &mut supernet, &data, 1..=1, usize::MAX);
+    assert_eq!(losses.len(), 4);
+    assert!((reports[0].train_loss - losses.iter().sum::<f64>() / 4.0).abs() < 1e-9);
 }
 
 #[test]
