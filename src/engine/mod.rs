@@ -24,5 +24,6 @@ pub mod speed;
 pub mod supernet;
 pub mod table;
 pub mod template;
+mod text;
 pub mod training;
 pub mod worker;

@@ -15,7 +15,7 @@
 //! normalised by itself; a template takes it with `Input(shape: (COLUMNS, 1, 1))` and `Flatten`.
 
 use super::{
-    DataError, Dataset, Images, Targets,
+    DataError, Dataset, Images, ReadOptions, Targets,
     dataset::MAX_BYTES,
     files::unreadable,
     split::{self, HeldOut},
@@ -39,7 +39,12 @@ const MOST_CLASSES: usize = 1 << 16;
 const MISSING: [&str; 6] = ["?", "na", "n/a", "nan", "null", "none"];
 
 /// Loads a table. A tenth of the rows becomes the test split, a tenth of the rest the validation split.
-pub(super) fn load(file: &Path, label: Option<&str>, name: String) -> Result<Dataset, DataError> {
+pub(super) fn load(
+    file: &Path,
+    label: Option<&str>,
+    name: String,
+    _options: &ReadOptions,
+) -> Result<Dataset, DataError> {
     if !file.is_file() {
         return Err(DataError::NoFile { file: file.to_owned() });
     }

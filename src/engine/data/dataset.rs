@@ -1,6 +1,8 @@
 //! A data set in memory: three splits, normalisation, batches.
 
-use super::{DataError, DataSource, Images, Pixels, Targets, cifar, csv, embedded, folder, idx};
+use super::{
+    DataError, DataSource, Images, Pixels, ReadOptions, Targets, cifar, csv, embedded, folder, idx,
+};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -70,6 +72,8 @@ pub struct Dataset {
     pub mean: Vec<f32>,
     /// The standard deviation of each channel over the training split, in the same unit; 1 where it is 0.
     pub std: Vec<f32>,
+    /// What was inferred, changed or left out when the files were read, each in one sentence without a full stop.
+    pub notes: Vec<String>,
 }
 
 impl Dataset {
@@ -138,14 +142,32 @@ impl Dataset {
             }
         }
         let (mean, std) = moments(&train);
-        Ok(Self { name, task, train, val, test, mean, std })
+        Ok(Self { name, task, train, val, test, mean, std, notes: Vec::new() })
     }
 
-    /// Loads and checks a data set.
+    /// The same with these notes.
+    pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Loads and checks a data set as it is, see [`Self::load_with`].
     ///
     /// # Errors
     /// Whatever is wrong with the files, each with its place; never for the embedded ones.
     pub fn load(source: &DataSource) -> Result<Self, DataError> {
+        Self::load_with(source, &ReadOptions::default(), None)
+    }
+
+    /// Loads and checks a data set. Images of a folder are brought to the height and width `size` while they are
+    /// read, or else to what most of them have; other data keeps its shape, see [`Self::fit_to`].
+    ///
+    /// # Errors
+    /// Whatever is wrong with the files, each with its place; never for the embedded ones.
+    pub fn load_with(
+        source: &DataSource,
+        options: &ReadOptions,
+        size: Option<[usize; 2]>,
+    ) -> Result<Self, DataError> {
         let name = source.to_string();
         match source {
             DataSource::FashionMini => embedded::fashion_mini(name),
@@ -153,8 +175,8 @@ impl Dataset {
             DataSource::Idx(folder) => idx::load(folder, name),
             DataSource::Cifar10(folder) => cifar::load(&cifar::CIFAR_10, folder, name),
             DataSource::Cifar100(folder) => cifar::load(&cifar::CIFAR_100, folder, name),
-            DataSource::Images(folder) => folder::load(folder, name),
-            DataSource::Csv { file, label } => csv::load(file, label.as_deref(), name),
+            DataSource::Images(folder) => folder::load(folder, name, options, size),
+            DataSource::Csv { file, label } => csv::load(file, label.as_deref(), name, options),
         }
     }
 
@@ -201,7 +223,7 @@ impl Dataset {
             return Err(DataError::Channels { name, channels, wanted: shape[0] });
         };
         let (mean, std) = moments(&train);
-        Ok(Self { name, task: self.task, train, val, test, mean, std })
+        Ok(Self { train, val, test, mean, std, ..self })
     }
 
     /// The images of `split` at `indices`, normalised.

@@ -5,7 +5,7 @@
 //! RGB; transparency is dropped. Photos are turned as their EXIF orientation says.
 
 use super::{
-    DataError, Dataset, Images, Targets,
+    DataError, Dataset, Images, ReadOptions, Targets,
     dataset::MAX_BYTES,
     files::{folder_exists, open, unreadable},
     resize,
@@ -33,7 +33,12 @@ const MAX_CLASSES: usize = 1 << 16;
 
 /// Loads the images under `folder`. Without `test`, a tenth of the training images becomes the test split;
 /// without `val`, a tenth of what then remains becomes the validation split.
-pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
+pub(super) fn load(
+    folder: &Path,
+    name: String,
+    _options: &ReadOptions,
+    _size: Option<[usize; 2]>,
+) -> Result<Dataset, DataError> {
     folder_exists(folder)?;
     let train = folder.join("train");
     folder_exists(&train)?;

@@ -14,11 +14,14 @@ mod files;
 mod folder;
 mod idx;
 mod images;
+mod options;
 mod resize;
+mod sniff;
 mod source;
 mod split;
 
 pub use dataset::{Batch, Dataset, Scale, Split, Task};
 pub use error::{DataError, Place};
 pub use images::{Images, Pixels, Targets};
+pub use options::{Missing, ReadOptions, TaskKind};
 pub use source::DataSource;

@@ -1,0 +1,155 @@
+//! What a file is that is not what its name says: downloads that went wrong, and archives that nobody unpacked.
+
+use std::fmt;
+
+/// A kind of file that turns up where another one is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An error or log-in page that was saved under the name of the file.
+    WebPage,
+    /// What a large-file store of a version control system leaves in place of the file.
+    Pointer,
+    /// Python's pickles.
+    Pickle,
+    /// NumPy's arrays.
+    Numpy,
+    /// MATLAB's files, HDF5 ones included.
+    Matlab,
+    /// HDF5.
+    Hdf5,
+    /// Parquet.
+    Parquet,
+    /// A workbook of Excel or LibreOffice.
+    Workbook,
+    /// A workbook of Excel before 2007.
+    OldWorkbook,
+    /// A ZIP archive.
+    Zip,
+    /// gzip, of a tar archive or a single file.
+    Gzip,
+    /// A tar archive.
+    Tar,
+    /// Another archive.
+    Archive,
+    /// An image.
+    Image,
+    /// A PDF document.
+    Pdf,
+    /// Nothing at all.
+    Empty,
+}
+
+impl Kind {
+    /// What to do about it, for whoever wanted data.
+    pub(super) fn fix(self) -> &'static str {
+        match self {
+            Self::WebPage => {
+                "download the file again: the server has sent an error or log-in page in its place"
+            }
+            Self::Pointer => "fetch the file itself, for example with `git lfs pull`",
+            Self::Pickle | Self::Numpy | Self::Matlab | Self::Hdf5 | Self::Parquet => {
+                "export it in a format that is read"
+            }
+            Self::Workbook | Self::OldWorkbook => {
+                "open it and save the sheet as \"CSV UTF-8\" (File, Save as)"
+            }
+            Self::Zip | Self::Gzip | Self::Tar | Self::Archive => {
+                "unpack it and name the folder that comes out"
+            }
+            Self::Image | Self::Pdf => "give the file with the data",
+            Self::Empty => "download or copy it again",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WebPage => "a web page (HTML)",
+            Self::Pointer => "a pointer of Git LFS, not the file itself",
+            Self::Pickle => "a Python pickle",
+            Self::Numpy => "a NumPy array",
+            Self::Matlab => "a MATLAB file",
+            Self::Hdf5 => "an HDF5 file",
+            Self::Parquet => "a Parquet file",
+            Self::Workbook => "a workbook (xlsx or ods)",
+            Self::OldWorkbook => "a workbook of an old Excel (xls)",
+            Self::Zip => "a ZIP archive",
+            Self::Gzip => "a gzip archive",
+            Self::Tar => "a tar archive",
+            Self::Archive => "an archive",
+            Self::Image => "an image",
+            Self::Pdf => "a PDF document",
+            Self::Empty => "empty",
+        })
+    }
+}
+
+/// What a file that begins with `bytes` (512 of them or more, or all there are) is; `None` for what is not known.
+pub(super) fn sniff(bytes: &[u8]) -> Option<Kind> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let begins = |word: &[u8]| {
+        text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+    let kind = match bytes {
+        [] => Kind::Empty,
+        _ if [&b"<!doctype html"[..], b"<html", b"<head", b"<?xml", b"<!--"].iter().any(|&word| begins(word)) => {
+            Kind::WebPage
+        }
+        _ if bytes.starts_with(b"version https://git-lfs") => Kind::Pointer,
+        // Protocol 2 to 5; the older ones are text.
+        [0x80, 2..=5, ..] => Kind::Pickle,
+        _ if bytes.starts_with(b"\x93NUMPY") => Kind::Numpy,
+        _ if bytes.starts_with(b"MATLAB ") => Kind::Matlab,
+        _ if bytes.starts_with(b"\x89HDF\r\n\x1a\n") => Kind::Hdf5,
+        _ if bytes.starts_with(b"PAR1") => Kind::Parquet,
+        _ if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") => {
+            let inside = [&b"[Content_Types].xml"[..], b"xl/", b"_rels/", b"opendocument.spreadsheet"];
+            if inside.iter().any(|&name| holds(name)) { Kind::Workbook } else { Kind::Zip }
+        }
+        _ if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") => Kind::OldWorkbook,
+        [0x1f, 0x8b, ..] => Kind::Gzip,
+        _ if bytes.get(257..262) == Some(b"ustar") => Kind::Tar,
+        _ if [&b"7z\xbc\xaf\x27\x1c"[..], b"Rar!\x1a\x07", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]
+            .iter()
+            .any(|&magic| bytes.starts_with(magic)) =>
+        {
+            Kind::Archive
+        }
+        _ if bytes.starts_with(b"%PDF-") => Kind::Pdf,
+        _ if image::guess_format(bytes).is_ok() => Kind::Image,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_first_bytes() {
+        let mut tar = vec![b'a'; 512];
+        tar[257..262].copy_from_slice(b"ustar");
+        for (bytes, kind) in [
+            (&b""[..], Some(Kind::Empty)),
+            (b"\r\n <!DOCTYPE HTML PUBLIC", Some(Kind::WebPage)),
+            (b"\xef\xbb\xbf<html>", Some(Kind::WebPage)),
+            (b"version https://git-lfs.github.com/spec/v1\n", Some(Kind::Pointer)),
+            (b"\x80\x04\x95\x00", Some(Kind::Pickle)),
+            (b"\x93NUMPY\x01\0", Some(Kind::Numpy)),
+            (b"PK\x03\x04....[Content_Types].xml", Some(Kind::Workbook)),
+            (b"PK\x03\x04....train/cat/0.png", Some(Kind::Zip)),
+            (b"\x1f\x8b\x08", Some(Kind::Gzip)),
+            (&tar, Some(Kind::Tar)),
+            (b"Rar!\x1a\x07\0", Some(Kind::Archive)),
+            (b"\x89PNG\r\n\x1a\n", Some(Kind::Image)),
+            (b"%PDF-1.7", Some(Kind::Pdf)),
+            (b"\0\0\x08\x03", None),
+            (b"a,b,c\n1,2,3\n", None),
+        ] {
+            assert_eq!(sniff(bytes), kind, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}
