@@ -1,7 +1,7 @@
 //! Numbers, durations and names as people read them: the same everywhere, in the window and on the command
 //! line.
 
-use crate::engine::template::Graph;
+use crate::engine::{data::DataSummary, lab::Lab, template::Graph};
 
 /// A count in at most four characters and a unit: `999`, `12.3 k`, `4.5 M`, `123 G`.
 pub(crate) fn compact(count: u64) -> String {
@@ -51,9 +51,16 @@ pub(crate) enum Quality {
 }
 
 impl Quality {
-    /// Of candidates of this template: classes are at least two.
-    pub(crate) fn of(graph: &Graph) -> Self {
-        if graph.classes() == 1 { Self::R2 } else { Self::Accuracy }
+    /// Of candidates of this template; one output predicts a number, or, as the data in numbers tells, which of two
+    /// classes it is.
+    pub(crate) fn of(graph: &Graph, data: Option<&DataSummary>) -> Self {
+        let numbers = data.map_or(graph.classes() == 1, |data| data.classes.is_empty());
+        if numbers { Self::R2 } else { Self::Accuracy }
+    }
+
+    /// Of the candidates of a lab.
+    pub(crate) fn of_lab(lab: &Lab) -> Self {
+        Self::of(lab.graph(), lab.summary())
     }
 
     /// `accuracy` or `R²`.

@@ -1,6 +1,8 @@
 //! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C.
 
-use super::{output, progress::ProgressPrinter, report::RunReport, training::TrainingArgs};
+use super::{
+    data::DataArgs, output, progress::ProgressPrinter, report::RunReport, training::TrainingArgs,
+};
 use crate::engine::{
     data::DataSource,
     device::DeviceChoice,
@@ -26,11 +28,6 @@ pub(super) struct JobArgs {
         conflicts_with = "resume"
     )]
     template: Option<String>,
-    /// What to train on: fashion-mini, digits, idx:DIR (MNIST family), cifar10:DIR, cifar100:DIR, images:DIR
-    /// (train/<class>/*.png or .jpg), or csv:FILE#COLUMN (a table; the last column where COLUMN is left out)
-    /// [default: fashion-mini].
-    #[arg(long, value_name = "DATA", conflicts_with = "resume")]
-    data: Option<DataSource>,
     /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=MOST))]
     epochs: Option<u32>,
@@ -49,9 +46,15 @@ pub(super) struct JobArgs {
     /// Continue the run in this folder.
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    /// The most memory that evaluation may take, such as 500M or 2G; where it would take more, fewer images are run at
+    /// once [default: half of what is free].
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory: Option<u64>,
     /// Print the final report as one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    data: DataArgs,
     #[command(flatten)]
     training: TrainingArgs,
 }
@@ -66,14 +69,27 @@ impl JobArgs {
     /// The lab to work in, new or resumed.
     pub(super) fn lab(&self) -> Result<Lab> {
         if let Some(folder) = &self.resume {
-            return Ok(Lab::open_to_write(folder, self.device)?);
+            if let Some(flag) = self.data.settled() {
+                bail!(
+                    "{flag} was settled when the run began; leave it out, or start a new run without --resume"
+                );
+            }
+            let mut lab = Lab::open_to_write(folder, self.device)?;
+            lab.set_memory(self.memory);
+            if let Some(data) = &self.data.data {
+                lab.move_data(data.clone());
+            }
+            return Ok(lab);
         }
         let template = self
             .template
             .as_deref()
             .context("no template: give --template FILE or --resume DIR")?;
         let settings = LabSettings {
-            data: self.data.clone().unwrap_or(DataSource::FashionMini),
+            data: self.data.data.clone().unwrap_or(DataSource::FashionMini),
+            read: self.data.read(),
+            fit: self.data.fit || is_preset(template),
+            memory: self.memory,
             device: self.device,
             seed: self.seed.unwrap_or(1),
             training: self.training.settings(),
@@ -92,6 +108,35 @@ impl JobArgs {
         let given = self.epochs.map(|epochs| epochs as usize);
         let wanted = given.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
         wanted.saturating_sub(lab.epochs())
+    }
+}
+
+/// Whether `name` is that of a preset and of no file.
+pub(super) fn is_preset(name: &str) -> bool {
+    !Path::new(name).is_file() && presets().iter().any(|preset| preset.name == name)
+}
+
+/// A number of bytes, such as `500M`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no amount of memory; give one such as 500M or 2G");
+    let upper = text.trim().to_uppercase();
+    let digits = upper.trim_end_matches("B").trim_end_matches("I");
+    let (number, unit) = match digits.char_indices().last().ok_or_else(wrong)? {
+        (at, 'K') => (&digits[..at], 1 << 10),
+        (at, 'M') => (&digits[..at], 1 << 20),
+        (at, 'G') => (&digits[..at], 1 << 30),
+        (at, 'T') => (&digits[..at], 1_u64 << 40),
+        _ => (digits, 1),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    let bytes = number * unit as f64;
+    // Less could not hold one image with the weights.
+    if bytes.is_finite() && bytes >= f64::from(1 << 20) && bytes < 2_f64.powi(60) {
+        Ok(bytes as u64)
+    } else if number > 0.0 {
+        Err(format!("`{text}` is {bytes} bytes; give 1M or more, and less than 1048576T"))
+    } else {
+        Err(wrong())
     }
 }
 

@@ -5,6 +5,7 @@
 mod app;
 mod bench;
 mod bench_engine;
+mod data;
 mod job;
 mod output;
 mod progress;

@@ -32,20 +32,32 @@ pub(super) struct ProgressPrinter {
     bar: Option<ProgressBar>,
     last_line: Instant,
     quality: Quality,
+    /// Those that were told.
+    cautions: Vec<String>,
 }
 
 impl ProgressPrinter {
     /// A printer for the stderr of this process; `quality` is what the results are.
     pub(super) fn new(quality: Quality) -> Self {
-        Self { bar: bar(), last_line: Instant::now(), quality }
+        Self { bar: bar(), last_line: Instant::now(), quality, cautions: Vec::new() }
     }
 
     /// Shows one report.
     pub(super) fn print(&mut self, report: &Report) {
+        if let Report::Data(summary) = report {
+            let numbers = summary.classes.is_empty();
+            self.quality = if numbers { Quality::R2 } else { Quality::Accuracy };
+        }
         if let Report::Progress(progress) = report {
             self.progress(progress);
         } else if let Some(text) = self.text(report) {
-            self.line(&text);
+            // A job tells again what holds on.
+            if !self.cautions.contains(&text) {
+                self.line(&text);
+            }
+            if matches!(report, Report::Caution(_)) {
+                self.cautions.push(text);
+            }
         }
     }
 
@@ -79,6 +91,9 @@ impl ProgressPrinter {
                 retrained.seconds
             )),
             Report::EndsEarly(why) => Some(why.to_string()),
+            Report::Data(summary) => Some(format!("data: {summary}")),
+            Report::Note(note) => Some(format!("note: {note}")),
+            Report::Caution(caution) => Some(format!("caution: {caution}")),
             _ => None,
         }
     }

@@ -4,9 +4,10 @@ use super::{output, verify};
 use crate::{
     engine::{
         candidate::{self, CandidateId},
-        lab::{Lab, Verification},
+        data::DataSummary,
+        lab::{Caution, Lab, Verification},
         report::EpochReport,
-        search::{Candidate, Standing, Steering},
+        search::{Candidate, Objective, Standing, Steering},
         supernet::Latency,
     },
     format::{self, Quality},
@@ -27,6 +28,12 @@ pub(super) struct RunReport {
     seed: u64,
     /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
     measure: Quality,
+    /// What the search makes large.
+    objective: Objective,
+    /// The data in numbers, with what was inferred when it was read; `null` for runs of older programs.
+    examples: Option<DataSummary>,
+    /// Why results are not worth what they seem to be.
+    cautions: Vec<Caution>,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
     evaluated: usize,
@@ -190,7 +197,10 @@ impl RunReport {
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
-            measure: Quality::of(graph),
+            measure: Quality::of_lab(lab),
+            objective: lab.settings().objective,
+            examples: lab.summary().cloned(),
+            cautions: lab.cautions(),
             epochs: lab.epoch_reports().to_vec(),
             iterations,
             evaluated: lab.evaluated(),
@@ -227,6 +237,15 @@ impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quality = self.measure;
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
+        if let Some(examples) = &self.examples {
+            writeln!(f, "examples  {examples}")?;
+            for note in &examples.notes {
+                writeln!(f, "          {note}")?;
+            }
+        }
+        for caution in &self.cautions {
+            writeln!(f, "caution   {caution}")?;
+        }
         if let Some(count) = self.search_space {
             writeln!(f, "space     {count} candidates")?;
         }

@@ -193,7 +193,7 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
         epochs: lab.epochs(),
         iterations: lab.iterations(),
         evaluated: lab.evaluated(),
-        measure: Quality::of(lab.graph()),
+        measure: Quality::of_lab(lab),
         best_proxy_accuracy: best.map(|best| best.accuracy),
     }
 }

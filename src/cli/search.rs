@@ -4,9 +4,13 @@ use super::{
     job::{self, MOST},
     progress::ProgressPrinter,
     steering::SteeringArgs,
+    training::named,
 };
 use crate::{
-    engine::run::{Budget, Targets},
+    engine::{
+        run::{Budget, Targets},
+        search::Objective,
+    },
     format::Quality,
 };
 use anyhow::Result;
@@ -31,6 +35,9 @@ pub(super) struct SearchArgs {
     /// The most seconds to search in all, training left out [default: no limit, or as the resumed run].
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
     budget_seconds: Option<u32>,
+    /// What the search makes large [default: accuracy].
+    #[arg(long, value_name = "WHAT", value_parser = named::<Objective>(), conflicts_with = "resume")]
+    objective: Option<Objective>,
     #[command(flatten)]
     steering: SteeringArgs,
     /// Time the best candidates at the end, too.
@@ -45,7 +52,10 @@ const DEFAULT_CANDIDATES: usize = 10;
 pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let control = job::control_with_ctrl_c()?;
     let mut lab = args.job.lab()?;
-    let mut printer = ProgressPrinter::new(Quality::of(lab.graph()));
+    if let Some(objective) = args.objective {
+        lab.set_objective(objective);
+    }
+    let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
     let epochs = args.job.epochs_to_go(&lab);
     let targets = lab.targets();
     let given = Budget {

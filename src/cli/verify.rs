@@ -46,14 +46,14 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         random: args.random,
         epochs: args.epochs.map(|epochs| epochs as usize),
     };
-    let mut printer = ProgressPrinter::new(Quality::of(lab.graph()));
+    let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
     let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
     printer.finish();
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
     if args.json {
         output::json(&verification)?;
     } else if let Some(verification) = &verification {
-        output::data(&text(verification, Quality::of(lab.graph())))?;
+        output::data(&text(verification, Quality::of_lab(&lab)))?;
     }
     Ok(if stopped { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }

@@ -60,6 +60,22 @@ named!(LossKind, "loss", {
     Focal => "focal", "cross entropy that looks away from what is easy";
 });
 
+impl LossKind {
+    /// Whether a network with one output can tell two classes apart with it: the output is high for the second.
+    pub fn takes_one_output(self) -> bool {
+        match self {
+            Self::BinaryCrossEntropy | Self::Hinge | Self::SquaredHinge => true,
+            Self::Auto
+            | Self::CrossEntropy
+            | Self::MeanSquare
+            | Self::MeanAbsolute
+            | Self::MeanSquareLog
+            | Self::KlDivergence
+            | Self::Focal => false,
+        }
+    }
+}
+
 /// A loss cannot be used.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum LossError {
@@ -158,7 +174,8 @@ impl Loss {
         self.scale
     }
 
-    /// The mean over a batch, `[1]`. `outputs` is `[batch, classes]`, or `[batch, 1]` for numbers.
+    /// The mean over a batch, `[1]`. `outputs` is `[batch, classes]`, or `[batch, 1]` for numbers and for two classes
+    /// with a loss that [takes one output](LossKind::takes_one_output).
     pub(in crate::engine) fn mean(
         &self,
         outputs: Tensor<2>,
@@ -181,7 +198,9 @@ impl Loss {
         let one_hot = || {
             let mut values = vec![0.0_f32; batch * classes];
             for (row, &label) in values.chunks_exact_mut(classes).zip(labels) {
-                row[usize::from(label)] = 1.0;
+                if let Some(place) = place_of(usize::from(label), classes) {
+                    row[place] = 1.0;
+                }
             }
             Tensor::<2>::from_data(TensorData::new(values, [batch, classes]), device)
         };
@@ -251,7 +270,9 @@ impl Loss {
         let log_p = |z: f32| -> f64 { f64::from(z) - highest - sum.ln() };
         let mean = |term: &dyn Fn(f64, f64) -> f64| {
             let terms = z.iter().enumerate();
-            let sum: f64 = terms.map(|(class, &z)| term(z.into(), f64::from(class == label))).sum();
+            let right = place_of(label, z.len());
+            let term = |(class, &z): (usize, &f32)| term(z.into(), f64::from(Some(class) == right));
+            let sum: f64 = terms.map(term).sum();
             sum / z.len() as f64
         };
         let p = |z: f64| (z - highest).exp() / sum;
@@ -295,6 +316,12 @@ impl Loss {
             _ => error.powi(2),
         }
     }
+}
+
+/// The output that stands for a class, if there is one: the only output of a network that tells two classes apart
+/// stands for the second.
+fn place_of(label: usize, outputs: usize) -> Option<usize> {
+    if outputs == 1 { label.checked_sub(1) } else { Some(label) }
 }
 
 /// By how much each output is on the wrong side of a margin of 1, `[batch, classes]`.

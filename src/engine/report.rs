@@ -135,6 +135,14 @@ pub enum Report {
         /// Its path.
         path: std::path::PathBuf,
     },
+    /// The data in numbers.
+    Data(super::data::DataSummary),
+    /// What was inferred, changed or left out.
+    Note(String),
+    /// Why results are not worth what they seem to be, and what to do.
+    Caution(String),
+    /// The template was fitted to the data: the same nodes and links, of which some have other arguments.
+    Fitted(std::sync::Arc<super::template::Graph>),
     /// The template was edited: everything reported before is told anew after this, for its nodes.
     Edited(super::lab::Edited),
     /// A job has begun.

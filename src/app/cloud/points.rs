@@ -166,8 +166,8 @@ pub(super) mod tests {
                 iteration: None,
                 evaluation: accuracy.map(|accuracy| Evaluation {
                     accuracy,
-                    balanced_accuracy: None,
                     loss: 1.0 - accuracy,
+                    ..Evaluation::default()
                 }),
                 latency: None,
                 affordable: true,

@@ -73,7 +73,7 @@ fn place(app: &mut App, accuracies: &[Option<f64>]) {
 fn evaluate(app: &mut App, id: u32, accuracy: f64) {
     let mut archive = app.world_mut().resource_mut::<Archive>();
     archive.candidates[id as usize].candidate.evaluation =
-        Some(Evaluation { accuracy, balanced_accuracy: None, loss: 1.0 });
+        Some(Evaluation { accuracy, loss: 1.0, ..Evaluation::default() });
     app.world_mut().write_message(CandidateEvaluated { id: CandidateId(id) });
     app.update();
 }

@@ -175,8 +175,8 @@ pub(super) mod tests {
                     iteration: Some(0),
                     evaluation: Some(Evaluation {
                         accuracy: 0.5,
-                        balanced_accuracy: None,
                         loss: 1.0,
+                        ..Evaluation::default()
                     }),
                     latency: None,
                     affordable: true,

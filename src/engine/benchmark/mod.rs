@@ -336,7 +336,7 @@ fn navigator(trial: &mut Trial<'_>, seed: u64) -> Result<(), Spent> {
             let architecture = trial.table.of_mask(&search.candidates()[id.index()].mask);
             let accuracy = trial.evaluate(architecture)?;
             search
-                .record(id, Evaluation { accuracy, balanced_accuracy: None, loss: 0.0 })
+                .record(id, Evaluation { accuracy, ..Evaluation::default() })
                 .expect("it was proposed just now, and for the first time");
         }
         search.finish_iteration();

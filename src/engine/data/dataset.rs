@@ -34,6 +34,39 @@ pub enum Task {
     Number(Scale),
 }
 
+/// The height and width to which the images of a folder are brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageSize {
+    /// What most training images have; of equally frequent sizes, the largest.
+    Commonest,
+    /// The same, if neither side is longer than `most`, and else `or`.
+    CommonestUpTo {
+        /// The longest side.
+        most: usize,
+        /// Height and width.
+        or: [usize; 2],
+    },
+    /// This height and width.
+    Exactly([usize; 2]),
+}
+
+impl ImageSize {
+    /// The size, where most images have the size `commonest`.
+    pub(super) fn of(self, commonest: [usize; 2]) -> [usize; 2] {
+        match self {
+            Self::Commonest => commonest,
+            Self::CommonestUpTo { most, or } => {
+                if commonest.iter().all(|&side| side <= most) {
+                    commonest
+                } else {
+                    or
+                }
+            }
+            Self::Exactly(size) => size,
+        }
+    }
+}
+
 /// Mean and standard deviation of the numbers to predict over the training split; a network that
 /// predicts numbers gives them in this unit, so that its output is of the order of 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,18 +188,18 @@ impl Dataset {
     /// # Errors
     /// Whatever is wrong with the files, each with its place; never for the embedded ones.
     pub fn load(source: &DataSource) -> Result<Self, DataError> {
-        Self::load_with(source, &ReadOptions::default(), None)
+        Self::load_with(source, &ReadOptions::default(), ImageSize::Commonest)
     }
 
-    /// Loads and checks a data set. Images of a folder are brought to the height and width `size` while they are
-    /// read, or else to what most of them have; other data keeps its shape, see [`Self::fit_to`].
+    /// Loads and checks a data set. Images of a folder are brought to `size` while they are read; other data keeps
+    /// its shape, see [`Self::fit_to`].
     ///
     /// # Errors
     /// Whatever is wrong with the files, each with its place; never for the embedded ones.
     pub fn load_with(
         source: &DataSource,
         options: &ReadOptions,
-        size: Option<[usize; 2]>,
+        size: ImageSize,
     ) -> Result<Self, DataError> {
         let name = source.to_string();
         match source {
@@ -231,35 +264,17 @@ impl Dataset {
     /// # Panics
     /// If an index is not below the length of the split.
     pub fn batch(&self, split: Split, indices: &[usize]) -> Batch {
-        let images = self.split(split);
-        let [channels, height, width] = images.shape();
-        let (size, plane) = (images.image_size(), height * width);
-        let mut pixels = Vec::with_capacity(indices.len() * size);
-        match images.pixels() {
-            Pixels::Bytes(bytes) => {
-                // (p / 255 - mean) / std as one multiplication and one addition.
-                let unit = |(mean, std): (&f32, &f32)| (1.0 / (255.0 * std), -mean / std);
-                let units: Vec<(f32, f32)> = self.mean.iter().zip(&self.std).map(unit).collect();
-                for &index in indices {
-                    let image = &bytes[index * size..][..size];
-                    for (plane, &(scale, shift)) in image.chunks_exact(plane).zip(&units) {
-                        pixels.extend(plane.iter().map(|&pixel| f32::from(pixel) * scale + shift));
-                    }
-                }
-            }
-            Pixels::Floats(values) => {
-                for &index in indices {
-                    let image = &values[index * size..][..size];
-                    for ((plane, mean), std) in
-                        image.chunks_exact(plane).zip(&self.mean).zip(&self.std)
-                    {
-                        pixels.extend(plane.iter().map(|&value| (value - mean) / std));
-                    }
-                }
-            }
-        }
-        let shape = [indices.len(), channels, height, width];
-        Batch { shape, pixels, targets: images.targets().select(indices) }
+        normalised(self.split(split), &self.mean, &self.std, indices)
+    }
+
+    /// The images of `split` at `indices` in the memory that the data set takes for them, a quarter of that of a
+    /// [`Batch`] where they are bytes; to be unpacked by [`Packed::batch`].
+    ///
+    /// # Panics
+    /// If an index is not below the length of the split.
+    pub fn pack(&self, split: Split, indices: &[usize]) -> Packed {
+        let images = self.split(split).select(indices);
+        Packed { images, mean: self.mean.clone(), std: self.std.clone() }
     }
 
     /// 16 hexadecimal digits that change when any pixel, label or shape of any split does: tells whether
@@ -295,6 +310,57 @@ impl Dataset {
             text
         })
     }
+}
+
+/// Some images with their normalisation, see [`Dataset::pack`].
+#[derive(Clone, Debug)]
+pub struct Packed {
+    images: Images,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+}
+
+impl Packed {
+    /// What is to be predicted of each image.
+    pub fn targets(&self) -> &Targets {
+        self.images.targets()
+    }
+
+    /// All of the images, normalised.
+    pub fn batch(&self) -> Batch {
+        let all: Vec<_> = (0..self.images.len()).collect();
+        normalised(&self.images, &self.mean, &self.std, &all)
+    }
+}
+
+/// The images at `indices`, with channels of this mean and deviation.
+fn normalised(images: &Images, means: &[f32], stds: &[f32], indices: &[usize]) -> Batch {
+    let [channels, height, width] = images.shape();
+    let (size, plane) = (images.image_size(), height * width);
+    let mut pixels = Vec::with_capacity(indices.len() * size);
+    match images.pixels() {
+        Pixels::Bytes(bytes) => {
+            // (p / 255 - mean) / std as one multiplication and one addition.
+            let unit = |(mean, std): (&f32, &f32)| (1.0 / (255.0 * std), -mean / std);
+            let units: Vec<(f32, f32)> = means.iter().zip(stds).map(unit).collect();
+            for &index in indices {
+                let image = &bytes[index * size..][..size];
+                for (plane, &(scale, shift)) in image.chunks_exact(plane).zip(&units) {
+                    pixels.extend(plane.iter().map(|&pixel| f32::from(pixel) * scale + shift));
+                }
+            }
+        }
+        Pixels::Floats(values) => {
+            for &index in indices {
+                let image = &values[index * size..][..size];
+                for ((plane, mean), std) in image.chunks_exact(plane).zip(means).zip(stds) {
+                    pixels.extend(plane.iter().map(|&value| (value - mean) / std));
+                }
+            }
+        }
+    }
+    let shape = [indices.len(), channels, height, width];
+    Batch { shape, pixels, targets: images.targets().select(indices) }
 }
 
 fn update(hash: &mut Sha256, values: &[f32]) {

@@ -6,7 +6,7 @@
 
 use super::{
     DataError, Dataset, Images, ReadOptions, Targets,
-    dataset::MAX_BYTES,
+    dataset::{ImageSize, MAX_BYTES},
     files::{folder_exists, open, unreadable},
     resize,
     split::{self, HeldOut},
@@ -37,7 +37,7 @@ pub(super) fn load(
     folder: &Path,
     name: String,
     _options: &ReadOptions,
-    _size: Option<[usize; 2]>,
+    size: ImageSize,
 ) -> Result<Dataset, DataError> {
     folder_exists(folder)?;
     let train = folder.join("train");
@@ -55,7 +55,7 @@ pub(super) fn load(
     let [of_train, of_val, of_test] = headers;
     let of_train = of_train?;
     let colour = of_train.iter().chain(&of_val?).chain(&of_test?).any(|header| header.colour);
-    let [height, width] = most_frequent(of_train.iter().map(|header| header.size));
+    let [height, width] = size.of(most_frequent(of_train.iter().map(|header| header.size)));
     let shape = [if colour { 3 } else { 1 }, height, width];
     let count = [Some(&train), val.as_ref(), test.as_ref()].into_iter().flatten();
     let images = count.map(|files| files.paths.len()).sum();

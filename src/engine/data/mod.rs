@@ -19,9 +19,11 @@ mod resize;
 mod sniff;
 mod source;
 mod split;
+mod summary;
 
-pub use dataset::{Batch, Dataset, Scale, Split, Task};
+pub use dataset::{Batch, Dataset, ImageSize, Packed, Scale, Split, Task};
 pub use error::{DataError, Place};
 pub use images::{Images, Pixels, Targets};
 pub use options::{Missing, ReadOptions, TaskKind};
 pub use source::DataSource;
+pub use summary::{ClassCount, DataSummary};

@@ -62,6 +62,18 @@ impl DataSource {
         }
     }
 
+    /// The same kind of files at another path; what is part of the program stays what it is.
+    pub fn at(&self, path: PathBuf) -> Self {
+        match self {
+            Self::FashionMini | Self::Digits => self.clone(),
+            Self::Idx(_) => Self::Idx(path),
+            Self::Cifar10(_) => Self::Cifar10(path),
+            Self::Cifar100(_) => Self::Cifar100(path),
+            Self::Images(_) => Self::Images(path),
+            Self::Csv { label, .. } => Self::Csv { file: path, label: label.clone() },
+        }
+    }
+
     /// A short name for menus and run folders: that of the folder, of the table, or of what is part of the
     /// program.
     pub fn short_name(&self) -> String {

@@ -1,7 +1,9 @@
 //! The lab: one template with its data, supernet, search and run folder, and the jobs that work on
 //! them. It runs on the thread that calls it; the window has a [`Worker`](super::worker::Worker) for that.
 
+mod caution;
 mod control;
+mod data;
 mod edit;
 mod pace;
 mod replay;
@@ -12,19 +14,21 @@ mod tests;
 mod train;
 mod verify;
 
+pub use caution::Caution;
 pub use control::Control;
+pub use data::Unfit;
 pub use edit::Edited;
 pub use verify::{Retrained, Verification, Verified, VerifySettings};
 
 use super::{
     candidate::CandidateId,
-    data::{DataError, DataSource, Dataset},
+    data::{DataError, DataSource, DataSummary, Dataset, ReadOptions},
     device::{DeviceChoice, DeviceError},
     embedding::Embedding,
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{
-        Candidate, Evaluation, Measure, NodeFitness, SearchError, SearchState, Steering,
+        Candidate, Evaluation, Measure, NodeFitness, Objective, SearchError, SearchState, Steering,
         SteeringError, Synergy,
     },
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
@@ -75,7 +79,8 @@ pub enum LabError {
     },
     /// The run was made with other images.
     #[error(
-        "{data} has changed since the run began (fingerprint {found}, was {wanted}); restore it, or start a new run"
+        "{data} is not what the run began with (fingerprint {found}, was {wanted}); restore it, say with --data where it \
+         is now, or start a new run"
     )]
     OtherData {
         /// The data.
@@ -85,6 +90,15 @@ pub enum LabError {
         /// The fingerprint of what was loaded.
         found: String,
     },
+    /// The data of the run is not where it was.
+    #[error("the data of the run is not at {}; say with --data where it is now", looked_at.join(", nor at "))]
+    DataGone {
+        /// Where it was looked for.
+        looked_at: Vec<String>,
+    },
+    /// Template and data do not go together.
+    #[error("{0}")]
+    Unfit(Box<Unfit>),
     /// An edited template takes other images or tells other classes apart than the run's data have.
     #[error(
         "the edited template takes images of {} and tells {} classes apart, this run has {} and {}; \
@@ -97,6 +111,25 @@ pub enum LabError {
         /// Those of the edited template.
         found: ([usize; 3], usize),
     },
+    /// The objective is for classes.
+    #[error(
+        "{data} has numbers to predict, which have no balanced accuracy; search for --objective accuracy or loss"
+    )]
+    ObjectiveNeedsClasses {
+        /// The data.
+        data: String,
+    },
+    /// Evaluating a single image takes more memory than there is.
+    #[error(
+        "evaluating one image takes about {} MB, more than the {} MB that it may take; close other programs, give \
+         --memory, or make the template's widest layers smaller", needed.div_ceil(1_000_000), budget / 1_000_000
+    )]
+    Memory {
+        /// Bytes an image takes.
+        needed: u64,
+        /// Bytes it may take.
+        budget: u64,
+    },
     /// Searching before training.
     #[error("the supernet is not trained yet; train it for an epoch or more first")]
     NotTrained,
@@ -108,6 +141,15 @@ pub enum LabError {
     StaleProxies {
         /// How many.
         stale: usize,
+    },
+    /// Proxy accuracies are no order.
+    #[error(
+        "all {candidates} evaluated candidates have the same proxy accuracy and loss, so there is no order to verify; \
+         let the template's choices differ in what they compute"
+    )]
+    ProxiesTie {
+        /// How many.
+        candidates: usize,
     },
     /// Nothing can be said about an order.
     #[error(
@@ -142,6 +184,16 @@ pub enum LabError {
 pub struct LabSettings {
     /// What to train on.
     pub data: DataSource,
+    /// How it is read where its files leave a choice.
+    pub read: ReadOptions,
+    /// Where the data of a run is now, if it is said.
+    pub moved_data: Option<DataSource>,
+    /// Whether the ends of the template are fitted to the data of a new run.
+    pub fit: bool,
+    /// What the search makes large.
+    pub objective: Objective,
+    /// The most bytes that evaluation may take; half of what is free where this is left out.
+    pub memory: Option<u64>,
     /// Where to train.
     pub device: DeviceChoice,
     /// Seed of every random draw.
@@ -158,6 +210,11 @@ impl Default for LabSettings {
     fn default() -> Self {
         Self {
             data: DataSource::default(),
+            read: ReadOptions::default(),
+            moved_data: None,
+            fit: false,
+            objective: Objective::default(),
+            memory: None,
             device: DeviceChoice::Auto,
             seed: 1,
             training: TrainSettings::default(),
@@ -209,6 +266,8 @@ pub struct Lab {
     carried_fitness: Option<Vec<NodeFitness>>,
     /// Seconds of work on an iteration that a stop or a kill has cut short.
     unfinished_iteration: f64,
+    /// The data in numbers; `None` before it is read, and for runs of older programs.
+    summary: Option<DataSummary>,
     state: RunState,
 }
 
@@ -251,6 +310,7 @@ impl Lab {
             seconds: PhaseSeconds::default(),
             carried_fitness: None,
             unfinished_iteration: 0.0,
+            summary: None,
             state: RunState::default(),
         }
     }
@@ -285,6 +345,23 @@ impl Lab {
     /// Takes over where the nodes of the template stand, for the run that the first job makes.
     pub fn lay_out(&mut self, graph: Arc<Graph>) {
         self.layout = graph;
+    }
+
+    /// Says where the data of the run is now; the next job looks there first.
+    pub fn move_data(&mut self, data: DataSource) {
+        self.settings.moved_data = Some(data);
+    }
+
+    /// Bounds the bytes that evaluation may take, for runs that begin after it.
+    pub fn set_memory(&mut self, memory: Option<u64>) {
+        self.settings.memory = memory;
+    }
+
+    /// Chooses what the search of a run that has not begun makes large.
+    pub fn set_objective(&mut self, objective: Objective) {
+        if self.run.is_none() {
+            self.settings.objective = objective;
+        }
     }
 
     /// The template.
@@ -411,6 +488,22 @@ impl Lab {
         self.state.unfinished.as_ref().filter(|epoch| epoch.epoch == self.epochs.len() + 1)
     }
 
+    /// The data in numbers, once a job has read it or the run says it.
+    pub fn summary(&self) -> Option<&DataSummary> {
+        self.summary.as_ref()
+    }
+
+    /// Why results are not worth what they seem to be.
+    pub fn cautions(&self) -> Vec<Caution> {
+        caution::of_lab(self)
+    }
+
+    fn tell_cautions(&self, report: &mut dyn FnMut(Report)) {
+        for caution in self.cautions() {
+            report(Report::Caution(caution.to_string()));
+        }
+    }
+
     /// Fingerprint of the data, once a job has loaded it or the run says it.
     pub fn data_fingerprint(&self) -> Option<String> {
         let run = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
@@ -429,6 +522,7 @@ impl Lab {
             .as_ref()
             .map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         run.into_iter()
+            .chain(self.summary.clone().map(Report::Data))
             .chain(self.epochs.iter().copied().map(Report::Epoch))
             .chain([Report::Placed(self.placed())])
             .chain(self.iterations.iter().cloned().map(Report::Iteration))

@@ -38,6 +38,11 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
     let mut lab = Lab {
         settings: LabSettings {
             data: config.data.clone(),
+            read: config.read,
+            moved_data: None,
+            fit: false,
+            objective: config.objective,
+            memory: None,
             device,
             seed: config.seed,
             training: config.training,
@@ -58,6 +63,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
         seconds: PhaseSeconds::default(),
         carried_fitness: None,
         unfinished_iteration: 0.0,
+        summary: run.summary()?,
         state,
         layout: Arc::clone(&graph),
         graph,
@@ -119,7 +125,9 @@ impl Replay<'_> {
                     lab.search.weights_changed();
                     self.measured_at = step;
                 }
-                lab.take(id, Evaluation { accuracy, balanced_accuracy, loss }).map_err(damaged)?;
+                let objective = lab.settings.objective;
+                let evaluation = Evaluation { accuracy, balanced_accuracy, loss, objective };
+                lab.take(id, evaluation).map_err(damaged)?;
             }
             Event::Timed { id, latency } => {
                 lab.search.record_latency(id, latency).map_err(damaged)?;

@@ -61,6 +61,7 @@ impl Lab {
         if let Some(run) = &mut self.run {
             run.sync()?;
         }
+        self.tell_cautions(report);
         report(Report::Finished { job: Job::Search, stopped });
         Ok(stopped)
     }
@@ -231,7 +232,8 @@ impl Lab {
                 Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
                 evaluated => evaluated?,
             };
-            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+            let evaluation = Evaluation { objective: self.settings.objective, ..evaluation };
+            let Evaluation { accuracy, balanced_accuracy, loss, .. } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
             self.record([Event::Evaluated {
                 id,

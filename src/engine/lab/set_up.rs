@@ -1,15 +1,18 @@
 //! What a job stands on: the data, the supernet with its trainer, and the run folder that it writes.
 
 use super::{Bench, Lab, LabError, LabSettings};
-use crate::engine::{
-    data::Dataset,
-    device,
-    report::Report,
-    run::{Event, RUN_VERSION, Run, RunConfig, RunState, Targets},
-    search::Candidate,
-    supernet::{Evaluator, Supernet},
-    template::Graph,
-    training::{TrainSettings, Trainer},
+use crate::{
+    engine::{
+        data::Dataset,
+        device, memory,
+        report::Report,
+        run::{Event, RUN_VERSION, Run, RunConfig, RunState, Targets},
+        search::Candidate,
+        supernet::{EvaluationSettings, Evaluator, Supernet, bytes_per_image},
+        template::Graph,
+        training::{TrainSettings, Trainer},
+    },
+    format,
 };
 use std::{
     path::PathBuf,
@@ -31,15 +34,9 @@ impl Lab {
         // First of all, since another process may have written the run since it was read.
         self.make_writable()?;
         if self.bench.is_none() {
-            let data = Dataset::load(&self.settings.data)?.fit_to(self.graph.image_shape())?;
-            let fingerprint = data.fingerprint();
-            let wanted = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
-            if let Some(wanted) = wanted.filter(|wanted| *wanted != fingerprint) {
-                return Err(LabError::OtherData {
-                    data: self.settings.data.clone(),
-                    wanted,
-                    found: fingerprint,
-                });
+            let (data, fingerprint) = self.load_data(report)?;
+            if self.run.is_none() {
+                self.bound_evaluation(report)?;
             }
             self.bench = Some(self.make_bench(data, fingerprint, epochs)?);
         }
@@ -58,6 +55,42 @@ impl Lab {
         Ok(())
     }
 
+    /// The most bytes that evaluation may take.
+    fn memory(&self) -> u64 {
+        self.settings.memory.unwrap_or_else(|| memory::free() / 2)
+    }
+
+    /// Chooses how many images the evaluation of a new run takes at once: as many as its settings say, if memory allows
+    /// that. It is kept by the run, since statistics of batch normalisations depend on it.
+    fn bound_evaluation(&mut self, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+        let budget = self.memory();
+        let per_image = bytes_per_image(&self.graph).max(1);
+        // A quarter is for results that candidates share.
+        let fit = budget / 4 * 3 / per_image;
+        let EvaluationSettings { recalibration_batches, batch_size, .. } = self.settings.evaluation;
+        if fit >= batch_size as u64 {
+            return Ok(());
+        }
+        if fit == 0 {
+            return Err(LabError::Memory { needed: per_image, budget });
+        }
+        // A power of two, so that a little more or less free memory makes no other run.
+        let at_once = 1 << fit.ilog2();
+        self.settings.evaluation.batch_size = at_once;
+        self.settings.evaluation.recalibration_batches =
+            (recalibration_batches * batch_size).div_ceil(at_once);
+        let note = format!(
+            "evaluation runs {} at once instead of {batch_size}, to stay within {} bytes of memory",
+            format::counted(at_once, "image", "images"),
+            format::compact(budget)
+        );
+        report(Report::Note(note.clone()));
+        if let Some(summary) = &mut self.summary {
+            summary.notes.push(note);
+        }
+        Ok(())
+    }
+
     /// The supernet of the present template with what training and evaluation need besides, as the last
     /// checkpoint left them.
     pub(super) fn make_bench(
@@ -70,7 +103,8 @@ impl Lab {
         let device = device::open(&self.settings.device)?;
         let mut supernet = Supernet::new(Arc::clone(&self.graph), seed, &device);
         let settings = TrainSettings { epochs, seed, ..self.settings.training };
-        let mut trainer = Trainer::new(&supernet, &data, settings)?;
+        let evaluation = self.settings.evaluation;
+        let mut trainer = Trainer::within(&supernet, &data, settings, evaluation.batch_size)?;
         if let (Some(run), Some(name)) = (&self.run, &self.checkpoint) {
             let checkpoint = run.checkpoint(name)?;
             let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
@@ -80,8 +114,9 @@ impl Lab {
         } else {
             trainer.check_batches(&supernet, &data)?;
         }
-        let evaluator = Evaluator::new(&supernet, &data, self.settings.evaluation, seed)?
-            .with_loss(trainer.loss());
+        let evaluator = Evaluator::new(&supernet, &data, evaluation, seed)?
+            .with_loss(trainer.loss())
+            .within(usize::try_from(self.memory() / 4).unwrap_or(usize::MAX));
         Ok(Bench { data, fingerprint, supernet, trainer, evaluator })
     }
 
@@ -90,7 +125,8 @@ impl Lab {
         data_fingerprint: String,
         targets: Targets,
     ) -> Result<(), LabError> {
-        let LabSettings { data, device, seed, training, evaluation, pool } = self.settings.clone();
+        let LabSettings { data, read, objective, device, seed, training, evaluation, pool, .. } =
+            self.settings.clone();
         let config = RunConfig {
             version: RUN_VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -98,8 +134,11 @@ impl Lab {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             template: self.graph.template().name.clone(),
+            data_place: None,
             data,
             data_fingerprint,
+            read,
+            objective,
             device: device.to_string(),
             seed,
             training,
@@ -112,7 +151,9 @@ impl Lab {
         let first = pool.chain(steering.cloned().map(Event::Steered));
         let name = self.name.as_deref();
         let state = RunState { targets, ..self.state.clone() };
-        self.run = Some(Run::create(&self.runs, name, &self.layout, config, &state, first)?);
+        let summary = self.summary.as_ref();
+        self.run =
+            Some(Run::create(&self.runs, name, &self.layout, config, summary, &state, first)?);
         self.state = state;
         Ok(())
     }

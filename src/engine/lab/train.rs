@@ -43,6 +43,7 @@ impl Lab {
             report(Report::WeightsChanged);
         }
         let stopped = trained?;
+        self.tell_cautions(report);
         report(Report::Finished { job: Job::Train, stopped });
         Ok(stopped)
     }

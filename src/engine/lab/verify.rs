@@ -1,6 +1,6 @@
 //! Retraining candidates from scratch, to see how well the proxy accuracies of a search rank them.
 
-use super::{Control, Lab, LabError, pace::Pace};
+use super::{Caution, Control, Lab, LabError, caution::ties, pace::Pace};
 use crate::engine::{
     candidate::CandidateId,
     kendall::{FEWEST, Kendall},
@@ -96,6 +96,9 @@ impl Lab {
         let chosen = self.choose(settings.top, settings.random);
         if chosen.len() < FEWEST {
             return Err(LabError::TooFewToVerify { chosen: chosen.len() });
+        }
+        if let Some(Caution::AllEqual { candidates }) = ties(self.search.candidates()) {
+            return Err(LabError::ProxiesTie { candidates });
         }
         report(Report::Started(Job::Verify));
         self.set_up(self.epochs.len(), self.state.targets, report)?;
@@ -200,7 +203,12 @@ impl Lab {
         let own_seed = seed::rng(self.settings.seed, "verify", u64::from(id.0)).next_u64();
         let mut network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
         let settings = TrainSettings { epochs, seed: own_seed, ..self.settings.training };
-        let mut trainer = Trainer::of_whole(&network, &bench.data, settings)?;
+        let mut trainer = Trainer::of_whole(
+            &network,
+            &bench.data,
+            settings,
+            self.settings.evaluation.batch_size,
+        )?;
         trainer.check_batches(&network, &bench.data)?;
         let mut done = 0;
         for epoch in 1..=epochs {

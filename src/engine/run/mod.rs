@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! runs/<name>/run.ron                      settings, seed, versions, fingerprint of the data
+//!             data.ron                     the data in numbers, and what was inferred when it was read
 //!             template/0001.ron            the template; 0002.ron and so on once it is edited
 //!             journal.jsonl                what was found out and decided, appended
 //!             state.ron                    what the run set out to do, and an epoch that was stopped
@@ -19,8 +20,9 @@ pub use journal::{Entry, Event, Journal, read as read_journal};
 pub(super) use journal::number_or_null;
 
 use super::{
-    data::DataSource,
+    data::{DataSource, DataSummary, ReadOptions},
     files::{self, RonError, WriteError},
+    search::Objective,
     template::{self, FileError, Graph},
 };
 use ron::ser::PrettyConfig;
@@ -136,6 +138,15 @@ pub struct RunConfig {
     pub template: String,
     /// The data, as [`DataSource`] writes it.
     pub data: DataSource,
+    /// Where the data was when the run began; nothing for data that is part of the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_place: Option<DataPlace>,
+    /// How the data is read where its files leave a choice.
+    #[serde(default, skip_serializing_if = "ReadOptions::is_default")]
+    pub read: ReadOptions,
+    /// What the search makes large.
+    #[serde(default, skip_serializing_if = "Objective::is_default")]
+    pub objective: Objective,
     /// Fingerprint of the data, so that a resumed run is not fed other images unnoticed.
     pub data_fingerprint: String,
     /// Where it was started, as it was asked for: `auto`, `cpu`, `cuda:0`, `wgpu:0`.
@@ -148,6 +159,30 @@ pub struct RunConfig {
     pub evaluation: super::supernet::EvaluationSettings,
     /// How many candidates the cloud starts with.
     pub pool: usize,
+}
+
+/// Where the data of a run was when it began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataPlace {
+    /// From the root.
+    pub absolute: PathBuf,
+    /// From the run's folder.
+    pub from_run: PathBuf,
+}
+
+impl DataPlace {
+    /// Where `source` is, seen from the root and from the folder of a run; `None` for what is part of the program.
+    fn of(source: &DataSource, run: &Path) -> Option<Self> {
+        let (_, path) = source.on_disk()?;
+        let absolute = std::path::absolute(path).ok()?;
+        let run = std::path::absolute(run).ok()?;
+        let shared =
+            run.components().zip(absolute.components()).take_while(|(a, b)| a == b).count();
+        let up = run.components().skip(shared).map(|_| "..".as_ref());
+        let down = absolute.components().skip(shared).map(|part| part.as_os_str());
+        Some(Self { from_run: up.chain(down).collect(), absolute })
+    }
 }
 
 /// The one field of `run.ron` that every version has.
@@ -258,7 +293,8 @@ impl Run {
         runs: &Path,
         name: Option<&str>,
         graph: &Graph,
-        config: RunConfig,
+        mut config: RunConfig,
+        summary: Option<&DataSummary>,
         state: &RunState,
         first: impl IntoIterator<Item = Event>,
     ) -> Result<Self, RunError> {
@@ -292,14 +328,16 @@ impl Run {
         let sub = |name: &str| make_folder(&folder.join(name));
         template::save(&sub("template")?.join(template_file(1)), graph.template())?;
         sub("weights")?;
-        let text = ron::ser::to_string_pretty(&config, PrettyConfig::new().struct_names(false))
-            .map_err(|error| RunError::io(&folder, io::Error::other(error)))?;
+        config.data_place = DataPlace::of(&config.data, &folder);
+        if let Some(summary) = summary {
+            write_ron(&folder, DATA, summary)?;
+        }
         let mut journal = Journal::open(&folder.join("journal.jsonl"))?;
         journal.append(first)?;
         journal.sync()?;
         write_state(&folder, state)?;
         // Last, since a folder without it is not a run yet.
-        files::write_atomic(&folder.join("run.ron"), (text + "\n").as_bytes())?;
+        write_ron(&folder, CONFIG, &config)?;
         Ok(Self { folder, config, read: Read::default(), writer: Some(Writer::new(journal, lock)) })
     }
 
@@ -409,6 +447,31 @@ impl Run {
         }
         let (name, text) = files::read_text(&path)?;
         Ok(files::parse_ron(&name, &text)?)
+    }
+
+    /// Reads the data in numbers; `None` for runs of older programs.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn summary(&self) -> Result<Option<DataSummary>, RunError> {
+        let path = self.folder.join(DATA);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let (name, text) = files::read_text(&path)?;
+        Ok(Some(files::parse_ron(&name, &text)?))
+    }
+
+    /// Notes down that the data is at `source` now.
+    ///
+    /// # Errors
+    /// When the run is not writable or the disk refuses, now or before.
+    pub fn move_data(&mut self, source: &DataSource) -> Result<(), RunError> {
+        let place = DataPlace::of(source, &self.folder);
+        let config = RunConfig { data: source.clone(), data_place: place, ..self.config.clone() };
+        self.write(|_, run| write_ron(run, CONFIG, &config))?;
+        self.config = config;
+        Ok(())
     }
 
     /// Stores where the run stands besides what its journal tells.
@@ -573,16 +636,23 @@ fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
     }
 }
 
+const CONFIG: &str = "run.ron";
 const STATE: &str = "state.ron";
+const DATA: &str = "data.ron";
 
 fn template_file(number: u32) -> String {
     format!("{number:04}.ron")
 }
 
 fn write_state(folder: &Path, state: &RunState) -> Result<(), RunError> {
-    let text = ron::ser::to_string_pretty(state, PrettyConfig::new().struct_names(false))
+    write_ron(folder, STATE, state)
+}
+
+/// Writes `value` to the file `name` in the run's folder.
+fn write_ron(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+    let text = ron::ser::to_string_pretty(value, PrettyConfig::new().struct_names(false))
         .map_err(|error| RunError::io(folder, io::Error::other(error)))?;
-    Ok(files::write_atomic(&folder.join(STATE), (text + "\n").as_bytes())?)
+    Ok(files::write_atomic(&folder.join(name), (text + "\n").as_bytes())?)
 }
 
 fn write_checkpoint(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<(), RunError> {
@@ -644,7 +714,7 @@ fn is_remainder(folder: &Path) -> bool {
             Some(name) => *name == *template_file(1) || is_on_its_way(&name.to_string_lossy()),
             None => false,
         }),
-        Some(LOCK | STATE | "journal.jsonl") => true,
+        Some(LOCK | STATE | DATA | "journal.jsonl") => true,
         Some(name) => is_on_its_way(name),
         None => false,
     };

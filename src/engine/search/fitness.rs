@@ -360,7 +360,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn evaluation(accuracy: f64) -> Evaluation {
-        Evaluation { accuracy, balanced_accuracy: None, loss: 0.0 }
+        Evaluation { accuracy, ..Evaluation::default() }
     }
 
     /// `count` drawn candidates with the accuracy that `score` gives them.

@@ -18,11 +18,37 @@ pub use features::Representative;
 pub use fitness::Synergy;
 pub use steering::{Measure, Steering, SteeringError};
 
+use super::named::{Named, named};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
+/// What a search makes large; of candidates that are equal in it, the one with the lower loss is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Objective {
+    /// The share of validation examples that are classified correctly, or R² for numbers.
+    #[default]
+    Accuracy,
+    /// The mean of the classes' recalls.
+    BalancedAccuracy,
+    /// Validation loss, which is made small.
+    Loss,
+}
+
+named!(Objective, "objective", {
+    Accuracy => "accuracy", "share of validation examples that are classified correctly; R² for numbers";
+    BalancedAccuracy => "balanced-accuracy", "mean of the classes' recalls, which counts rare classes as much as common ones";
+    Loss => "loss", "validation loss, the lower the better";
+});
+
+impl Objective {
+    /// Whether it is accuracy.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What evaluating a candidate gave.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Share of validation images that were classified correctly, in `0..=1` (a table may use per cent:
     /// only the order matters to the search). Where numbers are predicted, R²: the share of their variance
@@ -34,16 +60,30 @@ pub struct Evaluation {
     pub balanced_accuracy: Option<f64>,
     /// Mean validation loss.
     pub loss: f64,
+    /// By which of these evaluations are compared.
+    #[serde(skip)]
+    pub objective: Objective,
 }
 
 impl Evaluation {
-    /// Worse is less: by accuracy, and by loss where the accuracy is equal. What is not a number is the
+    /// Worse is less: by the objective, and by loss where that is equal. What is not a number is the
     /// worst of all, so that a candidate that diverged counts as a bad one.
     pub fn compare(&self, other: &Self) -> Ordering {
         let rank = |x: f64| if x.is_nan() { f64::NEG_INFINITY } else { x };
-        rank(self.accuracy)
-            .total_cmp(&rank(other.accuracy))
+        rank(self.value())
+            .total_cmp(&rank(other.value()))
             .then(rank(-self.loss).total_cmp(&rank(-other.loss)))
+            .then(rank(self.accuracy).total_cmp(&rank(other.accuracy)))
+    }
+
+    /// What the search makes large: higher is better.
+    fn value(&self) -> f64 {
+        match self.objective {
+            Objective::Accuracy => self.accuracy,
+            // Numbers have no classes.
+            Objective::BalancedAccuracy => self.balanced_accuracy.unwrap_or(self.accuracy),
+            Objective::Loss => -self.loss,
+        }
     }
 }
 
@@ -53,7 +93,7 @@ mod tests {
 
     #[test]
     fn accuracy_counts_first_then_loss_and_nan_is_worst() {
-        let evaluation = |accuracy, loss| Evaluation { accuracy, balanced_accuracy: None, loss };
+        let evaluation = |accuracy, loss| Evaluation { accuracy, loss, ..Evaluation::default() };
         let ascending = [
             evaluation(f64::NAN, 0.1),
             evaluation(0.1, f64::NAN),
@@ -63,5 +103,23 @@ mod tests {
         ];
         assert!(ascending.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt()));
         assert!(ascending[0].compare(&ascending[0]).is_eq());
+    }
+
+    #[test]
+    fn another_objective_is_another_order() {
+        // Always the common class, and one that finds the rare one, too.
+        let [lazy, fair] = [(0.97, 0.5, 0.2), (0.9, 0.8, 0.3)].map(|(accuracy, balanced, loss)| {
+            move |objective| Evaluation {
+                accuracy,
+                balanced_accuracy: Some(balanced),
+                loss,
+                objective,
+            }
+        });
+        let order = |objective| lazy(objective).compare(&fair(objective));
+        assert_eq!(
+            Objective::ALL.iter().map(|&objective| order(objective)).collect::<Vec<_>>(),
+            [Ordering::Greater, Ordering::Less, Ordering::Greater]
+        );
     }
 }

@@ -437,8 +437,7 @@ mod tests {
     ) -> T {
         let evaluation = |mask: &Mask| Evaluation {
             accuracy: mask.iter().sum::<usize>() as f64,
-            balanced_accuracy: None,
-            loss: 0.0,
+            ..Evaluation::default()
         };
         let known = Known {
             graph,

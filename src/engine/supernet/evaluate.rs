@@ -1,9 +1,9 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Sharing, Supernet, layers::Statistics, tally::Tally};
+use super::{Misfit, Sharing, Supernet, layers::Statistics, sharing::MOST_KEPT, tally::Tally};
 use crate::engine::{
-    data::{Dataset, Split, Targets},
+    data::{Batch, Dataset, Packed, Split, Targets},
     loss::Loss,
     mask::Mask,
     search::Evaluation,
@@ -48,19 +48,43 @@ pub enum EvaluationError {
     Device(String),
 }
 
-/// Images on the device with their classes or numbers on the host.
-pub(super) struct Batch {
+/// The most bytes of images that stay on the device as floats between evaluations; others are packed, and unpacked
+/// again each time.
+const MOST_ON_DEVICE: usize = 64 << 20;
+
+/// A batch of images that every candidate is given.
+pub(super) struct Stock {
+    packed: Packed,
     // [batch, channels, height, width]
-    pub(super) images: Tensor<4>,
-    pub(super) targets: Targets,
+    on_device: Option<Tensor<4>>,
+    device: Device,
 }
 
-/// Validation and recalibration images on the device, the same for all candidates.
+impl Stock {
+    fn new(packed: Packed, device: &Device, stays: bool) -> Self {
+        let on_device = stays.then(|| tensor(packed.batch(), device));
+        Self { packed, on_device, device: device.clone() }
+    }
+
+    /// The images, `[batch, channels, height, width]`.
+    pub(super) fn images(&self) -> Tensor<4> {
+        self.on_device.clone().unwrap_or_else(|| tensor(self.packed.batch(), &self.device))
+    }
+
+    /// Their classes or numbers.
+    pub(super) fn targets(&self) -> &Targets {
+        self.packed.targets()
+    }
+}
+
+/// Validation and recalibration images, the same for all candidates.
 pub struct Evaluator {
-    pub(super) validation: Vec<Batch>,
+    pub(super) validation: Vec<Stock>,
     // Batches of equal size.
-    pub(super) recalibration: Vec<Tensor<4>>,
+    pub(super) recalibration: Vec<Stock>,
     pub(super) loss: Loss,
+    /// The most bytes of results that are kept from one candidate to the next.
+    pub(super) most_kept: usize,
 }
 
 impl Evaluator {
@@ -83,19 +107,26 @@ impl Evaluator {
             indices.truncate(most);
             indices
         };
-        let validation: Vec<_> = choose(Split::Val, settings.images.max(1))
-            .chunks(batch_size)
-            .map(|indices| load(data, Split::Val, indices, supernet.device()))
-            .collect();
-        let indices =
-            choose(Split::Train, settings.recalibration_batches.saturating_mul(batch_size));
+        let judged = choose(Split::Val, settings.images.max(1));
+        let seen = choose(Split::Train, settings.recalibration_batches.saturating_mul(batch_size));
+        let values = (judged.len() + seen.len()).saturating_mul(data.train.image_size());
+        let stays = values.saturating_mul(size_of::<f32>()) <= MOST_ON_DEVICE;
+        let stock = |split: Split, indices: &[usize]| {
+            Stock::new(data.pack(split, indices), supernet.device(), stays)
+        };
+        let validation =
+            judged.chunks(batch_size).map(|indices| stock(Split::Val, indices)).collect();
         // Batches count alike, so they must be of one size: a small rest is left out.
-        let size = batch_size.min(indices.len()).max(1);
-        let recalibration: Vec<_> = indices
-            .chunks_exact(size)
-            .map(|indices| load(data, Split::Train, indices, supernet.device()).images)
-            .collect();
-        Ok(Self { validation, recalibration, loss: Loss::usual(data) })
+        let size = batch_size.min(seen.len()).max(1);
+        let recalibration =
+            seen.chunks_exact(size).map(|indices| stock(Split::Train, indices)).collect();
+        Ok(Self { validation, recalibration, loss: Loss::usual(data), most_kept: MOST_KEPT })
+    }
+
+    /// The same, with at most `bytes` for results that are kept from one candidate to the next; how many are does not
+    /// change what is computed.
+    pub fn within(self, bytes: usize) -> Self {
+        Self { most_kept: MOST_KEPT.min(bytes), ..self }
     }
 
     /// The same, with `loss` instead of the one that is usual for the data.
@@ -162,12 +193,8 @@ pub(super) fn go_on(stop: &AtomicBool) -> Result<(), EvaluationError> {
     if stop.load(Ordering::Relaxed) { Err(EvaluationError::Stopped) } else { Ok(()) }
 }
 
-fn load(data: &Dataset, split: Split, indices: &[usize], device: &Device) -> Batch {
-    let batch = data.batch(split, indices);
-    Batch {
-        images: Tensor::from_data(TensorData::new(batch.pixels, batch.shape), device),
-        targets: batch.targets,
-    }
+fn tensor(batch: Batch, device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(batch.pixels, batch.shape), device)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 #[cfg(feature = "flex")]
 mod cpu;
 mod evaluate;
+mod footprint;
 mod image;
 mod init;
 mod latency;
@@ -27,6 +28,7 @@ pub use latency::Latency;
 pub use sharing::Sharing;
 pub use weights::WeightsError;
 
+pub(in crate::engine) use footprint::bytes_per_image;
 pub(in crate::engine) use weights::{TensorFile, TensorWriter, overlay};
 
 use crate::engine::{
@@ -155,7 +157,8 @@ impl Supernet {
         }
         let outputs = self.graph.classes();
         match &data.task {
-            Task::Classes(names) if outputs < names.len() => {
+            // One output may tell two classes apart; whether the loss can do that is seen before.
+            Task::Classes(names) if outputs < names.len() && (outputs, names.len()) != (1, 2) => {
                 Err(Misfit::Classes { template, wanted: outputs, found: names.len() })
             }
             Task::Number(_) if outputs != 1 => Err(Misfit::Number { template, found: outputs }),

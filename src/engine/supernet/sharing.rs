@@ -19,7 +19,7 @@ use std::{
 
 /// The most bytes of results that are kept from one candidate to the next. What does not fit is computed once more
 /// for each candidate that has it.
-const MOST_KEPT: usize = 256 << 20;
+pub(super) const MOST_KEPT: usize = 256 << 20;
 
 /// A node with what feeds it.
 #[derive(Debug, PartialEq, Eq, Hash, Clone)]
@@ -138,7 +138,7 @@ impl<'a> Sharing<'a> {
             seen: vec![vec![None; batches]; count],
             kept: HashMap::new(),
             kept_bytes: 0,
-            most_kept: MOST_KEPT,
+            most_kept: evaluator.most_kept,
             #[cfg(test)]
             computed: 0,
             steps,
@@ -182,7 +182,7 @@ impl<'a> Sharing<'a> {
             go_on(stop)?;
             let scores = self.pass(&[output], Images::Validation(number), Some(&statistics));
             if let Some(scores) = scores {
-                tally.add(scores.flat(), &self.evaluator.validation[number].targets)?;
+                tally.add(scores.flat(), &self.evaluator.validation[number].targets())?;
             }
         }
         Ok(())
@@ -303,8 +303,8 @@ impl<'a> Sharing<'a> {
         };
         let mut pass = Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: None };
         let batch = || match images {
-            Images::Recalibration(number) => self.evaluator.recalibration[number].clone(),
-            Images::Validation(number) => self.evaluator.validation[number].images.clone(),
+            Images::Recalibration(number) => self.evaluator.recalibration[number].images(),
+            Images::Validation(number) => self.evaluator.validation[number].images(),
         };
         #[cfg(test)]
         {

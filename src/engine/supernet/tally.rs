@@ -62,7 +62,7 @@ impl Tally {
         }
         let (shown, right) = &mut self.classes[label];
         *shown += 1;
-        *right += usize::from(best(scores) == label);
+        *right += usize::from(decided(scores) == label);
         self.images += 1;
         self.loss_sum += self.loss.of_class(scores, label);
     }
@@ -81,13 +81,19 @@ impl Tally {
         let images = self.images.max(1) as f64;
         let loss = self.loss_sum / images;
         if self.loss.scale().is_some() {
-            return Evaluation { accuracy: self.errors.r2(images), balanced_accuracy: None, loss };
+            let accuracy = self.errors.r2(images);
+            return Evaluation { accuracy, loss, ..Evaluation::default() };
         }
         let right: usize = self.classes.iter().map(|(_, right)| right).sum();
         let shown = self.classes.iter().filter(|(shown, _)| *shown > 0);
         let recalls: Vec<_> = shown.map(|&(shown, right)| right as f64 / shown as f64).collect();
         let balanced = recalls.iter().sum::<f64>() / recalls.len().max(1) as f64;
-        Evaluation { accuracy: right as f64 / images, balanced_accuracy: Some(balanced), loss }
+        Evaluation {
+            accuracy: right as f64 / images,
+            balanced_accuracy: Some(balanced),
+            loss,
+            ..Evaluation::default()
+        }
     }
 }
 
@@ -102,6 +108,14 @@ impl Errors {
         } else {
             0.0
         }
+    }
+}
+
+/// The class that the scores decide for; the only one of two classes is that of the second.
+fn decided(scores: &[f32]) -> usize {
+    match scores {
+        &[second] => usize::from(second > 0.0),
+        scores => best(scores),
     }
 }
 
@@ -131,6 +145,7 @@ mod tests {
     fn the_first_of_the_highest_scores_wins() {
         assert_eq!(best(&[0.0, 3.0, 3.0, 1.0]), 1);
         assert_eq!(best(&[1.0, 1.0]), 0);
+        assert_eq!([-0.5, 0.0, 0.5].map(|score| decided(&[score])), [0, 0, 1]);
     }
 
     #[test]
@@ -142,7 +157,7 @@ mod tests {
         tally.add(tensor(scores, [3, 3]), &Targets::Classes(vec![0, 0, 0])).expect("adds up");
         let scores = [[0.0, 0.0, 1.0], [1000.0, 0.0, 0.0]].concat();
         tally.add(tensor(scores, [2, 3]), &Targets::Classes(vec![2, 2])).expect("adds up");
-        let Evaluation { accuracy, balanced_accuracy, loss } = tally.finish();
+        let Evaluation { accuracy, balanced_accuracy, loss, .. } = tally.finish();
         assert_eq!((accuracy, balanced_accuracy), (0.8, Some(0.75)));
         let exp = |x: f64| x.exp();
         let wanted = (exp(1.0) + 2.0).ln() - 1.0 + (exp(2.0) + 1.0 + exp(1.0)).ln() - 2.0

@@ -6,6 +6,7 @@
 
 mod edit;
 mod file;
+mod fit;
 mod graph;
 mod op;
 mod presets;
@@ -13,6 +14,7 @@ mod shape;
 
 pub use edit::Edit;
 pub use file::{FileError, load, parse, save, to_ron};
+pub use fit::{EndEdit, Ends, channels_last, fit};
 pub use graph::{Cost, Graph, Problem};
 pub use op::{Family, Op, Padding};
 pub use presets::{Preset, presets};

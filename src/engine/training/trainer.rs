@@ -143,10 +143,27 @@ impl Trainer {
         data: &Dataset,
         settings: TrainSettings,
     ) -> Result<Self, TrainError> {
+        Self::within(supernet, data, settings, PROBE_SETTINGS.batch_size)
+    }
+
+    /// The same, with at most `at_once` validation images run together.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn within(
+        supernet: &Supernet,
+        data: &Dataset,
+        settings: TrainSettings,
+        at_once: usize,
+    ) -> Result<Self, TrainError> {
         supernet.check_data(data)?;
         let loss = settings.check(data)?;
+        let probe_settings = EvaluationSettings {
+            batch_size: PROBE_SETTINGS.batch_size.min(at_once),
+            ..PROBE_SETTINGS
+        };
         let evaluator =
-            Evaluator::new(supernet, data, PROBE_SETTINGS, settings.seed)?.with_loss(loss);
+            Evaluator::new(supernet, data, probe_settings, settings.seed)?.with_loss(loss);
         let probe = |i| {
             let rng = &mut seed::rng(settings.seed, "train/probe", i);
             settings.policy.probe(supernet.graph(), rng)
@@ -177,7 +194,8 @@ impl Trainer {
         }
     }
 
-    /// A trainer of a network that is no supernet: each step trains all of its nodes, whatever the path policy.
+    /// A trainer of a network that is no supernet: each step trains all of its nodes, whatever the path policy. At most
+    /// `at_once` validation images are run together.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -185,9 +203,10 @@ impl Trainer {
         network: &Supernet,
         data: &Dataset,
         settings: TrainSettings,
+        at_once: usize,
     ) -> Result<Self, TrainError> {
         let probes = vec![Mask::full(network.graph().len())];
-        Ok(Self { probes, whole: true, ..Self::new(network, data, settings)? })
+        Ok(Self { probes, whole: true, ..Self::within(network, data, settings, at_once)? })
     }
 
     /// What training makes small, for evaluation with the same measure.

@@ -10,7 +10,7 @@ use crate::engine::{
 fn truth(mask: &Mask) -> Evaluation {
     let single: f64 = mask.iter().map(|node| ((node * 7919) % 13) as f64 / 13.0).sum();
     let pair = if mask.contains(2) && mask.contains(6) { 0.5 } else { 0.0 };
-    Evaluation { accuracy: (single + pair) / 10.0, balanced_accuracy: None, loss: -single }
+    Evaluation { accuracy: (single + pair) / 10.0, loss: -single, ..Evaluation::default() }
 }
 
 fn new_search() -> SearchState {
@@ -179,8 +179,8 @@ fn fitness_starts_at_one_half_and_counts_what_was_evaluated() {
 fn records_are_taken_once_and_count_to_their_iteration() {
     let mut search = new_search();
     let (a, b) = (
-        Evaluation { accuracy: 0.25, balanced_accuracy: None, loss: 1.0 },
-        Evaluation { accuracy: 0.75, balanced_accuracy: None, loss: 1.0 },
+        Evaluation { accuracy: 0.25, loss: 1.0, ..Evaluation::default() },
+        Evaluation { accuracy: 0.75, loss: 1.0, ..Evaluation::default() },
     );
     let ids = search.propose(2);
     assert_eq!(search.record(ids[0], a), Ok(()));

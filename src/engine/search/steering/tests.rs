@@ -30,7 +30,7 @@ fn search_on(search: &mut SearchState, iterations: usize) -> Vec<CandidateId> {
             let candidate = &search.candidates()[id.index()];
             let accuracy = (candidate.cost.params as f64).ln()
                 + candidate.mask.iter().map(|node| (node * 7 % 5) as f64).sum::<f64>() / 30.0;
-            let evaluation = Evaluation { accuracy, balanced_accuracy: None, loss: 0.0 };
+            let evaluation = Evaluation { accuracy, ..Evaluation::default() };
             search.record(id, evaluation).expect("it was proposed");
             evaluated.push(id);
         }
@@ -248,7 +248,7 @@ fn an_iteration_that_was_cut_short_is_proposed_again_whatever_was_timed_in_it() 
     }
     let proposed = search.propose(10);
     for (place, &id) in proposed.iter().take(6).enumerate() {
-        let evaluation = Evaluation { accuracy: 0.5, balanced_accuracy: None, loss: 0.0 };
+        let evaluation = Evaluation { accuracy: 0.5, ..Evaluation::default() };
         search.record(id, evaluation).expect("was proposed");
         search.record_latency(id, if place % 2 == 0 { 1.0 } else { 1e-6 }).expect("is known");
     }
@@ -340,7 +340,7 @@ fn a_front_compares_evaluations_with_the_same_weights_only() {
     search.weights_changed();
     assert_eq!(search.front(Measure::Parameters), before, "none is known better");
     let id = search.stale()[0];
-    let evaluation = Evaluation { accuracy: 0.01, balanced_accuracy: None, loss: 0.0 };
+    let evaluation = Evaluation { accuracy: 0.01, ..Evaluation::default() };
     search.record(id, evaluation).expect("is to be evaluated");
     assert_eq!(search.front(Measure::Parameters), [id]);
 }

@@ -1,0 +1,226 @@
+//! When results are not worth what they seem to be: what is wrong with a number, and what to do about it.
+
+use super::Lab;
+use crate::engine::{
+    data::DataSummary,
+    search::{Candidate, Evaluation, Objective, Standing},
+};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// Fewer validation examples say little: with 30, the standard error of an accuracy of 50 % is 9 %.
+pub const FEWEST_VALIDATION: usize = 30;
+
+/// Fewer validation examples of a class say nothing about it.
+pub const FEWEST_OF_CLASS: usize = 5;
+
+/// Why results are not worth what they seem to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Caution {
+    /// Few validation examples.
+    FewValidation {
+        /// How many.
+        examples: usize,
+    },
+    /// Classes with few validation examples.
+    RareClasses {
+        /// The rarest.
+        class: String,
+        /// Its validation examples.
+        examples: usize,
+        /// How many classes have fewer than [`FEWEST_OF_CLASS`].
+        classes: usize,
+    },
+    /// Accuracy as high as for always naming the commonest class, or lower.
+    NoBetterThanCommonest {
+        /// The accuracy of the best candidate, or of the last epoch.
+        accuracy: f64,
+        /// Its balanced accuracy.
+        balanced: Option<f64>,
+        /// The class.
+        class: String,
+        /// Its share of the validation examples.
+        share: f64,
+        /// Whether the search makes accuracy large.
+        by_accuracy: bool,
+    },
+    /// R² that is not above that of the mean.
+    NoBetterThanMean {
+        /// R² of the best candidate, or of the last epoch.
+        r2: f64,
+    },
+    /// All evaluated candidates have the same results.
+    AllEqual {
+        /// How many.
+        candidates: usize,
+    },
+    /// All numbers of the validation split are equal.
+    ConstantValidation,
+}
+
+impl fmt::Display for Caution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = crate::format::percent;
+        match self {
+            Self::FewValidation { examples } => write!(
+                f,
+                "validation has {examples} examples only, so accuracies of candidates differ by chance; add data \
+                 ({FEWEST_VALIDATION} validation examples or more)"
+            ),
+            Self::RareClasses { class, examples, classes } => {
+                write!(f, "class `{class}` has {examples} validation examples only")?;
+                if *classes > 1 {
+                    let others =
+                        crate::format::counted(classes - 1, "other class", "other classes");
+                    write!(f, ", and {others} fewer than {FEWEST_OF_CLASS}")?;
+                }
+                write!(f, ", which says nothing about it; add data, or leave it out")
+            }
+            Self::NoBetterThanCommonest { accuracy, balanced, class, share, by_accuracy } => {
+                write!(
+                    f,
+                    "an accuracy of {} is no better than always answering `{class}` ({})",
+                    percent(*accuracy),
+                    percent(*share)
+                )?;
+                if let Some(balanced) = balanced {
+                    write!(f, ", balanced accuracy is {}", percent(*balanced))?;
+                }
+                write!(f, "; train longer, or look at data and loss")?;
+                if *by_accuracy {
+                    write!(f, ", or search for --objective balanced-accuracy")?;
+                }
+                Ok(())
+            }
+            Self::NoBetterThanMean { r2 } => write!(
+                f,
+                "an R² of {r2:.3} is no better than always predicting the mean; train longer, or look at data and \
+                 learning rate"
+            ),
+            Self::AllEqual { candidates } => write!(
+                f,
+                "all {candidates} evaluated candidates have the same accuracy and loss, so none is better than another: \
+                 their choices (dropout, identity) change nothing in evaluation; let them differ in what they compute"
+            ),
+            Self::ConstantValidation => {
+                write!(f, "all validation rows have the same number, so R² says nothing; add data")
+            }
+        }
+    }
+}
+
+impl Serialize for Caution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What is to be said before anything is trained.
+pub(super) fn of_data(summary: &DataSummary) -> Vec<Caution> {
+    let mut cautions = Vec::new();
+    let examples = summary.validation();
+    if examples < FEWEST_VALIDATION {
+        cautions.push(Caution::FewValidation { examples });
+    }
+    let rare = summary.classes.iter().filter(|class| class.val < FEWEST_OF_CLASS);
+    let classes = rare.clone().count();
+    // Where all are rare, there are few examples, which is said already.
+    if let Some(class) = rare.min_by_key(|class| class.val)
+        && (examples >= FEWEST_VALIDATION || classes < summary.classes.len())
+    {
+        let (class, examples) = (class.name.clone(), class.val);
+        cautions.push(Caution::RareClasses { class, examples, classes });
+    }
+    if summary.constant_validation {
+        cautions.push(Caution::ConstantValidation);
+    }
+    cautions
+}
+
+/// The same, and what the results so far show.
+pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
+    let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
+    let best = lab.best().and_then(|best| best.evaluation);
+    let last = lab.epochs.last().map(|epoch| Evaluation {
+        accuracy: epoch.val_accuracy,
+        balanced_accuracy: epoch.val_balanced_accuracy,
+        loss: epoch.val_loss,
+        ..Evaluation::default()
+    });
+    if let (Some(summary), Some(shown)) = (&lab.summary, best.or(last)) {
+        match summary.commonest() {
+            Some((class, share)) if is_no_better(&shown, share, summary) => {
+                cautions.push(Caution::NoBetterThanCommonest {
+                    accuracy: shown.accuracy,
+                    balanced: shown.balanced_accuracy,
+                    class: class.to_owned(),
+                    share,
+                    by_accuracy: lab.settings.objective == Objective::Accuracy,
+                });
+            }
+            Some(_) => {}
+            None if !summary.constant_validation && shown.accuracy <= 0.0 => {
+                cautions.push(Caution::NoBetterThanMean { r2: shown.accuracy });
+            }
+            None => {}
+        }
+    }
+    cautions.extend(ties(lab.search.candidates()));
+    cautions
+}
+
+/// Whether an evaluation, perhaps of a part of the validation examples only, is what always naming one class gives.
+fn is_no_better(shown: &Evaluation, share: f64, summary: &DataSummary) -> bool {
+    let shown_classes = summary.classes.iter().filter(|class| class.val > 0).count().max(1);
+    let blind = 1.0 / shown_classes as f64 + 1e-9;
+    shown.accuracy <= share + 1e-9
+        || shown.balanced_accuracy.is_some_and(|balanced| balanced <= blind)
+}
+
+/// Whether all candidates that can be compared have the same results.
+pub(super) fn ties(candidates: &[Candidate]) -> Option<Caution> {
+    let present = candidates.iter().filter(|c| c.standing == Standing::Present);
+    let evaluations: Vec<_> = present.filter_map(|candidate| candidate.evaluation).collect();
+    let [first, rest @ ..] = evaluations.as_slice() else { return None };
+    let equal = rest.iter().all(|other| first.compare(other).is_eq());
+    (!rest.is_empty() && equal).then_some(Caution::AllEqual { candidates: evaluations.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::data::ClassCount;
+
+    fn summary(classes: &[(&str, usize)]) -> DataSummary {
+        let validation = classes.iter().map(|class| class.1).sum();
+        let classes = classes.iter().map(|&(name, val)| ClassCount {
+            name: name.to_owned(),
+            train: 9 * val,
+            val,
+            test: val,
+        });
+        DataSummary {
+            shape: [1, 8, 8],
+            examples: [9 * validation, validation, validation],
+            classes: classes.collect(),
+            constant_validation: false,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn few_examples_and_rare_classes_are_told() {
+        assert_eq!(of_data(&summary(&[("a", 15), ("b", 15)])), []);
+        assert_eq!(
+            of_data(&summary(&[("a", 4), ("b", 3)])),
+            [Caution::FewValidation { examples: 7 }]
+        );
+        let rare = of_data(&summary(&[("ok", 97), ("fault", 3), ("dent", 0)]));
+        assert_eq!(
+            rare,
+            [Caution::RareClasses { class: "dent".to_owned(), examples: 0, classes: 2 }]
+        );
+        let text = rare[0].to_string();
+        assert!(text.contains("`dent` has 0") && text.contains("1 other class fewer"), "{text}");
+    }
+}

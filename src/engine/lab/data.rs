@@ -1,0 +1,303 @@
+//! The data of a lab: read for a new run and brought together with the template, or found again for a run that has
+//! one.
+
+use super::{Lab, LabError};
+use crate::engine::{
+    data::{DataError, DataSource, DataSummary, Dataset, ImageSize, Pixels, Task},
+    report::Report,
+    run::RunConfig,
+    search::{Objective, SearchState},
+    template::{EndEdit, Ends, Graph, channels_last, fit},
+};
+use std::sync::Arc;
+
+/// Images up to this height and width give a template that is fitted to them their size; larger ones are brought
+/// to the template's.
+const MOST_FITTED_SIDE: usize = 64;
+
+impl Lab {
+    /// The data, in the shape that the template takes, with its fingerprint. A template that is to be fitted to a
+    /// new run's data is.
+    pub(super) fn load_data(
+        &mut self,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(Dataset, String), LabError> {
+        if let Some(run) = &self.run {
+            let config = run.config().clone();
+            return self.find_data(&config, report);
+        }
+        let data = self.read_new(report)?;
+        let fingerprint = data.fingerprint();
+        Ok((data, fingerprint))
+    }
+
+    fn read_new(&mut self, report: &mut dyn FnMut(Report)) -> Result<Dataset, LabError> {
+        let [_, height, width] = self.graph.image_shape();
+        let size = if self.settings.fit {
+            ImageSize::CommonestUpTo { most: MOST_FITTED_SIDE, or: [height, width] }
+        } else {
+            ImageSize::Exactly([height, width])
+        };
+        let mut data = Dataset::load_with(&self.settings.data, &self.settings.read, size)?;
+        if self.settings.objective == Objective::BalancedAccuracy
+            && matches!(data.task, Task::Number(_))
+        {
+            return Err(LabError::ObjectiveNeedsClasses { data: data.name });
+        }
+        if self.settings.fit {
+            data = self.fit_template(data, report)?;
+        } else {
+            self.check_ends(&data)?;
+            data = data.fit_to(self.graph.image_shape())?;
+        }
+        let summary = DataSummary::of(&data);
+        report(Report::Data(summary.clone()));
+        for note in &summary.notes {
+            report(Report::Note(note.clone()));
+        }
+        for caution in super::caution::of_data(&summary) {
+            report(Report::Caution(caution.to_string()));
+        }
+        self.summary = Some(summary);
+        Ok(data)
+    }
+
+    /// Finds the data of a run: where it is said to be now, where it was, or where it lies as seen from the run's
+    /// folder. The first with the right fingerprint is it.
+    fn find_data(
+        &mut self,
+        config: &RunConfig,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(Dataset, String), LabError> {
+        let wanted = &config.data_fingerprint;
+        let [channels, height, width] = self.graph.image_shape();
+        let mut other = None;
+        let mut failed = None;
+        let places = self.places_of_data(config);
+        for source in &places {
+            let size = ImageSize::Exactly([height, width]);
+            let fitted = Dataset::load_with(source, &config.read, size)
+                .and_then(|data| data.fit_to([channels, height, width]));
+            match fitted {
+                Ok(data) => {
+                    let fingerprint = data.fingerprint();
+                    if fingerprint == *wanted {
+                        if *source != config.data {
+                            report(Report::Note(format!("the data is found at {source}")));
+                        }
+                        if Some(source) == self.settings.moved_data.as_ref()
+                            && let Some(run) = &mut self.run
+                        {
+                            run.move_data(source)?;
+                        }
+                        self.settings.data = source.clone();
+                        return Ok((data, fingerprint));
+                    }
+                    other.get_or_insert((source.clone(), fingerprint));
+                }
+                Err(error) => {
+                    let missing =
+                        matches!(error, DataError::NoFolder { .. } | DataError::NoFile { .. });
+                    // What is there and cannot be read says more than what is not there.
+                    if failed.as_ref().is_none_or(|&(_, was_missing)| was_missing && !missing) {
+                        failed = Some((error, missing));
+                    }
+                }
+            }
+        }
+        match (other, failed) {
+            (Some((data, found)), _) => {
+                Err(LabError::OtherData { data, wanted: wanted.clone(), found })
+            }
+            (None, Some((_, true))) => Err(LabError::DataGone {
+                looked_at: places.iter().map(ToString::to_string).collect(),
+            }),
+            (None, Some((error, false))) => Err(error.into()),
+            (None, None) => Err(LabError::DataGone { looked_at: Vec::new() }),
+        }
+    }
+
+    /// Where the data of a run may be, most likely first.
+    fn places_of_data(&self, config: &RunConfig) -> Vec<DataSource> {
+        let mut places: Vec<DataSource> = self.settings.moved_data.iter().cloned().collect();
+        let mut add = |source: DataSource| {
+            if !places.contains(&source) {
+                places.push(source);
+            }
+        };
+        add(config.data.clone());
+        if let Some(place) = &config.data_place {
+            add(config.data.at(place.absolute.clone()));
+            if let Some(run) = &self.run {
+                add(config.data.at(run.folder().join(&place.from_run)));
+            }
+        }
+        places
+    }
+
+    /// What the data asks of a template whose ends are `ends`: images of any size can be resized, and a grey image be
+    /// given three equal channels.
+    fn wanted_ends(&self, data: &Dataset, ends: Ends) -> Ends {
+        let [channels, height, width] = data.shape();
+        let shape = match data.train.pixels() {
+            Pixels::Floats(_) => data.shape(),
+            Pixels::Bytes(_) => match channels_last(ends.shape, data.shape()) {
+                Some(shape) => shape,
+                None if channels == 1 && matches!(ends.shape[0], 1 | 3) => ends.shape,
+                None => [channels, ends.shape[1], ends.shape[2]],
+            },
+        };
+        debug_assert!(height * width > 0, "a data set has values");
+        let outputs = match &data.task {
+            Task::Number(_) => 1,
+            Task::Classes(names) => {
+                let one = names.len() == 2 && self.settings.training.loss.takes_one_output();
+                if one && ends.outputs == 1 { 1 } else { names.len() }
+            }
+        };
+        Ends { shape, outputs }
+    }
+
+    /// Refuses data that the template does not go with, with the edits that would help.
+    fn check_ends(&self, data: &Dataset) -> Result<(), LabError> {
+        let has = Ends::of(&self.graph);
+        let wanted = self.wanted_ends(data, has);
+        if has == wanted {
+            return Ok(());
+        }
+        let edits = fit(&self.graph, wanted).map(|(_, edits)| edits);
+        Err(LabError::Unfit(Box::new(Unfit::new(&self.graph, data, edits))))
+    }
+
+    /// Fits the template to `data`, tells what was changed, and gives the data in the template's shape.
+    fn fit_template(
+        &mut self,
+        data: Dataset,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<Dataset, LabError> {
+        let has = Ends::of(&self.graph);
+        let outputs = self.wanted_ends(&data, has).outputs;
+        let own = channels_last(has.shape, data.shape()).unwrap_or(has.shape);
+        let [channels, ..] = data.shape();
+        let is_table = matches!(data.train.pixels(), Pixels::Floats(_));
+        // The layout is the same network, where its nodes are now.
+        let mut fitted = fit(&self.layout, Ends { shape: data.shape(), outputs });
+        if fitted.is_err() && !is_table {
+            // Too small for the template's pooling, say.
+            let shape = [channels, own[1], own[2]];
+            fitted = fit(&self.layout, Ends { shape, outputs }).or(fitted);
+        }
+        let (graph, edits) = match fitted {
+            Ok(fitted) => fitted,
+            Err(why) => {
+                return Err(LabError::Unfit(Box::new(Unfit::new(&self.graph, &data, Err(why)))));
+            }
+        };
+        let [_, height, width] = graph.image_shape();
+        let mut data = if data.shape()[1..] == [height, width] {
+            data
+        } else {
+            // As a resumed run reads it: scaled once.
+            let size = ImageSize::Exactly([height, width]);
+            Dataset::load_with(&self.settings.data, &self.settings.read, size)?
+        };
+        data = data.fit_to(graph.image_shape())?;
+        if !edits.is_empty() {
+            let told: Vec<_> = edits.iter().map(ToString::to_string).collect();
+            data.notes.push(format!("the template is fitted to the data: {}", told.join(", ")));
+            self.adopt(graph)?;
+            report(Report::Fitted(Arc::clone(&self.graph)));
+            self.story().into_iter().for_each(&mut *report);
+        }
+        Ok(data)
+    }
+
+    /// Makes `graph`, which has the same nodes and links, the template of a lab that has done nothing yet.
+    fn adopt(&mut self, graph: Graph) -> Result<(), LabError> {
+        let graph = Arc::new(graph);
+        let steering = self.search.steering().clone();
+        let (seed, pool) = (self.settings.seed, self.settings.pool);
+        // Costs are others.
+        self.search = SearchState::new(Arc::clone(&graph), seed, pool);
+        self.search.steer(steering, &self.embedding)?;
+        self.layout = Arc::clone(&graph);
+        self.graph = graph;
+        Ok(())
+    }
+}
+
+/// A template and data that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    template: String,
+    has: Ends,
+    data: String,
+    shape: [usize; 3],
+    /// Classes; `None` for numbers.
+    classes: Option<usize>,
+    is_table: bool,
+    channels_last: bool,
+    /// What would help, or why nothing does.
+    edits: Result<Vec<EndEdit>, String>,
+}
+
+impl Unfit {
+    fn new(graph: &Graph, data: &Dataset, edits: Result<Vec<EndEdit>, String>) -> Self {
+        let has = Ends::of(graph);
+        Self {
+            template: graph.template().name.clone(),
+            has,
+            data: data.name.clone(),
+            shape: data.shape(),
+            classes: match &data.task {
+                Task::Classes(names) => Some(names.len()),
+                Task::Number(_) => None,
+            },
+            is_table: matches!(data.train.pixels(), Pixels::Floats(_)),
+            channels_last: channels_last(has.shape, data.shape()).is_some(),
+            edits,
+        }
+    }
+}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { template, has, data, shape, classes, .. } = self;
+        let counted = crate::format::counted;
+        let what = match classes {
+            Some(classes) => counted(*classes, "class", "classes"),
+            None => "a number to predict".to_owned(),
+        };
+        let values = if self.is_table {
+            format!("rows of {}", counted(shape[0], "column", "columns"))
+        } else {
+            format!("images of {}", super::sizes(*shape))
+        };
+        write!(
+            f,
+            "{data} has {values} and {what}, the template `{template}` takes {} and gives {}",
+            super::sizes(has.shape),
+            counted(has.outputs, "output", "outputs")
+        )?;
+        if self.channels_last {
+            write!(f, " (a shape is written as channels, height, width)")?;
+        }
+        match &self.edits {
+            Ok(edits) => {
+                let steps: Vec<_> = edits.iter().map(EndEdit::instruction).collect();
+                write!(f, "; {}, or let --fit do it", steps.join(", "))?;
+            }
+            Err(why) => write!(f, "; it cannot be fitted to the data: {why}")?,
+        }
+        if *classes == Some(2) && has.outputs == 1 {
+            write!(f, ", or keep one output with --loss binary-cross-entropy")?;
+        }
+        if self.is_table && classes.is_none() && has.outputs > 1 {
+            write!(f, ", or make classes of the numbers with --task classes")?;
+        }
+        if self.is_table && classes.is_some() && has.outputs == 1 {
+            write!(f, ", or predict numbers with --task numbers, if they are numbers")?;
+        }
+        Ok(())
+    }
+}
