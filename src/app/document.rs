@@ -4,7 +4,7 @@
 use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
-    data::DataSource,
+    data::{DataSource, DataSummary},
     report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress},
     run::{Run, RunError},
     search::NodeFitness,
@@ -145,6 +145,8 @@ pub struct CandidateEvaluated {
 pub enum Notice {
     /// Good to know.
     Info(String),
+    /// Results are not worth what they seem to be: why, and what to do.
+    Caution(String),
     /// Something failed: what, where, what to do.
     Error(String),
 }
@@ -237,6 +239,26 @@ impl Document {
         self.replace(template);
     }
 
+    /// Takes over a template that was fitted to the data: the same nodes with other arguments. It is no step, since
+    /// nobody made it, and the steps before it keep the arguments as well.
+    pub fn fit(&mut self, fitted: &Graph) {
+        let was_saved = !self.is_dirty();
+        let ops = |template: &mut Template| {
+            for node in &mut template.nodes {
+                if let Some(twin) = fitted.template().node(&node.id) {
+                    node.ops.clone_from(&twin.ops);
+                }
+            }
+        };
+        self.undo.iter_mut().chain(&mut self.redo).for_each(ops);
+        let mut template = self.graph.template().clone();
+        ops(&mut template);
+        self.replace(template);
+        if was_saved && self.path.is_none() {
+            self.saved = self.graph.template().clone();
+        }
+    }
+
     /// Whether there is an edit to take back.
     pub fn can_undo(&self) -> bool {
         !self.undo.is_empty()
@@ -281,6 +303,8 @@ pub struct Archive {
     pub fitness: Vec<NodeFitness>,
     /// The finished iterations.
     pub iterations: Vec<IterationReport>,
+    /// The data in numbers, once it was read.
+    pub data: Option<DataSummary>,
 }
 
 impl Archive {

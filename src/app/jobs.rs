@@ -85,6 +85,8 @@ fn start_worker(
     // The thread is not waited for here, since no frame waits for a job.
     let before = jobs.worker.take().and_then(|worker| SyncCell::to_inner(worker).end());
     let device = settings.device;
+    // A preset is there to be tried on whatever data there is.
+    let fit = settings.fit || document.path().is_none();
     let started = if let Some(run) = document.run() {
         settings.data = run.data.clone();
         settings.training = run.training;
@@ -92,9 +94,18 @@ fn start_worker(
         Worker::start(before, move || Lab::open(&folder, device))
     } else {
         let graph = Arc::clone(document.graph());
-        let Settings { data, training, seed, runs, .. } = settings.clone();
+        let Settings { data, read, memory, training, seed, runs, .. } = settings.clone();
         Worker::start(before, move || {
-            let settings = LabSettings { data, device, seed, training, ..LabSettings::default() };
+            let settings = LabSettings {
+                data,
+                read,
+                fit,
+                memory,
+                device,
+                seed,
+                training,
+                ..LabSettings::default()
+            };
             Ok(Lab::new(graph, settings, runs, None))
         })
     };
@@ -181,14 +192,17 @@ fn pass_requests_on(
     }
 }
 
-fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views) {
+fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views, mut document: ResMut<Document>) {
     // Only a report changes anything, so an idle frame must not mark resources as changed.
     let jobs = jobs.bypass_change_detection();
     let Some(worker) = jobs.worker() else { return };
     for _ in 0..REPORTS_A_FRAME {
         match worker.try_report() {
             Ok(Some(report)) => {
-                let edited = matches!(report, Report::Edited(_));
+                let edited = matches!(report, Report::Edited(_) | Report::Fitted(_));
+                if let Report::Fitted(graph) = &report {
+                    document.fit(graph);
+                }
                 take(report, &mut views);
                 if edited {
                     // Views see for a frame that nothing is left, and build up what is told anew.
@@ -216,6 +230,15 @@ fn take(report: Report, views: &mut Views) {
     let Views { archive, history, status, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
+        Report::Data(summary) => archive.data = Some(summary),
+        Report::Note(note) => {
+            notices.write(Notice::Info(note));
+        }
+        Report::Caution(caution) => {
+            notices.write(Notice::Caution(caution));
+        }
+        // What it did is in a note; the candidates are told again, with other costs.
+        Report::Fitted(_) => **archive = Archive::default(),
         Report::Edited(edited) => {
             **archive = Archive::default();
             history.epochs.clear();

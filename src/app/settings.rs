@@ -1,6 +1,10 @@
 //! What the user has chosen for jobs and for the window.
 
-use crate::engine::{data::DataSource, device::DeviceChoice, training::TrainSettings};
+use crate::engine::{
+    data::{DataSource, ReadOptions},
+    device::DeviceChoice,
+    training::TrainSettings,
+};
 use bevy::prelude::*;
 use std::path::PathBuf;
 
@@ -9,6 +13,12 @@ use std::path::PathBuf;
 pub struct Settings {
     /// What to train on.
     pub data: DataSource,
+    /// How it is read where its files leave a choice.
+    pub read: ReadOptions,
+    /// Whether templates from files are fitted to the data; presets always are.
+    pub fit: bool,
+    /// The most bytes that evaluation may take.
+    pub memory: Option<u64>,
     /// How to train; epochs and seed have fields of their own.
     pub training: TrainSettings,
     /// Where to train.
@@ -35,6 +45,9 @@ impl Settings {
     pub(super) fn example() -> Self {
         Self {
             data: DataSource::Digits,
+            read: ReadOptions::default(),
+            fit: false,
+            memory: None,
             training: TrainSettings::default(),
             device: DeviceChoice::Cpu,
             epochs: 3,

@@ -1,9 +1,9 @@
 //! `nas-navigator app`: the window, or a tour through it.
 
-use super::job;
+use super::{data::DataArgs, job};
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
-    engine::{data::DataSource, device::DeviceChoice, training::TrainSettings},
+    engine::{device::DeviceChoice, training::TrainSettings},
 };
 use anyhow::Result;
 use bevy::{app::AppExit, math::UVec2};
@@ -22,16 +22,17 @@ pub(super) struct AppArgs {
     /// Open the run in this folder.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// What to train on: fashion-mini, digits, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR or csv:FILE; a
-    /// run keeps its own.
-    #[arg(long, value_name = "DATA", default_value_t, conflicts_with = "run")]
-    data: DataSource,
+    #[command(flatten)]
+    data: DataArgs,
     /// Seed of every random draw; a run keeps its own.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "run")]
     seed: u64,
     /// Where to train: auto, cpu, cuda:N or wgpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
+    /// The most memory that evaluation may take, such as 500M or 2G [default: half of what is free].
+    #[arg(long, value_name = "BYTES", value_parser = job::bytes)]
+    memory: Option<u64>,
     /// Folder that holds the runs.
     #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
     runs: PathBuf,
@@ -83,7 +84,10 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
         }
     };
     let settings = Settings {
-        data: args.data,
+        read: args.data.read(),
+        fit: args.data.fit,
+        memory: args.memory,
+        data: args.data.data.unwrap_or_default(),
         training: TrainSettings::default(),
         device: args.device,
         epochs: 3,

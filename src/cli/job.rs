@@ -117,7 +117,7 @@ pub(super) fn is_preset(name: &str) -> bool {
 }
 
 /// A number of bytes, such as `500M`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no amount of memory; give one such as 500M or 2G");
     let upper = text.trim().to_uppercase();
     let digits = upper.trim_end_matches("B").trim_end_matches("I");

@@ -80,7 +80,9 @@ fn show_card(
             overlay::plate(1.0).show(ui, |ui| {
                 ui.set_width(WIDTH);
                 overlay::tighten(ui);
-                show_content(ui, &placed.candidate, scores.best == Some(id), document.graph());
+                let (best, graph) = (scores.best == Some(id), document.graph());
+                let quality = Quality::of(graph, archive.data.as_ref());
+                show_content(ui, &placed.candidate, best, graph, quality);
             });
         });
     Ok(())
@@ -125,7 +127,13 @@ fn back_of_plate(stage: &Stage) -> Vec3 {
     stage.plate_center + Vec3::new(0.0, BRICKS, -stage.plate_half.y)
 }
 
-fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: &Graph) {
+fn show_content(
+    ui: &mut egui::Ui,
+    candidate: &Candidate,
+    is_best: bool,
+    graph: &Graph,
+    quality: Quality,
+) {
     ui.horizontal(|ui| {
         ui.label(overlay::primary(format!("Candidate {}", candidate.id)).strong());
         if is_best {
@@ -142,7 +150,7 @@ fn show_content(ui: &mut egui::Ui, candidate: &Candidate, is_best: bool, graph: 
     if let Some(standing) = standing_text(candidate.standing) {
         ui.label(overlay::secondary(standing));
     }
-    for (name, value) in facts(candidate, Quality::of(graph)) {
+    for (name, value) in facts(candidate, quality) {
         overlay::row(ui, &name, value);
     }
     // While another template is being opened, the archive may still be that of the last one.

@@ -51,7 +51,13 @@ fn show_legend(
         overlay::plate(0.94).show(ui, |ui| {
             ui.set_width(WIDTH);
             overlay::tighten(ui);
-            show_content(ui, &scores, &archive, &history, Quality::of(document.graph()));
+            show_content(
+                ui,
+                &scores,
+                &archive,
+                &history,
+                Quality::of(document.graph(), archive.data.as_ref()),
+            );
         });
     });
     Ok(())

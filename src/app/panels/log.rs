@@ -8,6 +8,17 @@ use std::collections::VecDeque;
 /// How many notices are kept.
 const KEPT: usize = 200;
 
+/// What kind of thing a notice tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Good to know.
+    Info,
+    /// Results are not worth what they seem to be.
+    Caution,
+    /// Something failed.
+    Error,
+}
+
 /// One notice of the log.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -15,8 +26,8 @@ pub(super) struct Entry {
     pub(super) number: u64,
     /// Seconds since the start of the program.
     pub(super) at_secs: f64,
-    /// Whether something failed.
-    pub(super) is_error: bool,
+    /// What kind of thing it tells.
+    pub(super) kind: Kind,
     /// What it says.
     pub(super) text: String,
 }
@@ -33,15 +44,22 @@ pub(super) struct Notices {
 impl Notices {
     /// Takes a notice into the log, and on screen if `toast` says so.
     pub(super) fn add(&mut self, notice: &Notice, at_secs: f64, toast: bool) {
-        let (is_error, text) = match notice {
-            Notice::Info(text) => (false, text),
-            Notice::Error(text) => (true, text),
+        let (kind, text) = match notice {
+            Notice::Info(text) => (Kind::Info, text),
+            Notice::Caution(text) => (Kind::Caution, text),
+            Notice::Error(text) => (Kind::Error, text),
         };
+        // A job tells again what still holds.
+        let told =
+            self.entries.iter().rev().find(|entry| entry.text == *text && kind == Kind::Caution);
+        if told.is_some_and(|entry| self.toasts.contains(&entry.number)) {
+            return;
+        }
         if self.entries.len() == KEPT {
             self.entries.pop_front();
         }
         self.count += 1;
-        self.entries.push_back(Entry { number: self.count, at_secs, is_error, text: text.clone() });
+        self.entries.push_back(Entry { number: self.count, at_secs, kind, text: text.clone() });
         if toast {
             self.toasts.push(self.count);
         }
@@ -54,7 +72,7 @@ impl Notices {
 
     /// How many errors are in the log.
     pub(super) fn errors(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.is_error).count()
+        self.entries.iter().filter(|entry| entry.kind == Kind::Error).count()
     }
 
     /// Takes everything out of the log and off the screen.
@@ -77,10 +95,12 @@ pub(super) fn show(ui: &mut Ui, notices: &mut Notices, height: f32) {
         for entry in &notices.entries {
             ui.horizontal_top(|ui| {
                 ui.label(widgets::secondary(clock(entry.at_secs)));
-                let text = if entry.is_error {
-                    RichText::new(format!("Error: {}", entry.text)).color(style::ERROR_TEXT)
-                } else {
-                    RichText::new(&entry.text)
+                let text = match entry.kind {
+                    Kind::Error => {
+                        RichText::new(format!("Error: {}", entry.text)).color(style::ERROR_TEXT)
+                    }
+                    Kind::Caution => RichText::new(format!("Caution: {}", entry.text)),
+                    Kind::Info => RichText::new(&entry.text),
                 };
                 ui.add(Label::new(text).wrap().selectable(true));
             });
@@ -112,7 +132,7 @@ mod tests {
         assert_eq!((notices.entries.len(), notices.errors()), (KEPT, 1));
         assert_eq!(notices.entries.front().map(|entry| entry.text.as_str()), Some("4"));
         let toast = notices.get(notices.toasts[0]).expect("is kept");
-        assert_eq!((toast.text.as_str(), toast.is_error), ("no disk", true));
+        assert_eq!((toast.text.as_str(), toast.kind), ("no disk", Kind::Error));
         notices.clear();
         assert!(notices.toasts.is_empty() && notices.errors() == 0);
     }

@@ -16,7 +16,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
             ui.add(Label::new(widgets::secondary(format!("run {name}"))).truncate())
                 .on_hover_text(format!("Everything is recorded in {}", folder.display()));
         }
-        let quality = Quality::of(view.document.graph());
+        let quality = Quality::of(view.document.graph(), view.archive.data.as_ref());
         if let Some(mean) = mean_text(view.archive, quality) {
             ui.label(widgets::secondary(mean))
                 .on_hover_text(format!("Mean proxy {} of the last iteration", quality.name()));

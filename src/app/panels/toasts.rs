@@ -1,6 +1,9 @@
-//! Short notices over the world: good news leaves by itself, errors stay until they are closed.
+//! Short notices over the world: good news leaves by itself, cautions and errors stay until they are closed.
 
-use super::{log::Notices, style, widgets};
+use super::{
+    log::{Kind, Notices},
+    style, widgets,
+};
 use crate::app::theme;
 use bevy_egui::egui::{
     Align2, Area, Color32, Context, FontId, Frame, Id, Label, Layout, Order, Rect, RichText,
@@ -21,7 +24,9 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
     notices.toasts = entries
         .into_iter()
         .filter(|&number| {
-            notices.get(number).is_some_and(|entry| entry.is_error || left(entry.at_secs) > 0.0)
+            notices
+                .get(number)
+                .is_some_and(|entry| entry.kind != Kind::Info || left(entry.at_secs) > 0.0)
         })
         .collect();
     let first = notices.toasts.len().saturating_sub(MOST);
@@ -43,7 +48,7 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
             }
             for &number in &notices.toasts[first..] {
                 let Some(entry) = notices.get(number) else { continue };
-                if toast(ui, number, entry.is_error, &entry.text) {
+                if toast(ui, number, entry.kind, &entry.text) {
                     closed = Some(number);
                 }
             }
@@ -53,17 +58,22 @@ pub(super) fn show(context: &Context, notices: &mut Notices, free: Rect, now_sec
     }
     // Nothing else might wake the window when a toast is due.
     let next = notices.toasts.iter().filter_map(|&number| notices.get(number));
-    let next =
-        next.filter(|entry| !entry.is_error).map(|entry| left(entry.at_secs)).reduce(f64::min);
+    let next = next
+        .filter(|entry| entry.kind == Kind::Info)
+        .map(|entry| left(entry.at_secs))
+        .reduce(f64::min);
     if let Some(secs) = next {
         context.request_repaint_after(Duration::from_secs_f64(secs.max(0.01)));
     }
 }
 
 /// One toast; `true` when it is closed.
-fn toast(ui: &mut Ui, number: u64, is_error: bool, text: &str) -> bool {
-    let outline =
-        if is_error { style::paint(theme::ERROR) } else { ui.visuals().window_stroke.color };
+fn toast(ui: &mut Ui, number: u64, kind: Kind, text: &str) -> bool {
+    let outline = if kind == Kind::Error {
+        style::paint(theme::ERROR)
+    } else {
+        ui.visuals().window_stroke.color
+    };
     let frame = Frame::new()
         .fill(style::paint(theme::PANEL))
         .stroke(Stroke::new(1.0, outline))
@@ -75,7 +85,7 @@ fn toast(ui: &mut Ui, number: u64, is_error: bool, text: &str) -> bool {
             ui.with_layout(Layout::right_to_left(bevy_egui::egui::Align::Min), |ui| {
                 let closed = close_button(ui);
                 ui.with_layout(Layout::left_to_right(bevy_egui::egui::Align::Min), |ui| {
-                    sign(ui, is_error);
+                    sign(ui, kind);
                     let scroll = ScrollArea::vertical()
                         .id_salt(number)
                         .max_height(160.0)
@@ -90,12 +100,12 @@ fn toast(ui: &mut Ui, number: u64, is_error: bool, text: &str) -> bool {
 }
 
 /// A disc with an exclamation mark or an i, so that an error is not told by its colour alone.
-fn sign(ui: &mut Ui, is_error: bool) {
+fn sign(ui: &mut Ui, kind: Kind) {
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(18.0), Sense::hover());
-    let (fill, ink, letter) = if is_error {
-        (style::paint(theme::ERROR), Color32::WHITE, "!")
-    } else {
-        (style::TRACK, style::text(), "i")
+    let (fill, ink, letter) = match kind {
+        Kind::Error => (style::paint(theme::ERROR), Color32::WHITE, "!"),
+        Kind::Caution => (style::text(), style::paint(theme::PANEL), "!"),
+        Kind::Info => (style::TRACK, style::text(), "i"),
     };
     ui.painter().circle_filled(rect.center(), 8.0, fill);
     ui.painter().text(
@@ -129,6 +139,8 @@ mod tests {
         let mut notices = Notices::default();
         notices.add(&Notice::Info("Saved".to_owned()), 0.0, true);
         notices.add(&Notice::Error("No disk".to_owned()), 0.0, true);
+        notices.add(&Notice::Caution("Few rows".to_owned()), 0.0, true);
+        notices.add(&Notice::Caution("Few rows".to_owned()), 0.5, true);
         let context = Context::default();
         let free = Rect::from_min_size(Pos2::ZERO, Vec2::new(700.0, 600.0));
         let mut at = |now_secs| {
@@ -137,6 +149,6 @@ mod tests {
             output.drop_without_applying_deltas();
             notices.toasts.len()
         };
-        assert_eq!([at(1.0), at(STAY_SECS + 0.1)], [2, 1]);
+        assert_eq!([at(1.0), at(STAY_SECS + 0.1)], [3, 2]);
     }
 }
