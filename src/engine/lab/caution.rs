@@ -9,10 +9,10 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Fewer validation examples say little: with 30, the standard error of an accuracy of 50 % is 9 %.
-pub const FEWEST_VALIDATION: usize = 30;
+const FEWEST_VALIDATION: usize = 30;
 
 /// Fewer validation examples of a class say nothing about it.
-pub const FEWEST_OF_CLASS: usize = 5;
+const FEWEST_OF_CLASS: usize = 5;
 
 /// Why results are not worth what they seem to be.
 #[derive(Clone, Debug, PartialEq)]

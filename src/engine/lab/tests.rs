@@ -1,5 +1,6 @@
 //! Whole jobs on a template small enough for tests.
 
+mod data;
 mod edit;
 mod resume;
 mod steering;

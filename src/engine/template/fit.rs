@@ -218,6 +218,18 @@ mod tests {
     }
 
     #[test]
+    fn a_template_that_is_wrong_since_its_channels_are_last_says_that_first() {
+        let text = "(version: 1, name: \"t\", nodes: [
+            (id: \"in\", layer: 0, ops: [Input(shape: (28, 28, 1))], position: (0, 0)),
+            (id: \"pool\", layer: 1, ops: [MaxPool(kernel: 2, stride: 2), Flatten], position: (4, 0)),
+            (id: \"out\", layer: 2, ops: [Dense(units: 2), Output], position: (8, 0)),
+        ], links: [(\"in\", \"pool\"), (\"pool\", \"out\")])";
+        let error = parse("t", text).expect_err("a window of 2 x 2 on 28 x 1").to_string();
+        let first = error.lines().next().unwrap_or_default();
+        assert!(first.contains("shape: (1, 28, 28)") && first.contains("t:2"), "{error}");
+    }
+
+    #[test]
     fn channels_last_are_known_by_the_channels_of_the_data() {
         assert_eq!(channels_last([28, 28, 1], [1, 28, 28]), Some([1, 28, 28]));
         assert_eq!(channels_last([224, 160, 3], [3, 64, 64]), Some([3, 224, 160]));

@@ -124,7 +124,11 @@ impl Graph {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let shapes = infer_shapes(&template, &order, &sources)?;
+        let shapes = infer_shapes(&template, &order, &sources).map_err(|mut problems| {
+            // What is wrong further down may come from it.
+            problems.splice(0..0, channels_last_problem(&template.nodes[input]));
+            problems
+        })?;
 
         let mut by_layer = BTreeMap::<u32, Vec<usize>>::new();
         for (i, node) in template.nodes.iter().enumerate() {
@@ -433,6 +437,24 @@ pub(super) fn reachable(start: usize, neighbours: &[Vec<usize>]) -> Vec<bool> {
         }
     }
     reached
+}
+
+/// An input whose shape looks as other programs write it, with the channels last.
+fn channels_last_problem(input: &super::Node) -> Option<Problem> {
+    match input.ops.first() {
+        Some(&Op::Input { shape: [height, width, channels @ (1 | 3 | 4)] })
+            if height > 4 && width > 4 =>
+        {
+            Some(Problem::new(
+                &[&input.id],
+                format!("the input shape ({height}, {width}, {channels}) has its channels last"),
+                format!(
+                    "write channels, height, width: `shape: ({channels}, {height}, {width})`"
+                ),
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn infer_shapes(

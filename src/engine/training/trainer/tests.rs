@@ -437,7 +437,7 @@ fn a_network_that_is_no_supernet_is_trained_as_a_whole() {
     for &policy in PathPolicy::ALL {
         let mut network = supernet();
         let settings = TrainSettings { policy, ..settings() };
-        let mut trainer = Trainer::of_whole(&network, &data, settings).expect("fits");
+        let mut trainer = Trainer::of_whole(&network, &data, settings, 128).expect("fits");
         let whole = Mask::full(network.graph().len());
         let result = trainer.run_epoch(&mut network, &data, 1, &mut |step| {
             assert_eq!(step.kept, &whole);
