@@ -169,6 +169,11 @@ impl Loss {
         Self { kind, smoothing: 0.0, scale }
     }
 
+    /// Whether one output can tell two classes apart with it, see [`LossKind::takes_one_output`].
+    pub fn takes_one_output(&self) -> bool {
+        self.scale.is_none() && self.kind.takes_one_output()
+    }
+
     /// Mean and standard deviation of the numbers to predict; `None` for classes.
     pub fn scale(&self) -> Option<Scale> {
         self.scale

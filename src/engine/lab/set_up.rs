@@ -114,8 +114,7 @@ impl Lab {
         } else {
             trainer.check_batches(&supernet, &data)?;
         }
-        let evaluator = Evaluator::new(&supernet, &data, evaluation, seed)?
-            .with_loss(trainer.loss())
+        let evaluator = Evaluator::with_loss(&supernet, &data, evaluation, seed, trainer.loss())?
             .within(usize::try_from(self.memory() / 4).unwrap_or(usize::MAX));
         Ok(Bench { data, fingerprint, supernet, trainer, evaluator })
     }

@@ -89,6 +89,9 @@ impl Lab {
         if stale > 0 {
             return Err(LabError::StaleProxies { stale });
         }
+        if let Some(Caution::AllEqual { candidates }) = ties(self.search.candidates()) {
+            return Err(LabError::ProxiesTie { candidates });
+        }
         let epochs = settings.epochs.unwrap_or(self.epochs.len());
         if epochs == 0 {
             return Err(LabError::NotTrained);
@@ -96,9 +99,6 @@ impl Lab {
         let chosen = self.choose(settings.top, settings.random);
         if chosen.len() < FEWEST {
             return Err(LabError::TooFewToVerify { chosen: chosen.len() });
-        }
-        if let Some(Caution::AllEqual { candidates }) = ties(self.search.candidates()) {
-            return Err(LabError::ProxiesTie { candidates });
         }
         report(Report::Started(Job::Verify));
         self.set_up(self.epochs.len(), self.state.targets, report)?;
@@ -224,8 +224,8 @@ impl Lab {
             }
         }
         let all = EvaluationSettings { images: usize::MAX, ..self.settings.evaluation };
-        let evaluator = Evaluator::new(&network, &bench.data, all, self.settings.seed)?
-            .with_loss(bench.trainer.loss());
+        let (seed, loss) = (self.settings.seed, bench.trainer.loss());
+        let evaluator = Evaluator::with_loss(&network, &bench.data, all, seed, loss)?;
         let whole = Mask::full(network.graph().len());
         let evaluation = match evaluator.evaluate(&network, &whole, control.stop_flag()) {
             Err(EvaluationError::Stopped) => return Ok(None),

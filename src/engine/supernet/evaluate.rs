@@ -99,7 +99,21 @@ impl Evaluator {
         settings: EvaluationSettings,
         seed: u64,
     ) -> Result<Self, EvaluationError> {
-        supernet.check_data(data)?;
+        Self::with_loss(supernet, data, settings, seed, Loss::usual(data))
+    }
+
+    /// The same, with `loss` instead of the one that is usual for the data.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_loss(
+        supernet: &Supernet,
+        data: &Dataset,
+        settings: EvaluationSettings,
+        seed: u64,
+        loss: Loss,
+    ) -> Result<Self, EvaluationError> {
+        supernet.check_data(data, &loss)?;
         let batch_size = settings.batch_size.max(1);
         let choose = |split: Split, most: usize| {
             let mut indices: Vec<_> = (0..data.split(split).len()).collect();
@@ -120,18 +134,13 @@ impl Evaluator {
         let size = batch_size.min(seen.len()).max(1);
         let recalibration =
             seen.chunks_exact(size).map(|indices| stock(Split::Train, indices)).collect();
-        Ok(Self { validation, recalibration, loss: Loss::usual(data), most_kept: MOST_KEPT })
+        Ok(Self { validation, recalibration, loss, most_kept: MOST_KEPT })
     }
 
     /// The same, with at most `bytes` for results that are kept from one candidate to the next; how many are does not
     /// change what is computed.
     pub fn within(self, bytes: usize) -> Self {
         Self { most_kept: MOST_KEPT.min(bytes), ..self }
-    }
-
-    /// The same, with `loss` instead of the one that is usual for the data.
-    pub fn with_loss(self, loss: Loss) -> Self {
-        Self { loss, ..self }
     }
 
     /// The valid candidates `masks`, to be evaluated one after the other without computing twice what they

@@ -145,11 +145,11 @@ impl Supernet {
         &self.device
     }
 
-    /// Whether images and classes of `data` fit the template.
+    /// Whether images and classes of `data` fit the template, where training makes `loss` small.
     ///
     /// # Errors
     /// When they do not, with the fix.
-    pub fn check_data(&self, data: &Dataset) -> Result<(), Misfit> {
+    pub fn check_data(&self, data: &Dataset, loss: &Loss) -> Result<(), Misfit> {
         let template = self.graph.template().name.clone();
         let (wanted, found) = (self.graph.image_shape(), data.shape());
         if wanted != found {
@@ -157,8 +157,10 @@ impl Supernet {
         }
         let outputs = self.graph.classes();
         match &data.task {
-            // One output may tell two classes apart; whether the loss can do that is seen before.
-            Task::Classes(names) if outputs < names.len() && (outputs, names.len()) != (1, 2) => {
+            Task::Classes(names) if names.len() == 2 && outputs == 1 && loss.takes_one_output() => {
+                Ok(())
+            }
+            Task::Classes(names) if outputs < names.len() => {
                 Err(Misfit::Classes { template, wanted: outputs, found: names.len() })
             }
             Task::Number(_) if outputs != 1 => Err(Misfit::Number { template, found: outputs }),

@@ -411,23 +411,27 @@ fn evaluation_is_the_same_twice_and_stops_when_told_to() {
 
 #[test]
 fn data_that_does_not_fit_is_refused_with_the_fix() {
+    let check = |supernet: &Supernet, data: &Dataset| supernet.check_data(data, &Loss::usual(data));
     let wide = supernet(&chain(&[
         ("in", &[Op::Input { shape: [3, 8, 8] }]),
         ("out", &[Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output]),
     ]));
-    let error = wide.check_data(&bars(8, 8)).expect_err("three channels").to_string();
+    let error = check(&wide, &bars(8, 8)).expect_err("three channels").to_string();
     assert!(error.contains("3×8×8") && error.contains("1×8×8"), "{error}");
     let narrow = supernet(&chain(&[
         ("in", &[Op::Input { shape: [1, 8, 8] }]),
         ("out", &[Op::Flatten, Op::Dense { units: 1, relu: false }, Op::Output]),
     ]));
-    let error = narrow.check_data(&bars(8, 8)).expect_err("one class").to_string();
+    let error = check(&narrow, &bars(8, 8)).expect_err("one class").to_string();
     assert!(error.contains("2 units"), "{error}");
+    let loss = Loss::new(crate::engine::loss::LossKind::BinaryCrossEntropy, 0.0, &bars(8, 8))
+        .expect("classes");
+    narrow.check_data(&bars(8, 8), &loss).expect("one output tells two classes apart");
     let numbers = Images::new([1, 8, 8], vec![0_u8; 128], vec![0.5_f32, 1.5]).expect("sizes match");
     let data = Dataset::new("toy", Vec::new(), numbers.clone(), numbers.clone(), numbers);
     let data = data.expect("is right");
-    narrow.check_data(&data).expect("one number");
-    let error = supernet(&small_vgg()).check_data(&data).expect_err("two outputs").to_string();
+    check(&narrow, &data).expect("one number");
+    let error = check(&supernet(&small_vgg()), &data).expect_err("two outputs").to_string();
     assert!(error.contains("1 unit"), "{error}");
 }
 

@@ -448,9 +448,7 @@ fn channels_last_problem(input: &super::Node) -> Option<Problem> {
             Some(Problem::new(
                 &[&input.id],
                 format!("the input shape ({height}, {width}, {channels}) has its channels last"),
-                format!(
-                    "write channels, height, width: `shape: ({channels}, {height}, {width})`"
-                ),
+                format!("write channels, height, width: `shape: ({channels}, {height}, {width})`"),
             ))
         }
         _ => None,

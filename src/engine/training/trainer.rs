@@ -156,14 +156,13 @@ impl Trainer {
         settings: TrainSettings,
         at_once: usize,
     ) -> Result<Self, TrainError> {
-        supernet.check_data(data)?;
         let loss = settings.check(data)?;
+        supernet.check_data(data, &loss)?;
         let probe_settings = EvaluationSettings {
             batch_size: PROBE_SETTINGS.batch_size.min(at_once),
             ..PROBE_SETTINGS
         };
-        let evaluator =
-            Evaluator::new(supernet, data, probe_settings, settings.seed)?.with_loss(loss);
+        let evaluator = Evaluator::with_loss(supernet, data, probe_settings, settings.seed, loss)?;
         let probe = |i| {
             let rng = &mut seed::rng(settings.seed, "train/probe", i);
             settings.policy.probe(supernet.graph(), rng)
