@@ -25,19 +25,19 @@ const SMALL_JOB: [&str; 10] = [
     "--json",
 ];
 
-fn program(runs: &Path) -> Command {
+pub(crate) fn program(runs: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.env("NAS_NAVIGATOR_RUNS", runs).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
     command
 }
 
-fn stdout_json(command: &mut Command) -> Value {
+pub(crate) fn stdout_json(command: &mut Command) -> Value {
     let output = command.assert().success().get_output().stdout.clone();
     serde_json::from_slice(&output).expect("stdout is one JSON document")
 }
 
 /// What the program says on stderr when it fails with `code`.
-fn failure(command: &mut Command, code: i32) -> String {
+pub(crate) fn failure(command: &mut Command, code: i32) -> String {
     let assert = command.assert().code(code);
     let output = assert.get_output();
     assert!(output.stdout.is_empty(), "data on stdout in spite of the failure");

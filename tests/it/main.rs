@@ -2,6 +2,7 @@
 
 mod bench;
 mod command_line;
+mod data;
 #[cfg(feature = "gui")]
 mod window;
 #[cfg(feature = "gui")]

@@ -1,0 +1,311 @@
+//! Data and template brought together, data that moves, and results that are not worth what they seem to be.
+
+use super::*;
+use crate::engine::{
+    data::{Missing, TaskKind},
+    loss::LossKind,
+    search::Objective,
+};
+use std::fs;
+
+/// A template for rows of two columns with this many outputs and these alternatives.
+fn table_template(outputs: usize, alternatives: &[&str]) -> Graph {
+    let nodes: String = alternatives
+        .iter()
+        .enumerate()
+        .map(|(place, ops)| {
+            format!("(id: \"a{place}\", layer: 1, ops: [{ops}], position: (4, {place})),")
+        })
+        .collect();
+    let links: String = (0..alternatives.len())
+        .map(|place| format!("(\"in\", \"a{place}\"), (\"a{place}\", \"head\"),"))
+        .collect();
+    let text = format!(
+        "(version: 1, name: \"rows\", nodes: [
+            (id: \"in\", layer: 0, ops: [Input(shape: (2, 1, 1)), Flatten], position: (0, 0)),
+            {nodes}
+            (id: \"head\", layer: 2, ops: [Dense(units: {outputs})], position: (8, 0)),
+            (id: \"out\", layer: 3, ops: [Output], position: (12, 0)),
+        ], links: [{links} (\"head\", \"out\")])"
+    );
+    template::parse("rows", &text).expect("is right")
+}
+
+const TWO: [&str; 2] = ["Dense(units: 8, relu: true)", "Dense(units: 8)"];
+
+/// Rows whose class is told by the first column, with this share of the class `rare`.
+fn table(folder: &Path, name: &str, rows: usize, rare: usize) -> DataSource {
+    let text: String = (0..rows)
+        .map(|row| {
+            let class = if row % rows.div_ceil(rare) == 0 { "rare" } else { "common" };
+            let noise = (row * 7919 % 101) as f64 / 101.0;
+            let mean = if class == "rare" { 1.0 } else { -1.0 };
+            format!("{},{noise},{class}\n", mean + 0.2 * noise)
+        })
+        .collect();
+    let file = folder.join(name);
+    fs::write(&file, format!("a,b,kind\n{text}")).expect("is written");
+    DataSource::Csv { file, label: None }
+}
+
+fn lab_with(graph: Graph, runs: &Path, settings: LabSettings) -> Lab {
+    let settings = LabSettings { device: DeviceChoice::Cpu, pool: 8, ..settings };
+    Lab::new(Arc::new(graph), settings, runs.to_owned(), Some("test".to_owned()))
+}
+
+/// Trains an epoch; what was told meanwhile.
+fn train(lab: &mut Lab) -> Result<Vec<Report>, LabError> {
+    let mut told = Vec::new();
+    lab.train(1, &Control::default(), &mut |report| told.push(report))?;
+    Ok(told)
+}
+
+#[test]
+fn a_preset_takes_the_shape_and_the_classes_of_the_data() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 120, 60);
+    let graph = table_template(10, &TWO);
+    let wide = graph.template().nodes[0].ops[0].clone();
+    assert_eq!(wide, template::Op::Input { shape: [2, 1, 1] });
+    let settings = LabSettings { data, fit: true, ..LabSettings::default() };
+    let mut lab = lab_with(graph, folder.path(), settings);
+    let before = lab.candidates()[0].cost.params;
+    let told = train(&mut lab).expect("fits");
+    assert_eq!(lab.graph().classes(), 2);
+    assert!(lab.candidates()[0].cost.params < before, "costs follow");
+    let fitted = |report: &Report| matches!(report, Report::Fitted(graph) if graph.classes() == 2);
+    assert!(told.iter().any(fitted));
+    let noted = told.iter().any(|report| {
+        matches!(report, Report::Note(text) if text.contains("units of `head` 2 instead of 10"))
+    });
+    assert!(noted, "{told:?}");
+    // The run has the template as it was trained, and goes on with it.
+    let folder = folder.path().join("test");
+    drop(lab);
+    let mut again = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    assert_eq!(again.graph().classes(), 2);
+    assert_eq!(again.summary().map(|summary| summary.classes.len()), Some(2));
+    train(&mut again).expect("goes on");
+}
+
+#[test]
+fn small_images_give_their_size_where_the_template_can_take_it() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let preset = |name: &str| {
+        let preset = template::presets().into_iter().find(|preset| preset.name == name);
+        preset.expect("exists").graph().expect("is right")
+    };
+    let settings = LabSettings { data: DataSource::Digits, fit: true, ..LabSettings::default() };
+    let mut lab = lab_with(preset("3-conv-3-layer"), runs.path(), settings.clone());
+    lab.load_data(&mut ignore).expect("fits");
+    assert_eq!(lab.graph().image_shape(), [1, 8, 8]);
+    // Five poolings leave nothing of 8 x 8 pixels.
+    let text = template::to_ron(preset("vgg11").template()).expect("is written");
+    let deep = text.replace("kernel: 3, stride: 1, padding: 1", "kernel: 3, stride: 3");
+    let deep = template::parse("deep", &deep).expect("is right");
+    let mut lab = lab_with(deep, runs.path(), settings);
+    let (data, _) = lab.load_data(&mut ignore).expect("fits");
+    assert_eq!((lab.graph().image_shape(), data.shape()), ([1, 28, 28], [1, 28, 28]));
+}
+
+#[test]
+fn without_fitting_the_exact_edit_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 120, 60);
+    let refused = |graph: Graph, data: &DataSource, loss| {
+        let training = TrainSettings { loss, ..TrainSettings::default() };
+        let settings = LabSettings { data: data.clone(), training, ..LabSettings::default() };
+        match train(&mut lab_with(graph, folder.path(), settings)) {
+            Ok(_) => "is taken".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let text = refused(table_template(1_000, &TWO), &data, LossKind::Auto);
+    assert!(text.contains("1000 outputs; set the units of `head` to 2"), "{text}");
+    assert!(text.contains("--fit"), "{text}");
+    let text = refused(table_template(1, &TWO), &data, LossKind::CrossEntropy);
+    assert!(text.contains("--loss binary-cross-entropy"), "{text}");
+    let small = template::parse("small", SMALL).expect("is right");
+    let text = refused(small, &data, LossKind::Auto);
+    assert!(text.contains("rows of 2 columns") && text.contains("cannot be fitted"), "{text}");
+    let last = SMALL.replace("(1, 8, 8)", "(8, 8, 1)").replace("stride: 2", "stride: 1");
+    let last = last.replace("MaxPool(kernel: 2, stride: 1), ", "");
+    let last = template::parse("last", &last).expect("is right");
+    let text = refused(last, &DataSource::Digits, LossKind::Auto);
+    assert!(text.contains("channels, height, width"), "{text}");
+    assert!(text.contains("set the shape of `in` to (1, 8, 8)"), "{text}");
+}
+
+#[test]
+fn one_output_tells_two_classes_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 400, 200);
+    for loss in [LossKind::BinaryCrossEntropy, LossKind::Hinge, LossKind::SquaredHinge] {
+        let training = TrainSettings { loss, learning_rate: 0.05, ..TrainSettings::default() };
+        let settings = LabSettings { data: data.clone(), training, ..LabSettings::default() };
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut lab = lab_with(table_template(1, &TWO), runs.path(), settings);
+        for _ in 0..3 {
+            train(&mut lab).expect("is trained");
+        }
+        let last = lab.epoch_reports().last().expect("an epoch");
+        assert!(last.val_accuracy > 0.95 && last.val_loss < 0.5, "{loss}: {last:?}");
+        assert!(last.val_balanced_accuracy.is_some_and(|balanced| balanced > 0.95), "{last:?}");
+    }
+}
+
+#[test]
+fn data_that_has_moved_is_found_by_its_content() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    fs::create_dir(&a).expect("a folder");
+    let data = table(&a, "rows.csv", 120, 60);
+    let settings = LabSettings { data, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), &a.join("runs"), settings);
+    train(&mut lab).expect("is trained");
+    drop(lab);
+    // Run and data together to another place.
+    fs::rename(&a, &b).expect("moves");
+    let run = b.join("runs/test");
+    let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
+    let told = train(&mut lab).expect("the data is where it was, seen from the run");
+    let found = |report: &Report| matches!(report, Report::Note(text) if text.contains("found at"));
+    assert!(told.iter().any(found), "{told:?}");
+    drop(lab);
+    // The data alone, to where nobody could guess it.
+    let elsewhere = folder.path().join("other.csv");
+    fs::rename(b.join("rows.csv"), &elsewhere).expect("moves");
+    let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
+    let text = train(&mut lab).expect_err("is gone").to_string();
+    assert!(text.contains("rows.csv") && text.contains("--data"), "{text}");
+    // Other data there is not taken for it.
+    let other = table(folder.path(), "more.csv", 130, 60);
+    lab.move_data(other);
+    let text = train(&mut lab).expect_err("other data").to_string();
+    assert!(text.contains("more.csv") && text.contains("fingerprint"), "{text}");
+    lab.move_data(DataSource::Csv { file: elsewhere, label: None });
+    train(&mut lab).expect("is found");
+    drop(lab);
+    let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
+    train(&mut lab).expect("the run knows the new place");
+    assert_eq!(lab.epochs(), 4);
+}
+
+#[test]
+fn the_objective_decides_which_candidate_is_best() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 400, 40);
+    let settings = LabSettings { data, objective: Objective::Loss, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    let all = Budget::default();
+    lab.search(1, 4, all, &Control::default(), &mut ignore).expect("is searched");
+    let losses = || lab.candidates().iter().filter_map(|c| Some(c.evaluation?.loss));
+    let lowest = losses().fold(f64::INFINITY, f64::min);
+    let loss_of = |lab: &Lab| lab.best().and_then(|best| best.evaluation).map(|e| e.loss);
+    assert_eq!(loss_of(&lab), Some(lowest));
+    drop(lab);
+    let again = Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!((again.settings().objective, loss_of(&again)), (Objective::Loss, Some(lowest)));
+}
+
+#[test]
+fn numbers_have_no_balanced_accuracy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rows.csv");
+    let rows: String = (0..100).map(|i| format!("{i},{},{}.5\n", i % 7, i * 3)).collect();
+    fs::write(&file, rows).expect("is written");
+    let data = DataSource::Csv { file, label: None };
+    let objective = Objective::BalancedAccuracy;
+    let settings = LabSettings { data, objective, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(1, &TWO), folder.path(), settings);
+    let text = train(&mut lab).expect_err("has no classes").to_string();
+    assert!(text.contains("no balanced accuracy"), "{text}");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no run is made");
+}
+
+#[test]
+fn candidates_that_tie_are_told_and_not_verified() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 400, 200);
+    let ties = ["Dropout(rate: 0.1)", "Dropout(rate: 0.3)", "Dropout(rate: 0.5)", "Identity"];
+    let settings = LabSettings { data, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &ties), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    let mut told = Vec::new();
+    let report = &mut |report| told.push(report);
+    lab.search(1, 4, Budget::default(), &Control::default(), report).expect("is searched");
+    let tie = |report: &Report| matches!(report, Report::Caution(text) if text.contains("all 4"));
+    assert!(told.iter().any(tie), "{told:?}");
+    assert!(lab.fitness().iter().all(|node| node.fitness == 0.5), "{:?}", lab.fitness());
+    let settings = VerifySettings { top: 2, random: 2, epochs: Some(1) };
+    let refused = lab.verify(settings, &Control::default(), &mut ignore).expect_err("no order");
+    assert!(refused.to_string().contains("no order to verify"), "{refused}");
+}
+
+#[test]
+fn always_the_common_class_is_no_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nothing tells the classes apart, and training is short.
+    let rows: String = (0..600)
+        .map(|i| format!("{},{},{}\n", i % 13, i % 7, if i % 30 == 0 { "fault" } else { "ok" }))
+        .collect();
+    let file = folder.path().join("rows.csv");
+    fs::write(&file, rows).expect("is written");
+    let data = DataSource::Csv { file, label: None };
+    let settings = LabSettings { data, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    let text: Vec<_> = lab.cautions().iter().map(ToString::to_string).collect();
+    let lazy = text.iter().find(|text| text.contains("always answering `ok`"));
+    assert!(lazy.is_some_and(|text| text.contains("--objective balanced-accuracy")), "{text:?}");
+    assert!(text.iter().any(|text| text.contains("class `fault` has")), "{text:?}");
+}
+
+#[test]
+fn little_memory_means_fewer_images_at_once() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let small = || template::parse("small", SMALL).expect("is right");
+    let settings = |memory| LabSettings {
+        data: DataSource::Digits,
+        memory: Some(memory),
+        ..LabSettings::default()
+    };
+    let mut lab = lab_with(small(), runs.path(), settings(300_000));
+    let told = train(&mut lab).expect("is trained");
+    let evaluation = lab.settings().evaluation;
+    assert!(evaluation.batch_size < 128, "{evaluation:?}");
+    assert_eq!(evaluation.batch_size * evaluation.recalibration_batches, 4 * 128);
+    let noted = |report: &Report| matches!(report, Report::Note(text) if text.contains("at once"));
+    assert!(told.iter().any(noted), "{told:?}");
+    drop(lab);
+    let again = Lab::open(&runs.path().join("test"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(again.settings().evaluation, evaluation, "the run keeps it");
+    let tight = tempfile::tempdir().expect("a folder");
+    let text = train(&mut lab_with(small(), tight.path(), settings(1_000)));
+    let text = text.expect_err("has no room").to_string();
+    assert!(text.contains("--memory"), "{text}");
+}
+
+#[test]
+fn how_data_is_read_is_kept_for_a_resumed_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rows.csv");
+    let rows: String = (0..100).map(|i| format!("{i},{},{}\n", i % 7, i % 3)).collect();
+    fs::write(&file, format!("1,2,3\n{rows}")).expect("is written");
+    let data = DataSource::Csv { file, label: None };
+    let read = ReadOptions {
+        task: Some(TaskKind::Classes),
+        header: Some(true),
+        missing: Some(Missing::Drop),
+        ..ReadOptions::default()
+    };
+    let settings = LabSettings { data, read, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(3, &TWO), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    assert_eq!(lab.summary().map(|summary| summary.examples.iter().sum()), Some(100));
+    drop(lab);
+    let mut again = Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(again.settings().read, read);
+    train(&mut again).expect("goes on");
+}
