@@ -6,8 +6,9 @@ use crate::{
         candidate::{self, CandidateId},
         data::DataSummary,
         lab::{Caution, Lab, Verification},
+        named::Named,
         report::EpochReport,
-        search::{Candidate, Objective, Standing, Steering},
+        search::{Candidate, Standing, Steering},
         supernet::Latency,
     },
     format::{self, Quality},
@@ -29,7 +30,7 @@ pub(super) struct RunReport {
     /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
     measure: Quality,
     /// What the search makes large.
-    objective: Objective,
+    objective: &'static str,
     /// The data in numbers, with what was inferred when it was read; `null` for runs of older programs.
     examples: Option<DataSummary>,
     /// Why results are not worth what they seem to be.
@@ -198,7 +199,7 @@ impl RunReport {
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
             measure: Quality::of_lab(lab),
-            objective: lab.settings().objective,
+            objective: lab.settings().objective.name(),
             examples: lab.summary().cloned(),
             cautions: lab.cautions(),
             epochs: lab.epoch_reports().to_vec(),

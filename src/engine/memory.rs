@@ -69,8 +69,8 @@ fn out_of_memory(bytes: usize) -> ! {
     let mut text = Short { bytes: [0; 256], length: 0 };
     let _ = writeln!(
         text,
-        "error: out of memory: {} MB more were needed; what the run has recorded is kept, so go on with --resume \
-         after closing other programs, with a smaller --batch-size or --memory",
+        "error: out of memory: {} MB more were needed; what the run has recorded is kept: close other programs and \
+         go on with --resume, or start a new run with a smaller --batch-size",
         bytes.div_ceil(1_000_000)
     );
     end(&text.bytes[..text.length])

@@ -114,7 +114,7 @@ fn numbers_that_mean_nothing_come_with_a_sentence() {
     let report =
         stdout_json(job(folder.path(), &template, &table).args(["--learning-rate", "1e-5"]));
     let cautions = report["cautions"].to_string();
-    assert!(cautions.contains("class `rare` has 1 validation examples only"), "{cautions}");
+    assert!(cautions.contains("class `rare` has 1 validation example only"), "{cautions}");
     let run = folder.path().join("parts-parts-1");
     let shown = program(folder.path()).args(["runs", "show"]).arg(&run).assert().success();
     let shown = String::from_utf8(shown.get_output().stdout.clone()).expect("is text");
@@ -131,14 +131,14 @@ fn a_search_for_balanced_accuracy_keeps_to_it() {
     command.args(["--device", "cpu", "--json", "--objective", "balanced-accuracy"]);
     command.arg("--template").arg(&template).args(["--data", &format!("csv:{}", table.display())]);
     let report = stdout_json(&mut command);
-    assert_eq!(report["objective"], "BalancedAccuracy");
+    assert_eq!(report["objective"], "balanced-accuracy");
     let resume = ["search", "--json", "--iterations", "2", "--resume"];
     let again = |extra: &[&str]| {
         let mut command = program(folder.path());
         command.args(resume).arg(folder.path().join("parts-parts-1")).args(extra);
         command
     };
-    assert_eq!(stdout_json(&mut again(&[]))["objective"], "BalancedAccuracy");
+    assert_eq!(stdout_json(&mut again(&[]))["objective"], "balanced-accuracy");
     failure(&mut again(&["--objective", "loss"]), 2);
 }
 

@@ -64,11 +64,14 @@ impl fmt::Display for Caution {
         match self {
             Self::FewValidation { examples } => write!(
                 f,
-                "validation has {examples} examples only, so accuracies of candidates differ by chance; add data \
-                 ({FEWEST_VALIDATION} validation examples or more)"
+                "validation has {} only, so results of candidates differ by chance; add data \
+                 ({FEWEST_VALIDATION} validation examples or more)",
+                crate::format::counted(*examples, "example", "examples")
             ),
             Self::RareClasses { class, examples, classes } => {
-                write!(f, "class `{class}` has {examples} validation examples only")?;
+                let examples =
+                    crate::format::counted(*examples, "validation example", "validation examples");
+                write!(f, "class `{class}` has {examples} only")?;
                 if *classes > 1 {
                     let others =
                         crate::format::counted(classes - 1, "other class", "other classes");

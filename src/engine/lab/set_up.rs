@@ -80,7 +80,7 @@ impl Lab {
         self.settings.evaluation.recalibration_batches =
             (recalibration_batches * batch_size).div_ceil(at_once);
         let note = format!(
-            "evaluation runs {} at once instead of {batch_size}, to stay within {} bytes of memory",
+            "evaluation runs {} at once instead of {batch_size}, to stay within {}B of memory",
             format::counted(at_once, "image", "images"),
             format::compact(budget)
         );
