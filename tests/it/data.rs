@@ -153,7 +153,7 @@ fn memory_takes_amounts_as_people_write_them() {
     }
     let mut command = program(folder.path());
     command.args(["train", "--template", "3-conv-3-layer", "--data", "digits", "--epochs", "1"]);
-    let report = stdout_json(command.args(["--device", "cpu", "--json", "--memory", "4 MiB"]));
+    let report = stdout_json(command.args(["--device", "cpu", "--json", "--memory", "1 MiB"]));
     let notes = report["examples"]["notes"].to_string();
     assert!(notes.contains("at once instead of 128"), "{notes}");
 }
