@@ -3,6 +3,7 @@
 mod bench;
 mod command_line;
 mod data;
+mod fuzz;
 #[cfg(feature = "gui")]
 mod window;
 #[cfg(feature = "gui")]

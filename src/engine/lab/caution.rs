@@ -161,11 +161,10 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
                     by_accuracy: lab.settings.objective == Objective::Accuracy,
                 });
             }
-            Some(_) => {}
             None if !summary.constant_validation && shown.accuracy <= 0.0 => {
                 cautions.push(Caution::NoBetterThanMean { r2: shown.accuracy });
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     cautions.extend(ties(lab.search.candidates()));

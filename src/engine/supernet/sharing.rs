@@ -182,7 +182,7 @@ impl<'a> Sharing<'a> {
             go_on(stop)?;
             let scores = self.pass(&[output], Images::Validation(number), Some(&statistics));
             if let Some(scores) = scores {
-                tally.add(scores.flat(), &self.evaluator.validation[number].targets())?;
+                tally.add(scores.flat(), self.evaluator.validation[number].targets())?;
             }
         }
         Ok(())
