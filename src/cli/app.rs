@@ -1,17 +1,15 @@
 //! `nas-navigator app`: the window, or a tour through it.
 
-use super::job;
+use super::{arguments, job, runs};
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
     engine::{data::DataSource, device::DeviceChoice, training::TrainSettings},
+    signals,
 };
 use anyhow::Result;
 use bevy::{app::AppExit, math::UVec2};
 use clap::Args;
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Arguments of `app`, and of the program without a command.
 #[derive(Debug, Args)]
@@ -19,8 +17,8 @@ pub(super) struct AppArgs {
     /// Scene file, or name of a preset.
     #[arg(long, value_name = "FILE|PRESET", default_value = "vgg11", conflicts_with = "run")]
     template: String,
-    /// Open the run in this folder.
-    #[arg(long, value_name = "DIR")]
+    /// Open the run of this name, or in this folder.
+    #[arg(long, value_name = "NAME|DIR", value_parser = arguments::path())]
     run: Option<PathBuf>,
     /// What to train on: fashion-mini, digits, idx:DIR, cifar10:DIR, cifar100:DIR, images:DIR or csv:FILE; a
     /// run keeps its own.
@@ -33,13 +31,25 @@ pub(super) struct AppArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
     /// Folder that holds the runs.
-    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "NAS_NAVIGATOR_RUNS",
+        value_parser = arguments::path()
+    )]
     runs: PathBuf,
     /// Walk through the program as this file says; off-screen where there is no display.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = arguments::path())]
     tour: Option<PathBuf>,
     /// Folder for the tour's screenshots.
-    #[arg(long, value_name = "DIR", default_value = "shots", requires = "tour")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "shots",
+        requires = "tour",
+        value_parser = arguments::path()
+    )]
     shots: PathBuf,
     /// Exit when the tour is over, with code 1 if a step failed; off-screen it always does.
     #[arg(long, requires = "tour")]
@@ -72,14 +82,11 @@ fn parse_size(text: &str) -> Result<UVec2, String> {
 }
 
 pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
-    let document = match &args.run {
-        Some(folder) => Document::of_run(folder)?,
+    let document = match args.run {
+        Some(run) => Document::of_run(&runs::folder(&args.runs, run))?,
         None => {
-            let path = Path::new(&args.template);
-            Document::new(
-                job::load_template(&args.template)?,
-                path.exists().then(|| path.to_owned()),
-            )
+            let (graph, file) = job::find_template(&args.template)?;
+            Document::new(graph, file)
         }
     };
     let settings = Settings {
@@ -103,6 +110,6 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     let exit = app::run(AppOptions { document, settings, tour, size: args.size })?;
     Ok(match exit {
         AppExit::Success => ExitCode::SUCCESS,
-        AppExit::Error(code) => ExitCode::from(code.get()),
+        AppExit::Error(code) => ExitCode::from(signals::exit_code().unwrap_or(code.get())),
     })
 }

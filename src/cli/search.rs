@@ -43,7 +43,7 @@ const DEFAULT_ITERATIONS: u32 = 17;
 const DEFAULT_CANDIDATES: usize = 10;
 
 pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
-    let control = job::control_with_ctrl_c()?;
+    let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
     let mut printer = ProgressPrinter::new(Quality::of(lab.graph()));
     let epochs = args.job.epochs_to_go(&lab);

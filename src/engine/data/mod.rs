@@ -16,9 +16,10 @@ mod idx;
 mod images;
 mod options;
 mod resize;
-mod sniff;
 mod source;
 mod split;
+
+use super::sniff;
 
 pub use dataset::{Batch, Dataset, Scale, Split, Task};
 pub use error::{DataError, Place};

@@ -8,6 +8,7 @@ use crate::engine::{
     run::{Event, Run},
     search::{Evaluation, Recorded, SearchError, SearchState},
     template::{Graph, NodeId},
+    training::TrainSettings,
 };
 use std::{path::Path, sync::Arc};
 
@@ -18,6 +19,8 @@ use std::{path::Path, sync::Arc};
 /// evaluated by then.
 pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<Lab, LabError> {
     let folder = &run.folder().to_owned();
+    let settings = run.config().training.check_alone();
+    settings.map_err(|source| LabError::Settings { path: folder.join("run.ron"), source })?;
     let state = run.state()?;
     let graph = Arc::new(run.template(1)?);
     let mut events = run.journal()?.into_iter().map(|entry| entry.event).peekable();
@@ -127,6 +130,10 @@ impl Replay<'_> {
             Event::Steered(steering) => {
                 let steered = lab.search.steer(steering, &lab.embedding);
                 steered.map_err(|error| mismatch(folder, error.to_string()))?;
+            }
+            Event::Retuned { learning_rate, clip } => {
+                let training = &mut lab.settings.training;
+                *training = TrainSettings { learning_rate, clip, ..*training };
             }
             Event::Retrained { id, epochs, accuracy, loss, seconds } => {
                 lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });

@@ -83,6 +83,14 @@ pub enum Event {
     },
     /// Other candidates are asked for from here on.
     Steered(Steering),
+    /// Training takes steps of another length from here on.
+    Retuned {
+        /// The highest learning rate.
+        learning_rate: f64,
+        /// The longest gradient, if there is a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<f64>,
+    },
     /// A candidate was trained from scratch.
     Retrained {
         /// Which.
@@ -265,6 +273,8 @@ mod tests {
             },
             evaluated(0),
             Event::Timed { id: CandidateId(0), latency: 1.25e-3 },
+            Event::Retuned { learning_rate: 1e-3, clip: None },
+            Event::Retuned { learning_rate: 2.5e-4, clip: Some(5.0) },
             Event::Steered(Steering::default()),
             Event::Steered(Steering {
                 pinned: vec!["a".into()],

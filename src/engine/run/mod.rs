@@ -71,6 +71,14 @@ pub enum RunError {
         /// Its version.
         version: u32,
     },
+    /// The run is to do more than can be done.
+    #[error("{}: the targets have more than {MOST} {what}; mend it or remove the file", path.display())]
+    Targets {
+        /// `state.ron`.
+        path: PathBuf,
+        /// Of what.
+        what: &'static str,
+    },
     /// The run's template is damaged.
     #[error(transparent)]
     Template(#[from] FileError),
@@ -168,6 +176,24 @@ pub struct Targets {
     pub candidates: Option<usize>,
     /// What the search may cost.
     pub budget: Budget,
+}
+
+/// The most epochs, iterations and candidates that a run may set out to do.
+const MOST: usize = 10_000_000;
+
+impl Targets {
+    /// What there is too much of.
+    fn excess(&self) -> Option<&'static str> {
+        let too_many = |number: Option<usize>| number.is_some_and(|number| number > MOST);
+        match self {
+            _ if too_many(self.epochs) => Some("epochs"),
+            _ if self.iterations.is_some_and(|iterations| iterations as usize > MOST) => {
+                Some("iterations")
+            }
+            _ if too_many(self.candidates) => Some("candidates"),
+            _ => None,
+        }
+    }
 }
 
 /// What a search may cost in all, over all its sessions. There is no limit by default.
@@ -408,7 +434,11 @@ impl Run {
             return Ok(RunState::default());
         }
         let (name, text) = files::read_text(&path)?;
-        Ok(files::parse_ron(&name, &text)?)
+        let state: RunState = files::parse_ron(&name, &text)?;
+        match state.targets.excess() {
+            Some(what) => Err(RunError::Targets { path, what }),
+            None => Ok(state),
+        }
     }
 
     /// Stores where the run stands besides what its journal tells.
