@@ -11,6 +11,7 @@ use std::{
 use thiserror::Error;
 
 /// A signal that asks the program to end.
+#[cfg_attr(not(unix), allow(dead_code, reason = "some are sent on Unix only"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// SIGINT, which the terminal sends on Ctrl-C.

@@ -4,7 +4,7 @@ use crate::engine::{
     lab::{Lab, LabError},
     loss::LossKind,
     named::Named,
-    training::{Augment, OptimizerKind, PathPolicy, Schedule, TrainSettings},
+    training::{Augment, OptimizerKind, PathPolicy, Schedule, StepLength, TrainSettings},
 };
 use clap::{
     Args,
@@ -82,7 +82,10 @@ impl TrainingArgs {
     /// Changes how a resumed run trains from here on, as far as that is given; says whether it is something new.
     pub(super) fn retune(&self, lab: &mut Lab) -> Result<bool, LabError> {
         let before = lab.settings().training;
-        lab.retune(self.learning_rate.unwrap_or(before.learning_rate), self.clip.or(before.clip))
+        lab.retune(StepLength {
+            learning_rate: self.learning_rate.unwrap_or(before.learning_rate),
+            clip: self.clip.or(before.clip),
+        })
     }
 }
 

@@ -151,7 +151,7 @@ pub enum LabError {
 /// The training of a run has diverged: its loss, a gradient or a weight is infinite or not a number.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error(
-    "the training diverged by step {step} of epoch {epoch}, at a learning rate of up to {learning_rate}: the loss or \
+    "the training diverged by step {step} of epoch {epoch}, at a learning rate of up to {learning_rate:?}: the loss or \
      a weight is not a number; {} with a lower one: `nas-navigator {command} --resume {} --learning-rate {lower}` \
      (`--clip 5` against single steps that are too long)",
     if *checkpoint { "go on from the last checkpoint" } else { "begin again" },

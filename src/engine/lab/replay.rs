@@ -8,7 +8,6 @@ use crate::engine::{
     run::{Event, Run},
     search::{Evaluation, Recorded, SearchError, SearchState},
     template::{Graph, NodeId},
-    training::TrainSettings,
 };
 use std::{path::Path, sync::Arc};
 
@@ -131,9 +130,8 @@ impl Replay<'_> {
                 let steered = lab.search.steer(steering, &lab.embedding);
                 steered.map_err(|error| mismatch(folder, error.to_string()))?;
             }
-            Event::Retuned { learning_rate, clip } => {
-                let training = &mut lab.settings.training;
-                *training = TrainSettings { learning_rate, clip, ..*training };
+            Event::Retuned { .. } => {
+                lab.settings.training = self.run.retuned(lab.settings.training, &event);
             }
             Event::Retrained { id, epochs, accuracy, loss, seconds } => {
                 lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });

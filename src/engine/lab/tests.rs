@@ -12,6 +12,7 @@ use crate::engine::{
     run::{Budget, Event, read_journal},
     search::Standing,
     template::{self, Link, NodeId, Template},
+    training::StepLength,
 };
 use std::{thread, time::Duration};
 
@@ -52,6 +53,10 @@ fn lab(runs: &Path, name: &str) -> Lab {
 }
 
 fn ignore(_: Report) {}
+
+fn length(learning_rate: f64, clip: Option<f64>) -> StepLength {
+    StepLength { learning_rate, clip }
+}
 
 /// Reports without what differs from run to run.
 fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<PlacedCandidate>) {
@@ -291,7 +296,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     first.settings.training.learning_rate = 1e30;
     let text = first.train(2, &control, &mut ignore).expect_err("diverges").to_string();
     let command = format!(
-        "begin again with a lower one: `nas-navigator train --resume {} --learning-rate 0.002`",
+        "begin again with a lower one: `nas-navigator train --resume {} --learning-rate 0.003`",
         folder.display()
     );
     assert!(text.contains("of epoch 1") && text.contains(&command), "{text}");
@@ -300,21 +305,21 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     // As the message says.
     drop(first);
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
-    assert_eq!(opened.retune(0.002, None).expect("is recorded"), true);
+    assert_eq!(opened.retune(length(0.002, None)).expect("is recorded"), true);
     opened.train(1, &control, &mut ignore).expect("trains");
-    assert_eq!(opened.retune(0.002, None).expect("is nothing new"), false);
+    assert_eq!(opened.retune(length(0.002, None)).expect("is nothing new"), false);
     let before = journal(&folder);
     for (rate, clip) in [(f64::NAN, None), (0.0, None), (0.1, Some(-1.0))] {
-        opened.retune(rate, clip).expect_err("makes no sense");
+        opened.retune(length(rate, clip)).expect_err("makes no sense");
     }
     assert_eq!(opened.settings.training.learning_rate, 0.002);
     assert_eq!(journal(&folder), before);
 
-    opened.retune(1e30, Some(1e30)).expect("is recorded");
+    opened.retune(length(1e30, Some(1e30))).expect("is recorded");
     let text = opened.train(1, &control, &mut ignore).expect_err("diverges").to_string();
     assert!(text.contains("go on from the last checkpoint"), "{text}");
     drop(opened);
-    // By hand, too, as long as no retuning is recorded: the run begins again as it was begun.
+    // By hand, too.
     let mut fresh = lab(runs.path(), "edited");
     fresh.settings.training.learning_rate = 1e30;
     fresh.train(1, &control, &mut ignore).expect_err("diverges");
@@ -323,8 +328,15 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     let text = std::fs::read_to_string(&path).expect("is there");
     let line = text.lines().find(|line| line.contains("learning_rate")).expect("is there");
     std::fs::write(&path, text.replace(line, "learning_rate: 0.002,")).expect("is written");
-    let mut opened = Lab::open(&runs.path().join("edited"), DeviceChoice::Cpu).expect("opens");
-    opened.train(1, &control, &mut ignore).expect("trains");
+    let edited = || Lab::open(&runs.path().join("edited"), DeviceChoice::Cpu).expect("opens");
+    edited().train(1, &control, &mut ignore).expect("trains");
+    // What was edited last counts.
+    edited().retune(length(1e30, None)).expect("is recorded");
+    assert_eq!(edited().settings.training.learning_rate, 1e30);
+    std::fs::write(&path, text.replace(line, "learning_rate: 0.001,")).expect("is written");
+    assert_eq!(edited().settings.training.learning_rate, 0.001);
+    let run = Run::open(&runs.path().join("edited")).expect("opens");
+    assert_eq!(run.training().expect("is right").learning_rate, 0.001);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Control, Diverged, Lab, LabError, pace::Pace};
 use crate::engine::{
     report::{Job, Report},
     run::{Checkpoint, Event, RunState, Targets, UnfinishedEpoch},
-    training::{PathPolicy, TrainError, TrainSettings},
+    training::{PathPolicy, StepLength, TrainError, TrainSettings},
 };
 
 impl Lab {
@@ -52,17 +52,20 @@ impl Lab {
     ///
     /// # Errors
     /// When it makes no sense or cannot be written; the length stays as it was then.
-    pub fn retune(&mut self, learning_rate: f64, clip: Option<f64>) -> Result<bool, LabError> {
-        let training = TrainSettings { learning_rate, clip, ..self.settings.training };
+    pub fn retune(&mut self, to: StepLength) -> Result<bool, LabError> {
+        let training = self.settings.training.retuned(to);
         if training == self.settings.training {
             return Ok(false);
         }
         training.check_alone().map_err(TrainError::Settings)?;
         self.make_writable()?;
-        self.record([Event::Retuned { learning_rate, clip }])?;
+        if let Some(run) = &mut self.run {
+            let instead_of = run.config().training.step_length();
+            run.record([Event::Retuned { to, instead_of }])?;
+        }
         self.settings.training = training;
         if let Some(bench) = &mut self.bench {
-            bench.trainer.retune(learning_rate, clip);
+            bench.trainer.retune(to);
         }
         Ok(true)
     }

@@ -22,6 +22,7 @@ use super::{
     data::DataSource,
     files::{self, RonError, WriteError},
     template::{self, FileError, Graph},
+    training::TrainSettings,
 };
 use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,7 @@ pub struct RunConfig {
     /// Seed of every random draw.
     pub seed: u64,
     /// How the supernet is trained.
-    pub training: super::training::TrainSettings,
+    pub training: TrainSettings,
     /// How candidates are evaluated.
     pub evaluation: super::supernet::EvaluationSettings,
     /// How many candidates the cloud starts with.
@@ -408,6 +409,28 @@ impl Run {
             _ => None,
         });
         self.template(edited.unwrap_or(1))
+    }
+
+    /// How the run trains after all retuning; reads the journal.
+    ///
+    /// # Errors
+    /// When the journal is missing or damaged.
+    pub fn training(&self) -> Result<TrainSettings, RunError> {
+        let (entries, _) = read_journal(&self.journal_path())?;
+        let events = entries.into_iter().map(|entry| entry.event);
+        Ok(events.fold(self.config.training, |training, event| self.retuned(training, &event)))
+    }
+
+    /// How the run trains after this event.
+    pub(super) fn retuned(&self, training: TrainSettings, event: &Event) -> TrainSettings {
+        match *event {
+            Event::Retuned { to, instead_of }
+                if instead_of == self.config.training.step_length() =>
+            {
+                training.retuned(to)
+            }
+            _ => training,
+        }
     }
 
     /// Reads the run's template with this number: 1 is the one that it began with.

@@ -25,9 +25,13 @@ pub enum FileError {
 fn list(name: &str, problems: &[(Option<usize>, Problem)]) -> String {
     let lines: Vec<_> = problems
         .iter()
-        .map(|(line, problem)| match line {
-            Some(line) => format!("{name}:{line}: {problem}"),
-            None => format!("{name}: {problem}"),
+        .map(|(line, problem)| {
+            // Ids may hold anything, ends of lines included.
+            let problem = problem.to_string().replace(char::is_control, " ");
+            match line {
+                Some(line) => format!("{name}:{line}: {problem}"),
+                None => format!("{name}: {problem}"),
+            }
         })
         .collect();
     lines.join("\n")

@@ -62,6 +62,16 @@ impl Default for TrainSettings {
     }
 }
 
+/// How long the steps of a training may be; the part of the settings that may change in the course of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepLength {
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// The longest gradient, if there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
 /// Settings that make no sense, or not for the data.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SettingsError {
@@ -155,6 +165,17 @@ impl TrainSettings {
     /// The weight decay, as it was chosen or as it is usual.
     pub fn weight_decay(&self) -> f64 {
         self.weight_decay.unwrap_or(self.optimizer.usual_weight_decay())
+    }
+
+    /// How long steps may be.
+    pub fn step_length(&self) -> StepLength {
+        StepLength { learning_rate: self.learning_rate, clip: self.clip }
+    }
+
+    /// The same settings with steps of another length.
+    pub fn retuned(self, length: StepLength) -> Self {
+        let StepLength { learning_rate, clip } = length;
+        Self { learning_rate, clip, ..self }
     }
 
     /// Whether the settings make sense, whatever the data.

@@ -1,7 +1,7 @@
 //! The loop over epochs and steps, and its state.
 
 use super::{
-    SettingsError, TrainSettings,
+    SettingsError, StepLength, TrainSettings,
     optimizer::{self, Memory},
 };
 use crate::engine::{
@@ -202,8 +202,8 @@ impl Trainer {
     }
 
     /// Takes steps of another length from here on.
-    pub fn retune(&mut self, learning_rate: f64, clip: Option<f64>) {
-        self.settings = TrainSettings { learning_rate, clip, ..self.settings };
+    pub fn retune(&mut self, length: StepLength) {
+        self.settings = self.settings.retuned(length);
     }
 
     /// Sets the fitness of each node, by node index, for [`PathPolicy::Fitness`](super::PathPolicy::Fitness); it is 0.5 until then.

@@ -363,6 +363,7 @@ pub(super) fn other(file: &Path, kind: Kind) -> DataError {
         Kind::Tar => format!("unpack it (`tar xf {shown}`) and give the folder that comes out"),
         Kind::Gzip | Kind::Archive => "unpack it and give the folder that comes out".to_owned(),
         Kind::WebPage | Kind::Pointer | Kind::Empty => kind.fix().to_owned(),
+        Kind::Image => "use `images:DIR` for a folder of images".to_owned(),
         _ => "get the data set in the format of MNIST: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
               t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, packed or not"
             .to_owned(),
@@ -445,7 +446,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The entries of a folder in the order of their names, without hidden ones; none where it cannot be read.
+/// The entries of a folder, without hidden ones, always in the same order; none where it cannot be read.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
@@ -453,7 +454,11 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         let name = file_name(path);
         !name.starts_with('.') && name != "__MACOSX"
     });
-    paths.sort();
+    // What is called as files in IDX format are is looked at first.
+    paths.sort_by_cached_key(|path| {
+        let name = file_name(path);
+        (!(name.contains("idx") || name.contains("ubyte")), path.clone())
+    });
     paths
 }
 

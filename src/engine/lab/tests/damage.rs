@@ -15,7 +15,7 @@ static RUN: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
     let settings = VerifySettings { top: 3, random: 2, epochs: Some(1) };
     lab.verify(settings, &control, &mut ignore).expect("verifies");
-    lab.retune(1e-3, Some(5.0)).expect("is recorded");
+    lab.retune(length(1e-3, Some(5.0))).expect("is recorded");
     let mut stop = stop_at(&control, 5, |report| matches!(report, Report::Step { .. }));
     assert!(lab.train(1, &control, &mut stop).expect("is stopped"));
     runs

@@ -420,20 +420,20 @@ fn a_retuned_run_that_is_stopped_equals_one_that_is_not() {
     let control = Control::default();
     let mut whole = lab(runs.path(), "whole");
     whole.train(1, &control, &mut ignore).expect("trains");
-    assert!(whole.retune(5e-4, Some(1.0)).expect("is recorded"));
+    assert!(whole.retune(length(5e-4, Some(1.0))).expect("is recorded"));
     whole.train(2, &control, &mut ignore).expect("trains");
 
     let folder = runs.path().join("cut");
     let open = || Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     lab(runs.path(), "cut").train(1, &control, &mut ignore).expect("trains");
-    assert!(open().retune(5e-4, Some(1.0)).expect("is recorded"));
+    assert!(open().retune(length(5e-4, Some(1.0))).expect("is recorded"));
     let stopping = Control::default();
     let mut cut = open();
     let mut report = stop_at(&stopping, 20, |report| matches!(report, Report::Step { .. }));
     assert!(cut.train(2, &stopping, &mut report).expect("is stopped"));
     drop(cut);
     let mut resumed = open();
-    assert!(!resumed.retune(5e-4, Some(1.0)).expect("is nothing new"));
+    assert!(!resumed.retune(length(5e-4, Some(1.0))).expect("is nothing new"));
     resumed.train(2, &control, &mut ignore).expect("trains on");
     assert_eq!(journal(&folder), journal(&runs.path().join("whole")));
     assert_eq!(journal(&folder).iter().filter(|e| matches!(e, Event::Retuned { .. })).count(), 1);
