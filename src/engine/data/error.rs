@@ -77,6 +77,16 @@ pub enum DataError {
         /// What to do.
         fix: String,
     },
+    /// A folder has no file in IDX format, nor one that is known to be something else.
+    #[error(
+        "{folder} has no files in IDX format; put the four files of the data set there, packed or not: \
+         train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte",
+        folder = folder.display()
+    )]
+    NoIdxFiles {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder has the files of several data sets.
     #[error(
         "{folder} has several data sets: {}; give one of them, such as `idx:{}`",
@@ -138,7 +148,9 @@ pub enum DataError {
         limit: u64,
     },
     /// The file is shorter than its header announces.
-    #[error("{place}: the file ends here, but should go on to byte {expected}; it is truncated")]
+    #[error(
+        "{place}: the file ends here, but should go on to byte {expected}; it is truncated, download or copy it again"
+    )]
     Truncated {
         /// Where the content ends.
         place: Place,

@@ -72,13 +72,13 @@ pub enum RunError {
         /// Its version.
         version: u32,
     },
-    /// The run is to do more than can be done.
-    #[error("{}: the targets have more than {MOST} {what}; mend it or remove the file", path.display())]
-    Targets {
-        /// `state.ron`.
+    /// `state.ron` says what cannot be.
+    #[error("{}: {what}; mend it or remove the file", path.display())]
+    State {
+        /// The file.
         path: PathBuf,
-        /// Of what.
-        what: &'static str,
+        /// What is wrong with it.
+        what: String,
     },
     /// The run's template is damaged.
     #[error(transparent)]
@@ -182,21 +182,6 @@ pub struct Targets {
 /// The most epochs, iterations and candidates that a run may set out to do.
 const MOST: usize = 10_000_000;
 
-impl Targets {
-    /// What there is too much of.
-    fn excess(&self) -> Option<&'static str> {
-        let too_many = |number: Option<usize>| number.is_some_and(|number| number > MOST);
-        match self {
-            _ if too_many(self.epochs) => Some("epochs"),
-            _ if self.iterations.is_some_and(|iterations| iterations as usize > MOST) => {
-                Some("iterations")
-            }
-            _ if too_many(self.candidates) => Some("candidates"),
-            _ => None,
-        }
-    }
-}
-
 /// What a search may cost in all, over all its sessions. There is no limit by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -231,6 +216,22 @@ pub struct RunState {
     pub targets: Targets,
     /// The epoch that was stopped last; the journal tells whether it has ended since.
     pub unfinished: Option<UnfinishedEpoch>,
+}
+
+impl RunState {
+    /// What cannot be.
+    fn problem(&self) -> Option<String> {
+        let Targets { epochs, iterations, candidates, .. } = self.targets;
+        let iterations = iterations.map(|iterations| iterations as usize);
+        let targets = [("epochs", epochs), ("iterations", iterations), ("candidates", candidates)];
+        let too_many = |(_, target): &(&str, Option<usize>)| target.is_some_and(|most| most > MOST);
+        if let Some((what, _)) = targets.into_iter().find(too_many) {
+            return Some(format!("more than {MOST} {what} are no target"));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let checkpoint = &self.unfinished.as_ref()?.checkpoint;
+        (!checkpoint.chars().all(is_name)).then(|| format!("{checkpoint:?} is no checkpoint"))
+    }
 }
 
 /// Everything that training needs to go on: two safetensors files.
@@ -458,8 +459,8 @@ impl Run {
         }
         let (name, text) = files::read_text(&path)?;
         let state: RunState = files::parse_ron(&name, &text)?;
-        match state.targets.excess() {
-            Some(what) => Err(RunError::Targets { path, what }),
+        match state.problem() {
+            Some(what) => Err(RunError::State { path, what }),
             None => Ok(state),
         }
     }

@@ -177,7 +177,7 @@ fn find_in(folder: &Path) -> Result<Found, DataError> {
     let strange = seen.iter().find_map(|path| Some((path, peek(path).kind?)));
     match strange {
         Some((path, kind)) => Err(other(path, kind)),
-        None => Err(missing(folder, "", Part::Train, What::Images)),
+        None => Err(DataError::NoIdxFiles { folder: folder.to_owned() }),
     }
 }
 

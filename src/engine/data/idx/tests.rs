@@ -434,6 +434,9 @@ fn what_is_no_idx_file_is_called_what_it_is() {
     let message = error_with(TRAIN_IMAGES, &floats).to_string();
     assert!(message.contains("32-bit floats in 3 dimensions"), "{message}");
 
+    let message = load(&tempfile::tempdir().unwrap()).unwrap_err().to_string();
+    assert!(message.contains("has no files in IDX format; put the four files"), "{message}");
+
     // Nothing else is there.
     let mut tar = vec![b'a'; 600];
     tar[257..262].copy_from_slice(b"ustar");
