@@ -11,7 +11,7 @@ pub(super) enum Kind {
     Pointer,
     /// Python's pickles.
     Pickle,
-    /// NumPy's arrays.
+    /// Arrays of `NumPy`.
     Numpy,
     /// MATLAB's files, HDF5 ones included.
     Matlab,
@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Hdf5,
     /// Parquet.
     Parquet,
-    /// A workbook of Excel or LibreOffice.
+    /// A workbook of Excel or `LibreOffice`.
     Workbook,
     /// A workbook of Excel before 2007.
     OldWorkbook,
@@ -40,7 +40,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What to do about it.
+    /// What to do about it, for whoever wanted data.
     pub(super) fn fix(self) -> &'static str {
         match self {
             Self::WebPage => {

@@ -305,9 +305,9 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     // As the message says.
     drop(first);
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
-    assert_eq!(opened.retune(length(0.002, None)).expect("is recorded"), true);
+    assert!(opened.retune(length(0.002, None)).expect("is recorded"));
     opened.train(1, &control, &mut ignore).expect("trains");
-    assert_eq!(opened.retune(length(0.002, None)).expect("is nothing new"), false);
+    assert!(!opened.retune(length(0.002, None)).expect("is nothing new"));
     let before = journal(&folder);
     for (rate, clip) in [(f64::NAN, None), (0.0, None), (0.1, Some(-1.0))] {
         opened.retune(length(rate, clip)).expect_err("makes no sense");

@@ -300,7 +300,8 @@ fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
     let own = file_name(&path);
     let mut name = name_of(&own);
     let is_called_so = own.contains("idx") || own.contains("ubyte");
-    if !peeked.idx && !(is_called_so && name.what.is_some() && name.part.is_some()) {
+    let names_all = is_called_so && name.what.is_some() && name.part.is_some();
+    if !(peeked.idx || names_all) {
         return None;
     }
     let mut home = path.parent().unwrap_or(root).to_owned();
