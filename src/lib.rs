@@ -14,3 +14,4 @@ pub mod cli;
 pub mod engine;
 mod format;
 mod quiet;
+mod signals;

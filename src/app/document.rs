@@ -186,8 +186,7 @@ impl Document {
     /// When there is no run or its template is damaged.
     pub fn of_run(folder: &Path) -> Result<Self, RunError> {
         let run = Run::open(folder)?;
-        let config = run.config();
-        let (data, training) = (config.data.clone(), config.training);
+        let (data, training) = (run.config().data.clone(), run.training()?);
         let opened = OpenedRun { folder: folder.to_owned(), data, training };
         Ok(Self { run: Some(opened), ..Self::new(run.graph()?, None) })
     }

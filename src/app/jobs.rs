@@ -91,7 +91,15 @@ fn start_worker(
         settings.data = run.data.clone();
         settings.training = run.training;
         let folder = run.folder.clone();
-        Worker::start(before, move || Lab::open(&folder, device))
+        let (moved, memory) = (settings.moved_data.take(), settings.memory);
+        Worker::start(before, move || {
+            let mut lab = Lab::open(&folder, device)?;
+            lab.set_memory(memory);
+            if let Some(moved) = moved {
+                lab.move_data(moved);
+            }
+            Ok(lab)
+        })
     } else {
         let graph = Arc::clone(document.graph());
         let Settings { data, read, memory, training, seed, runs, .. } = settings.clone();

@@ -8,7 +8,7 @@ use super::{
     pace::{self, Pace},
     theme,
 };
-use crate::quiet::quietly;
+use crate::{quiet::quietly, signals};
 use bevy::{
     app::{PluginsState, TerminalCtrlCHandlerPlugin},
     camera::NormalizedRenderTarget,
@@ -226,30 +226,30 @@ fn add_common(
                     render_creation: RenderCreation::Manual(resources),
                     ..default()
                 })
-                // The command line has set up the log, and one handler of Ctrl+C that also wakes an
-                // idle window replaces Bevy's.
+                // The command line has set up the log, and one handler of Ctrl+C and other signals, which also
+                // wakes an idle window, replaces Bevy's.
                 .disable::<LogPlugin>()
                 .disable::<TerminalCtrlCHandlerPlugin>(),
         )
         .add_systems(Update, TerminalCtrlCHandlerPlugin::exit_on_flag);
 }
 
-/// Ends the program on Ctrl+C, also when the window is idle and would not draw another frame.
+/// Ends the program on Ctrl+C and other signals, also when the window is idle and would not draw another frame.
 fn wake_on_interrupt(proxy: Res<EventLoopProxyWrapper>) {
     let proxy = (**proxy).clone();
-    let installed = ctrlc::try_set_handler(move || {
+    let installed = signals::listen(move |_| {
         TerminalCtrlCHandlerPlugin::gracefully_exit();
         // Without an event loop there is nobody left to wake.
         let _ = proxy.send_event(WinitUserEvent::WakeUp);
     });
     if let Err(error) = installed {
-        debug!("Ctrl+C keeps its handler: {error}");
+        debug!("signals keep their handlers: {error}");
     }
 }
 
 fn exit_on_interrupt() {
-    if let Err(error) = ctrlc::try_set_handler(TerminalCtrlCHandlerPlugin::gracefully_exit) {
-        debug!("Ctrl+C keeps its handler: {error}");
+    if let Err(error) = signals::listen(|_| TerminalCtrlCHandlerPlugin::gracefully_exit()) {
+        debug!("signals keep their handlers: {error}");
     }
 }
 

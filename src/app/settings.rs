@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// What to train on.
     pub data: DataSource,
+    /// Where the data of the run that the program opens first is now, if that is said.
+    pub moved_data: Option<DataSource>,
     /// How it is read where its files leave a choice.
     pub read: ReadOptions,
     /// Whether templates from files are fitted to the data; presets always are.
@@ -45,6 +47,7 @@ impl Settings {
     pub(super) fn example() -> Self {
         Self {
             data: DataSource::Digits,
+            moved_data: None,
             read: ReadOptions::default(),
             fit: false,
             memory: None,

@@ -1,17 +1,15 @@
 //! `nas-navigator app`: the window, or a tour through it.
 
-use super::{data::DataArgs, job};
+use super::{arguments, data::DataArgs, job, runs};
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
     engine::{device::DeviceChoice, training::TrainSettings},
+    signals,
 };
 use anyhow::Result;
 use bevy::{app::AppExit, math::UVec2};
 use clap::Args;
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Arguments of `app`, and of the program without a command.
 #[derive(Debug, Args)]
@@ -19,8 +17,8 @@ pub(super) struct AppArgs {
     /// Scene file, or name of a preset.
     #[arg(long, value_name = "FILE|PRESET", default_value = "vgg11", conflicts_with = "run")]
     template: String,
-    /// Open the run in this folder.
-    #[arg(long, value_name = "DIR")]
+    /// Open the run of this name, or in this folder.
+    #[arg(long, value_name = "NAME|DIR", value_parser = arguments::path())]
     run: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
@@ -34,13 +32,25 @@ pub(super) struct AppArgs {
     #[arg(long, value_name = "BYTES", value_parser = job::bytes)]
     memory: Option<u64>,
     /// Folder that holds the runs.
-    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "NAS_NAVIGATOR_RUNS",
+        value_parser = arguments::path()
+    )]
     runs: PathBuf,
     /// Walk through the program as this file says; off-screen where there is no display.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = arguments::path())]
     tour: Option<PathBuf>,
     /// Folder for the tour's screenshots.
-    #[arg(long, value_name = "DIR", default_value = "shots", requires = "tour")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "shots",
+        requires = "tour",
+        value_parser = arguments::path()
+    )]
     shots: PathBuf,
     /// Exit when the tour is over, with code 1 if a step failed; off-screen it always does.
     #[arg(long, requires = "tour")]
@@ -73,17 +83,16 @@ fn parse_size(text: &str) -> Result<UVec2, String> {
 }
 
 pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
-    let document = match &args.run {
-        Some(folder) => Document::of_run(folder)?,
+    let moved_data = args.data.data.clone().filter(|_| args.run.is_some());
+    let document = match args.run {
+        Some(run) => Document::of_run(&runs::folder(&args.runs, run))?,
         None => {
-            let path = Path::new(&args.template);
-            Document::new(
-                job::load_template(&args.template)?,
-                path.exists().then(|| path.to_owned()),
-            )
+            let (graph, file) = job::find_template(&args.template)?;
+            Document::new(graph, file)
         }
     };
     let settings = Settings {
+        moved_data,
         read: args.data.read(),
         fit: args.data.fit,
         memory: args.memory,
@@ -107,6 +116,6 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     let exit = app::run(AppOptions { document, settings, tour, size: args.size })?;
     Ok(match exit {
         AppExit::Success => ExitCode::SUCCESS,
-        AppExit::Error(code) => ExitCode::from(code.get()),
+        AppExit::Error(code) => ExitCode::from(signals::exit_code().unwrap_or(code.get())),
     })
 }

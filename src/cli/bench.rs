@@ -1,6 +1,6 @@
 //! `nas-navigator bench`: measures the engine.
 
-use super::{bench_engine, output, progress::Counter};
+use super::{arguments, bench_engine, output, progress::Counter};
 use crate::{
     engine::{
         benchmark::{self, Algorithm, Plan, Summary},
@@ -38,7 +38,7 @@ enum What {
 struct SearchBenchArgs {
     /// CSV file with the columns architecture (choices joined by `/`), search, report and perhaps canonical; one row
     /// for each combination of choices.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = arguments::path())]
     table: PathBuf,
     /// Evaluations after which the best found is reported, separated by commas.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "50,100,200")]

@@ -1,13 +1,19 @@
-//! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C.
+//! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C and other signals.
 
 use super::{
-    data::DataArgs, output, progress::ProgressPrinter, report::RunReport, training::TrainingArgs,
+    arguments, data::DataArgs, output, progress::ProgressPrinter, report::RunReport, runs,
+    training::TrainingArgs,
 };
-use crate::engine::{
-    data::DataSource,
-    device::DeviceChoice,
-    lab::{Control, Lab, LabSettings},
-    template::{self, Graph, presets},
+use crate::{
+    engine::{
+        data::DataSource,
+        device::DeviceChoice,
+        files,
+        lab::{Control, Lab, LabSettings},
+        template::{self, Graph, presets},
+        training::TrainSettings,
+    },
+    signals,
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -38,13 +44,19 @@ pub(super) struct JobArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
     /// Folder that holds the runs.
-    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "NAS_NAVIGATOR_RUNS",
+        value_parser = arguments::path()
+    )]
     runs: PathBuf,
     /// Name of the new run's folder [default: after template, data and seed].
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     name: Option<String>,
-    /// Continue the run in this folder.
-    #[arg(long, value_name = "DIR")]
+    /// Continue the run of this name, as `runs list` shows it, or in this folder.
+    #[arg(long, value_name = "NAME|DIR", value_parser = arguments::path())]
     resume: Option<PathBuf>,
     /// The most memory that evaluation may take, such as 500M or 2G; where it would take more, fewer images are run at
     /// once [default: half of what is free].
@@ -68,39 +80,42 @@ const DEFAULT_EPOCHS: usize = 3;
 impl JobArgs {
     /// The lab to work in, new or resumed.
     pub(super) fn lab(&self) -> Result<Lab> {
-        if let Some(folder) = &self.resume {
+        if let Some(run) = &self.resume {
             if let Some(flag) = self.data.settled() {
                 bail!(
                     "{flag} was settled when the run began; leave it out, or start a new run without --resume"
                 );
             }
-            let mut lab = Lab::open_to_write(folder, self.device)?;
+            let folder = runs::folder(&self.runs, run.clone());
+            let mut lab = Lab::open_to_write(&folder, self.device)?;
             lab.set_memory(self.memory);
             if let Some(data) = &self.data.data {
                 lab.move_data(data.clone());
+            }
+            if self.training.retune(&mut lab)? {
+                let TrainSettings { learning_rate, clip, .. } = lab.settings().training;
+                let clip =
+                    clip.map_or(String::new(), |clip| format!(", gradients clipped to {clip}"));
+                output::message(&format!("from here on: learning rate {learning_rate}{clip}"));
             }
             return Ok(lab);
         }
         let template = self
             .template
             .as_deref()
-            .context("no template: give --template FILE or --resume DIR")?;
+            .context("no template: give --template FILE or --resume NAME")?;
+        let (graph, file) = find_template(template)?;
         let settings = LabSettings {
             data: self.data.data.clone().unwrap_or(DataSource::FashionMini),
             read: self.data.read(),
-            fit: self.data.fit || is_preset(template),
+            fit: self.data.fit || file.is_none(),
             memory: self.memory,
             device: self.device,
             seed: self.seed.unwrap_or(1),
             training: self.training.settings(),
             ..LabSettings::default()
         };
-        Ok(Lab::new(
-            Arc::new(load_template(template)?),
-            settings,
-            self.runs.clone(),
-            self.name.clone(),
-        ))
+        Ok(Lab::new(Arc::new(graph), settings, self.runs.clone(), self.name.clone()))
     }
 
     /// How many epochs are still to be trained.
@@ -109,11 +124,6 @@ impl JobArgs {
         let wanted = given.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
         wanted.saturating_sub(lab.epochs())
     }
-}
-
-/// Whether `name` is that of a preset and of no file.
-pub(super) fn is_preset(name: &str) -> bool {
-    !Path::new(name).is_file() && presets().iter().any(|preset| preset.name == name)
 }
 
 /// A number of bytes, such as `500M`.
@@ -142,20 +152,33 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 
 /// The template called `name`: a scene file, or else a preset.
 pub(super) fn load_template(name: &str) -> Result<Graph> {
-    let path = Path::new(name);
-    if path.exists() {
-        return Ok(template::load(path)?);
-    }
-    match presets().into_iter().find(|preset| preset.name == name) {
-        Some(preset) => Ok(preset.graph()?),
-        None => {
-            let names: Vec<_> = presets().iter().map(|preset| preset.name).collect();
-            bail!(
-                "there is no file {name}, nor a preset of that name; the presets are {}",
-                names.join(", ")
-            )
+    Ok(find_template(name)?.0)
+}
+
+/// The same with the file that it is from.
+pub(super) fn find_template(name: &str) -> Result<(Graph, Option<PathBuf>)> {
+    let path = files::expand_home(Path::new(name));
+    let preset = presets().into_iter().find(|preset| preset.name == name);
+    // A folder that is called as a preset is no template.
+    if path.exists() && !path.is_dir() {
+        if preset.is_some() {
+            output::message(&format!(
+                "the template is the file {name}, not the preset of that name"
+            ));
         }
+        return Ok((template::load(&path)?, Some(path)));
     }
+    if let Some(preset) = preset {
+        return Ok((preset.graph()?, None));
+    }
+    if path.is_dir() {
+        bail!("{name} is a folder; give the scene file (.ron) in it");
+    }
+    let names: Vec<_> = presets().iter().map(|preset| preset.name).collect();
+    bail!(
+        "there is no file {name}, nor a preset of that name; the presets are {}",
+        names.join(", ")
+    )
 }
 
 /// Trains `lab` for as many epochs as are missing; `false` if that was stopped.
@@ -172,24 +195,21 @@ pub(super) fn train_missing(
     Ok(!stopped)
 }
 
-/// A control that Ctrl-C stops: once to end cleanly after the running batch, twice to end at once.
-pub(super) fn control_with_ctrl_c() -> Result<Arc<Control>> {
+/// A control that Ctrl-C and other signals stop: once to end cleanly after the running batch, twice to end at once.
+pub(super) fn control_with_signals() -> Result<Arc<Control>> {
     let control = Arc::new(Control::default());
     let handle = Arc::clone(&control);
-    ctrlc::set_handler(move || {
-        if handle.is_stopped() {
-            std::process::exit(130);
-        }
-        output::message(
-            "stopping after this batch; what is done is kept (Ctrl-C again ends at once)",
-        );
+    signals::listen(move |signal| {
         handle.stop();
-    })
-    .context("cannot listen for Ctrl-C")?;
+        let name = signal.name();
+        output::message(&format!(
+            "{name}: stopping after this batch; what is done is kept ({name} again ends at once)"
+        ));
+    })?;
     Ok(control)
 }
 
-/// Prints the final report on `lab` and gives the exit code: 130 after Ctrl-C, as a shell would.
+/// Prints the final report on `lab` and gives the exit code.
 pub(super) fn conclude(
     lab: &Lab,
     json: bool,
@@ -200,6 +220,20 @@ pub(super) fn conclude(
     if latency {
         report.time(lab)?;
     }
-    report.print(json)?;
-    Ok(if control.is_stopped() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    exit_code(control.is_stopped(), report.print(json))
+}
+
+/// The exit code of a job whose results were `printed`, or not: that of the signal that has stopped it, as a shell has
+/// it.
+pub(super) fn exit_code(stopped: bool, printed: Result<()>) -> Result<ExitCode> {
+    match (signals::exit_code().filter(|_| stopped), printed) {
+        (None, printed) => printed.map(|()| ExitCode::SUCCESS),
+        (Some(code), printed) => {
+            // Where a terminal was closed nothing can be printed, which is no failure of the job.
+            if let Err(error) = printed {
+                output::message(&format!("error: {error:#}"));
+            }
+            Ok(ExitCode::from(code))
+        }
+    }
 }

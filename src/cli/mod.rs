@@ -3,6 +3,7 @@
 
 #[cfg(feature = "gui")]
 mod app;
+mod arguments;
 mod bench;
 mod bench_engine;
 mod data;
@@ -18,7 +19,7 @@ mod training;
 mod verify;
 
 use crate::engine::memory;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// One-shot neural architecture search with a human in the loop.
@@ -53,7 +54,8 @@ enum Command {
 /// Parses the command line, does what it says and gives the exit code.
 pub fn main() -> ExitCode {
     memory::keep_freed();
-    let cli = Cli::parse();
+    let matches = arguments::without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     output::start_log();
     let done = match cli.command {
         #[cfg(feature = "gui")]
@@ -66,15 +68,12 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "gui")]
         None => app::execute(cli.app),
         #[cfg(not(feature = "gui"))]
-        None => {
-            use clap::CommandFactory;
-            Cli::command()
-                .error(
-                    clap::error::ErrorKind::MissingSubcommand,
-                    "this build has no window; give a command",
-                )
-                .exit()
-        }
+        None => Cli::command()
+            .error(
+                clap::error::ErrorKind::MissingSubcommand,
+                "this build has no window; give a command",
+            )
+            .exit(),
     };
     match done {
         Ok(code) => code,

@@ -13,12 +13,64 @@ const LOG: &str =
 /// Sends what the libraries have to say to stderr: warnings and errors, or what `NAS_NAVIGATOR_LOG` asks for
 /// in the syntax of `RUST_LOG`.
 pub(super) fn start_log() {
-    let filter =
-        EnvFilter::try_from_env("NAS_NAVIGATOR_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
-    let colors = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let wanted = std::env::var_os(LOG_VARIABLE).filter(|wanted| !wanted.is_empty());
+    let filter = match wanted.map(|wanted| filter(&wanted.to_string_lossy())) {
+        Some(Ok(filter)) => filter,
+        Some(Err(why)) => {
+            message(&format!("warning: {why}; the log is as it is without {LOG_VARIABLE}"));
+            EnvFilter::new(LOG)
+        }
+        None => EnvFilter::new(LOG),
+    };
+    // See <https://no-color.org>.
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colors = io::stderr().is_terminal() && !no_color;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // Fails only where a log runs already.
     let _ = log.with_target(false).with_ansi(colors).compact().try_init();
+}
+
+const LOG_VARIABLE: &str = "NAS_NAVIGATOR_LOG";
+
+/// The filter that `text` is, or why it is none. A word alone is read as the name of a library by `EnvFilter`, so that a
+/// slip in the name of a level would silence the log.
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    const LEVELS: &str = "off, error, warn, info, debug or trace";
+    const LIBRARIES: [&str; 13] = [
+        "nas_navigator",
+        "bevy",
+        "burn",
+        "cubecl",
+        "cubek",
+        "egui",
+        "gilrs",
+        "image",
+        "naga",
+        "safetensors",
+        "tracing",
+        "wgpu",
+        "winit",
+    ];
+    let is_level = |word: &str| {
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        word.parse::<u8>().is_ok() || levels.iter().any(|level| level.eq_ignore_ascii_case(word))
+    };
+    let is_known = |word: &&str| {
+        word.is_empty()
+            || is_level(word)
+            || word.contains(['=', '[', ':'])
+            || LIBRARIES.iter().any(|library| word.starts_with(library))
+    };
+    if let Some(word) = text.split(',').map(str::trim).find(|word| !is_known(word)) {
+        return Err(format!(
+            "`{word}` in {LOG_VARIABLE} is no level; use {LEVELS}, as in `info` or `nas_navigator=debug`"
+        ));
+    }
+    EnvFilter::try_new(text).map_err(|error| {
+        format!(
+            "{LOG_VARIABLE} cannot be read ({error}); use {LEVELS}, as in `info` or `nas_navigator=debug`"
+        )
+    })
 }
 
 /// Writes one JSON document and a newline to stdout.
@@ -52,5 +104,24 @@ fn write(bytes: &[u8]) -> Result<()> {
         // The reader has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to stdout"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_log_filter_is_told() {
+        for good in
+            [LOG, "debug", "WARN", "nas_navigator=debug,wgpu=off", "info,bevy_render", "3", "a::b"]
+        {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for wrong in ["loud", "debgu", "nas_navigator=loud", "info,verbose", "=", "warn=error=info"]
+        {
+            let why = filter(wrong).expect_err(wrong);
+            assert!(why.contains(LOG_VARIABLE) && why.contains("nas_navigator=debug"), "{why}");
+        }
     }
 }

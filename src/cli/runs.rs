@@ -1,6 +1,6 @@
 //! `nas-navigator runs`: lists and shows run folders without changing them, and edits the template of one.
 
-use super::{job::load_template, output, report::RunReport};
+use super::{arguments, job::load_template, output, report::RunReport};
 use crate::{
     engine::{
         device::DeviceChoice,
@@ -31,7 +31,8 @@ pub(super) struct RunsArgs {
         global = true,
         value_name = "DIR",
         default_value = "runs",
-        env = "NAS_NAVIGATOR_RUNS"
+        env = "NAS_NAVIGATOR_RUNS",
+        value_parser = arguments::path()
     )]
     runs: PathBuf,
     /// Print JSON.
@@ -46,6 +47,7 @@ enum RunsCommand {
     /// The report of one run.
     Show {
         /// Name of the run, or its folder.
+        #[arg(value_parser = arguments::path())]
         run: PathBuf,
         /// Time the best candidates, too.
         #[arg(long)]
@@ -57,6 +59,7 @@ enum RunsCommand {
     /// Go on with an edited template: what is known of the nodes that stay is kept.
     Edit {
         /// Name of the run, or its folder.
+        #[arg(value_parser = arguments::path())]
         run: PathBuf,
         /// Scene file, or name of a preset.
         #[arg(long, value_name = "FILE|PRESET")]
@@ -110,13 +113,18 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
     }
 }
 
-/// The folder of the run with this name, or in this folder. A name is first looked for among `runs`; what has several
-/// parts is a path.
+/// The folder of the run with this name, in this folder, or of which this is a file such as its `run.ron`. A name is
+/// first looked for among `runs`; what has several parts is a path.
 pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
     let is_run = |folder: &Path| folder.join("run.ron").exists();
     let named = runs.join(&run);
     let is_name = matches!(*run.components().collect::<Vec<_>>(), [Component::Normal(_)]);
-    if is_name && (is_run(&named) || !is_run(&run)) { named } else { run }
+    match run.parent() {
+        _ if is_name && is_run(&named) => named,
+        Some(parent) if run.is_file() && is_run(parent) => parent.to_owned(),
+        _ if is_name && !is_run(&run) => named,
+        _ => run,
+    }
 }
 
 fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
@@ -195,5 +203,35 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
         evaluated: lab.evaluated(),
         measure: Quality::of_lab(lab),
         best_proxy_accuracy: best.map(|best| best.accuracy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_run_is_found_by_its_name_its_folder_and_a_file_in_it() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let runs = outer.path().join("runs");
+        let (mine, other) = (runs.join("mine"), outer.path().join("other"));
+        for run in [&mine, &other] {
+            fs::create_dir_all(run.join("weights")).expect("is made");
+            fs::write(run.join("run.ron"), "()").expect("is written");
+        }
+        for (given, wanted) in [
+            (PathBuf::from("mine"), &mine),
+            (PathBuf::from("mine/"), &mine),
+            (mine.clone(), &mine),
+            (mine.join("run.ron"), &mine),
+            (other.clone(), &other),
+            (other.join("run.ron"), &other),
+            (PathBuf::from("nothing"), &runs.join("nothing")),
+            (PathBuf::from("no/thing"), &PathBuf::from("no/thing")),
+            (mine.join("weights"), &mine.join("weights")),
+        ] {
+            assert_eq!(folder(&runs, given), *wanted);
+        }
     }
 }

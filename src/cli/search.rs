@@ -50,7 +50,7 @@ const DEFAULT_ITERATIONS: u32 = 17;
 const DEFAULT_CANDIDATES: usize = 10;
 
 pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
-    let control = job::control_with_ctrl_c()?;
+    let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
     if let Some(objective) = args.objective {
         lab.set_objective(objective);

@@ -14,7 +14,7 @@ pub(super) struct TrainArgs {
 }
 
 pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
-    let control = job::control_with_ctrl_c()?;
+    let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
     let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
     let epochs = args.job.epochs_to_go(&lab);

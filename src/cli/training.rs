@@ -1,16 +1,18 @@
 //! How to train, on the command line.
 
 use crate::engine::{
+    lab::{Lab, LabError},
     loss::LossKind,
     named::Named,
-    training::{Augment, OptimizerKind, PathPolicy, Schedule, TrainSettings},
+    training::{Augment, OptimizerKind, PathPolicy, Schedule, StepLength, TrainSettings},
 };
 use clap::{
     Args,
-    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser},
 };
 
-/// Arguments on how to train; a resumed run keeps what it was started with.
+/// Arguments on how to train; a resumed run keeps what it was started with, but for the learning rate and the clipping
+/// of gradients where these are given.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub(super) struct TrainingArgs {
@@ -28,21 +30,21 @@ pub(super) struct TrainingArgs {
     /// How weights follow their gradients [default: adam].
     #[arg(long, value_name = "OPTIMIZER", value_parser = named::<OptimizerKind>(), conflicts_with = "resume")]
     optimizer: Option<OptimizerKind>,
-    /// The highest learning rate [default: what is usual for the optimizer].
-    #[arg(long, value_name = "RATE", conflicts_with = "resume")]
+    /// The highest learning rate; with --resume, from here on [default: what is usual for the optimizer].
+    #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// How the learning rate changes [default: cosine].
     #[arg(long, value_name = "SCHEDULE", value_parser = named::<Schedule>(), conflicts_with = "resume")]
     schedule: Option<Schedule>,
-    /// Images a step: 1 is stochastic gradient descent, more is mini-batch, all is gradient descent
+    /// Images per step: 1 is stochastic gradient descent, more is mini-batch, `all` is gradient descent
     /// [default: 16].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "resume")]
-    batch_size: Option<u32>,
+    #[arg(long, value_name = "N|all", value_parser = ValueParser::new(batch_size), conflicts_with = "resume")]
+    batch_size: Option<usize>,
     /// By how much weights are pulled towards 0 [default: 0.01 with adamw, else 0].
     #[arg(long, value_name = "DECAY", conflicts_with = "resume")]
     weight_decay: Option<f64>,
-    /// Shorten longer gradients to this norm [default: no limit].
-    #[arg(long, value_name = "NORM", conflicts_with = "resume")]
+    /// Shorten longer gradients to this norm; with --resume, from here on [default: no limit].
+    #[arg(long, value_name = "NORM")]
     clip: Option<f64>,
     /// Change training images at random: crop (move them by up to an eighth), flip (mirror them), or both as
     /// crop,flip.
@@ -69,12 +71,32 @@ impl TrainingArgs {
             optimizer,
             learning_rate: self.learning_rate.unwrap_or(optimizer.usual_rate()),
             schedule: self.schedule.unwrap_or(usual.schedule),
-            batch_size: self.batch_size.map_or(usual.batch_size, |size| size as usize),
+            batch_size: self.batch_size.unwrap_or(usual.batch_size),
             weight_decay: self.weight_decay,
             clip: self.clip,
             augment: Augment { crop: changes("crop"), flip: changes("flip") },
             ..usual
         }
+    }
+
+    /// Changes how a resumed run trains from here on, as far as that is given; says whether it is something new.
+    pub(super) fn retune(&self, lab: &mut Lab) -> Result<bool, LabError> {
+        let before = lab.settings().training;
+        lab.retune(StepLength {
+            learning_rate: self.learning_rate.unwrap_or(before.learning_rate),
+            clip: self.clip.or(before.clip),
+        })
+    }
+}
+
+/// Images per step: a number from 1 on, or `all`.
+fn batch_size(text: &str) -> Result<usize, String> {
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(TrainSettings::ALL_IMAGES);
+    }
+    match text.parse::<u32>() {
+        Ok(size @ 1..) => Ok(size as usize),
+        _ => Err("give a number of images from 1 on, or `all`".to_owned()),
     }
 }
 
@@ -84,4 +106,20 @@ pub(super) fn named<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T
         T::ALL.iter().map(|choice| PossibleValue::new(choice.name()).help(choice.about()));
     PossibleValuesParser::new(choices.collect::<Vec<_>>())
         .try_map(|name| T::from_name(&name).ok_or_else(|| format!("no such {}", T::WHAT)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_some_images_or_all() {
+        assert_eq!(batch_size("1"), Ok(1));
+        assert_eq!(batch_size("4096"), Ok(4096));
+        assert_eq!(batch_size("all"), Ok(TrainSettings::ALL_IMAGES));
+        assert_eq!(batch_size("ALL"), Ok(TrainSettings::ALL_IMAGES));
+        for wrong in ["0", "-1", "", "every", "1.5", "99999999999"] {
+            assert!(batch_size(wrong).is_err_and(|error| error.contains("`all`")), "{wrong}");
+        }
+    }
 }

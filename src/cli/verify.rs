@@ -1,6 +1,6 @@
 //! `nas-navigator verify`: retrains candidates from scratch, to see how well their proxy accuracies rank them.
 
-use super::{job, output, progress::ProgressPrinter, runs};
+use super::{arguments, job, output, progress::ProgressPrinter, runs};
 use crate::{
     engine::{
         device::DeviceChoice,
@@ -17,6 +17,7 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     /// Name of the run, or its folder.
+    #[arg(value_parser = arguments::path())]
     run: PathBuf,
     /// How many of the best candidates.
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -31,7 +32,13 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
     /// Folder that holds the runs.
-    #[arg(long, value_name = "DIR", default_value = "runs", env = "NAS_NAVIGATOR_RUNS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "NAS_NAVIGATOR_RUNS",
+        value_parser = arguments::path()
+    )]
     runs: PathBuf,
     /// Print JSON.
     #[arg(long)]
@@ -39,7 +46,7 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
-    let control = job::control_with_ctrl_c()?;
+    let control = job::control_with_signals()?;
     let mut lab = Lab::open_to_write(&runs::folder(&args.runs, args.run), args.device)?;
     let settings = VerifySettings {
         top: args.top,
@@ -50,12 +57,12 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
     printer.finish();
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
-    if args.json {
-        output::json(&verification)?;
-    } else if let Some(verification) = &verification {
-        output::data(&text(verification, Quality::of_lab(&lab)))?;
-    }
-    Ok(if stopped { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    let printed = match &verification {
+        _ if args.json => output::json(&verification),
+        Some(verification) => output::data(&text(verification, Quality::of_lab(&lab))),
+        None => Ok(()),
+    };
+    job::exit_code(stopped, printed)
 }
 
 /// The table of a verification, and what it says.

@@ -1,5 +1,9 @@
 //! Reading RON with errors that name the place, and files that are either there in full or not at all.
 
+use super::{
+    sniff::{Kind, sniff},
+    text::{self, TextError},
+};
 use serde::de::DeserializeOwned;
 use std::{
     io::{self, Write},
@@ -18,6 +22,24 @@ pub enum RonError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file is known to be something else than text.
+    #[error("{} is {what}, where a text file in RON belongs; {fix}", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// The file is text in an encoding that is not read, or none at all.
+    #[error("{}: {source}", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: TextError,
+    },
     /// The text does not say what is expected.
     #[error("{name}:{line}:{column}: {message}")]
     Parse {
@@ -32,14 +54,36 @@ pub enum RonError {
     },
 }
 
-/// The text of the file at `path`, and the name under which messages speak of it.
+/// The text of the file at `path`, in whatever encoding an editor has left it, and the name under which messages speak
+/// of it.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or is no text.
 pub fn read_text(path: &Path) -> Result<(String, String), RonError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| RonError::Read { path: path.to_owned(), source })?;
-    Ok((path.display().to_string(), text))
+    let path = path.to_owned();
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(RonError::Read { path, source }),
+    };
+    if let Some(kind) = sniff(&bytes[..bytes.len().min(SNIFFED)]) {
+        return Err(RonError::NotText { path, what: kind.to_string(), fix: fix(kind) });
+    }
+    match text::decode(bytes) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(source) => Err(RonError::Encoding { path, source }),
+    }
+}
+
+/// How many bytes tell what a file is.
+const SNIFFED: usize = 512;
+
+/// What to do about a file that is no text.
+fn fix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::WebPage | Kind::Pointer | Kind::Empty => kind.fix(),
+        Kind::Zip | Kind::Gzip | Kind::Tar | Kind::Archive => "unpack it and give what is inside",
+        _ => "give another file",
+    }
 }
 
 /// The value that `text` writes in RON; `name` stands in messages.
@@ -51,8 +95,23 @@ pub fn parse_ron<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, RonEr
         name: name.to_owned(),
         line: error.span.start.line,
         column: error.span.start.col,
-        message: error.code.to_string(),
+        // What the file holds there is a part of some messages, with its line ends.
+        message: error.code.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
     })
+}
+
+/// The path with the home folder in place of a `~` that it begins with: shells put it there only at the beginning of a
+/// word, and menus and environment variables not at all.
+pub fn expand_home(path: &Path) -> PathBuf {
+    home_in(path, std::env::home_dir())
+}
+
+fn home_in(path: &Path, home: Option<PathBuf>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home,
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
 }
 
 /// A file could not be written.
@@ -110,6 +169,74 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_read_as_editors_write_it_and_lines_are_counted_alike() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.ron");
+        let wide = |text: &str, unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(unit).collect()
+        };
+        for (line_end, value) in [("\n", "2"), ("\r\n", "2"), ("\n", "zwei"), ("\r\n", "zwei")] {
+            let text = format!("// grün{line_end}{line_end}(1, {value})");
+            let marked = format!("\u{feff}{text}");
+            for bytes in [
+                text.as_bytes().to_vec(),
+                marked.as_bytes().to_vec(),
+                wide(&marked, u16::to_le_bytes),
+                wide(&marked, u16::to_be_bytes),
+            ] {
+                std::fs::write(&path, bytes).expect("is written");
+                let (name, text) = read_text(&path).expect("is read");
+                match parse_ron::<(u8, u8)>(&name, &text) {
+                    Ok(read) => assert_eq!((read, value), ((1, 2), "2")),
+                    Err(error) => {
+                        let place = format!("{name}:3:5: ");
+                        assert!(error.to_string().starts_with(&place), "{error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_called_what_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.ron");
+        for (bytes, says) in [
+            (
+                &b"<!DOCTYPE html><html>"[..],
+                "a web page (HTML), where a text file in RON belongs; download",
+            ),
+            (b"", "is empty, where"),
+            (b"PK\x03\x04 and so on", "a ZIP archive, where a text file in RON belongs; unpack it"),
+            (b"\x1f\x8b\x08", "gzip"),
+            (b"\x89PNG\r\n\x1a\n", "an image, where a text file in RON belongs; give another file"),
+            (b"(\n name: \"caf\xe9\")", "line 2 is not UTF-8 (byte 0xe9); save the file as UTF-8"),
+            (b"\xff\xfe(\0\x00\xd8", "line 1 is damaged UTF-16; save the file as UTF-8"),
+        ] {
+            std::fs::write(&path, bytes).expect("is written");
+            let text = read_text(&path).expect_err("is no text").to_string();
+            assert!(text.starts_with(&path.display().to_string()), "{text}");
+            assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_home_folder_takes_the_place_of_a_tilde_at_the_beginning() {
+        for (path, wanted) in [
+            ("~", "/home/me"),
+            ("~/", "/home/me"),
+            ("~/a/~/b", "/home/me/a/~/b"),
+            ("~other/a", "~other/a"),
+            ("./~/a", "./~/a"),
+            ("a/~", "a/~"),
+            ("", ""),
+        ] {
+            assert_eq!(home_in(Path::new(path), Some("/home/me".into())), Path::new(wanted));
+        }
+        assert_eq!(home_in(Path::new("~/a"), None), Path::new("~/a"));
+    }
 
     #[test]
     fn replaces_the_content_and_leaves_no_temporary_file() {

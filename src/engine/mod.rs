@@ -3,6 +3,8 @@
 
 pub mod benchmark;
 pub mod candidate;
+#[cfg(test)]
+pub(crate) mod damage;
 pub mod data;
 pub mod device;
 pub mod embedding;
@@ -20,10 +22,11 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod seed;
+mod sniff;
 pub mod speed;
 pub mod supernet;
 pub mod table;
 pub mod template;
-mod text;
+pub mod text;
 pub mod training;
 pub mod worker;

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Bytes that are no text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(in crate::engine) enum TextError {
+pub enum TextError {
     /// A byte that UTF-8 does not have there: most likely text in an older encoding.
     #[error(
         "line {line} is not UTF-8 (byte 0x{byte:02x}); save the file as UTF-8 (in Excel: \

@@ -363,6 +363,9 @@ fn wrong_usage_ends_with_code_2() {
         vec!["search", "--template", "vgg11", "--max-parameters", "0"],
         vec!["search", "--template", "vgg11", "--region", "the-good-one"],
         vec!["train", "--template", "vgg11", "--device", "abacus"],
+        vec!["train", "--template", "vgg11", "--batch-size", "0"],
+        vec!["train", "--template", "vgg11", "--batch-size", "every"],
+        vec!["train", "--resume", "run", "--batch-size", "8"],
         vec!["juggle"],
     ] {
         let text = failure(program(runs.path()).args(&arguments), 2);
@@ -540,4 +543,213 @@ fn verify_prints_both_accuracies_and_their_correlation() {
     assert_eq!(stdout_json(program(runs.path()).args(verify).arg("2")), first);
     let shown = stdout_json(program(runs.path()).args(["runs", "show", "run", "--json"]));
     assert_eq!(shown["verification"], first);
+}
+
+#[test]
+fn a_run_is_resumed_by_its_name_its_folder_or_its_file() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("mine");
+    program(runs.path())
+        .args(["train", "--template", "3-conv-3-layer", "--data", "digits", "--epochs", "1"])
+        .args(["--device", "cpu", "--name", "mine"])
+        .assert()
+        .success();
+    let file = folder.join("run.ron");
+    for (epochs, run) in
+        [("1", "mine"), ("1", folder.to_str().expect("text")), ("1", file.to_str().expect("text"))]
+    {
+        let report = stdout_json(
+            program(runs.path())
+                .args(["train", "--json", "--device", "cpu", "--epochs", epochs, "--resume", run]),
+        );
+        assert_eq!(report["epochs"].as_array().map(Vec::len), Some(1), "{run}");
+    }
+    // An argument counts more than the variable, and an empty variable is none.
+    let other = runs.path().join("other");
+    let text = failure(program(&other).args(["train", "--resume", "mine"]), 1);
+    assert!(text.contains("other/mine is not a run"), "{text}");
+    program(&other).args(["runs", "show", "mine", "--runs"]).arg(runs.path()).assert().success();
+    let mut empty = program(Path::new(""));
+    let text = failure(empty.current_dir(&runs).args(["runs", "show", "nothing"]), 1);
+    assert!(text.contains("runs/nothing is not a run"), "{text}");
+}
+
+#[test]
+fn a_tilde_is_the_home_folder_wherever_a_path_is_given() {
+    let home = tempfile::tempdir().expect("a folder");
+    let runs = home.path().join("my-runs");
+    fs::copy("scenes/3-conv-3-layer.ron", home.path().join("net.ron")).expect("is copied");
+    let mut command = program(Path::new("~/my-runs"));
+    command.args(["train", "--template", "~/net.ron", "--data", "digits", "--epochs", "0"]);
+    command.env("HOME", home.path()).args(["--device", "cpu", "--name", "a"]).assert().success();
+    let mut command = program(&runs);
+    let source = "idx:~/nowhere";
+    let command = command.env("HOME", home.path());
+    let text = failure(command.args(["train", "--template", "vgg11", "--data", source]), 1);
+    assert!(text.contains(&home.path().join("nowhere").display().to_string()), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_job_after_the_batch_and_keeps_what_is_done() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let job =
+        ["train", "--template", "3-conv-3-layer", "--data", "fashion-mini", "--device", "cpu"];
+    for (signal, name, code) in
+        [("INT", "Ctrl-C", 130), ("TERM", "SIGTERM", 143), ("HUP", "SIGHUP", 129)]
+    {
+        let child = Process::new(PROGRAM)
+            .args(job)
+            .args(["--epochs", "1000", "--name", signal])
+            .env("NAS_NAVIGATOR_RUNS", runs.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let folder = runs.path().join(signal);
+        let patience = Instant::now();
+        while !folder.join("run.ron").exists() {
+            assert!(patience.elapsed() < Duration::from_secs(120), "no run is begun");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // A step or two of the first epoch. `timeout` signals twice at once.
+        std::thread::sleep(Duration::from_millis(300));
+        for _ in 0..2 {
+            let sent =
+                Process::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
+            assert!(sent.expect("kill is there").success());
+        }
+        let output = child.wait_with_output().expect("ends");
+        assert_eq!(output.status.code(), Some(code), "{signal}");
+        let text = String::from_utf8(output.stderr).expect("messages are text");
+        let told = format!(
+            "{name}: stopping after this batch; what is done is kept ({name} again ends at once)"
+        );
+        assert_eq!(text.matches(&told).count(), 1, "{text}");
+        let state = fs::read_to_string(folder.join("state.ron")).expect("is there");
+        assert!(state.contains("checkpoint: \"epoch-"), "{state}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_protected_from_hang_ups_goes_on() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut child = Process::new("nohup")
+        .arg(PROGRAM)
+        .args(["train", "--template", "3-conv-3-layer", "--data", "digits", "--device", "cpu"])
+        .args(["--epochs", "1000", "--name", "on"])
+        .env("NAS_NAVIGATOR_RUNS", runs.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let journal = runs.path().join("on/journal.jsonl");
+    let epochs = |least: usize| move |text: &str| text.matches("\"epoch\"").count() >= least;
+    wait_for_journal(&journal, epochs(1));
+    let sent = Process::new("kill").arg("-HUP").arg(child.id().to_string()).status();
+    assert!(sent.expect("kill is there").success());
+    let seen = fs::read_to_string(&journal).expect("is there").matches("\"epoch\"").count();
+    wait_for_journal(&journal, epochs(seen + 2));
+    assert!(child.try_wait().expect("can be asked").is_none(), "it works on");
+    child.kill().expect("is killed");
+    child.wait().expect("has ended");
+}
+
+#[test]
+fn a_training_that_has_diverged_goes_on_as_its_message_says() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let text = failure(
+        program(runs.path())
+            .args(["search", "--template", "3-conv-3-layer", "--data", "digits", "--device", "cpu"])
+            .args([
+                "--optimizer",
+                "sgd",
+                "--learning-rate",
+                "1e20",
+                "--epochs",
+                "1",
+                "--name",
+                "hot",
+            ])
+            .args(["--iterations", "1", "--candidates", "2", "--json"]),
+        1,
+    );
+    assert!(!text.contains("checkpoint"), "there is none: {text}");
+    let command = text.split('`').nth(1).expect("a command is named");
+    let command: Vec<_> = command.split_whitespace().skip(1).collect();
+    assert_eq!(command[..2], ["search", "--resume"], "{text}");
+    let report =
+        stdout_json(program(runs.path()).args(&command).args(["--device", "cpu", "--json"]));
+    assert_eq!(report["evaluated"], 2);
+    let journal = journal_facts(&runs.path().join("hot"));
+    let retuned: Vec<_> = journal.iter().filter(|entry| entry["event"] == "retuned").collect();
+    assert_eq!(
+        retuned,
+        [&serde_json::json!({
+            "event": "retuned", "to": { "learning_rate": 0.1 }, "instead_of": { "learning_rate": 1e20 }
+        })]
+    );
+    // What is set already is nothing new, and what makes no sense is refused.
+    let resume = ["train", "--resume", "hot", "--device", "cpu", "--json", "--learning-rate"];
+    stdout_json(program(runs.path()).args(resume).arg("0.1"));
+    let text = failure(program(runs.path()).args(resume).arg("0"), 1);
+    assert!(text.contains("learning rate of 0"), "{text}");
+    assert_eq!(journal_facts(&runs.path().join("hot")), journal);
+}
+
+#[test]
+fn batches_of_all_images_are_one_step_an_epoch() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let template = scene(runs.path(), ("(1, 28, 28)", "(1, 8, 8)"));
+    let job =
+        ["--data", "digits", "--device", "cpu", "--epochs", "2", "--batch-size", "all", "--json"];
+    let mut command = program(runs.path());
+    let report = stdout_json(
+        command.args(["train", "--name", "all"]).args(job).arg("--template").arg(&template),
+    );
+    assert_eq!(report["epochs"][1]["step"], 2);
+    let text = fs::read_to_string(runs.path().join("all/run.ron")).expect("is there");
+    assert!(text.contains("batch_size: \"all\""), "{text}");
+    let resume = ["train", "--resume", "all", "--epochs", "3", "--device", "cpu", "--json"];
+    let report = stdout_json(program(runs.path()).args(resume));
+    assert_eq!(report["epochs"][2]["step"], 3);
+}
+
+#[test]
+fn a_file_counts_more_than_a_preset_of_its_name_and_a_folder_less() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let train = || {
+        let mut command = program(&folder.path().join("runs"));
+        command.current_dir(&folder).args(["train", "--data", "digits", "--device", "cpu"]);
+        command.args(["--epochs", "0", "--template", "3-conv-3-layer"]);
+        command
+    };
+    let path = folder.path().join("3-conv-3-layer");
+    fs::create_dir(&path).expect("is made");
+    train().assert().success();
+    fs::remove_dir(&path).expect("is empty");
+    fs::write(&path, "(").expect("is written");
+    let text = failure(&mut train(), 1);
+    assert!(text.contains("is the file 3-conv-3-layer, not the preset"), "{text}");
+    let mut command = program(folder.path());
+    let text = failure(command.args(["train", "--template"]).arg(folder.path()), 1);
+    assert!(text.contains("is a folder; give the scene file"), "{text}");
+}
+
+#[test]
+fn a_log_filter_that_cannot_be_read_is_told() {
+    let runs = tempfile::tempdir().expect("a folder");
+    for filter in ["nas_navigator=loud", "loud"] {
+        let mut command = program(runs.path());
+        let assert =
+            command.env("NAS_NAVIGATOR_LOG", filter).args(["runs", "list"]).assert().success();
+        let text = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(text.contains("warning: ") && text.contains("NAS_NAVIGATOR_LOG"), "{text}");
+    }
+    let mut command = program(runs.path());
+    let assert = command.env("NAS_NAVIGATOR_LOG", "").args(["runs", "list"]).assert().success();
+    let text = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(!text.contains("warning"), "{text}");
 }

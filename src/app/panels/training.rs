@@ -70,9 +70,18 @@ fn rows(ui: &mut Ui, training: &mut TrainSettings) {
         ui.add(value.max_decimals(6));
     });
     row(ui, "Schedule", "How the learning rate changes", |ui| choose(ui, &mut training.schedule));
-    let tip = "Images a step: 1 is stochastic gradient descent, more is mini-batch, all is gradient descent";
+    let tip = "Images per step: 1 is stochastic gradient descent, more is mini-batch, all is gradient descent";
     row(ui, "Batch size", tip, |ui| {
-        ui.add(DragValue::new(&mut training.batch_size).range(1..=65_536).speed(0.2));
+        ui.horizontal(|ui| {
+            let mut all = training.batch_size == TrainSettings::ALL_IMAGES;
+            if !all {
+                ui.add(DragValue::new(&mut training.batch_size).range(1..=65_536).speed(0.2));
+            }
+            if ui.checkbox(&mut all, "all").changed() {
+                let some = TrainSettings::default().batch_size;
+                training.batch_size = if all { TrainSettings::ALL_IMAGES } else { some };
+            }
+        });
     });
     row(ui, "Weight decay", "By how much weights are pulled towards 0", |ui| {
         let mut decay = training.weight_decay();

@@ -267,6 +267,8 @@ impl fmt::Display for Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::damage::Damage;
+    use proptest::prelude::*;
 
     const WALK: &str = r#"(
     version: 1,
@@ -345,5 +347,37 @@ mod tests {
     fn a_missing_file_is_named() {
         let text = load(Path::new("/no/such/tour.ron")).expect_err("is missing").to_string();
         assert!(text.contains("/no/such/tour.ron"), "{text}");
+    }
+    #[test]
+    fn a_tour_may_have_a_byte_order_mark_and_any_line_ends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("walk.ron");
+        let notepad = format!("\u{feff}{}", WALK.replace('\n', "\r\n"));
+        let wide: Vec<u8> = notepad.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let plain = parse("walk.ron", WALK).expect("is right");
+        for bytes in [notepad.into_bytes(), wide] {
+            std::fs::write(&path, bytes).expect("is written");
+            assert_eq!(load(&path).expect("is read"), plain);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn damage_anywhere_is_refused_in_one_sentence_with_the_file_or_gives_another_tour(
+            damages in proptest::collection::vec(Damage::any(), 1..4)
+        ) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("walk.ron");
+            let good = WALK.as_bytes().to_vec();
+            std::fs::write(&path, damages.iter().fold(good, |bytes, damage| damage.to(&bytes)))
+                .expect("is written");
+            if let Err(error) = load(&path) {
+                let message = error.to_string();
+                prop_assert!(message.contains(&path.display().to_string()), "{}", message);
+                prop_assert!(!message.contains('\n'), "{}", message);
+            }
+        }
     }
 }

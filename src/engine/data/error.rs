@@ -20,6 +20,33 @@ impl fmt::Display for Place {
     }
 }
 
+/// What a folder lacks.
+fn no_such_file(looked_for: &[String]) -> String {
+    match looked_for {
+        [name] => format!("no {name}; put it there"),
+        names => format!("none of {}; put one of them there", names.join(", ")),
+    }
+}
+
+/// What is wrong with the beginning of an IDX file.
+fn wrong_magic(found: [u8; 4], expected: [u8; 4]) -> String {
+    let dimensions =
+        |rank: u8| if rank == 1 { "1 dimension".to_owned() } else { format!("{rank} dimensions") };
+    let wanted = if expected[3] == 1 { "labels are" } else { "grey images are" };
+    match super::idx::elements(found) {
+        Some((elements, rank)) => format!(
+            "{elements} in {}, but {wanted} unsigned bytes in {}; convert the file, or give another",
+            dimensions(rank),
+            dimensions(expected[3])
+        ),
+        None => format!(
+            "wrong magic number {found:02x?}, expected {expected:02x?} (unsigned bytes in {}); is this the right \
+             file?",
+            dimensions(expected[3])
+        ),
+    }
+}
+
 /// Why a data set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -38,8 +65,43 @@ pub enum DataError {
         /// The path in question.
         folder: PathBuf,
     },
+    /// A file is of another kind than the data set needs: a download that went wrong, or an archive.
+    #[error("{file} is {what}, where {wanted} belongs; {fix}", file = file.display())]
+    OtherFile {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        what: String,
+        /// What should be there.
+        wanted: &'static str,
+        /// What to do.
+        fix: String,
+    },
+    /// A folder has no file in IDX format, nor one that is known to be something else.
+    #[error(
+        "{folder} has no files in IDX format; put the four files of the data set there, packed or not: \
+         train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte",
+        folder = folder.display()
+    )]
+    NoIdxFiles {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder has the files of several data sets.
+    #[error(
+        "{folder} has several data sets: {}; give one of them, such as `idx:{}`",
+        names.join(", "),
+        names.first().map_or_else(PathBuf::new, |name| folder.join(name)).display(),
+        folder = folder.display()
+    )]
+    SeveralSets {
+        /// The folder.
+        folder: PathBuf,
+        /// What they are called.
+        names: Vec<String>,
+    },
     /// None of a file's usual names is in the folder.
-    #[error("{folder} has none of {names}; put one of them there", folder = folder.display(), names = looked_for.join(", "))]
+    #[error("{folder} has {}", no_such_file(looked_for), folder = folder.display())]
     MissingFile {
         /// The folder.
         folder: PathBuf,
@@ -55,11 +117,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// The file does not begin as an IDX file of this kind does.
-    #[error(
-        "{place}: wrong magic number {found:02x?}, expected {expected:02x?} (unsigned bytes in {rank} \
-         dimension(s)); is this the right file?",
-        rank = expected[3]
-    )]
+    #[error("{place}: {}", wrong_magic(*found, *expected))]
     WrongMagic {
         /// Where.
         place: Place,
@@ -90,7 +148,9 @@ pub enum DataError {
         limit: u64,
     },
     /// The file is shorter than its header announces.
-    #[error("{place}: the file ends here, but should go on to byte {expected}; it is truncated")]
+    #[error(
+        "{place}: the file ends here, but should go on to byte {expected}; it is truncated, download or copy it again"
+    )]
     Truncated {
         /// Where the content ends.
         place: Place,
@@ -129,28 +189,15 @@ pub enum DataError {
         /// Height and width there.
         expected: [usize; 2],
     },
-    /// No training image has this label, though some have a higher one.
+    /// A label of the validation or test split that no training image has.
     #[error(
-        "{file}: no image has label {class}, but labels go up to {last}; number the classes from 0 without a gap",
-        file = file.display()
+        "{place}: label {label}, which no training image has; the files do not belong together"
     )]
-    EmptyClass {
-        /// The file with the labels.
-        file: PathBuf,
-        /// The label.
-        class: usize,
-        /// The highest label.
-        last: usize,
-    },
-    /// A label of the test split that no training image has.
-    #[error("{place}: label {label}, but the training labels only go up to {last}")]
     LabelOutOfRange {
         /// Where.
         place: Place,
         /// The label.
         label: u8,
-        /// The highest label of the training file.
-        last: usize,
     },
     /// A label that the format does not have.
     #[error(
@@ -306,10 +353,12 @@ pub enum DataError {
         wanted: [usize; 3],
     },
     /// All images have the same label.
-    #[error("{file}: all labels are 0; at least two classes are needed", file = file.display())]
+    #[error("{file}: all labels are {label}; at least two classes are needed", file = file.display())]
     OneClass {
         /// The file with the labels.
         file: PathBuf,
+        /// The only label.
+        label: u8,
     },
     /// Too few images or rows to hold out a tenth for another split.
     #[error("{file}: {images} example(s) are too few to hold out a tenth of them; add some (at least 12 in all)",

@@ -3,11 +3,15 @@
 //! Format: <http://yann.lecun.com/exdb/mnist/> (mirrored widely). Nothing is allocated on the word of a
 //! header: memory grows with the content that is really there.
 
+mod find;
+
 use super::{
-    DataError, Dataset, Images, Place, Targets,
-    files::{folder_exists, open},
+    DataError, Dataset, Images, Place,
+    files::open,
+    sniff::sniff,
     split::{self, HeldOut},
 };
+use find::Files;
 use flate2::bufread::MultiGzDecoder;
 use std::{
     io::{self, BufRead, Read},
@@ -16,6 +20,25 @@ use std::{
 
 /// The most content of one file that is read: twice the largest member of the MNIST family.
 const MAX_CONTENT: u64 = 1 << 30;
+
+/// How much of a file that is no IDX file tells what it is.
+const SNIFFED: u64 = 512;
+
+/// What an IDX file with this magic number holds, as people call it, and in how many dimensions; `None` where it is no
+/// such number.
+pub(super) fn elements(magic: [u8; 4]) -> Option<(&'static str, u8)> {
+    let [0, 0, kind, rank] = magic else { return None };
+    let kind = match kind {
+        0x08 => "unsigned bytes",
+        0x09 => "signed bytes",
+        0x0b => "16-bit integers",
+        0x0c => "32-bit integers",
+        0x0d => "32-bit floats",
+        0x0e => "64-bit floats",
+        _ => return None,
+    };
+    Some((kind, rank))
+}
 
 /// The content of one IDX file of unsigned bytes with `RANK` sizes.
 pub(super) struct Idx<const RANK: usize> {
@@ -70,7 +93,11 @@ impl<const RANK: usize> Idx<RANK> {
         if let Some(&found) = header.first_chunk()
             && found != expected
         {
-            return Err(DataError::WrongMagic { place: place(0), found, expected });
+            let (more, _) = read_up_to(&mut reader, SNIFFED);
+            return Err(match (elements(found), sniff(&[header, more].concat())) {
+                (None, Some(kind)) => find::other(file, kind),
+                _ => DataError::WrongMagic { place: place(0), found, expected },
+            });
         }
         if (header.len() as u64) < Self::HEADER {
             return Err(ends(header.len() as u64, Self::HEADER, error));
@@ -137,42 +164,50 @@ impl Pair {
         Ok(Self { images, labels })
     }
 
-    fn open([images, labels]: &[PathBuf; 2]) -> Result<Self, DataError> {
+    fn open([images, labels]: &Files) -> Result<Self, DataError> {
         Self::read((open(images)?, images), (open(labels)?, labels))
     }
 
-    /// The number of classes; every label below it occurs.
-    fn classes(&self) -> Result<usize, DataError> {
-        let file = &self.labels.file;
+    /// The labels that occur, in order.
+    fn classes(&self) -> Result<Vec<u8>, DataError> {
         let mut occurs = [false; 256];
         for &label in &self.labels.content {
             occurs[usize::from(label)] = true;
         }
+        let classes: Vec<_> = (0..=u8::MAX).filter(|&label| occurs[usize::from(label)]).collect();
         // There is at least one label, since a size of 0 is refused.
-        let last = occurs.iter().rposition(|&occurs| occurs).unwrap_or(0);
-        match occurs[..last].iter().position(|&occurs| !occurs) {
-            Some(class) => Err(DataError::EmptyClass { file: file.clone(), class, last }),
-            None if last == 0 => Err(DataError::OneClass { file: file.clone() }),
-            None => Ok(last + 1),
+        if let [label] = *classes {
+            return Err(DataError::OneClass { file: self.labels.file.clone(), label });
         }
+        Ok(classes)
     }
 
-    /// Refuses a test split that does not go with the training split.
-    fn check_against(&self, train: &Self, classes: usize) -> Result<(), DataError> {
+    /// Makes the labels places among the `classes` of the training files.
+    fn number(&mut self, classes: &[u8]) -> Result<(), DataError> {
+        for (index, label) in self.labels.content.iter_mut().enumerate() {
+            match classes.binary_search(label) {
+                Ok(class) => *label = class as u8,
+                Err(_) => {
+                    let (label, place) = (*label, Idx::<1>::HEADER + index as u64);
+                    return Err(DataError::LabelOutOfRange {
+                        place: self.labels.place(place),
+                        label,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses images of another size than those to train with.
+    fn check_against(&self, train: &Self) -> Result<(), DataError> {
         let [_, found @ ..] = self.images.sizes;
         let [_, expected @ ..] = train.images.sizes;
-        if found != expected {
-            let (place, other) = (self.images.place(8), train.images.file.clone());
-            return Err(DataError::SizeMismatch { place, found, other, expected });
+        if found == expected {
+            return Ok(());
         }
-        match self.labels.content.iter().position(|&label| usize::from(label) >= classes) {
-            Some(index) => Err(DataError::LabelOutOfRange {
-                place: self.labels.place(Idx::<1>::HEADER + index as u64),
-                label: self.labels.content[index],
-                last: classes - 1,
-            }),
-            None => Ok(()),
-        }
+        let (place, other) = (self.images.place(8), train.images.file.clone());
+        Err(DataError::SizeMismatch { place, found, other, expected })
     }
 
     /// The images with their labels.
@@ -182,42 +217,63 @@ impl Pair {
     }
 }
 
-/// The images and labels files of `split` (`train`, `t10k`) by any of their usual names.
-fn find(folder: &Path, split: &str) -> Result<[PathBuf; 2], DataError> {
-    let find = |what: &str, kind: &str| {
-        let spelling = |separator, ending| format!("{split}-{what}{separator}{kind}{ending}");
-        let names =
-            [spelling('-', ""), spelling('-', ".gz"), spelling('.', ""), spelling('.', ".gz")];
-        let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-        found.ok_or_else(|| DataError::MissingFile {
-            folder: folder.to_owned(),
-            looked_for: names.into(),
-        })
+/// Loads the files of MNIST or a relative from `folder`; a part of the training files becomes the validation split,
+/// and the test split where there are no files of one.
+pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
+    let find::Found { train, val, test, mut notes } = find::find(folder)?;
+    let mut train = Pair::open(&train)?;
+    let classes = train.classes()?;
+    notes.extend(numbered(&classes));
+    let other = |files: Option<Files>| {
+        let Some(files) = files else { return Ok(None) };
+        let mut pair = Pair::open(&files)?;
+        pair.check_against(&train)?;
+        pair.number(&classes)?;
+        Ok(Some(pair.into_images()?))
     };
-    Ok([find("images", "idx3-ubyte")?, find("labels", "idx1-ubyte")?])
+    let (val, test) = (other(val)?, other(test)?);
+    train.number(&classes)?;
+
+    let file = train.images.file.clone();
+    let mut train = train.into_images()?;
+    let all = train.len();
+    let mut take_out = |what| {
+        let (rest, held) = split::hold_out(train.targets(), what);
+        let held = train.select(&held);
+        train = train.select(&rest);
+        let counts = train.class_counts();
+        if held.is_empty() || counts.len() < classes.len() || counts.contains(&0) {
+            return Err(DataError::TooFewImages { file: file.clone(), images: all });
+        }
+        Ok(held)
+    };
+    if test.is_none() {
+        notes.push(
+            "there are no test files; a part of the training images is held out for the test split"
+                .to_owned(),
+        );
+    }
+    let test = test.map_or_else(|| take_out(HeldOut::Test), Ok)?;
+    let val = val.map_or_else(|| take_out(HeldOut::Val), Ok)?;
+    let class_names = classes.iter().map(u8::to_string).collect();
+    Ok(Dataset::new(name, class_names, train, val, test)?.with_notes(notes))
 }
 
-/// Loads the four files of MNIST or a relative from `folder`; a tenth of the training file becomes the
-/// validation split.
-pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
-    folder_exists(folder)?;
-    let (train, test) = (find(folder, "train")?, find(folder, "t10k")?);
-    let train = Pair::open(&train)?;
-    let classes = train.classes()?;
-    let test = Pair::open(&test)?;
-    test.check_against(&train, classes)?;
-
-    let labels = Targets::from(train.labels.content.clone());
-    let (train_order, val_order) = split::hold_out(&labels, HeldOut::Val);
-    let file = train.images.file.clone();
-    let all = train.into_images()?;
-    let (train, val) = (all.select(&train_order), all.select(&val_order));
-    if val.is_empty() || train.class_counts().len() < classes || train.class_counts().contains(&0) {
-        return Err(DataError::TooFewImages { file, images: all.len() });
+/// What is to be said of labels that do not go from 0 without a gap.
+fn numbered(classes: &[u8]) -> Option<String> {
+    let (first, last) = (*classes.first()?, *classes.last()?);
+    if usize::from(last - first) + 1 == classes.len() {
+        return (first > 0).then(|| {
+            format!(
+                "the labels go from {first} to {last}; they are the names of the {} classes",
+                classes.len()
+            )
+        });
     }
-    drop(all);
-    let class_names = (0..classes).map(|class| class.to_string()).collect();
-    Dataset::new(name, class_names, train, val, test.into_images()?)
+    Some(format!(
+        "only {} labels between {first} and {last} occur in the training files; they are the names of the classes",
+        classes.len()
+    ))
 }
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ mod idx;
 mod images;
 mod options;
 mod resize;
-mod sniff;
 mod source;
 mod split;
 mod summary;
+
+use super::sniff;
 
 pub use dataset::{Batch, Dataset, ImageSize, Packed, Scale, Split, Task};
 pub use error::{DataError, Place};

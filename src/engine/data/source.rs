@@ -1,6 +1,7 @@
 //! The names of data sets on the command line, in menus and in run files.
 
 use super::DataError;
+use crate::engine::files::expand_home;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -28,7 +29,8 @@ pub enum DataSource {
     Cifar100(PathBuf),
     /// `images:DIR`: a folder with `train/<class>/*.png` or `.jpg`, and perhaps `val` and `test` alike.
     Images(PathBuf),
-    /// `csv:FILE` or `csv:FILE#LABEL`: a table of numbers.
+    /// `csv:FILE` or `csv:FILE#LABEL`: a table of numbers. An existing file whose name holds a `#` is that file;
+    /// nothing after the last `#` is the last column.
     Csv {
         /// The file.
         file: PathBuf,
@@ -92,6 +94,12 @@ impl fmt::Display for DataSource {
             (Self::Csv { label: Some(label), .. }, Some((kind, file))) => {
                 write!(f, "{kind}:{}#{label}", file.display())
             }
+            (Self::Csv { label: None, .. }, Some((kind, file))) => {
+                let file = file.display().to_string();
+                // Where a part of the name would be read as a label.
+                let end = if split_by_form(&file).is_some() { "#" } else { "" };
+                write!(f, "{kind}:{file}{end}")
+            }
             (_, Some((kind, path))) => write!(f, "{kind}:{}", path.display()),
         }
     }
@@ -111,26 +119,45 @@ impl FromStr for DataSource {
         if path.is_empty() {
             return Err(unknown());
         }
+        let here = |path: &str| expand_home(Path::new(path));
         match kind {
-            "idx" => Ok(Self::Idx(path.into())),
-            "cifar10" => Ok(Self::Cifar10(path.into())),
-            "cifar100" => Ok(Self::Cifar100(path.into())),
-            "images" => Ok(Self::Images(path.into())),
-            "csv" => match path.rsplit_once('#').filter(|(file, label)| is_label(file, label)) {
-                Some(("", _) | (_, "")) => Err(unknown()),
-                Some((file, label)) => {
-                    Ok(Self::Csv { file: file.into(), label: Some(label.to_owned()) })
+            "idx" => Ok(Self::Idx(here(path))),
+            "cifar10" => Ok(Self::Cifar10(here(path))),
+            "cifar100" => Ok(Self::Cifar100(here(path))),
+            "images" => Ok(Self::Images(here(path))),
+            "csv" => {
+                let is_file = |file: &str| here(file).is_file();
+                let (file, label) = split_label(path, &is_file).unwrap_or((path, ""));
+                if file.is_empty() {
+                    return Err(unknown());
                 }
-                None => Ok(Self::Csv { file: path.into(), label: None }),
-            },
+                let label = (!label.is_empty()).then(|| label.to_owned());
+                Ok(Self::Csv { file: here(file), label })
+            }
             _ => Err(unknown()),
         }
     }
 }
 
-/// Whether a `#` stands before a label, which may hold a `/`, and not in the name of a folder.
-fn is_label(file: &str, label: &str) -> bool {
-    !label.contains('/') || Path::new(file).extension().is_some()
+/// File and label, which may be empty, where `text` has both: the file is the longest one that there is; without any,
+/// its form decides.
+fn split_label<'a>(text: &'a str, is_file: &dyn Fn(&str) -> bool) -> Option<(&'a str, &'a str)> {
+    if is_file(text) {
+        return None;
+    }
+    let splits = text.rmatch_indices('#').map(|(place, _)| (&text[..place], &text[place + 1..]));
+    splits.into_iter().find(|(file, _)| is_file(file)).or_else(|| split_by_form(text))
+}
+
+/// The same where nothing is known of files. Both may hold a `#`, and a label may hold a `/`.
+fn split_by_form(text: &str) -> Option<(&str, &str)> {
+    if let Some(file) = text.strip_suffix('#') {
+        return Some((file, ""));
+    }
+    let mut splits = text.match_indices('#').map(|(place, _)| (&text[..place], &text[place + 1..]));
+    // The name of a file has an ending, mostly, and that of a folder has none.
+    let ends = |(file, _): &(&str, &str)| Path::new(file).extension().is_some();
+    splits.find(ends).or_else(|| text.rsplit_once('#').filter(|(_, label)| !label.contains('/')))
 }
 
 impl TryFrom<String> for DataSource {
@@ -165,6 +192,11 @@ mod tests {
             "csv:C:/my#data/wine.csv#quality of it",
             "csv:/my#data/wine.csv",
             "csv:/my#data/cars.csv#km/l",
+            "csv:/no/such/cars.csv#item #1",
+            "csv:/no/such/table#km",
+            "csv:/no/such/a#b.csv#",
+            "csv:/no/such/a#b.csv#c",
+            "csv:/no/such/my.old#cars.csv#",
         ] {
             let source: DataSource = name.parse().unwrap();
             assert_eq!(source.to_string(), name);
@@ -175,8 +207,44 @@ mod tests {
     }
 
     #[test]
+    fn a_file_whose_name_holds_a_number_sign_is_meant_where_there_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("csv:{}/{name}", folder.path().display());
+        let parsed = |name: &str| match at(name).parse().unwrap() {
+            DataSource::Csv { file, label } => {
+                let source = DataSource::Csv { file: file.clone(), label: label.clone() };
+                assert_eq!(source.to_string().parse::<DataSource>().unwrap(), source, "{source}");
+                (file.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned(), label)
+            }
+            other => panic!("{other}"),
+        };
+        let of = |file: &str, label: &str| {
+            (file.to_owned(), (!label.is_empty()).then(|| label.to_owned()))
+        };
+        assert_eq!(parsed("cars #2.csv"), of("cars ", "2.csv"), "nothing is there yet");
+        std::fs::write(folder.path().join("cars #2.csv"), "").unwrap();
+        assert_eq!(parsed("cars #2.csv"), of("cars #2.csv", ""));
+        assert_eq!(parsed("cars #2.csv#"), of("cars #2.csv", ""));
+        assert_eq!(parsed("cars #2.csv#km"), of("cars #2.csv", "km"));
+        assert_eq!(parsed("cars #2.csv#km#h"), of("cars #2.csv", "km#h"));
+        assert_eq!(parsed("cars #2.csv#km#"), of("cars #2.csv", "km#"));
+        std::fs::write(folder.path().join("plain"), "").unwrap();
+        assert_eq!(parsed("plain#km/l"), of("plain", "km/l"), "a file without an ending");
+        assert_eq!(parsed("plain#"), of("plain", ""));
+    }
+
+    #[test]
+    fn a_tilde_at_the_beginning_is_the_home_folder() {
+        let Some(home) = std::env::home_dir() else { return };
+        let parsed = |name: &str| name.parse::<DataSource>().unwrap();
+        assert_eq!(parsed("idx:~/mnist"), DataSource::Idx(home.join("mnist")));
+        let csv = DataSource::Csv { file: home.join("a.csv"), label: Some("~".to_owned()) };
+        assert_eq!(parsed("csv:~/a.csv#~"), csv);
+    }
+
+    #[test]
     fn unknown_names_list_the_choices() {
-        for name in ["", "mnist", "idx", "idx:", "Digits", "csv:#label", "csv:file#", "cifar:x"] {
+        for name in ["", "mnist", "idx", "idx:", "Digits", "csv:#label", "csv:#", "cifar:x"] {
             let message = name.parse::<DataSource>().unwrap_err().to_string();
             for choice in [&format!("`{name}`"), "`fashion-mini`", "`digits`", "`idx:DIR`"] {
                 assert!(message.contains(choice), "{message}");

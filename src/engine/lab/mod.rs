@@ -33,7 +33,7 @@ use super::{
     },
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::Graph,
-    training::{TrainError, TrainSettings, Trainer},
+    training::{SettingsError, TrainError, TrainSettings, Trainer},
 };
 use serde::Serialize;
 use std::{
@@ -54,6 +54,9 @@ pub enum LabError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Training diverged.
+    #[error(transparent)]
+    Diverged(Box<Diverged>),
     /// A candidate could not be evaluated.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -69,6 +72,14 @@ pub enum LabError {
     /// Weights could not be made ready to be stored.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The settings of a run make no sense.
+    #[error("{}: {source}", path.display())]
+    Settings {
+        /// Its `run.ron`.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: SettingsError,
+    },
     /// A checkpoint is damaged.
     #[error("{}: {source}", path.display())]
     Checkpoint {
@@ -177,6 +188,39 @@ pub enum LabError {
         /// What does not fit.
         what: String,
     },
+}
+
+/// The training of a run has diverged: its loss, a gradient or a weight is infinite or not a number.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error(
+    "the training diverged by step {step} of epoch {epoch}, at a learning rate of up to {learning_rate:?}: the loss or \
+     a weight is not a number; {} with a lower one: `nas-navigator {command} --resume {} --learning-rate {lower}` \
+     (`--clip 5` against single steps that are too long)",
+    if *checkpoint { "go on from the last checkpoint" } else { "begin again" },
+    quoted(run)
+)]
+pub struct Diverged {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step within the epoch, from 1.
+    pub step: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// One that may be better.
+    pub lower: f64,
+    /// The run folder.
+    pub run: PathBuf,
+    /// What the run was doing.
+    pub command: &'static str,
+    /// Whether anything was trained that it can go on from.
+    pub checkpoint: bool,
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./~:+@\\".contains(c);
+    if text.chars().all(plain) { text } else { format!("\"{text}\"") }
 }
 
 /// What a lab is set up with.

@@ -18,6 +18,8 @@ use std::{path::Path, sync::Arc};
 /// evaluated by then.
 pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<Lab, LabError> {
     let folder = &run.folder().to_owned();
+    let settings = run.config().training.check_alone();
+    settings.map_err(|source| LabError::Settings { path: folder.join("run.ron"), source })?;
     let state = run.state()?;
     let graph = Arc::new(run.template(1)?);
     let mut events = run.journal()?.into_iter().map(|entry| entry.event).peekable();
@@ -135,6 +137,9 @@ impl Replay<'_> {
             Event::Steered(steering) => {
                 let steered = lab.search.steer(steering, &lab.embedding);
                 steered.map_err(|error| mismatch(folder, error.to_string()))?;
+            }
+            Event::Retuned { .. } => {
+                lab.settings.training = self.run.retuned(lab.settings.training, &event);
             }
             Event::Retrained { id, epochs, accuracy, loss, seconds } => {
                 lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });

@@ -81,7 +81,8 @@ impl Lab {
         let open = |c: &&Candidate| c.standing == Standing::Stale || self.search.is_untimed(c);
         let known = self.search.candidates().iter().filter(open).count();
         let begun = self.search.evaluated_now().count();
-        let total = known as u64 + planned.min(left(self).saturating_add(begun) as u64);
+        let planned = planned.min(left(self).saturating_add(begun) as u64);
+        let total = planned.saturating_add(known as u64);
         let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
         let mut pace = Pace::new(Job::Search, total, 0).within(seconds);
         let before = pace.worked();

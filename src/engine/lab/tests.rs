@@ -1,5 +1,6 @@
 //! Whole jobs on a template small enough for tests.
 
+mod damage;
 mod data;
 mod edit;
 mod resume;
@@ -12,6 +13,7 @@ use crate::engine::{
     run::{Budget, Event, read_journal},
     search::Standing,
     template::{self, Link, NodeId, Template},
+    training::StepLength,
 };
 use std::{thread, time::Duration};
 
@@ -52,6 +54,10 @@ fn lab(runs: &Path, name: &str) -> Lab {
 }
 
 fn ignore(_: Report) {}
+
+fn length(learning_rate: f64, clip: Option<f64>) -> StepLength {
+    StepLength { learning_rate, clip }
+}
 
 /// Reports without what differs from run to run.
 fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<PlacedCandidate>) {
@@ -270,7 +276,7 @@ fn a_training_that_diverges_leaves_the_last_good_checkpoint_and_goes_on_from_it(
     let rate = std::mem::replace(&mut first.settings.training.learning_rate, 1e30);
     first.bench = None;
     let error = first.train(1, &control, &mut ignore).expect_err("diverges");
-    assert!(matches!(error, LabError::Train(TrainError::Diverged { epoch: 2, .. })), "{error}");
+    assert!(matches!(&error, LabError::Diverged(why) if why.epoch == 2), "{error}");
     assert_eq!((first.epochs(), first.trained_steps()), (1, 74));
     assert_eq!(facts(&first), told, "what was evaluated holds, since the weights are the same");
     first.settings.training.learning_rate = rate;
@@ -280,4 +286,62 @@ fn a_training_that_diverges_leaves_the_last_good_checkpoint_and_goes_on_from_it(
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     opened.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches on");
     assert!(weights(&opened) == good);
+}
+
+#[test]
+fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("hot");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "hot");
+    first.settings.training.learning_rate = 1e30;
+    let text = first.train(2, &control, &mut ignore).expect_err("diverges").to_string();
+    let command = format!(
+        "begin again with a lower one: `nas-navigator train --resume {} --learning-rate 0.003`",
+        folder.display()
+    );
+    assert!(text.contains("of epoch 1") && text.contains(&command), "{text}");
+    assert!(!text.contains("checkpoint"), "{text}");
+
+    // As the message says.
+    drop(first);
+    let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    assert!(opened.retune(length(0.002, None)).expect("is recorded"));
+    opened.train(1, &control, &mut ignore).expect("trains");
+    assert!(!opened.retune(length(0.002, None)).expect("is nothing new"));
+    let before = journal(&folder);
+    for (rate, clip) in [(f64::NAN, None), (0.0, None), (0.1, Some(-1.0))] {
+        opened.retune(length(rate, clip)).expect_err("makes no sense");
+    }
+    assert_eq!(opened.settings.training.learning_rate, 0.002);
+    assert_eq!(journal(&folder), before);
+
+    opened.retune(length(1e30, Some(1e30))).expect("is recorded");
+    let text = opened.train(1, &control, &mut ignore).expect_err("diverges").to_string();
+    assert!(text.contains("go on from the last checkpoint"), "{text}");
+    drop(opened);
+    // By hand, too.
+    let mut fresh = lab(runs.path(), "edited");
+    fresh.settings.training.learning_rate = 1e30;
+    fresh.train(1, &control, &mut ignore).expect_err("diverges");
+    drop(fresh);
+    let path = runs.path().join("edited/run.ron");
+    let text = std::fs::read_to_string(&path).expect("is there");
+    let line = text.lines().find(|line| line.contains("learning_rate")).expect("is there");
+    std::fs::write(&path, text.replace(line, "learning_rate: 0.002,")).expect("is written");
+    let edited = || Lab::open(&runs.path().join("edited"), DeviceChoice::Cpu).expect("opens");
+    edited().train(1, &control, &mut ignore).expect("trains");
+    // What was edited last counts.
+    edited().retune(length(1e30, None)).expect("is recorded");
+    assert_eq!(edited().settings.training.learning_rate, 1e30);
+    std::fs::write(&path, text.replace(line, "learning_rate: 0.001,")).expect("is written");
+    assert_eq!(edited().settings.training.learning_rate, 0.001);
+    let run = Run::open(&runs.path().join("edited")).expect("opens");
+    assert_eq!(run.training().expect("is right").learning_rate, 0.001);
+}
+
+#[test]
+fn paths_in_commands_are_quoted_where_a_shell_needs_it() {
+    assert_eq!(quoted(Path::new("runs/hot-1")), "runs/hot-1");
+    assert_eq!(quoted(Path::new("my runs/hot")), "\"my runs/hot\"");
 }

@@ -1,10 +1,10 @@
 //! Training the supernet.
 
-use super::{Control, Lab, LabError, pace::Pace};
+use super::{Control, Diverged, Lab, LabError, pace::Pace};
 use crate::engine::{
     report::{Job, Report},
     run::{Checkpoint, Event, RunState, Targets, UnfinishedEpoch},
-    training::{PathPolicy, TrainError},
+    training::{PathPolicy, StepLength, TrainError, TrainSettings},
 };
 
 impl Lab {
@@ -48,6 +48,47 @@ impl Lab {
         Ok(stopped)
     }
 
+    /// Trains in steps of another length from here on; returns whether that is something new. It is recorded in the
+    /// run, where there is one.
+    ///
+    /// # Errors
+    /// When it makes no sense or cannot be written; the length stays as it was then.
+    pub fn retune(&mut self, to: StepLength) -> Result<bool, LabError> {
+        let training = self.settings.training.retuned(to);
+        if training == self.settings.training {
+            return Ok(false);
+        }
+        training.check_alone().map_err(TrainError::Settings)?;
+        self.make_writable()?;
+        if let Some(run) = &mut self.run {
+            let instead_of = run.config().training.step_length();
+            run.record([Event::Retuned { to, instead_of }])?;
+        }
+        self.settings.training = training;
+        if let Some(bench) = &mut self.bench {
+            bench.trainer.retune(to);
+        }
+        Ok(true)
+    }
+
+    /// The training has diverged by a `step` of an `epoch`: what to do about it.
+    fn diverged(&self, epoch: usize, step: usize) -> LabError {
+        let run = self.run.as_ref().map(|run| run.folder().to_owned()).unwrap_or_default();
+        let search = self.state.targets.iterations.is_some();
+        let TrainSettings { learning_rate, optimizer, .. } = self.settings.training;
+        let lower = (learning_rate / 10.0).min(optimizer.usual_rate());
+        LabError::Diverged(Box::new(Diverged {
+            epoch,
+            step,
+            learning_rate,
+            // Two digits are enough to begin with.
+            lower: format!("{lower:.1e}").parse().unwrap_or(lower),
+            run,
+            command: if search { "search" } else { "train" },
+            checkpoint: self.checkpoint.is_some(),
+        }))
+    }
+
     fn train_to(
         &mut self,
         last: usize,
@@ -58,7 +99,7 @@ impl Lab {
         let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
         let first = self.epochs.len() + 1;
         let steps = bench.trainer.steps(&bench.data) as u64;
-        let total = steps * (last + 1 - first) as u64;
+        let total = steps.saturating_mul(last.saturating_sub(self.epochs.len()) as u64);
         // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
         let skipped = match bench.trainer.position() {
             (epoch, step) if epoch == first => step as u64,
@@ -118,14 +159,13 @@ impl Lab {
                     self.state = state;
                     return Ok(true);
                 }
-                Err(error) => {
-                    if matches!(error, TrainError::Diverged { .. }) {
-                        // The next training begins at the last checkpoint.
-                        self.bench = None;
-                        report(Report::Forgotten { step: self.trained_steps() });
-                    }
-                    return Err(error.into());
+                Err(TrainError::Diverged { epoch, step }) => {
+                    // The next training begins at the last checkpoint.
+                    self.bench = None;
+                    report(Report::Forgotten { step: self.trained_steps() });
+                    return Err(self.diverged(epoch, step));
                 }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(false)

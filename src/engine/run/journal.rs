@@ -6,6 +6,7 @@
 use super::RunError;
 use crate::engine::{
     candidate::CandidateId, report::EpochReport, search::Steering, template::NodeId,
+    training::StepLength,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
@@ -83,6 +84,13 @@ pub enum Event {
     },
     /// Other candidates are asked for from here on.
     Steered(Steering),
+    /// Training takes steps of another length from here on.
+    Retuned {
+        /// How long they may be.
+        to: StepLength,
+        /// What `run.ron` says. Where that is edited by hand afterwards, the edit counts.
+        instead_of: StepLength,
+    },
     /// A candidate was trained from scratch.
     Retrained {
         /// Which.
@@ -213,10 +221,18 @@ pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
         .map(|(index, line)| {
-            serde_json::from_slice(line).map_err(|error| RunError::Journal {
-                path: path.to_owned(),
-                line: index + 1,
-                message: error.to_string(),
+            serde_json::from_slice(line).map_err(|error| {
+                // To the parser each line is a text of its own.
+                let (message, column) = (error.to_string(), error.column());
+                let message = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
+                RunError::Journal {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    message: format!(
+                        "{} (column {column})",
+                        message.replace(char::is_control, " ")
+                    ),
+                }
             })
         })
         .collect();
@@ -265,6 +281,10 @@ mod tests {
             },
             evaluated(0),
             Event::Timed { id: CandidateId(0), latency: 1.25e-3 },
+            Event::Retuned {
+                to: StepLength { learning_rate: 2.5e-4, clip: Some(5.0) },
+                instead_of: StepLength { learning_rate: 1e-3, clip: None },
+            },
             Event::Steered(Steering::default()),
             Event::Steered(Steering {
                 pinned: vec!["a".into()],
@@ -374,6 +394,7 @@ mod tests {
         )
         .expect("is written");
         let text = read(&path).expect_err("is damaged").to_string();
-        assert!(text.contains("journal.jsonl") && text.contains(":2:"), "{text}");
+        let place = "journal.jsonl:2: not a journal entry: expected value (column 1); restore";
+        assert!(text.contains(place), "{text}");
     }
 }

@@ -24,6 +24,7 @@ use super::{
     files::{self, RonError, WriteError},
     search::Objective,
     template::{self, FileError, Graph},
+    training::TrainSettings,
 };
 use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,14 @@ pub enum RunError {
         path: PathBuf,
         /// Its version.
         version: u32,
+    },
+    /// `state.ron` says what cannot be.
+    #[error("{}: {what}; mend it or remove the file", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
     },
     /// The run's template is damaged.
     #[error(transparent)]
@@ -154,7 +163,7 @@ pub struct RunConfig {
     /// Seed of every random draw.
     pub seed: u64,
     /// How the supernet is trained.
-    pub training: super::training::TrainSettings,
+    pub training: TrainSettings,
     /// How candidates are evaluated.
     pub evaluation: super::supernet::EvaluationSettings,
     /// How many candidates the cloud starts with.
@@ -205,6 +214,9 @@ pub struct Targets {
     pub budget: Budget,
 }
 
+/// The most epochs, iterations and candidates that a run may set out to do.
+const MOST: usize = 10_000_000;
+
 /// What a search may cost in all, over all its sessions. There is no limit by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -239,6 +251,22 @@ pub struct RunState {
     pub targets: Targets,
     /// The epoch that was stopped last; the journal tells whether it has ended since.
     pub unfinished: Option<UnfinishedEpoch>,
+}
+
+impl RunState {
+    /// What cannot be.
+    fn problem(&self) -> Option<String> {
+        let Targets { epochs, iterations, candidates, .. } = self.targets;
+        let iterations = iterations.map(|iterations| iterations as usize);
+        let targets = [("epochs", epochs), ("iterations", iterations), ("candidates", candidates)];
+        let too_many = |(_, target): &(&str, Option<usize>)| target.is_some_and(|most| most > MOST);
+        if let Some((what, _)) = targets.into_iter().find(too_many) {
+            return Some(format!("more than {MOST} {what} are no target"));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let checkpoint = &self.unfinished.as_ref()?.checkpoint;
+        (!checkpoint.chars().all(is_name)).then(|| format!("{checkpoint:?} is no checkpoint"))
+    }
 }
 
 /// Everything that training needs to go on: two safetensors files.
@@ -422,6 +450,28 @@ impl Run {
         self.template(edited.unwrap_or(1))
     }
 
+    /// How the run trains after all retuning; reads the journal.
+    ///
+    /// # Errors
+    /// When the journal is missing or damaged.
+    pub fn training(&self) -> Result<TrainSettings, RunError> {
+        let (entries, _) = read_journal(&self.journal_path())?;
+        let events = entries.into_iter().map(|entry| entry.event);
+        Ok(events.fold(self.config.training, |training, event| self.retuned(training, &event)))
+    }
+
+    /// How the run trains after this event.
+    pub(super) fn retuned(&self, training: TrainSettings, event: &Event) -> TrainSettings {
+        match *event {
+            Event::Retuned { to, instead_of }
+                if instead_of == self.config.training.step_length() =>
+            {
+                training.retuned(to)
+            }
+            _ => training,
+        }
+    }
+
     /// Reads the run's template with this number: 1 is the one that it began with.
     ///
     /// # Errors
@@ -446,7 +496,11 @@ impl Run {
             return Ok(RunState::default());
         }
         let (name, text) = files::read_text(&path)?;
-        Ok(files::parse_ron(&name, &text)?)
+        let state: RunState = files::parse_ron(&name, &text)?;
+        match state.problem() {
+            Some(what) => Err(RunError::State { path, what }),
+            None => Ok(state),
+        }
     }
 
     /// Reads the data in numbers; `None` for runs of older programs.

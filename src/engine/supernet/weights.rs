@@ -234,3 +234,66 @@ pub(in crate::engine) fn overlay(
         .extend(over.iter().filter(|(name, _)| takes(name)).map(|(n, view)| (n.to_owned(), view)));
     Ok(safetensors::serialize(tensors, None)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{damage::Damage, supernet::toy::small_vgg};
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+
+    fn supernet() -> Supernet {
+        Supernet::new(small_vgg(), 1, &Device::flex())
+    }
+
+    /// A safetensors file with this header.
+    fn with_header(announced: u64, header: &str, content: &[u8]) -> Vec<u8> {
+        [&announced.to_le_bytes(), header.as_bytes(), content].concat()
+    }
+
+    #[test]
+    fn a_header_that_announces_more_than_there_is_is_refused() {
+        let shapes = [
+            "[18446744073709551615,18446744073709551615]",
+            "[4294967296,4294967296]",
+            "[1152921504606846976]",
+            "[-1]",
+            "[99999999999999999999]",
+        ];
+        let tensors = shapes.map(|shape| {
+            format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[0,4]}}}}"#)
+        });
+        let mut files: Vec<_> = tensors
+            .iter()
+            .map(|header| with_header(header.len() as u64, header, &[0; 4]))
+            .collect();
+        files.extend([1 << 60, u64::MAX, 100_000_000, 9].map(|long| with_header(long, "{}", &[])));
+        let offsets =
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,18446744073709551615]}}"#;
+        files.push(with_header(offsets.len() as u64, offsets, &[0; 4]));
+        for bytes in files {
+            let error = supernet().load_bytes(&bytes).expect_err("is damaged").to_string();
+            assert!(error.contains("not a safetensors file") && !error.contains('\n'), "{error}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn damage_anywhere_is_refused_in_one_sentence_or_gives_other_weights(
+            damages in proptest::collection::vec(Damage::any(), 1..3), in_header: bool
+        ) {
+            let mut supernet = supernet();
+            let good = supernet.to_bytes().expect("the CPU answers");
+            let header = 8 + u64::from_le_bytes(*good.first_chunk().expect("is there")) as usize;
+            let (head, rest) = good.split_at(if in_header { header } else { good.len() });
+            let head = damages.iter().fold(head.to_vec(), |bytes, damage| damage.to(&bytes));
+            if let Err(error) = supernet.load_bytes(&[head.as_slice(), rest].concat()) {
+                let message = error.to_string();
+                prop_assert!(!message.is_empty() && !message.contains('\n'), "{}", message);
+                prop_assert!(supernet.to_bytes().expect("the CPU answers") == good, "nothing is changed");
+            }
+        }
+    }
+}

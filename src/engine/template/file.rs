@@ -25,9 +25,13 @@ pub enum FileError {
 fn list(name: &str, problems: &[(Option<usize>, Problem)]) -> String {
     let lines: Vec<_> = problems
         .iter()
-        .map(|(line, problem)| match line {
-            Some(line) => format!("{name}:{line}: {problem}"),
-            None => format!("{name}: {problem}"),
+        .map(|(line, problem)| {
+            // Ids may hold anything, ends of lines included.
+            let problem = problem.to_string().replace(char::is_control, " ");
+            match line {
+                Some(line) => format!("{name}:{line}: {problem}"),
+                None => format!("{name}: {problem}"),
+            }
         })
         .collect();
     lines.join("\n")
@@ -86,7 +90,8 @@ pub fn save(path: &Path, template: &Template) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::template::presets;
+    use crate::engine::{damage::Damage, template::presets};
+    use proptest::prelude::*;
 
     const SMALL: &str = r#"(
     version: 1,
@@ -197,5 +202,43 @@ mod tests {
     fn a_missing_file_is_named() {
         let text = load(Path::new("/no/such/scene.ron")).expect_err("is missing").to_string();
         assert!(text.contains("/no/such/scene.ron"), "{text}");
+    }
+    #[test]
+    fn a_template_may_have_a_byte_order_mark_and_any_line_ends() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("scene.ron");
+        let wrong = SMALL.replace(r#"("pool", "head")"#, r#"("pool", "heed")"#);
+        for text in [SMALL, &wrong] {
+            let notepad = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+            let wide: Vec<u8> = notepad.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            for bytes in [notepad.into_bytes(), wide] {
+                std::fs::write(&path, bytes).expect("is written");
+                match load(&path) {
+                    Ok(graph) => assert_eq!((graph.len(), text), (4, SMALL)),
+                    Err(error) => assert!(error.to_string().contains("scene.ron:12: "), "{error}"),
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn damage_anywhere_is_refused_with_the_name_of_the_file_or_gives_another_template(
+            damages in proptest::collection::vec(Damage::any(), 1..4)
+        ) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("scene.ron");
+            let good = SMALL.as_bytes().to_vec();
+            let bytes = damages.iter().fold(good, |bytes, damage| damage.to(&bytes));
+            std::fs::write(&path, bytes).expect("is written");
+            if let Err(error) = load(&path) {
+                // A sentence a problem.
+                for line in error.to_string().lines() {
+                    prop_assert!(line.starts_with(&path.display().to_string()), "{}", line);
+                }
+            }
+        }
     }
 }

@@ -19,5 +19,5 @@ pub use augment::Augment;
 pub use optimizer::OptimizerKind;
 pub use policy::PathPolicy;
 pub use schedule::Schedule;
-pub use settings::{SettingsError, TrainSettings};
+pub use settings::{SettingsError, StepLength, TrainSettings};
 pub use trainer::{StepReport, TrainError, Trainer};

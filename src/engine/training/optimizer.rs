@@ -113,7 +113,7 @@ pub(super) fn step(
             gradient = value.clone().mul_scalar(decay).add(gradient);
         }
     }
-    memory.steps += 1;
+    memory.steps = memory.steps.saturating_add(1);
     let direction = match kind {
         OptimizerKind::Adam | OptimizerKind::AdamW => {
             let first = blend(memory.first.take(), BETA_1, gradient.clone());

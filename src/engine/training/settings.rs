@@ -15,8 +15,9 @@ use thiserror::Error;
 pub struct TrainSettings {
     /// Passes over the training images.
     pub epochs: usize,
-    /// Images a step: 1 for stochastic gradient descent in the strict sense, all for gradient descent, and
-    /// something between for mini-batches.
+    /// Images per step: 1 for stochastic gradient descent in the strict sense, [`ALL_IMAGES`](Self::ALL_IMAGES) for
+    /// gradient descent, and something between for mini-batches.
+    #[serde(with = "images_or_all")]
     pub batch_size: usize,
     /// The highest learning rate, before the schedule.
     pub learning_rate: f64,
@@ -61,6 +62,16 @@ impl Default for TrainSettings {
     }
 }
 
+/// How long the steps of a training may be; the part of the settings that may change in the course of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepLength {
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// The longest gradient, if there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
 /// Settings that make no sense, or not for the data.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SettingsError {
@@ -95,14 +106,83 @@ pub enum SettingsError {
     Loss(#[from] LossError),
 }
 
+/// A number of images, or all of them, which files call `"all"`.
+mod images_or_all {
+    use super::TrainSettings;
+    use serde::{Deserializer, Serializer, de};
+    use std::fmt;
+
+    const ALL: &str = "all";
+
+    pub(super) fn serialize<S: Serializer>(
+        images: &usize,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match *images {
+            TrainSettings::ALL_IMAGES => serializer.serialize_str(ALL),
+            images => serializer.serialize_u64(images as u64),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<usize, D::Error> {
+        deserializer.deserialize_any(Images)
+    }
+
+    struct Images;
+
+    impl de::Visitor<'_> for Images {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a number of images, or \"{ALL}\"")
+        }
+
+        fn visit_u64<E: de::Error>(self, images: u64) -> Result<usize, E> {
+            usize::try_from(images)
+                .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(images), &self))
+        }
+
+        fn visit_i64<E: de::Error>(self, images: i64) -> Result<usize, E> {
+            usize::try_from(images)
+                .map_err(|_| E::invalid_value(de::Unexpected::Signed(images), &self))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<usize, E> {
+            match text {
+                ALL => Ok(TrainSettings::ALL_IMAGES),
+                _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+            }
+        }
+    }
+}
+
 impl TrainSettings {
+    /// The batch size that stands for all training images.
+    pub const ALL_IMAGES: usize = usize::MAX;
+
     /// The weight decay, as it was chosen or as it is usual.
     pub fn weight_decay(&self) -> f64 {
         self.weight_decay.unwrap_or(self.optimizer.usual_weight_decay())
     }
 
-    /// The loss for `data`, if all settings make sense for it.
-    pub(super) fn check(&self, data: &Dataset) -> Result<Loss, SettingsError> {
+    /// How long steps may be.
+    pub fn step_length(&self) -> StepLength {
+        StepLength { learning_rate: self.learning_rate, clip: self.clip }
+    }
+
+    /// The same settings with steps of another length.
+    pub fn retuned(self, length: StepLength) -> Self {
+        let StepLength { learning_rate, clip } = length;
+        Self { learning_rate, clip, ..self }
+    }
+
+    /// Whether the settings make sense, whatever the data.
+    ///
+    /// # Errors
+    /// When a number is out of its range.
+    pub fn check_alone(&self) -> Result<(), SettingsError> {
         let positive = |number: f64| number.is_finite() && number > 0.0;
         if self.batch_size == 0 {
             return Err(SettingsError::BatchSize);
@@ -114,9 +194,15 @@ impl TrainSettings {
         if !(positive(decay) || decay == 0.0) {
             return Err(SettingsError::WeightDecay(decay));
         }
-        if let Some(clip) = self.clip.filter(|&clip| !positive(clip)) {
-            return Err(SettingsError::Clip(clip));
+        match self.clip.filter(|&clip| !positive(clip)) {
+            Some(clip) => Err(SettingsError::Clip(clip)),
+            None => Ok(()),
         }
+    }
+
+    /// The loss for `data`, if all settings make sense for it.
+    pub(super) fn check(&self, data: &Dataset) -> Result<Loss, SettingsError> {
+        self.check_alone()?;
         let [_, height, width] = data.shape();
         if self.augment != Augment::default() && height * width == 1 {
             return Err(SettingsError::Augment { data: data.name.clone() });
@@ -149,6 +235,21 @@ mod tests {
         let text = ron::to_string(&all).expect("is written");
         assert_eq!(ron::from_str::<TrainSettings>(&text).expect("is read"), all);
         ron::from_str::<TrainSettings>("(momentum: 1)").expect_err("an unknown field");
+    }
+
+    #[test]
+    fn a_batch_of_all_images_is_called_so_in_files() {
+        let all = TrainSettings { batch_size: TrainSettings::ALL_IMAGES, ..Default::default() };
+        let text = ron::to_string(&all).expect("is written");
+        assert!(text.contains("batch_size:\"all\""), "{text}");
+        assert_eq!(ron::from_str::<TrainSettings>(&text).expect("is read"), all);
+        let text = ron::to_string(&TrainSettings::default()).expect("is written");
+        assert!(text.contains("batch_size:16"), "{text}");
+        for wrong in ["-1", "1.5", "\"every\"", "None"] {
+            let text = format!("(batch_size: {wrong})");
+            let error = ron::from_str::<TrainSettings>(&text).expect_err("is refused");
+            assert!(error.to_string().contains("or \"all\""), "{error}");
+        }
     }
 
     #[test]

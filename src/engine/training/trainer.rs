@@ -1,7 +1,7 @@
 //! The loop over epochs and steps, and its state.
 
 use super::{
-    SettingsError, TrainSettings,
+    SettingsError, StepLength, TrainSettings,
     optimizer::{self, Memory},
 };
 use crate::engine::{
@@ -58,8 +58,8 @@ pub enum TrainError {
     Stopped,
     /// The loss, a gradient or a weight is infinite or not a number. The weights are of no use any more.
     #[error(
-        "the training diverged by step {step} of epoch {epoch}: the loss or a weight is not a number; \
-         lower learning_rate in the run.ron of the run, open the run again and go on from its last checkpoint"
+        "the training diverged by step {step} of epoch {epoch}: the loss or a weight is not a number; use a lower \
+         learning rate or clip gradients"
     )]
     Diverged {
         /// The epoch, from 1.
@@ -219,6 +219,11 @@ impl Trainer {
         self.settings.epochs = epochs;
     }
 
+    /// Takes steps of another length from here on.
+    pub fn retune(&mut self, length: StepLength) {
+        self.settings = self.settings.retuned(length);
+    }
+
     /// Sets the fitness of each node, by node index, for [`PathPolicy::Fitness`](super::PathPolicy::Fitness); it is 0.5 until then.
     pub fn set_fitness(&mut self, fitness: Vec<f64>) {
         self.fitness = fitness;
@@ -279,7 +284,7 @@ impl Trainer {
             let loss =
                 round.iter().map(|gradients| gradients.loss).sum::<f64>() / paths.len() as f64;
             let rate = self.settings.learning_rate
-                * self.settings.schedule.factor(number, self.settings.epochs * steps);
+                * self.settings.schedule.factor(number, self.settings.epochs.saturating_mul(steps));
             if !self.apply(supernet, round, rate)? {
                 return Err(diverged);
             }

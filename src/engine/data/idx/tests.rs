@@ -146,10 +146,9 @@ fn a_missing_file_lists_what_was_looked_for() {
 
 #[test]
 fn a_wrong_magic_number_is_shown() {
-    let error = error_with(TRAIN_LABELS, b"<html>not found</html>");
-    let message = error.to_string();
+    let message = error_with(TRAIN_LABELS, b"whatever it is").to_string();
     assert!(
-        message.contains("byte 0: wrong magic number [3c, 68, 74, 6d], expected [00, 00, 08, 01]"),
+        message.contains("byte 0: wrong magic number [77, 68, 61, 74], expected [00, 00, 08, 01]"),
         "{message}"
     );
     // Images where labels should be, floats where bytes should be.
@@ -260,23 +259,201 @@ fn sizes_that_differ_between_training_and_test_name_both_files() {
 }
 
 #[test]
-fn classes_with_a_gap_name_the_empty_one() {
-    let labels = |next: fn(u8) -> u8| idx(&[40], &(0..40).map(next).collect::<Vec<_>>());
-    let error = error_with(TRAIN_LABELS, &labels(|index| [0, 2][usize::from(index % 2)]));
-    assert!(error.to_string().contains("no image has label 1, but labels go up to 2"), "{error}");
-    let error = error_with(TRAIN_LABELS, &labels(|index| 1 + index % 3));
-    assert!(matches!(error, DataError::EmptyClass { class: 0, last: 3, .. }));
-    assert!(matches!(error_with(TRAIN_LABELS, &labels(|_| 0)), DataError::OneClass { .. }));
-    let error = error_with(TRAIN_LABELS, &labels(|index| if index == 7 { 255 } else { index % 3 }));
-    assert!(matches!(error, DataError::EmptyClass { class: 3, last: 255, .. }));
+fn labels_that_do_not_go_from_0_without_a_gap_are_the_names_of_the_classes() {
+    let named = |values: &[u8], says: &str| {
+        let folder = folder();
+        let label = |index: usize| values[index % values.len()];
+        for (name, count) in [(TRAIN_LABELS, 40), (TEST_LABELS, 10)] {
+            put(&folder, name, &idx(&[count as u32], &(0..count).map(label).collect::<Vec<_>>()));
+        }
+        let data = load(&folder).unwrap();
+        let names: Vec<_> = values.iter().map(u8::to_string).collect();
+        assert_eq!(data.task, Task::Classes(names));
+        for split in Split::ALL {
+            let images = data.split(split);
+            for index in 0..images.len() {
+                assert_eq!(
+                    images.label(index),
+                    u16::from(images.image(index)[0]) % values.len() as u16
+                );
+            }
+        }
+        assert!(data.notes.iter().any(|note| note.contains(says)), "{:?}", data.notes);
+    };
+    named(&[1, 2, 3], "the labels go from 1 to 3; they are the names of the 3 classes");
+    named(&[0, 2, 5], "only 3 labels between 0 and 5 occur");
+    named(&[7, 255], "only 2 labels between 7 and 255 occur");
+    assert!(load(&folder()).unwrap().notes.is_empty(), "nothing is to be said of 0, 1, 2");
+    let error = error_with(TRAIN_LABELS, &idx(&[40], &[4; 40]));
+    assert!(matches!(error, DataError::OneClass { label: 4, .. }), "{error}");
 }
 
 #[test]
 fn a_test_label_that_training_lacks_is_found_at_its_offset() {
     let error = error_with(TEST_LABELS, &idx(&[10], &[0, 1, 2, 0, 3, 0, 0, 0, 0, 0]));
-    assert!(
-        matches!(&error, DataError::LabelOutOfRange { label: 3, last: 2, place } if place.offset == 12)
+    assert!(matches!(&error, DataError::LabelOutOfRange { label: 3, place } if place.offset == 12));
+}
+
+/// The four files of a good folder, under the names that `name` gives them.
+fn renamed(name: impl Fn(&str, &str) -> String) -> TempDir {
+    let (plain, folder) = (folder(), tempfile::tempdir().unwrap());
+    for (own, part, what) in [
+        (TRAIN_IMAGES, "train", "images"),
+        (TRAIN_LABELS, "train", "labels"),
+        (TEST_IMAGES, "test", "images"),
+        (TEST_LABELS, "test", "labels"),
+    ] {
+        let path = folder.path().join(name(part, what));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, get(&plain, own)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_files_are_found_by_other_names_and_further_down() {
+    let expected = load(&folder()).unwrap().fingerprint();
+    let number = |what: &str| if what == "images" { 3 } else { 1 };
+    let found = |name: &dyn Fn(&str, &str) -> String| {
+        let data = load(&renamed(name)).unwrap();
+        assert_eq!(data.fingerprint(), expected, "{}", name("train", "images"));
+        data.notes.join("; ")
+    };
+    let nothing = String::new();
+    assert_eq!(found(&|p, w| format!("{p}-{w}.idx{}-ubyte", number(w))), nothing);
+    assert_eq!(found(&|p, w| format!("emnist-letters-{p}-{w}-idx{}-ubyte", number(w))), nothing);
+    assert_eq!(
+        found(&|p, w| format!("{}_{p}.idx", if w == "images" { "X" } else { "y" })),
+        nothing
     );
+    assert_eq!(found(&|p, w| format!("{p}{w}.bin")), nothing);
+    // A folder of the same name around each file.
+    assert_eq!(
+        found(&|p, w| format!("{p}-{w}-idx{n}-ubyte/{p}-{w}-idx{n}-ubyte", n = number(w))),
+        nothing
+    );
+    assert_eq!(found(&|p, w| format!("{p}/{w}-idx{}-ubyte", number(w))), nothing);
+    let note = found(&|p, w| format!("MNIST/raw/{p}-{w}-idx{}-ubyte", number(w)));
+    assert!(note.contains("were found in") && note.ends_with("MNIST/raw"), "{note}");
+    // What is in a file counts, not how it is called.
+    let swapped = |w: &str| if w == "images" { "labels-idx1" } else { "images-idx3" };
+    let note = found(&|p, w| format!("{p}-{}-ubyte", swapped(w)));
+    assert!(note.contains("holds images, in spite of its name"), "{note}");
+}
+
+#[test]
+fn of_packed_and_unpacked_copies_one_is_read() {
+    let folder = folder();
+    let expected = load(&folder).unwrap().fingerprint();
+    for name in [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS] {
+        let bytes = gzip(&get(&folder, name));
+        put(&folder, &format!("{name}.gz"), &bytes);
+    }
+    let data = load(&folder).unwrap();
+    assert_eq!(data.fingerprint(), expected);
+    assert!(data.notes[0].contains("4 further file(s)"), "{:?}", data.notes);
+}
+
+#[test]
+fn several_data_sets_in_a_folder_are_listed_and_one_is_chosen_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for set in ["emnist-digits", "emnist-letters"] {
+        let part = renamed(|part, what| {
+            format!("{set}-{part}-{what}-idx{}-ubyte", if what == "images" { 3 } else { 1 })
+        });
+        for entry in fs::read_dir(part.path()).unwrap() {
+            let path = entry.unwrap().path();
+            fs::rename(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let error = load(&folder).unwrap_err();
+    assert!(matches!(error, DataError::SeveralSets { .. }), "{error}");
+    let message = error.to_string();
+    let choice = format!("`idx:{}`", folder.path().join("emnist-digits").display());
+    assert!(
+        message.contains("emnist-digits, emnist-letters; give one") && message.contains(&choice),
+        "{message}"
+    );
+    for (name, fits) in [("emnist-letters", true), ("emnist-digits", true), ("emnist", false)] {
+        let chosen = Dataset::load(&DataSource::Idx(folder.path().join(name)));
+        assert_eq!(chosen.is_ok(), fits, "{name}");
+    }
+    // Files without such a name come first.
+    for name in [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS] {
+        put(&folder, name, &get(&super::tests::folder(), name));
+    }
+    let data = load(&folder).unwrap();
+    assert_eq!(data.fingerprint(), load(&super::tests::folder()).unwrap().fingerprint());
+    assert!(data.notes[0].contains("2 other data set(s)"), "{:?}", data.notes);
+}
+
+#[test]
+fn training_files_alone_give_all_splits() {
+    let folder = folder();
+    let big: Vec<u8> = (0..200).map(|index| index % 3).collect();
+    put(&folder, TRAIN_IMAGES, &idx(&[200, 2, 3], &[7; 1200]));
+    put(&folder, TRAIN_LABELS, &idx(&[200], &big));
+    for name in [TEST_IMAGES, TEST_LABELS] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let data = load(&folder).unwrap();
+    assert_eq!(Split::ALL.iter().map(|&split| data.split(split).len()).sum::<usize>(), 200);
+    assert!(data.notes[0].contains("no test files"), "{:?}", data.notes);
+    // Images and labels that say nothing of a split.
+    for name in [TRAIN_IMAGES, TRAIN_LABELS] {
+        let other = name.trim_start_matches("train-");
+        fs::rename(folder.path().join(name), folder.path().join(other)).unwrap();
+    }
+    assert_eq!(load(&folder).unwrap().fingerprint(), data.fingerprint());
+}
+
+#[test]
+fn validation_files_are_the_validation_split() {
+    let folder = folder();
+    for (name, own) in
+        [(TEST_IMAGES, "val-images-idx3-ubyte"), (TEST_LABELS, "val-labels-idx1-ubyte")]
+    {
+        put(&folder, own, &get(&folder, name));
+    }
+    let data = load(&folder).unwrap();
+    assert_eq!(Split::ALL.map(|split| data.split(split).len()), [40, 10, 10]);
+}
+
+#[test]
+fn what_is_no_idx_file_is_called_what_it_is() {
+    let message = error_with(TRAIN_IMAGES, b"<!DOCTYPE HTML><title>403</title>").to_string();
+    assert!(message.contains("is a web page (HTML)") && message.contains("download"), "{message}");
+    let message = error_with(TRAIN_IMAGES, &gzip(b"<html>")).to_string();
+    assert!(message.contains("is a web page (HTML)"), "{message}");
+    let message = error_with(TRAIN_IMAGES, b"\x80\x04\x95pickle").to_string();
+    assert!(message.contains("a Python pickle") && message.contains("t10k-images"), "{message}");
+    let colour = idx(&[40, 2, 3, 3], &[0; 720]);
+    let message = error_with(TRAIN_IMAGES, &colour).to_string();
+    assert!(message.contains("unsigned bytes in 4 dimensions, but grey images are"), "{message}");
+    let floats = [&[0, 0, 0x0d, 3][..], &[0; 12]].concat();
+    let message = error_with(TRAIN_IMAGES, &floats).to_string();
+    assert!(message.contains("32-bit floats in 3 dimensions"), "{message}");
+
+    let message = load(&tempfile::tempdir().unwrap()).unwrap_err().to_string();
+    assert!(message.contains("has no files in IDX format; put the four files"), "{message}");
+
+    // Nothing else is there.
+    let mut tar = vec![b'a'; 600];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (name, bytes, says) in [
+        ("mnist.pkl.gz", gzip(b"\x80\x03pickle"), "a Python pickle"),
+        ("gzip.zip", b"PK\x03\x04 and so on".to_vec(), "unpack it (`unzip "),
+        ("mnist.tar.gz", gzip(&tar), "unpack it (`tar xf "),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        put(&folder, name, &bytes);
+        let message = load(&folder).unwrap_err().to_string();
+        assert!(message.contains(name) && message.contains(says), "{message}");
+        // The file in place of the folder.
+        let file = DataSource::Idx(folder.path().join(name));
+        let message = Dataset::load(&file).unwrap_err().to_string();
+        assert!(message.contains(name) && message.contains(says), "{message}");
+    }
 }
 
 #[test]
@@ -317,8 +494,30 @@ proptest! {
         let mut bytes = if packed { gzip(&good) } else { good };
         let at = at % bytes.len();
         bytes[at] = value;
-        if let Ok(idx) = Idx::<1>::read(&bytes[..], Path::new("damaged"), ["labels"]) {
-            prop_assert_eq!(idx.content.len(), 40);
+        match Idx::<1>::read(&bytes[..], Path::new("damaged"), ["labels"]) {
+            Ok(idx) => prop_assert_eq!(idx.content.len(), 40),
+            Err(error) => {
+                let message = error.to_string();
+                prop_assert!(message.starts_with("damaged") && !message.contains('\n'), "{}", message);
+            }
+        }
+    }
+
+    #[test]
+    fn damage_in_any_file_of_a_folder_is_one_sentence_that_names_it(
+        name in 0usize..4, at in 0usize..1000, value: u8, cut: bool
+    ) {
+        let folder = folder();
+        let name = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS][name];
+        let mut bytes = get(&folder, name);
+        let at = at % bytes.len();
+        bytes[at] = value;
+        bytes.truncate(if cut { at } else { bytes.len() });
+        put(&folder, name, &bytes);
+        if let Err(error) = load(&folder) {
+            let message = error.to_string();
+            let place = folder.path().display().to_string();
+            prop_assert!(message.contains(&place) && !message.contains('\n'), "{}", message);
         }
     }
 }

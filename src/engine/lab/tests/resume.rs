@@ -64,7 +64,7 @@ fn killed_after(whole: &Path, lines: usize, folder: &Path) {
     std::fs::write(&path, kept).expect("is written");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).expect("is new");
     for entry in std::fs::read_dir(from).expect("is there") {
         let entry = entry.expect("is there").path();
@@ -412,4 +412,50 @@ fn training_that_is_cancelled_is_as_if_its_last_epoch_had_not_begun() {
     assert_eq!(first_step, forgotten.map(|step| step + 1));
     assert_eq!(facts(&cut), facts(&whole));
     assert_eq!(weights(&cut), weights(&whole));
+}
+
+#[test]
+fn a_retuned_run_that_is_stopped_equals_one_that_is_not() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut whole = lab(runs.path(), "whole");
+    whole.train(1, &control, &mut ignore).expect("trains");
+    assert!(whole.retune(length(5e-4, Some(1.0))).expect("is recorded"));
+    whole.train(2, &control, &mut ignore).expect("trains");
+
+    let folder = runs.path().join("cut");
+    let open = || Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    lab(runs.path(), "cut").train(1, &control, &mut ignore).expect("trains");
+    assert!(open().retune(length(5e-4, Some(1.0))).expect("is recorded"));
+    let stopping = Control::default();
+    let mut cut = open();
+    let mut report = stop_at(&stopping, 20, |report| matches!(report, Report::Step { .. }));
+    assert!(cut.train(2, &stopping, &mut report).expect("is stopped"));
+    drop(cut);
+    let mut resumed = open();
+    assert!(!resumed.retune(length(5e-4, Some(1.0))).expect("is nothing new"));
+    resumed.train(2, &control, &mut ignore).expect("trains on");
+    assert_eq!(journal(&folder), journal(&runs.path().join("whole")));
+    assert_eq!(journal(&folder).iter().filter(|e| matches!(e, Event::Retuned { .. })).count(), 1);
+    assert!(weights(&resumed) == weights(&whole));
+
+    let mut other = lab(runs.path(), "other");
+    other.train(3, &control, &mut ignore).expect("trains");
+    assert!(weights(&other) != weights(&whole), "the settings matter");
+}
+
+#[test]
+fn batches_of_all_images_stay_so_in_a_resumed_run() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut first = lab(runs.path(), "run");
+    first.settings.training.batch_size = TrainSettings::ALL_IMAGES;
+    first.train(1, &control, &mut ignore).expect("trains");
+    assert_eq!(first.trained_steps(), 1);
+    drop(first);
+    let text = std::fs::read_to_string(runs.path().join("run/run.ron")).expect("is there");
+    assert!(text.contains("batch_size: \"all\""), "{text}");
+    let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    opened.train(1, &control, &mut ignore).expect("trains");
+    assert_eq!(opened.trained_steps(), 2);
 }

@@ -1,0 +1,495 @@
+//! Finding the files of a data set in IDX format: what they hold tells images from labels, their names tell the splits.
+
+use super::super::{
+    DataError,
+    files::open,
+    sniff::{Kind, sniff},
+};
+use flate2::bufread::MultiGzDecoder;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// How many folders below the one that was named are looked into, as in `MNIST/raw`.
+const DEEPEST: usize = 2;
+
+/// The most files and folders that are looked at.
+const MOST: usize = 1000;
+
+/// How much of a file tells what it is.
+const PEEKED: u64 = 512;
+
+/// The images and the labels of a split.
+pub(super) type Files = [PathBuf; 2];
+
+/// The files of a data set.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) train: Files,
+    pub(super) val: Option<Files>,
+    pub(super) test: Option<Files>,
+    /// What was inferred.
+    pub(super) notes: Vec<String>,
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Train,
+    Val,
+    Test,
+}
+
+/// What is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Images,
+    Labels,
+}
+
+impl What {
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Images => ["images", "idx3-ubyte"],
+            Self::Labels => ["labels", "idx1-ubyte"],
+        }
+    }
+}
+
+/// What the name of a file says.
+#[derive(Debug)]
+struct Name {
+    part: Option<Part>,
+    what: Option<What>,
+    /// The data set, where several have their files in a folder: what is left of the name.
+    set: String,
+}
+
+/// A file that may be one of a data set.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    name: Name,
+    /// The folder of the data set.
+    home: PathBuf,
+    depth: usize,
+    holds: Option<What>,
+}
+
+/// Folder and name of a data set.
+type Key = (PathBuf, String);
+
+/// How a data set is called in `folder`.
+fn shown(folder: &Path, (home, name): &Key) -> String {
+    let within = home.strip_prefix(folder).unwrap_or(home);
+    let path = if name.is_empty() { within.to_owned() } else { within.join(name) };
+    path.display().to_string()
+}
+
+/// The files of a data set that belong together.
+#[derive(Debug, Default)]
+struct Set {
+    files: Vec<File>,
+}
+
+/// Finds the data set in `folder`, or the one called `folder` among several that lie beside each other.
+pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
+    if folder.is_dir() {
+        return find_in(folder);
+    }
+    if !folder.exists()
+        && let (Some(parent), Some(name)) = (folder.parent(), folder.file_name())
+    {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let wanted = words(&name.to_string_lossy()).join("-");
+        let called = |path: &Path| words(&file_name(path)).join("-").starts_with(&wanted);
+        let mut files = Vec::new();
+        for path in entries(parent).into_iter().filter(|path| called(path) && path.is_file()) {
+            files.extend(look_at(parent, path, 0));
+        }
+        let sets = sets(files);
+        if let Some((_, set)) = sets.into_iter().find(|((_, name), _)| *name == wanted) {
+            return set.found(parent, &wanted);
+        }
+    }
+    match peek(folder).kind.filter(|_| folder.is_file()) {
+        Some(kind) => Err(other(folder, kind)),
+        None => Err(DataError::NoFolder { folder: folder.to_owned() }),
+    }
+}
+
+fn find_in(folder: &Path) -> Result<Found, DataError> {
+    let (mut level, mut files, mut seen) = (vec![folder.to_owned()], Vec::new(), Vec::new());
+    let mut looked_at = 0;
+    for depth in 0..=DEEPEST {
+        let mut below = Vec::new();
+        for path in level.iter().flat_map(|folder| entries(folder)) {
+            looked_at += 1;
+            if looked_at > MOST {
+                break;
+            }
+            if path.is_dir() {
+                below.push(path);
+            } else if path.is_file() {
+                seen.push(path.clone());
+                files.extend(look_at(folder, path, depth));
+            }
+        }
+        level = below;
+        // The files of a set may be looked at again further down: each in a folder of its own.
+        if sets_of(&files).any(|parts| parts.contains(&Part::Train) && parts.contains(&Part::Test))
+        {
+            break;
+        }
+    }
+    let mut sets: Vec<_> = sets(files).into_iter().collect();
+    let whole = |set: &Set| set.has(Part::Train) && set.has(Part::Test);
+    for wanted in [&whole as &dyn Fn(&Set) -> bool, &|set| set.has(Part::Train)] {
+        let depths = sets.iter().filter(|(_, set)| wanted(set)).map(|(_, set)| set.depth());
+        let Some(depth) = depths.min() else { continue };
+        let good = |(_, set): &(Key, Set)| wanted(set) && set.depth() == depth;
+        let good: Vec<_> = (0..sets.len()).filter(|&place| good(&sets[place])).collect();
+        // Files without the name of a data set are what is meant, whatever lies beside them.
+        let unnamed: Vec<_> =
+            good.iter().copied().filter(|&place| sets[place].0.1.is_empty()).collect();
+        let ((&[place], _) | (_, &[place])) = (good.as_slice(), unnamed.as_slice()) else {
+            let names = good.iter().map(|&place| shown(folder, &sets[place].0)).collect();
+            return Err(DataError::SeveralSets { folder: folder.to_owned(), names });
+        };
+        let (key, set) = sets.swap_remove(place);
+        let mut found = set.found(folder, &key.1)?;
+        if good.len() > 1 {
+            let others = good.len() - 1;
+            found
+                .notes
+                .push(format!("{others} other data set(s) in {} are left out", key.0.display()));
+        }
+        return Ok(found);
+    }
+    // Nothing is whole: what is nearest to it says what is missing.
+    sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.files.len()));
+    if let Some(((_, name), set)) = sets.into_iter().next() {
+        return set.found(folder, &name);
+    }
+    let strange = seen.iter().find_map(|path| Some((path, peek(path).kind?)));
+    match strange {
+        Some((path, kind)) => Err(other(path, kind)),
+        None => Err(DataError::NoIdxFiles { folder: folder.to_owned() }),
+    }
+}
+
+impl Set {
+    fn of(&self, part: Part) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(move |file| file.name.part.unwrap_or(Part::Train) == part)
+    }
+
+    /// Whether there are images and labels of a part.
+    fn has(&self, part: Part) -> bool {
+        [What::Images, What::Labels]
+            .iter()
+            .all(|&what| self.of(part).any(|f| f.holds == Some(what)))
+    }
+
+    fn depth(&self) -> usize {
+        self.files.iter().map(|file| file.home.components().count()).min().unwrap_or(0)
+    }
+
+    /// The file with images or labels of a part: the one that holds them, or else the one that is called so, which
+    /// reading will refuse with the reason.
+    fn choose(&self, part: Part, what: What) -> Option<&File> {
+        let order = |file: &&File| {
+            let name = file_name(&file.path);
+            let (dotted, packed) = (name.contains(".idx"), name.ends_with(".gz"));
+            (file.name.what != Some(what), file.depth, dotted, packed, file.path.clone())
+        };
+        let holding = self.of(part).filter(|file| file.holds == Some(what));
+        let called = self.of(part).filter(|file| file.name.what == Some(what));
+        holding.min_by_key(order).or_else(|| called.min_by_key(order))
+    }
+
+    /// The files, and what was inferred to find them in `folder`.
+    fn found(&self, folder: &Path, name: &str) -> Result<Found, DataError> {
+        let mut notes = Vec::new();
+        let mut chosen: Vec<&Path> = Vec::new();
+        let mut pair = |part| {
+            let files = [What::Images, What::Labels].map(|what| (what, self.choose(part, what)));
+            if part != Part::Train && files.iter().all(|(_, file)| file.is_none()) {
+                return Ok(None);
+            }
+            let mut paths = Vec::new();
+            for (what, file) in files {
+                let home = self.files.first().map_or(folder, |file| &file.home);
+                let Some(file) = file else { return Err(missing(home, name, part, what)) };
+                if file.holds == Some(what) && file.name.what.is_some_and(|said| said != what) {
+                    let [what, _] = what.words();
+                    notes.push(format!(
+                        "{} holds {what}, in spite of its name",
+                        file.path.display()
+                    ));
+                }
+                chosen.push(&file.path);
+                paths.push(file.path.clone());
+            }
+            Ok(<Files>::try_from(paths).ok())
+        };
+        let train = pair(Part::Train)?;
+        let train = train.ok_or_else(|| missing(folder, name, Part::Train, What::Images))?;
+        let (val, test) = (pair(Part::Val)?, pair(Part::Test)?);
+        if let Some(File { home, .. }) = self.files.first().filter(|file| file.home != folder) {
+            notes.push(format!("the files were found in {}", home.display()));
+        }
+        let copies = self
+            .files
+            .iter()
+            .filter(|file| file.holds.is_some() && !chosen.contains(&file.path.as_path()));
+        let copies: Vec<_> = copies.map(|file| file_name(&file.path)).collect();
+        if let Some(first) = copies.first() {
+            notes.push(format!(
+                "{} further file(s) of the same kind are left out: {first}{}",
+                copies.len(),
+                if copies.len() > 1 { " and so on" } else { "" }
+            ));
+        }
+        Ok(Found { train, val, test, notes })
+    }
+}
+
+/// The parts of which each data set has both images and labels.
+fn sets_of(files: &[File]) -> impl Iterator<Item = Vec<Part>> {
+    let mut sets = BTreeMap::<(&Path, &str), Vec<&File>>::new();
+    for file in files {
+        sets.entry((&file.home, &file.name.set)).or_default().push(file);
+    }
+    sets.into_values().map(|files| {
+        let has =
+            |part, what| files.iter().any(|f| f.holds == Some(what) && f.name.part == Some(part));
+        let parts = [Part::Train, Part::Val, Part::Test].into_iter();
+        parts.filter(|&part| has(part, What::Images) && has(part, What::Labels)).collect()
+    })
+}
+
+/// The files by folder and data set.
+fn sets(files: Vec<File>) -> BTreeMap<Key, Set> {
+    let mut sets = BTreeMap::<_, Set>::new();
+    for file in files {
+        sets.entry((file.home.clone(), file.name.set.clone())).or_default().files.push(file);
+    }
+    // Training and test files of which only one says what they are of.
+    let keys: Vec<_> = sets.keys().cloned().collect();
+    if let [first, second] = keys.as_slice()
+        && first.0 == second.0
+        && [(first, second), (second, first)].iter().any(|(train, test)| {
+            let only =
+                |key: &Key, part| sets[key].files.iter().all(|file| file.name.part == Some(part));
+            only(train, Part::Train) && only(test, Part::Test)
+        })
+        && let (Some(mut set), Some(other)) = (sets.remove(first), sets.remove(second))
+    {
+        set.files.extend(other.files);
+        sets.insert(first.clone(), set);
+    }
+    sets
+}
+
+/// The file at `path` in `root`, if it is in IDX format or is called so.
+fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
+    let peeked = peek(&path);
+    let own = file_name(&path);
+    let mut name = name_of(&own);
+    let is_called_so = own.contains("idx") || own.contains("ubyte");
+    let names_all = is_called_so && name.what.is_some() && name.part.is_some();
+    if !(peeked.idx || names_all) {
+        return None;
+    }
+    let mut home = path.parent().unwrap_or(root).to_owned();
+    let plain = |name: &str| words(name.trim_end_matches(".gz"));
+    if home != root && plain(&file_name(&home)) == plain(&own) {
+        // Some archives have each file in a folder of its name.
+        home.pop();
+    }
+    if name.part.is_none() && home != root {
+        let folder = name_of(&file_name(&home));
+        if folder.part.is_some() {
+            name.part = folder.part;
+            home.pop();
+        }
+    }
+    Some(File { path, name, home, depth, holds: peeked.holds })
+}
+
+/// What the beginning of a file says.
+#[derive(Debug, Default)]
+struct Peeked {
+    holds: Option<What>,
+    idx: bool,
+    kind: Option<Kind>,
+}
+
+fn peek(path: &Path) -> Peeked {
+    let read = |mut reader: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        // What cannot be read is found out where the file is.
+        let _ = (&mut reader).take(PEEKED).read_to_end(&mut bytes);
+        bytes
+    };
+    let Ok(mut file) = open(path) else { return Peeked::default() };
+    let mut bytes = read(&mut file);
+    let packed = bytes.starts_with(&[0x1f, 0x8b]);
+    if packed && let Ok(file) = open(path) {
+        bytes = read(&mut MultiGzDecoder::new(file));
+    }
+    let kind = match sniff(&bytes) {
+        // Nothing can be unpacked of a file that is cut off.
+        Some(Kind::Empty) if packed => Some(Kind::Gzip),
+        kind => kind,
+    };
+    match bytes.first_chunk() {
+        Some([0, 0, 8, 3]) => Peeked { holds: Some(What::Images), idx: true, kind: None },
+        Some([0, 0, 8, 1]) => Peeked { holds: Some(What::Labels), idx: true, kind: None },
+        Some(magic) if super::elements(*magic).is_some() => {
+            Peeked { holds: None, idx: true, kind: None }
+        }
+        _ => Peeked { holds: None, idx: false, kind },
+    }
+}
+
+/// What to do about a file of another kind.
+pub(super) fn other(file: &Path, kind: Kind) -> DataError {
+    let shown = file.display();
+    let fix = match kind {
+        Kind::Zip => format!("unpack it (`unzip {shown}`) and give the folder that comes out"),
+        Kind::Tar => format!("unpack it (`tar xf {shown}`) and give the folder that comes out"),
+        Kind::Gzip | Kind::Archive => "unpack it and give the folder that comes out".to_owned(),
+        Kind::WebPage | Kind::Pointer | Kind::Empty => kind.fix().to_owned(),
+        Kind::Image => "use `images:DIR` for a folder of images".to_owned(),
+        _ => "get the data set in the format of MNIST: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
+              t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, packed or not"
+            .to_owned(),
+    };
+    let (file, what) = (file.to_owned(), kind.to_string());
+    DataError::OtherFile { file, what, wanted: "a file of images or labels in IDX format", fix }
+}
+
+fn missing(folder: &Path, set: &str, part: Part, what: What) -> DataError {
+    let part = match part {
+        Part::Train => "train",
+        Part::Val => "val",
+        Part::Test if set.is_empty() => "t10k",
+        Part::Test => "test",
+    };
+    let set = if set.is_empty() { String::new() } else { format!("{set}-") };
+    let [what, kind] = what.words();
+    let spelling = |separator, ending| format!("{set}{part}-{what}{separator}{kind}{ending}");
+    let looked_for =
+        [spelling('-', ""), spelling('-', ".gz"), spelling('.', ""), spelling('.', ".gz")];
+    DataError::MissingFile { folder: folder.to_owned(), looked_for: looked_for.into() }
+}
+
+/// What a name says.
+fn name_of(name: &str) -> Name {
+    const TRAIN: [&str; 4] = ["train", "training", "trn", "tr"];
+    const TEST: [&str; 6] = ["test", "testing", "t10k", "tst", "te", "eval"];
+    const VAL: [&str; 4] = ["val", "valid", "validation", "dev"];
+    const IMAGES: [&str; 6] = ["images", "image", "imgs", "img", "x", "idx3"];
+    const LABELS: [&str; 5] = ["labels", "label", "targets", "y", "idx1"];
+    const OTHERS: [&str; 9] =
+        ["idx", "idx2", "idx4", "ubyte", "byte", "uint8", "gz", "bin", "data"];
+    let words = words(name);
+    // A word by itself, or as a part of one such as `trainImages`.
+    let part_of = |word: &str, inside: bool| {
+        let is = |choices: &[&str]| {
+            choices.iter().any(|choice| {
+                word == *choice || (inside && choice.len() > 3 && word.contains(choice))
+            })
+        };
+        let parts = [(Part::Train, &TRAIN[..]), (Part::Test, &TEST), (Part::Val, &VAL)];
+        parts.into_iter().find(|(_, choices)| is(choices)).map(|(part, _)| part)
+    };
+    let what_of = |word: &str, inside: bool| {
+        let is = |choices: &[&str]| {
+            choices.iter().any(|choice| {
+                word == *choice || (inside && choice.len() > 4 && word.contains(choice))
+            })
+        };
+        let whats = [(What::Images, &IMAGES[..]), (What::Labels, &LABELS)];
+        whats.into_iter().find(|(_, choices)| is(choices)).map(|(what, _)| what)
+    };
+    let alone = words.iter().any(|word| part_of(word, false).is_some());
+    let part = words.iter().find_map(|word| part_of(word, !alone));
+    let what = words.iter().find_map(|word| what_of(word, true));
+    let describes = |word: &&String| {
+        part_of(word, !alone).is_some()
+            || what_of(word, true).is_some()
+            || OTHERS.contains(&word.as_str())
+    };
+    let rest: Vec<_> = words.iter().filter(|word| !describes(word)).cloned().collect();
+    Name { part, what, set: rest.join("-") }
+}
+
+/// The words of a name, without the number that browsers give to a file that they have loaded twice.
+fn words(name: &str) -> Vec<String> {
+    let name = name.to_lowercase();
+    let first = match name.split_once(" (") {
+        Some((first, rest)) => match rest.split_once(')') {
+            Some((number, end)) if number.parse::<u32>().is_ok() => format!("{first}{end}"),
+            _ => name,
+        },
+        None => name,
+    };
+    let words = first.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The entries of a folder, without hidden ones, always in the same order; none where it cannot be read.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        let name = file_name(path);
+        !name.starts_with('.') && name != "__MACOSX"
+    });
+    // What is called as files in IDX format are is looked at first.
+    paths.sort_by_cached_key(|path| {
+        let name = file_name(path);
+        (!(name.contains("idx") || name.contains("ubyte")), path.clone())
+    });
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_part_content_and_data_set() {
+        use {Part::*, What::*};
+        for (name, part, what, set) in [
+            ("train-images-idx3-ubyte", Some(Train), Some(Images), ""),
+            ("t10k-labels.idx1-ubyte.gz", Some(Test), Some(Labels), ""),
+            (
+                "emnist-letters-test-images-idx3-ubyte.gz",
+                Some(Test),
+                Some(Images),
+                "emnist-letters",
+            ),
+            ("val-labels-idx1-ubyte", Some(Val), Some(Labels), ""),
+            ("X_train.idx", Some(Train), Some(Images), ""),
+            ("y_test.idx", Some(Test), Some(Labels), ""),
+            ("trainImages.idx3", Some(Train), Some(Images), ""),
+            ("latest-train-images.idx", Some(Train), Some(Images), "latest"),
+            ("train-images-idx3-ubyte (1).gz", Some(Train), Some(Images), ""),
+            ("images.idx3", None, Some(Images), ""),
+            ("kmnist49-training-labels", Some(Train), Some(Labels), "kmnist49"),
+        ] {
+            let found = name_of(name);
+            assert_eq!((found.part, found.what, found.set.as_str()), (part, what, set), "{name}");
+        }
+    }
+}
