@@ -1,0 +1,128 @@
+//! Looks at the pixels of images with transparency or 16 bits, before the rule is set that all are read by.
+
+use super::{
+    File, Reading,
+    alpha::{Alpha, Seen},
+    contrast::{Contrast, VALUES},
+    decode::{self, Header, is_16_bit},
+    render::Rule,
+};
+use crate::engine::data::Split;
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// What all images together say.
+pub(super) struct Survey {
+    /// Whether a file that was not surveyed has colours.
+    coloured: bool,
+    /// What each image with an alpha channel says.
+    seen: Vec<Option<Seen>>,
+    /// The rule for transparency.
+    alpha: Alpha,
+    /// The rule for 16 bits.
+    contrast: Contrast,
+    /// Files, by their index, that cannot be decoded.
+    pub(super) failed: Vec<(usize, String)>,
+}
+
+/// How many samples of 16-bit images have each value.
+struct Histogram(Mutex<Vec<u64>>);
+
+impl Survey {
+    /// Decodes the images that have transparency or 16 bits.
+    pub(super) fn of(reading: &Reading, headers: &[Option<Header>]) -> Self {
+        // What training images say counts; the others only where there are none of the kind.
+        let (training, others) = (Histogram::new(), Histogram::new());
+        let look = |(file, header): (&File, &Option<Header>)| -> Result<Option<Seen>, String> {
+            let Some(header) = header else { return Ok(None) };
+            if !(header.color.has_alpha() || is_16_bit(header.color)) {
+                return Ok(None);
+            }
+            let image = decode::decode(&file.path, &reading.budget)?;
+            if image.is_16_bit() {
+                let histogram = if file.split == Split::Train { &training } else { &others };
+                histogram.add(&image);
+            }
+            Ok(header.color.has_alpha().then(|| Seen::of(&image)))
+        };
+        let looked: Vec<_> = reading.files.par_iter().zip(headers).map(look).collect();
+        let (mut seen, mut failed) = (Vec::new(), Vec::new());
+        for (index, result) in looked.into_iter().enumerate() {
+            seen.push(result.unwrap_or_else(|reason| {
+                failed.push((index, reason));
+                None
+            }));
+        }
+        let read = |index: usize| headers[index].is_some() && !failed.iter().any(|f| f.0 == index);
+        let of = |training: bool| {
+            let files = reading.files.iter().enumerate();
+            let chosen = files
+                .filter(|&(index, file)| (!training || file.split == Split::Train) && read(index));
+            Alpha::of(&chosen.map(|(index, _)| seen[index]).collect::<Vec<_>>())
+        };
+        let alpha = match of(true) {
+            Alpha::Ignored => of(false),
+            alpha => alpha,
+        };
+        let coloured =
+            headers.iter().flatten().any(|header| has_colour(header) && !header.color.has_alpha());
+        let histogram = if training.is_empty() { others } else { training };
+        let contrast = Contrast::of(&histogram.into_counts());
+        Self { coloured, seen, alpha, contrast, failed }
+    }
+
+    /// The rule for images of this height and width.
+    pub(super) fn rule(&self, [height, width]: [usize; 2]) -> Rule {
+        let coloured =
+            self.coloured || self.seen.iter().flatten().any(|image| !image.is_grey(self.alpha));
+        let channels = if coloured && self.alpha != Alpha::Picture { 3 } else { 1 };
+        Rule { shape: [channels, height, width], alpha: self.alpha, contrast: self.contrast }
+    }
+
+    /// Whether an image is grey under the rule.
+    pub(super) fn is_grey(&self, index: usize, header: &Header) -> bool {
+        self.seen[index].map_or(!has_colour(header), |image| image.is_grey(self.alpha))
+    }
+
+    /// How many images are transparent in places.
+    pub(super) fn transparent(&self) -> usize {
+        self.seen.iter().flatten().filter(|image| image.is_transparent()).count()
+    }
+}
+
+fn has_colour(header: &Header) -> bool {
+    header.color.has_color()
+}
+
+impl Histogram {
+    fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    fn add(&self, image: &decode::Decoded<'_>) {
+        let channels = image.channels();
+        // Alpha is the last one of an even number.
+        let colours = if channels.is_multiple_of(2) { channels - 1 } else { channels };
+        let mut counts = vec![0_u64; VALUES];
+        for pixel in 0..image.size[0] * image.size[1] {
+            for channel in 0..colours {
+                counts[usize::from(image.sample(pixel * channels + channel))] += 1;
+            }
+        }
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            *all = counts;
+        } else {
+            all.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn into_counts(self) -> Vec<u64> {
+        let counts = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if counts.is_empty() { vec![0; VALUES] } else { counts }
+    }
+}
