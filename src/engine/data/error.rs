@@ -38,6 +38,16 @@ pub enum DataError {
         /// The path in question.
         folder: PathBuf,
     },
+    /// An archive or another file where a folder is expected.
+    #[error("{file} is {what}, not a folder; {fix}", file = file.display())]
+    FileForFolder {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        what: String,
+        /// What to do about it.
+        fix: &'static str,
+    },
     /// None of a file's usual names is in the folder.
     #[error("{folder} has none of {names}; put one of them there", folder = folder.display(), names = looked_for.join(", "))]
     MissingFile {

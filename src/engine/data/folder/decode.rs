@@ -10,7 +10,7 @@ use image::{
     ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Cursor, Read, Seek},
     path::Path,
 };
@@ -117,6 +117,10 @@ impl Opened<()> {
     /// The content decides what a file is, not its name.
     fn open(path: &Path) -> Result<Opened<impl ImageDecoder>, String> {
         let told = |error: io::Error| error.to_string();
+        // Opening a pipe would wait for its other end.
+        if !fs::metadata(path).map_err(told)?.is_file() {
+            return Err("a pipe or device, not a file".to_owned());
+        }
         let mut file = File::open(path).map_err(told)?;
         let length = file.metadata().map_err(told)?.len();
         let head = content::head(&file).map_err(told)?;

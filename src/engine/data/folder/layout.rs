@@ -9,7 +9,10 @@ use super::{
     names,
 };
 use crate::engine::data::{DataError, Split};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// The most classes that a label can tell apart.
 const MAX_CLASSES: usize = 1 << 16;
@@ -30,6 +33,8 @@ pub(super) struct Layout {
     pub(super) val: Option<SplitFolder>,
     /// The test split.
     pub(super) test: Option<SplitFolder>,
+    /// Folders that hold nothing but all the others, each with the one to go on in.
+    pub(super) wrappers: Vec<(PathBuf, PathBuf)>,
     /// The folder that is named as the training split.
     train_folder: Option<PathBuf>,
 }
@@ -53,15 +58,19 @@ impl Layout {
     /// Looks for splits and classes under `folder`.
     pub(super) fn find(folder: &Path) -> Result<Self, DataError> {
         let mut root = folder.to_owned();
+        let mut wrappers = Vec::new();
         for _ in 0..MAX_WRAPPERS {
             match step(&root)? {
                 Step::Found(layout) if (2..=MAX_CLASSES).contains(&layout.classes.len()) => {
-                    return Ok(layout);
+                    return Ok(Self { wrappers, ..layout });
                 }
                 Step::Found(layout) => {
                     return Err(class_folders(layout.train, layout.classes.len()));
                 }
-                Step::Into(inner) => root = inner,
+                Step::Into(inner) => {
+                    wrappers.push((root, inner.clone()));
+                    root = inner;
+                }
             }
         }
         Err(class_folders(root, 0))
@@ -135,11 +144,15 @@ fn step(root: &Path) -> Result<Step, DataError> {
                 val: pick(root, &folders, Split::Val)?.map(inner).transpose()?,
                 test: pick(root, &folders, Split::Test)?.map(inner).transpose()?,
                 classes,
+                wrappers: Vec::new(),
                 train_folder: Some(train.named),
                 train: train.inner,
             }));
         }
-        if others.is_empty() {
+        let beside = folders.iter().any(|path| {
+            matches!(names::split_word(&names::name_of(path)), Some((Split::Val | Split::Test, _)))
+        });
+        if others.is_empty() || (flat && beside) {
             return Err(if flat {
                 DataError::NoClassFolders { folder: train.inner }
             } else {
@@ -147,7 +160,7 @@ fn step(root: &Path) -> Result<Step, DataError> {
             });
         }
         if flat {
-            // A train is a vehicle, too.
+            // A class can be called so: trains are vehicles, too.
             others.push(train.named);
             others.sort();
         }
@@ -191,6 +204,7 @@ fn without_train(
             classes: others,
             val: pick(root, folders, Split::Val)?.map(inner).transpose()?,
             test: pick(root, folders, Split::Test)?.map(inner).transpose()?,
+            wrappers: Vec::new(),
             train_folder: None,
         })),
         [one] => Ok(Step::Into((*one).clone())),
@@ -262,16 +276,18 @@ pub(super) fn labelled(
     left_out: &mut LeftOut,
 ) -> Result<Labelled, DataError> {
     let mut found = Labelled::default();
+    let classes: BTreeMap<&str, usize> =
+        class_names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
     for folder in subfolders(split)? {
         let name = names::name_of(&folder);
-        if let Some(class) = class_names.iter().position(|known| *known == name) {
+        if let Some(&class) = classes.get(name.as_str()) {
             found.folders.push((folder, class));
             continue;
         }
         let alike = |known: &&String| known.trim().to_lowercase() == name.trim().to_lowercase();
         let mut same = class_names.iter().filter(alike);
         if let (Some(known), None) = (same.next(), same.next())
-            && let Some(class) = class_names.iter().position(|class| class == known)
+            && let Some(&class) = classes.get(known.as_str())
         {
             found.renamed.push((name, known.clone()));
             found.folders.push((folder, class));
@@ -378,6 +394,7 @@ mod tests {
                 &["train/1.png", "train/2.png", "labels.csv"],
                 "DIR/train: its images are in no class folder",
             ),
+            (&["train/1.png", "test/2.png", "more/3.png"], "DIR/train: its images"),
             (&["1.png"], "DIR: its images are in no class folder"),
             (&["train/a/1.png", "Train/b/1.png"], "Train, train"),
             (&["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "val, valid"),

@@ -1,7 +1,6 @@
 //! What is told of a folder: what was inferred, changed or left out, one sentence for each kind of thing.
 
 use super::{
-    File, Reading,
     alpha::Alpha,
     contrast::Contrast,
     decode::{Header, is_16_bit},
@@ -9,6 +8,7 @@ use super::{
     left_out::{Images, Tally, relative},
     listing::Listing,
     names,
+    reading::{File, Reading},
     render::Rule,
     survey::Survey,
 };
@@ -48,7 +48,7 @@ impl<'a> Notes<'a> {
         if !missing.is_empty() {
             let splits: Vec<_> = missing.into_iter().map(names::split_name).collect();
             self.lines.push(format!(
-                "no labelled {} images: some of the training images are held out for it",
+                "no labelled {} images: some of the training images are held out for that",
                 splits.join(" and ")
             ));
         }

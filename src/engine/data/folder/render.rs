@@ -9,7 +9,7 @@ use super::{
 use crate::engine::data::resize::Resizer;
 
 /// How all images of a data set are read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rule {
     /// Channels (1 or 3), height and width.
     pub(super) shape: [usize; 3],

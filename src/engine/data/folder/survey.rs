@@ -1,10 +1,10 @@
 //! Looks at the pixels of images with transparency or 16 bits, before the rule is set that all are read by.
 
 use super::{
-    File, Reading,
     alpha::{Alpha, Seen},
     contrast::{Contrast, VALUES},
     decode::{self, Header, is_16_bit},
+    reading::{File, Reading},
     render::Rule,
 };
 use crate::engine::data::Split;
@@ -21,16 +21,14 @@ pub(super) struct Survey {
     alpha: Alpha,
     /// The rule for 16 bits.
     contrast: Contrast,
-    /// Files, by their index, that cannot be decoded.
-    pub(super) failed: Vec<(usize, String)>,
 }
 
 /// How many samples of 16-bit images have each value.
 struct Histogram(Mutex<Vec<u64>>);
 
 impl Survey {
-    /// Decodes the images that have transparency or 16 bits.
-    pub(super) fn of(reading: &Reading, headers: &[Option<Header>]) -> Self {
+    /// Decodes the images that have transparency or 16 bits; those that cannot be decoded are marked.
+    pub(super) fn of(reading: &mut Reading, headers: &mut [Option<Header>]) -> Self {
         // What training images say counts; the others only where there are none of the kind.
         let (training, others) = (Histogram::new(), Histogram::new());
         let look = |(file, header): (&File, &Option<Header>)| -> Result<Option<Seen>, String> {
@@ -45,20 +43,21 @@ impl Survey {
             }
             Ok(header.color.has_alpha().then(|| Seen::of(&image)))
         };
-        let looked: Vec<_> = reading.files.par_iter().zip(headers).map(look).collect();
-        let (mut seen, mut failed) = (Vec::new(), Vec::new());
-        for (index, result) in looked.into_iter().enumerate() {
+        let looked: Vec<_> = reading.files.par_iter().zip(&*headers).map(look).collect();
+        let mut seen = Vec::with_capacity(looked.len());
+        for (file, result) in reading.files.iter_mut().zip(looked) {
             seen.push(result.unwrap_or_else(|reason| {
-                failed.push((index, reason));
+                file.failed = Some(reason);
                 None
             }));
         }
-        let read = |index: usize| headers[index].is_some() && !failed.iter().any(|f| f.0 == index);
+        reading.forget(headers);
         let of = |training: bool| {
-            let files = reading.files.iter().enumerate();
-            let chosen = files
-                .filter(|&(index, file)| (!training || file.split == Split::Train) && read(index));
-            Alpha::of(&chosen.map(|(index, _)| seen[index]).collect::<Vec<_>>())
+            let files = reading.files.iter().zip(&seen);
+            let chosen = files.filter(|(file, _)| {
+                file.failed.is_none() && (!training || file.split == Split::Train)
+            });
+            Alpha::of(&chosen.map(|(_, seen)| *seen).collect::<Vec<_>>())
         };
         let alpha = match of(true) {
             Alpha::Ignored => of(false),
@@ -68,7 +67,7 @@ impl Survey {
             headers.iter().flatten().any(|header| has_colour(header) && !header.color.has_alpha());
         let histogram = if training.is_empty() { others } else { training };
         let contrast = Contrast::of(&histogram.into_counts());
-        Self { coloured, seen, alpha, contrast, failed }
+        Self { coloured, seen, alpha, contrast }
     }
 
     /// The rule for images of this height and width.

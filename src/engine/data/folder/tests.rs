@@ -1,13 +1,13 @@
 //! Whole folders, with images that the tests make themselves.
 
-use super::*;
+use super::{reading::largest_of_the_most_frequent, *};
 use crate::engine::data::{DataSource, Task};
 use image::{
     DynamicImage, Frame, GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb,
     RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder,
 };
 use proptest::prelude::*;
-use std::{fs, io::Cursor};
+use std::{collections::BTreeMap, io::Cursor};
 use tempfile::TempDir;
 
 /// `count` grey images of 4×3 a class, whose brightness tells the class.
@@ -558,6 +558,10 @@ fn an_image_above_the_limit_is_refused_by_name() {
 fn what_is_wrong_is_named_with_its_fix() {
     let empty = tempfile::tempdir().unwrap();
     assert!(message(&empty).contains("0 class folder"), "{}", message(&empty));
+    let archive = empty.path().join("pets.zip");
+    fs::write(&archive, "PK\x03\x04....train/cat/0.png").unwrap();
+    let text = Dataset::load(&DataSource::Images(archive)).unwrap_err().to_string();
+    assert!(text.contains("pets.zip is a ZIP archive") && text.contains("unpack"), "{text}");
     let one = tempfile::tempdir().unwrap();
     put(&one, "train", &["cat"], 3);
     assert!(message(&one).contains("1 class folder"), "{}", message(&one));
