@@ -19,9 +19,11 @@ pub(super) enum Alpha {
     Picture,
 }
 
-/// What one image that has an alpha channel says.
+/// What the pixels of one image say.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
+    /// Whether it has an alpha channel.
+    has_alpha: bool,
     /// The smallest and the largest alpha.
     alpha: [u16; 2],
     /// The largest alpha that there can be.
@@ -35,17 +37,23 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Looks at the pixels of an image that has an alpha channel.
+    /// Looks at the pixels of an image.
     pub(super) fn of(image: &Decoded<'_>) -> Self {
-        let channels = image.channels();
+        let (channels, has_alpha) = (image.channels(), image.color.has_alpha());
         let opaque = if image.is_16_bit() { u16::MAX } else { 255 };
-        let mut seen =
-            Self { alpha: [u16::MAX, 0], opaque, visible: None, brightness: 0, grey: [true; 2] };
+        let mut seen = Self {
+            has_alpha,
+            alpha: [u16::MAX, 0],
+            opaque,
+            visible: None,
+            brightness: 0,
+            grey: [true; 2],
+        };
         let (mut sum, mut count) = (0, 0);
         for pixel in 0..image.size[0] * image.size[1] {
             let at = pixel * channels;
-            let alpha = image.sample(at + channels - 1);
-            let colour = [0, 1, 2].map(|c| image.sample(at + if channels == 4 { c } else { 0 }));
+            let alpha = if has_alpha { image.sample(at + channels - 1) } else { opaque };
+            let colour = [0, 1, 2].map(|c| image.sample(at + if channels > 2 { c } else { 0 }));
             seen.alpha = [seen.alpha[0].min(alpha), seen.alpha[1].max(alpha)];
             let grey = colour[0] == colour[1] && colour[1] == colour[2];
             seen.grey[0] &= grey;
@@ -86,13 +94,14 @@ impl Seen {
 }
 
 impl Alpha {
-    /// The rule for a data set, from its training images; nothing stands for one without an alpha channel.
+    /// The rule for a data set, from its training images; nothing stands for one without an alpha channel
+    /// whose pixels were not surveyed.
     ///
     /// Transparency that is the same all over each image says nothing. If all visible pixels have the same colour,
     /// transparency is the picture. Else the pictures are put on white, or on black or grey if more of them can be
     /// seen there.
     pub(super) fn of(images: &[Option<Seen>]) -> Self {
-        let seen: Vec<&Seen> = images.iter().flatten().collect();
+        let seen: Vec<&Seen> = images.iter().flatten().filter(|image| image.has_alpha).collect();
         if !seen.iter().any(|image| image.varies()) {
             return Self::Ignored;
         }
@@ -130,6 +139,7 @@ mod tests {
     fn seen(alpha: u16, from: u16, to: u16) -> Option<Seen> {
         let brightness = u64::from(from + to) / 2;
         Some(Seen {
+            has_alpha: true,
             alpha: [alpha, 255],
             opaque: 255,
             visible: Some([[from, to]; 3]),

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::quiet;
 use image::{
-    ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation,
+    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    error::UnsupportedErrorKind, metadata::Orientation,
 };
 use std::{
     fs::{self, File},
@@ -27,6 +28,8 @@ pub(super) struct Header {
     pub(super) size: [usize; 2],
     /// Its channels and their bits.
     pub(super) color: ColorType,
+    /// Whether all files of this format give colours, also where their pixels are grey.
+    pub(super) may_be_grey: bool,
     /// Whether the file has more frames or pages than the one that is read.
     pub(super) several: bool,
 }
@@ -76,7 +79,9 @@ pub(super) fn header(path: &Path) -> Result<Header, String> {
         let opened = Opened::open(path)?;
         let several = frames::several(path, opened.format);
         let size = turned_size(opened.size, opened.turn);
-        Ok(Header { size, color: opened.decoder.color_type(), several })
+        let may_be_grey =
+            matches!(opened.format, ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::WebP);
+        Ok(Header { size, color: opened.decoder.color_type(), may_be_grey, several })
     })
 }
 
@@ -92,7 +97,7 @@ pub(super) fn decode<'a>(path: &Path, budget: &'a Budget) -> Result<Decoded<'a>,
     })
 }
 
-/// Decoders can stumble over what nobody has foreseen; for the user that is one more damaged file.
+/// A decoder that panics over a file has found one more way to be damaged.
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     quiet::quietly_here(work)
         .unwrap_or_else(|panic| Err(format!("damaged; the decoder stopped with: {panic}")))
@@ -181,11 +186,24 @@ fn too_large([height, width]: [usize; 2], bytes: u64) -> String {
     )
 }
 
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What a decoder says, on one line.
 fn reason(error: &ImageError) -> String {
-    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(&error.to_string());
     match error {
-        ImageError::Unsupported(_) => format!("{text}; convert it to PNG or JPEG"),
+        ImageError::Unsupported(what) => {
+            let what = match what.kind() {
+                UnsupportedErrorKind::Color(ExtendedColorType::Unknown(bits)) => {
+                    format!("pixels of {bits} bits")
+                }
+                UnsupportedErrorKind::GenericFeature(feature) => one_line(&feature),
+                _ => text,
+            };
+            format!("this kind of image is not read ({what}); convert it to PNG or JPEG")
+        }
         ImageError::IoError(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
             format!("truncated: {text}")
         }

@@ -1,5 +1,6 @@
 //! Counts what is left out or taken by a rule, with an example of each kind, for one line that tells it.
 
+use super::names;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -79,6 +80,13 @@ impl LeftOut {
         for (kind, (count, example)) in other.0 {
             self.add_many(kind, count, &example);
         }
+    }
+
+    /// Whether there are images of a format that is not read.
+    pub(super) fn has_other_images(&self) -> bool {
+        self.0.keys().any(
+            |kind| matches!(kind, Kind::Ending(ending) if names::is_other_image(&format!("x.{ending}"))),
+        )
     }
 
     /// The kinds with their counts and examples, the most frequent first; nothing if all is empty.

@@ -152,7 +152,11 @@ impl Listing {
             return Err(DataError::EmptyFolder {
                 folder: folder.to_owned(),
                 instead: left_out.told(root).map_or_else(String::new, |files| {
-                    format!(" that is read, but {files}; convert them to PNG or JPEG")
+                    if left_out.has_other_images() {
+                        format!(" that is read, but {files}; convert them to PNG or JPEG")
+                    } else {
+                        format!(", only {files}; add PNG or JPEG files, or remove the folder")
+                    }
                 }),
             });
         }

@@ -48,7 +48,7 @@ impl<'a> Notes<'a> {
         if !missing.is_empty() {
             let splits: Vec<_> = missing.into_iter().map(names::split_name).collect();
             self.lines.push(format!(
-                "no labelled {} images: some of the training images are held out for that",
+                "no labelled {} images: some of the training images serve as such",
                 splits.join(" and ")
             ));
         }
@@ -121,10 +121,8 @@ impl<'a> Notes<'a> {
             let grey =
                 read.iter().filter(|(index, _, header)| survey.is_grey(*index, header)).count();
             if grey > 0 {
-                self.lines.push(format!(
-                    "{} of {all} are grey and get three equal channels, since others have colours",
-                    Images(grey)
-                ));
+                let some = share(grey, all, ["is grey and gets", "are grey and get"]);
+                self.lines.push(format!("{some} three equal channels, since others have colours"));
             }
         }
         let several: Vec<_> = read.iter().filter(|(_, _, header)| header.several).collect();
@@ -183,7 +181,7 @@ impl<'a> Notes<'a> {
         let which = if deep == read.len() {
             "16-bit images".to_owned()
         } else {
-            format!("{} of {} have 16 bits", Images(deep), read.len())
+            share(deep, read.len(), ["has 16 bits", "have 16 bits"])
         };
         let others = if deep == read.len() { "" } else { "; the 8-bit images stay as they are" };
         self.lines.push(match contrast {
@@ -202,10 +200,11 @@ impl<'a> Notes<'a> {
         if transparent == 0 {
             return;
         }
-        let of = format!("{transparent} of {}", Images(read.len()));
+        let some = |verbs| share(transparent, read.len(), verbs);
         self.lines.push(match alpha {
             Alpha::Ignored => format!(
-                "{of} have an alpha channel that is the same all over the image; it is left out of account"
+                "{} an alpha channel that is the same all over the image; it is left out of account",
+                some(["has", "have"])
             ),
             Alpha::Picture => "all visible pixels have the same colour, so the alpha channel is the picture: \
                                255 where it is opaque"
@@ -216,8 +215,13 @@ impl<'a> Notes<'a> {
                     0 => "black",
                     _ => "grey",
                 };
-                format!("{of} are transparent in places; they are put on {background}")
+                format!("{} in places and put on {background}", some(["is transparent", "are transparent"]))
             }
         });
     }
+}
+
+/// So many of all, with the verb for one or for several.
+fn share(count: usize, all: usize, [one, several]: [&str; 2]) -> String {
+    format!("{count} of {} {}", Images(all), if count == 1 { one } else { several })
 }

@@ -1,4 +1,5 @@
-//! Looks at the pixels of images with transparency or 16 bits, before the rule is set that all are read by.
+//! Looks at the pixels of images with transparency, 16 bits or perhaps no colours, before the rule is set that all
+//! are read by.
 
 use super::{
     alpha::{Alpha, Seen},
@@ -15,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Survey {
     /// Whether a file that was not surveyed has colours.
     coloured: bool,
-    /// What each image with an alpha channel says.
+    /// What each image says that was looked at.
     seen: Vec<Option<Seen>>,
     /// The rule for transparency.
     alpha: Alpha,
@@ -27,13 +28,14 @@ pub(super) struct Survey {
 struct Histogram(Mutex<Vec<u64>>);
 
 impl Survey {
-    /// Decodes the images that have transparency or 16 bits; those that cannot be decoded are marked.
+    /// Decodes the images whose header does not say it all; those that cannot be decoded are marked.
     pub(super) fn of(reading: &mut Reading, headers: &mut [Option<Header>]) -> Self {
         // What training images say counts; the others only where there are none of the kind.
         let (training, others) = (Histogram::new(), Histogram::new());
         let look = |(file, header): (&File, &Option<Header>)| -> Result<Option<Seen>, String> {
             let Some(header) = header else { return Ok(None) };
-            if !(header.color.has_alpha() || is_16_bit(header.color)) {
+            let look = header.color.has_alpha() || header.may_be_grey;
+            if !look && !is_16_bit(header.color) {
                 return Ok(None);
             }
             let image = decode::decode(&file.path, &reading.budget)?;
@@ -41,7 +43,7 @@ impl Survey {
                 let histogram = if file.split == Split::Train { &training } else { &others };
                 histogram.add(&image);
             }
-            Ok(header.color.has_alpha().then(|| Seen::of(&image)))
+            Ok(look.then(|| Seen::of(&image)))
         };
         let looked: Vec<_> = reading.files.par_iter().zip(&*headers).map(look).collect();
         let mut seen = Vec::with_capacity(looked.len());
@@ -63,8 +65,10 @@ impl Survey {
             Alpha::Ignored => of(false),
             alpha => alpha,
         };
-        let coloured =
-            headers.iter().flatten().any(|header| has_colour(header) && !header.color.has_alpha());
+        let coloured = headers
+            .iter()
+            .zip(&seen)
+            .any(|(header, seen)| seen.is_none() && header.is_some_and(|h| h.color.has_color()));
         let histogram = if training.is_empty() { others } else { training };
         let contrast = Contrast::of(&histogram.into_counts());
         Self { coloured, seen, alpha, contrast }
@@ -80,17 +84,13 @@ impl Survey {
 
     /// Whether an image is grey under the rule.
     pub(super) fn is_grey(&self, index: usize, header: &Header) -> bool {
-        self.seen[index].map_or(!has_colour(header), |image| image.is_grey(self.alpha))
+        self.seen[index].map_or(!header.color.has_color(), |image| image.is_grey(self.alpha))
     }
 
     /// How many images are transparent in places.
     pub(super) fn transparent(&self) -> usize {
         self.seen.iter().flatten().filter(|image| image.is_transparent()).count()
     }
-}
-
-fn has_colour(header: &Header) -> bool {
-    header.color.has_color()
 }
 
 impl Histogram {

@@ -282,7 +282,7 @@ fn one_coloured_image_makes_all_rgb_and_the_commonest_size_wins() {
     };
     assert!(images.iter().any(near), "a JPEG of another size");
     let notes = notes(&data);
-    assert!(notes.contains("39 images of 41 are grey"), "{notes}");
+    assert!(notes.contains("39 of 41 images are grey"), "{notes}");
     assert!(
         notes.contains("2 sizes, from 4×3 to 16×16 pixels, are brought to 4×3; their"),
         "{notes}"
@@ -301,6 +301,32 @@ fn images_are_brought_to_the_size_that_is_asked_for() {
     assert!(huge.contains("a template whose input is smaller"), "{huge}");
 }
 
+#[test]
+fn formats_that_always_have_colours_are_grey_where_their_pixels_are() {
+    let folder = folder();
+    for (format, ending) in
+        [(ImageFormat::Bmp, "bmp"), (ImageFormat::WebP, "webp"), (ImageFormat::Gif, "gif")]
+    {
+        let path = folder.path().join(format!("train/cat/x.{ending}"));
+        RgbImage::from_pixel(4, 3, Rgb([99; 3])).save_with_format(path, format).unwrap();
+    }
+    let data = load(&folder).unwrap();
+    assert_eq!(data.shape(), [1, 3, 4]);
+    assert_eq!(all(&data).iter().filter(|(_, image)| *image == [99; 12]).count(), 3);
+}
+
+#[test]
+fn floating_point_is_refused_with_the_fix() {
+    let folder = folder();
+    let image = image::Rgb32FImage::from_pixel(4, 3, Rgb([0.5; 3]));
+    image.save_with_format(folder.path().join("train/cat/x.tif"), ImageFormat::Tiff).unwrap();
+    let text = message(&folder);
+    assert!(
+        text.contains("x.tif: pixels of 32-bit floating point are not read; convert it"),
+        "{text}"
+    );
+}
+
 /// A JPEG of 32×16, black on the left and white on the right.
 fn jpeg() -> Vec<u8> {
     let image = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 0 } else { 255 }]));
@@ -312,7 +338,7 @@ fn photos_are_turned_as_they_say() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder, "train", &["cat", "dog"], 0);
     let plain = jpeg();
-    // One entry: the orientation is 6, so the top is on the right and the image is to be turned clockwise.
+    // One entry: the orientation is 6, so the top is on the right and the image must be turned clockwise.
     let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let mut turned = vec![0xff, 0xd8, 0xff, 0xe1, 0, exif.len() as u8 + 2];
     turned.extend(exif);
@@ -384,7 +410,7 @@ fn eight_bits_stay_as_they_are_beside_sixteen() {
     });
     let data = load(&mixed).unwrap();
     let notes = notes(&data);
-    assert!(notes.contains("20 images of 40 have 16 bits: the values 0 to 4095"), "{notes}");
+    assert!(notes.contains("20 of 40 images have 16 bits: the values 0 to 4095"), "{notes}");
     assert!(notes.contains("the 8-bit images stay as they are"), "{notes}");
     assert!(all(&data).contains(&(0, vec![19; 12])));
     assert_eq!(all(&data)[39].1[..4], [0, 255, 0, 255]);
@@ -423,7 +449,7 @@ fn else_alpha_is_put_on_what_it_can_be_seen_on() {
     let (image, notes) = on([0, 100]);
     assert_eq!(image, [255, 0]);
     assert!(
-        notes.contains("40 of 40 images are transparent in places; they are put on white"),
+        notes.contains("40 of 40 images are transparent in places and put on white"),
         "{notes}"
     );
     let (image, notes) = on([200, 255]);
@@ -570,6 +596,10 @@ fn what_is_wrong_is_named_with_its_fix() {
     fs::create_dir(without.path().join("train/fish")).unwrap();
     let text = message(&without);
     assert!(text.contains("fish") && text.contains("no image; add PNG or JPEG"), "{text}");
+    fs::write(without.path().join("train/fish/1.txt"), "").unwrap();
+    let text = message(&without);
+    assert!(text.contains("fish has no image, only 1 file .txt (fish/1.txt); add"), "{text}");
+    fs::remove_file(without.path().join("train/fish/1.txt")).unwrap();
     fs::write(without.path().join("train/fish/1.HEIC"), "").unwrap();
     let text = message(&without);
     assert!(
