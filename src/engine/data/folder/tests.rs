@@ -427,7 +427,7 @@ fn where_colour_says_nothing_alpha_is_the_picture() {
     assert!(notes(&data).contains("the alpha channel is the picture"), "{}", notes(&data));
     for (label, image) in all(&data) {
         assert_eq!(image[usize::from(label)..][..2].iter().filter(|&&p| p >= 100).count(), 1);
-        assert_eq!(image[usize::from(label)] >= 100, true);
+        assert!(image[usize::from(label)] >= 100);
     }
 }
 
