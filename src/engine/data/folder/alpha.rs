@@ -34,6 +34,8 @@ pub(super) struct Seen {
     brightness: u64,
     /// Whether all pixels are grey, and whether all are that can be seen at all.
     grey: [bool; 2],
+    /// Whether all pixels have the same colour.
+    plain: bool,
 }
 
 impl Seen {
@@ -48,8 +50,9 @@ impl Seen {
             visible: None,
             brightness: 0,
             grey: [true; 2],
+            plain: true,
         };
-        let (mut sum, mut count) = (0, 0);
+        let (mut sum, mut count, mut first) = (0, 0, None);
         for pixel in 0..image.size[0] * image.size[1] {
             let at = pixel * channels;
             let alpha = if has_alpha { image.sample(at + channels - 1) } else { opaque };
@@ -58,6 +61,7 @@ impl Seen {
             let grey = colour[0] == colour[1] && colour[1] == colour[2];
             seen.grey[0] &= grey;
             seen.grey[1] &= grey || alpha == 0;
+            seen.plain &= *first.get_or_insert(colour) == colour;
             if alpha > opaque / 2 {
                 let visible = seen.visible.get_or_insert(colour.map(|sample| [sample; 2]));
                 for ([min, max], sample) in visible.iter_mut().zip(colour) {
@@ -71,9 +75,10 @@ impl Seen {
         seen
     }
 
-    /// Whether the image has grey pixels only, as it is shown under this rule.
+    /// Whether the image has grey pixels only, as it is shown under this rule. An invisible one without a picture,
+    /// such as web pages count visits with, must not make all others coloured.
     pub(super) fn is_grey(&self, rule: Alpha) -> bool {
-        self.grey[usize::from(rule != Alpha::Ignored)]
+        self.plain && self.alpha[1] == 0 || self.grey[usize::from(rule != Alpha::Ignored)]
     }
 
     /// Whether some pixels are transparent.
@@ -145,6 +150,7 @@ mod tests {
             visible: Some([[from, to]; 3]),
             brightness,
             grey: [true; 2],
+            plain: true,
         })
     }
 

@@ -310,6 +310,9 @@ fn formats_that_always_have_colours_are_grey_where_their_pixels_are() {
         let path = folder.path().join(format!("train/cat/x.{ending}"));
         RgbImage::from_pixel(4, 3, Rgb([99; 3])).save_with_format(path, format).unwrap();
     }
+    // Web pages count visits with such images.
+    let invisible = RgbaImage::from_pixel(1, 1, Rgba([255, 0, 0, 0]));
+    invisible.save(folder.path().join("train/dog/pixel.gif")).unwrap();
     let data = load(&folder).unwrap();
     assert_eq!(data.shape(), [1, 3, 4]);
     assert_eq!(all(&data).iter().filter(|(_, image)| *image == [99; 12]).count(), 3);
