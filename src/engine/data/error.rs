@@ -224,7 +224,7 @@ pub enum DataError {
     },
     /// Too few or too many folders of classes.
     #[error("{folder} has {found} class folder(s); put the images of each class into a folder of its own, \
-             at least 2 and at most {limit} of them", folder = folder.display())]
+             train/<class> or <class>, at least 2 and at most {limit} of them", folder = folder.display())]
     ClassFolders {
         /// The folder of the training split.
         folder: PathBuf,
@@ -233,6 +233,31 @@ pub enum DataError {
         /// The most that are handled.
         limit: usize,
     },
+    /// Training images that have no label.
+    #[error("{folder}: its images are in no class folder; make a folder for each class in it and move the images \
+             of the class there", folder = folder.display())]
+    NoClassFolders {
+        /// The folder with the images.
+        folder: PathBuf,
+    },
+    /// Folders of classes that have folders of splits in them.
+    #[error("{folder} has training and other images in folders of their own; turn the folders round, the split \
+             first and the class in it: train/<class>", folder = folder.display())]
+    SplitsInClasses {
+        /// The first such class.
+        folder: PathBuf,
+    },
+    /// Several folders that could be the same thing.
+    #[error("{folder} has several folders that could be {what}: {}; name one of them in the command, or rename, \
+             merge or move the others", names.join(", "), folder = folder.display())]
+    SeveralFolders {
+        /// The folder that has them.
+        folder: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+        /// Their names.
+        names: Vec<String>,
+    },
     /// A class of the validation or test split that training does not have.
     #[error("{folder}: no class of that name in train; rename or remove the folder", folder = folder.display())]
     UnknownClass {
@@ -240,36 +265,48 @@ pub enum DataError {
         folder: PathBuf,
     },
     /// A folder that should have images.
-    #[error("{folder} has no image; add PNG or JPEG files, or remove the folder", folder = folder.display())]
+    #[error("{folder} has no image{}", if instead.is_empty() {
+        "; add PNG or JPEG files, or remove the folder"
+    } else {
+        instead
+    }, folder = folder.display())]
     EmptyFolder {
         /// The folder.
         folder: PathBuf,
+        /// What is in it instead, and the fix.
+        instead: String,
     },
-    /// An image of a format that is not read.
-    #[error("{file}: this image format is not read; convert it to PNG or JPEG", file = file.display())]
-    ImageFormat {
-        /// The image.
-        file: PathBuf,
+    /// Images that are damaged, or something else.
+    #[error(
+        "{folder}: {} of {images} images cannot be read; replace or remove them, or give --skip-unreadable to \
+         leave them out:\n  {}",
+        failed.len(), Self::first_of(failed, "\n  "), folder = folder.display()
+    )]
+    UnreadableImages {
+        /// The folder of the data set.
+        folder: PathBuf,
+        /// How many images there are, with those.
+        images: usize,
+        /// The images, relative to the folder, and what is wrong with each.
+        failed: Vec<(String, String)>,
     },
-    /// An image that is damaged, or something else.
-    #[error("{file}: not a readable PNG or JPEG image; replace or remove it: {}", source.to_string().trim_end(),
-            file = file.display())]
-    Image {
-        /// The image.
-        file: PathBuf,
-        /// What is wrong with it.
-        source: image::ImageError,
-    },
-    /// A JPEG whose end is missing.
-    #[error("{file}: the image ends too early, the file is truncated; replace or remove it", file = file.display())]
-    ImageCutShort {
-        /// The image.
-        file: PathBuf,
+    /// After unreadable images were left out, none is left where some must be.
+    #[error(
+        "{folder}: no {what} can be read; replace the files or remove their folder:\n  {}",
+        Self::first_of(failed, "\n  "), folder = folder.display()
+    )]
+    NothingReadable {
+        /// The folder of the data set.
+        folder: PathBuf,
+        /// Of what none is left.
+        what: String,
+        /// All images that cannot be read, relative to the folder, and what is wrong with each.
+        failed: Vec<(String, String)>,
     },
     /// A folder with more images than memory is allowed for.
     #[error(
-        "{folder}: {images} images, brought to {}×{}×{}, take {bytes} bytes, allowed are {limit}; make them \
-         smaller", shape[0], shape[1], shape[2], folder = folder.display()
+        "{folder}: {images} images, brought to {}×{}×{}, take {bytes} bytes, allowed are {limit}; take fewer \
+         images, or a template whose input is smaller", shape[0], shape[1], shape[2], folder = folder.display()
     )]
     FolderTooLarge {
         /// The folder.
@@ -403,4 +440,17 @@ pub enum DataError {
         /// The most that is allowed.
         limit: u64,
     },
+}
+
+/// The most unreadable images that are named.
+const NAMED: usize = 10;
+
+impl DataError {
+    /// The first of the files that cannot be read with their reasons, and how many more there are.
+    pub(super) fn first_of(failed: &[(String, String)], between: &str) -> String {
+        let named = failed.iter().take(NAMED).map(|(file, reason)| format!("{file}: {reason}"));
+        let more = failed.len().saturating_sub(NAMED);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        named.chain(more).collect::<Vec<_>>().join(between)
+    }
 }

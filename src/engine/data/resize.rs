@@ -3,38 +3,81 @@
 /// For each output position, the first input position that counts and the weights of it and its successors.
 type Taps = Vec<(usize, Vec<f32>)>;
 
-/// Resizes each `from` (height, width) plane of `pixels` to `to`.
+/// Brings images of one size (height, width) to another.
 ///
 /// Pixel centres lie at half-integers, as in PyTorch's `align_corners=False` and in Pillow; when shrinking, the
 /// triangle widens so that every input pixel counts, which avoids aliasing (Pillow's `BILINEAR`).
+pub(super) struct Resizer {
+    from: [usize; 2],
+    to: [usize; 2],
+    rows: Taps,
+    columns: Taps,
+}
+
+impl Resizer {
+    /// From images of `from` to images of `to`.
+    pub(super) fn new(from: [usize; 2], to: [usize; 2]) -> Self {
+        Self { from, to, rows: taps(from[0], to[0]), columns: taps(from[1], to[1]) }
+    }
+
+    /// Resizes an image of several planes. `fill` writes a row, counted from 0, of each plane one after the
+    /// other: values from 0 to 255 in whatever form they are, so that no image is copied. `[planes, height, width]`.
+    pub(super) fn resize(&self, planes: usize, mut fill: impl FnMut(usize, &mut [f32])) -> Vec<u8> {
+        let ([height, width], [to_height, to_width]) = (self.from, self.to);
+        let mut row = vec![0.0; planes * width];
+        let mut narrow = vec![0.0; planes * to_width];
+        let mut sums = vec![0.0; planes * to_height * to_width];
+        // Output rows before this one are complete.
+        let mut open = 0;
+        for y in 0..height {
+            fill(y, &mut row);
+            for (source, target) in row.chunks_exact(width).zip(narrow.chunks_exact_mut(to_width)) {
+                for (value, (first, weights)) in target.iter_mut().zip(&self.columns) {
+                    *value = weights.iter().zip(&source[*first..]).map(|(w, v)| w * v).sum();
+                }
+            }
+            let ends = |(first, weights): &(usize, Vec<f32>)| first + weights.len() <= y;
+            while self.rows.get(open).is_some_and(ends) {
+                open += 1;
+            }
+            for (output, (first, weights)) in self.rows.iter().enumerate().skip(open) {
+                let Some(tap) = y.checked_sub(*first) else { break };
+                let weight = weights[tap];
+                for (plane, source) in narrow.chunks_exact(to_width).enumerate() {
+                    let target = &mut sums[(plane * to_height + output) * to_width..][..to_width];
+                    for (sum, value) in target.iter_mut().zip(source) {
+                        *sum += weight * value;
+                    }
+                }
+            }
+        }
+        // The cast saturates; the weights sum to 1, so only rounding could leave 0..=255.
+        sums.into_iter().map(|sum: f32| sum.round() as u8).collect()
+    }
+}
+
+/// Resizes each `from` (height, width) plane of `pixels` to `to`, see [`Resizer`].
 pub(super) fn bilinear(pixels: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
     if from == to {
         return pixels.to_vec();
     }
-    let (rows, columns) = (taps(from[0], to[0]), taps(from[1], to[1]));
+    let resizer = Resizer::new(from, to);
     let planes = pixels.len() / (from[0] * from[1]);
     let mut output = Vec::with_capacity(planes * to[0] * to[1]);
-    let mut narrow = vec![0.0; from[0] * to[1]];
     for plane in pixels.chunks_exact(from[0] * from[1]) {
-        for (source, target) in plane.chunks_exact(from[1]).zip(narrow.chunks_exact_mut(to[1])) {
-            for (value, (first, weights)) in target.iter_mut().zip(&columns) {
-                let window = &source[*first..];
-                *value = weights.iter().zip(window).map(|(w, &p)| w * f32::from(p)).sum::<f32>();
+        output.extend(resizer.resize(1, |y, row| {
+            for (value, &pixel) in row.iter_mut().zip(&plane[y * from[1]..]) {
+                *value = f32::from(pixel);
             }
-        }
-        for (first, weights) in &rows {
-            for column in 0..to[1] {
-                let window = narrow[first * to[1] + column..].iter().step_by(to[1]);
-                let value: f32 = weights.iter().zip(window).map(|(w, v)| w * v).sum();
-                // The cast saturates; the weights sum to 1, so only rounding could leave 0..=255.
-                output.push(value.round() as u8);
-            }
-        }
+        }));
     }
     output
 }
 
 fn taps(from: usize, to: usize) -> Taps {
+    if from == to {
+        return (0..to).map(|position| (position, vec![1.0])).collect();
+    }
     let scale = from as f64 / to as f64;
     let support = scale.max(1.0);
     let triangle = |output: usize| {
@@ -95,6 +138,21 @@ mod tests {
         assert_eq!(bilinear(&[0, 100], [1, 2], [1, 4]), [0, 25, 75, 100]);
         assert_eq!(bilinear(&[0, 100], [2, 1], [4, 1]), [0, 25, 75, 100]);
         assert_eq!(bilinear(&[0, 100, 200, 40], [2, 2], [1, 1]), [85]);
+    }
+
+    #[test]
+    fn planes_of_one_image_are_resized_as_each_alone() {
+        let pixels: Vec<u8> = (0..2 * 7 * 9).map(|i| (i * 37 % 256) as u8).collect();
+        for to in [[3, 4], [7, 9], [7, 5], [20, 9], [1, 30]] {
+            let resized = Resizer::new([7, 9], to).resize(2, |y, row| {
+                for plane in 0..2 {
+                    for x in 0..9 {
+                        row[plane * 9 + x] = f32::from(pixels[(plane * 7 + y) * 9 + x]);
+                    }
+                }
+            });
+            assert_eq!(resized, bilinear(&pixels, [7, 9], to), "{to:?}");
+        }
     }
 
     #[test]

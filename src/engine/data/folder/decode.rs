@@ -1,0 +1,212 @@
+//! Opens and decodes one image file, or says why that cannot be done.
+
+use super::{
+    budget::{Budget, Taken},
+    content, frames, jpeg,
+    turn::turned_size,
+};
+use crate::quiet;
+use image::{
+    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    error::UnsupportedErrorKind, metadata::Orientation,
+};
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Cursor, Read, Seek},
+    path::Path,
+};
+
+/// The most bytes that one decoded image may take, and all that are decoded at once.
+pub(super) const LIMIT: u64 = 512 << 20;
+
+const MIB: u64 = 1 << 20;
+
+/// What is known of an image before it is decoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    /// Height and width, as it is shown.
+    pub(super) size: [usize; 2],
+    /// Its channels and their bits.
+    pub(super) color: ColorType,
+    /// Whether all files of this format give colours, also where their pixels are grey.
+    pub(super) may_be_grey: bool,
+    /// Whether the file has more frames or pages than the one that is read.
+    pub(super) several: bool,
+}
+
+/// The pixels of an image.
+pub(super) struct Decoded<'a> {
+    bytes: Vec<u8>,
+    /// Height and width, as they are stored.
+    pub(super) size: [usize; 2],
+    /// Its channels and their bits.
+    pub(super) color: ColorType,
+    /// How it is turned before it is shown.
+    pub(super) turn: Orientation,
+    _memory: Taken<'a>,
+}
+
+impl Decoded<'_> {
+    /// How many samples a pixel has, with alpha.
+    pub(super) fn channels(&self) -> usize {
+        usize::from(self.color.channel_count())
+    }
+
+    /// Whether samples have 16 bits.
+    pub(super) fn is_16_bit(&self) -> bool {
+        is_16_bit(self.color)
+    }
+
+    /// A sample: row by row, the channels of a pixel together.
+    pub(super) fn sample(&self, index: usize) -> u16 {
+        if self.is_16_bit() {
+            u16::from_ne_bytes([self.bytes[2 * index], self.bytes[2 * index + 1]])
+        } else {
+            u16::from(self.bytes[index])
+        }
+    }
+}
+
+/// Whether samples of this type have 16 bits.
+pub(super) fn is_16_bit(color: ColorType) -> bool {
+    use ColorType::{L16, La16, Rgb16, Rgba16};
+    matches!(color, L16 | La16 | Rgb16 | Rgba16)
+}
+
+/// What is known of the image in a file before it is decoded.
+pub(super) fn header(path: &Path) -> Result<Header, String> {
+    guarded(|| {
+        let opened = Opened::open(path)?;
+        let several = frames::several(path, opened.format);
+        let size = turned_size(opened.size, opened.turn);
+        let may_be_grey =
+            matches!(opened.format, ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::WebP);
+        Ok(Header { size, color: opened.decoder.color_type(), may_be_grey, several })
+    })
+}
+
+/// Decodes an image as soon as there is memory for it.
+pub(super) fn decode<'a>(path: &Path, budget: &'a Budget) -> Result<Decoded<'a>, String> {
+    guarded(|| {
+        let Opened { decoder, size, turn, memory, .. } = Opened::open(path)?;
+        let (color, length) = (decoder.color_type(), decoder.total_bytes());
+        let _memory = budget.take(memory);
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| too_large(size, length))?];
+        decoder.read_image(&mut bytes).map_err(|error| reason(&error))?;
+        Ok(Decoded { bytes, size, color, turn, _memory })
+    })
+}
+
+/// A decoder that panics over a file has found one more way to be damaged.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    quiet::quietly_here(work)
+        .unwrap_or_else(|panic| Err(format!("damaged; the decoder stopped with: {panic}")))
+}
+
+/// Where the bytes of a file come from.
+trait Source: BufRead + Seek {}
+impl<T: BufRead + Seek> Source for T {}
+
+/// An image whose header has been read.
+struct Opened<D> {
+    decoder: D,
+    format: ImageFormat,
+    /// Height and width, as they are stored.
+    size: [usize; 2],
+    turn: Orientation,
+    /// The bytes that decoding takes.
+    memory: u64,
+}
+
+impl Opened<()> {
+    /// The content decides what a file is, not its name.
+    fn open(path: &Path) -> Result<Opened<impl ImageDecoder>, String> {
+        let told = |error: io::Error| error.to_string();
+        // Opening a pipe would wait for its other end.
+        if !fs::metadata(path).map_err(told)?.is_file() {
+            return Err("a pipe or device, not a file".to_owned());
+        }
+        let mut file = File::open(path).map_err(told)?;
+        let length = file.metadata().map_err(told)?.len();
+        let head = content::head(&file).map_err(told)?;
+        let format = content::format(&head).ok_or_else(|| content::instead(&head))?;
+        file.rewind().map_err(told)?;
+        let mut progressive = false;
+        let source: Box<dyn Source> = if format == ImageFormat::Jpeg {
+            if length > LIMIT {
+                let (has, limit) = (length / MIB, LIMIT / MIB);
+                return Err(format!("the file has {has} MiB, allowed are {limit} MiB"));
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(told)?;
+            if jpeg::is_cut_short(&bytes) {
+                return Err("truncated: the end of the image is missing".to_owned());
+            }
+            progressive = jpeg::is_progressive(&bytes);
+            Box::new(Cursor::new(bytes))
+        } else {
+            Box::new(BufReader::new(file))
+        };
+
+        let mut reader = ImageReader::with_format(source, format);
+        let mut limits = Limits::default();
+        // Decoders of TIFF want as much again for themselves.
+        limits.max_alloc = Some(2 * LIMIT);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder().map_err(|error| reason(&error))?;
+        let turn = decoder.orientation().map_err(|error| reason(&error))?;
+        let (width, height) = decoder.dimensions();
+        let size = [height as usize, width as usize];
+        if size.contains(&0) {
+            return Err("the image has no pixels".to_owned());
+        }
+        let bytes = decoder.total_bytes();
+        if bytes > LIMIT {
+            return Err(too_large(size, bytes));
+        }
+        if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
+            return Err("pixels of 32-bit floating point are not read; convert it to 8 or 16 bits"
+                .to_owned());
+        }
+        let copies = match format {
+            // The coefficients of all scans have two bytes each.
+            ImageFormat::Jpeg if progressive => 3,
+            ImageFormat::WebP => 3,
+            ImageFormat::Tiff => 2,
+            _ => 1,
+        };
+        Ok(Opened { decoder, format, size, turn, memory: copies * bytes })
+    }
+}
+
+fn too_large([height, width]: [usize; 2], bytes: u64) -> String {
+    let (takes, limit) = (bytes.div_ceil(MIB), LIMIT / MIB);
+    format!(
+        "{width}×{height} pixels take {takes} MiB when decoded, allowed are {limit} MiB; make it smaller"
+    )
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a decoder says, on one line.
+fn reason(error: &ImageError) -> String {
+    let text = one_line(&error.to_string());
+    match error {
+        ImageError::Unsupported(what) => {
+            let what = match what.kind() {
+                UnsupportedErrorKind::Color(ExtendedColorType::Unknown(bits)) => {
+                    format!("pixels of {bits} bits")
+                }
+                UnsupportedErrorKind::GenericFeature(feature) => one_line(&feature),
+                _ => text,
+            };
+            format!("this kind of image is not read ({what}); convert it to PNG or JPEG")
+        }
+        ImageError::IoError(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
+            format!("truncated: {text}")
+        }
+        _ => text,
+    }
+}
