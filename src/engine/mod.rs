@@ -4,6 +4,7 @@
 pub mod benchmark;
 pub mod candidate;
 pub mod data;
+mod delimited;
 pub mod device;
 pub mod embedding;
 pub mod files;

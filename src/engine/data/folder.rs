@@ -73,7 +73,7 @@ pub(super) fn load(
     let mut train = train.read(shape)?;
     let all = train.len();
     let mut take_out = |what| {
-        let (rest, held) = split::hold_out(train.targets(), what);
+        let (rest, held) = split::hold_out(train.targets(), what, all);
         let held = train.select(&held);
         train = train.select(&rest);
         if held.is_empty() {
@@ -306,10 +306,10 @@ mod tests {
         let data = load(&folder).unwrap();
         assert_eq!(data.shape(), [1, 3, 4]);
         assert_eq!(data.task, Task::Classes(vec!["cat".into(), "dog".into()]));
-        // A tenth of 40 for the test, a tenth of 36 for the validation.
+        // A fifth of 40 each for test and validation.
         assert_eq!(
             Split::ALL.map(|split| data.split(split).class_counts().iter().sum::<usize>()),
-            [33, 3, 4]
+            [24, 8, 8]
         );
         let mut seen = Vec::new();
         for split in Split::ALL {
@@ -456,10 +456,10 @@ mod tests {
         let classes: Vec<_> = (0..20).map(|class| format!("c{class}")).collect();
         put(&one_each, "train", &classes.iter().map(String::as_str).collect::<Vec<_>>(), 1);
         let text = message(&one_each);
-        assert!(text.contains("images to train with") && text.contains("two or more"), "{text}");
+        assert!(text.contains("20 example(s)") && text.contains("3 of each class"), "{text}");
 
         let few = tempfile::tempdir().unwrap();
-        put(&few, "train", &["cat", "dog"], 4);
-        assert!(message(&few).contains("8 example(s)"), "{}", message(&few));
+        put(&few, "train", &["cat", "dog"], 1);
+        assert!(message(&few).contains("2 example(s)"), "{}", message(&few));
     }
 }

@@ -208,7 +208,7 @@ pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
     test.check_against(&train, classes)?;
 
     let labels = Targets::from(train.labels.content.clone());
-    let (train_order, val_order) = split::hold_out(&labels, HeldOut::Val);
+    let (train_order, val_order) = split::hold_out(&labels, HeldOut::Val, labels.len());
     let file = train.images.file.clone();
     let all = train.into_images()?;
     let (train, val) = (all.select(&train_order), all.select(&val_order));

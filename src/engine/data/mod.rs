@@ -6,7 +6,6 @@
 //! for final networks.
 
 mod cifar;
-mod csv;
 mod dataset;
 mod embedded;
 mod error;
@@ -19,9 +18,12 @@ mod resize;
 mod sniff;
 mod source;
 mod split;
+mod table;
 
 pub use dataset::{Batch, Dataset, Scale, Split, Task};
 pub use error::{DataError, Place};
 pub use images::{Images, Pixels, Targets};
 pub use options::{Missing, ReadOptions, TaskKind};
+pub use sniff::Kind;
+pub(in crate::engine) use sniff::sniff;
 pub use source::DataSource;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A kind of file that turns up where another one is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// An error or log-in page that was saved under the name of the file.
     WebPage,
     /// What a large-file store of a version control system leaves in place of the file.
@@ -41,7 +41,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What to do about it, for whoever wanted data.
-    pub(super) fn fix(self) -> &'static str {
+    pub(in crate::engine) fn fix(self) -> &'static str {
         match self {
             Self::WebPage => {
                 "download the file again: the server has sent an error or log-in page in its place"
@@ -86,15 +86,17 @@ impl fmt::Display for Kind {
 }
 
 /// What a file that begins with `bytes` (512 of them or more, or all there are) is; `None` for what is not known.
-pub(super) fn sniff(bytes: &[u8]) -> Option<Kind> {
+pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    let begins = |word: &[u8]| {
-        text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-    };
+    let begins =
+        |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
     let kind = match bytes {
         [] => Kind::Empty,
-        _ if [&b"<!doctype html"[..], b"<html", b"<head", b"<?xml", b"<!--"].iter().any(|&word| begins(word)) => {
+        _ if [&b"<!doctype html"[..], b"<html", b"<head", b"<?xml", b"<!--"]
+            .iter()
+            .any(|&word| begins(word)) =>
+        {
             Kind::WebPage
         }
         _ if bytes.starts_with(b"version https://git-lfs") => Kind::Pointer,
@@ -105,15 +107,22 @@ pub(super) fn sniff(bytes: &[u8]) -> Option<Kind> {
         _ if bytes.starts_with(b"\x89HDF\r\n\x1a\n") => Kind::Hdf5,
         _ if bytes.starts_with(b"PAR1") => Kind::Parquet,
         _ if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") => {
-            let inside = [&b"[Content_Types].xml"[..], b"xl/", b"_rels/", b"opendocument.spreadsheet"];
+            let inside =
+                [&b"[Content_Types].xml"[..], b"xl/", b"_rels/", b"opendocument.spreadsheet"];
             if inside.iter().any(|&name| holds(name)) { Kind::Workbook } else { Kind::Zip }
         }
         _ if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") => Kind::OldWorkbook,
         [0x1f, 0x8b, ..] => Kind::Gzip,
         _ if bytes.get(257..262) == Some(b"ustar") => Kind::Tar,
-        _ if [&b"7z\xbc\xaf\x27\x1c"[..], b"Rar!\x1a\x07", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]
-            .iter()
-            .any(|&magic| bytes.starts_with(magic)) =>
+        _ if [
+            &b"7z\xbc\xaf\x27\x1c"[..],
+            b"Rar!\x1a\x07",
+            b"BZh",
+            b"\xfd7zXZ\0",
+            b"\x28\xb5\x2f\xfd",
+        ]
+        .iter()
+        .any(|&magic| bytes.starts_with(magic)) =>
         {
             Kind::Archive
         }
