@@ -11,7 +11,7 @@ pub enum Kind {
     Pointer,
     /// Python's pickles.
     Pickle,
-    /// NumPy's arrays.
+    /// Arrays of `NumPy`.
     Numpy,
     /// MATLAB's files, HDF5 ones included.
     Matlab,
@@ -19,7 +19,7 @@ pub enum Kind {
     Hdf5,
     /// Parquet.
     Parquet,
-    /// A workbook of Excel or LibreOffice.
+    /// A workbook of Excel or `LibreOffice`.
     Workbook,
     /// A workbook of Excel before 2007.
     OldWorkbook,

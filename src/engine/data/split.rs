@@ -69,42 +69,43 @@ pub(super) fn hold_out(targets: &Targets, what: HeldOut, all: usize) -> (Vec<usi
             HeldOut::Test => 3,
             HeldOut::Val => 2,
         };
-        balance(&mut order, &mut held, count, class_of, |class| classes[class].len() >= enough);
+        balance(&mut order, &mut held, count, class_of, enough, |class| classes[class].len());
     }
     (order, held)
 }
 
-/// Moves examples so that every class has one that stays, and one that is held out if it `has_enough`; then holds out
-/// `count` or more, if every class can keep one.
+/// Moves examples so that every class has one that stays, and one that is held out if it has `enough` in all; then holds
+/// out `count` or more, as far as classes keep what they need for the splits to come.
 fn balance(
     stay: &mut Vec<usize>,
     held: &mut Vec<usize>,
     count: usize,
     class_of: impl Fn(usize) -> usize,
-    has_enough: impl Fn(usize) -> bool,
+    enough: usize,
+    size: impl Fn(usize) -> usize,
 ) {
     let classes = stay.iter().chain(&*held).map(|&index| class_of(index) + 1).max().unwrap_or(0);
     let mut staying = vec![0_usize; classes];
     stay.iter().for_each(|&index| staying[class_of(index)] += 1);
-    for class in 0..classes {
+    for (class, staying) in staying.iter_mut().enumerate() {
         let in_class = |index: &usize| class_of(*index) == class;
-        if staying[class] == 0
+        if *staying == 0
             && let Some(place) = held.iter().position(in_class)
         {
             stay.push(held.remove(place));
-            staying[class] = 1;
+            *staying = 1;
         }
-        if staying[class] > 1
-            && has_enough(class)
+        if *staying > 1
+            && size(class) >= enough
             && !held.iter().any(in_class)
             && let Some(place) = stay.iter().rposition(in_class)
         {
             held.push(stay.remove(place));
-            staying[class] -= 1;
+            *staying -= 1;
         }
     }
     while held.len() < count
-        && let Some(place) = stay.iter().rposition(|&index| staying[class_of(index)] > 1)
+        && let Some(place) = stay.iter().rposition(|&index| staying[class_of(index)] >= enough)
     {
         let index = stay.remove(place);
         staying[class_of(index)] -= 1;

@@ -95,9 +95,7 @@ fn separator_line(line: &str) -> Option<Result<Separator, SheetError>> {
             Some(one) if !one.is_alphanumeric() && !matches!(one, '"' | '.' | '-' | '+') => {
                 Ok(Separator::One(one))
             }
-            // The space was taken for one at the end of the line.
-            None => Err(SheetError::Separator),
-            Some(_) => Err(SheetError::Separator),
+            _ => Err(SheetError::Separator),
         }
     })
 }
@@ -134,10 +132,15 @@ fn quality(sample: &str, separator: Separator, comments: bool) -> f64 {
         cells += row.cells.len();
         numbers += row.cells.iter().filter(|cell| is_number(cell)).count();
     }
+    let first = lengths.first().copied();
     lengths.sort_unstable();
-    let most = lengths.chunk_by(|a, b| a == b).filter(|equal| equal[0] > 1).map(<[_]>::len).max();
-    let Some(most) = most else { return 0.0 };
-    (most as f64 / lengths.len() as f64) * (1.0 + numbers as f64 / cells as f64) / 2.0
+    let alike = lengths.chunk_by(|a, b| a == b).filter(|equal| equal[0] > 1);
+    let Some(alike) = alike.max_by_key(|equal| equal.len()) else { return 0.0 };
+    // A header has as many cells as the rows; one cell less above the names of rows.
+    let header = first.is_some_and(|first| first == alike[0] || first + 1 == alike[0] && first > 1);
+    (alike.len() as f64 / lengths.len() as f64)
+        * (1.0 + numbers as f64 / cells as f64)
+        * if header { 0.5 } else { 0.35 }
 }
 
 fn is_number(cell: &str) -> bool {
@@ -166,6 +169,8 @@ mod tests {
             ("1,2,\"a;b;c\"\n3,4,\"d;e;f\"\n", ','),
             ("1, 2, 3\n4, 5, 6\n", ','),
             ("1 234;5\n2 345;6\n", ';'),
+            ("x;y;k\n1 234,5;-0,5;a\n2 345,5;-1,5;b\n", ';'),
+            ("x;y;k\nab c,5;d,5;a\nde f,5;e,5;b\n", ';'),
             ("# a;b;c;d\n1,2\n3,4\n", ','),
             ("sep=,\n1;1,2;2\n", ','),
             ("sep=\\t\na\tb\n", '\t'),

@@ -145,8 +145,11 @@ pub(in crate::engine) fn is_date(cell: &str) -> bool {
                 (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
             })
     };
-    // Seconds may have decimals.
-    let time = cell.split(['.', ',']).next().unwrap_or_default().split(':').collect::<Vec<_>>();
+    // Seconds may have decimals, minutes have none.
+    let mut time = cell.split(':').collect::<Vec<_>>();
+    if let [_, _, seconds] = time.as_mut_slice() {
+        *seconds = seconds.split(['.', ',']).next().unwrap_or_default();
+    }
     let is_time = (2..=3).contains(&time.len())
         && time.iter().all(|part| {
             (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
@@ -300,7 +303,7 @@ mod tests {
         ] {
             assert!(is_date(cell), "{cell}");
         }
-        for cell in ["5", "1.5", "a-b-c", "1-2", "red", "192.168.0.1", "k3/e3/se"] {
+        for cell in ["5", "1.5", "1:0.5", "a-b-c", "1-2", "red", "192.168.0.1", "k3/e3/se"] {
             assert!(!is_date(cell), "{cell}");
         }
     }

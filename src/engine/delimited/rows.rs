@@ -143,10 +143,10 @@ impl<'t> TextRows<'t> {
                 let cell = self.inside_quotes(line)?;
                 let rest = &text[self.place..];
                 let after = rest.trim_start_matches(gap);
-                let goes_on = !is_end(after)
-                    && !after.starts_with(|next| self.separator.is(next))
-                    && !(self.separator == Separator::Spaces && after.len() < rest.len());
-                if goes_on {
+                let is_closed = is_end(after)
+                    || after.starts_with(|next| separator.is(next))
+                    || separator == Separator::Spaces && after.len() < rest.len();
+                if !is_closed {
                     let start: String =
                         inside.chars().take(20).take_while(|c| !c.is_control()).collect();
                     return Err(SheetError::AfterQuotes { line, cell: start });

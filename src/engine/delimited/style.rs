@@ -99,9 +99,8 @@ impl Style {
                     comma.quoted()
                 ));
             }
-            ([Some(_), None], _) => return Ok(Decimal::Point),
             ([None, Some(_)], _) => return Ok(Decimal::Comma),
-            (_, [None, None]) => return Ok(Decimal::Point),
+            ([Some(_), None], _) | (_, [None, None]) => return Ok(Decimal::Point),
             (_, [Some(point), Some(comma)]) => {
                 return Err(format!(
                     "has {} and {}: one of them is a thousand times as large as it may look; write its numbers without \

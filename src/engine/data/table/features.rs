@@ -130,8 +130,7 @@ impl Context<'_> {
             });
         let decide = |column: &Column| column.style.decide(evidence, self.sheet.plain_points());
         let mut roles = Vec::with_capacity(columns.len());
-        let (mut truths, mut commas, mut percents, mut thousands) =
-            (Vec::new(), 0, Vec::new(), Vec::new());
+        let mut truths = Vec::new();
         for (place, column) in columns.iter().enumerate() {
             roles.push(if out.contains(&place) {
                 Role::Out
@@ -141,31 +140,54 @@ impl Context<'_> {
                 truths.push(place);
                 Role::Truths
             } else {
-                let decimal = decide(column).map_err(|what| self.column_error(place, what))?;
-                commas += usize::from(decimal == Decimal::Comma);
-                if column.style.is_percent() {
-                    percents.push(place);
-                }
-                if let Some(seen) = column.style.thousands(decimal) {
-                    thousands.push((place, seen, decimal));
-                }
-                Role::Numbers(decimal)
+                Role::Numbers(decide(column).map_err(|what| self.column_error(place, what))?)
             });
         }
-        self.check_missing(label, &feature, missing)?;
-        if commas > 0 {
-            notes.push("numbers have decimal commas".to_owned());
-        }
-        if let Some((place, seen, decimal)) = thousands.first() {
-            notes.push(format!(
-                "thousands are separated in {}: `{}` is {}",
-                self.listed(&[*place]),
-                seen.cell,
-                number::normal(&seen.cell, *decimal).unwrap_or_default()
-            ));
-        }
+        let decimal = decide(&columns[label]);
+        self.check_missing(&feature, missing)?;
         if !truths.is_empty() {
             notes.push(format!("TRUE is 1 and FALSE is 0 in {}", self.listed(&truths)));
+        }
+        notes.extend(self.about_numbers(&roles, label, &decimal));
+        notes.extend(self.names_to_tell(&feature));
+        Ok(Features { roles, label, decimal, notes })
+    }
+
+    /// How numbers are written, where that is not as programs do.
+    fn about_numbers(
+        &self,
+        roles: &[Role],
+        label: usize,
+        of_label: &Result<Decimal, String>,
+    ) -> Vec<String> {
+        let (mut commas, mut percents, mut thousands) = (Vec::new(), Vec::new(), None);
+        for (place, (column, role)) in self.survey.columns.iter().zip(roles).enumerate() {
+            let decimal = match (role, of_label) {
+                (Role::Numbers(decimal), _) => *decimal,
+                (Role::Label, Ok(decimal)) if place == label && column.is_numbers() => *decimal,
+                _ => continue,
+            };
+            if decimal == Decimal::Comma {
+                commas.push(place);
+            }
+            if column.style.is_percent() {
+                percents.push(place);
+            }
+            if let Some(seen) = column.style.thousands(decimal) {
+                thousands.get_or_insert((place, seen, decimal));
+            }
+        }
+        let mut notes = Vec::new();
+        if !commas.is_empty() {
+            notes.push(format!("numbers have decimal commas in {}", self.listed(&commas)));
+        }
+        if let Some((place, seen, decimal)) = thousands {
+            notes.push(format!(
+                "thousands are separated in {}: `{}` is {}",
+                self.listed(&[place]),
+                seen.cell,
+                number::normal(&seen.cell, decimal).unwrap_or_default()
+            ));
         }
         if !percents.is_empty() {
             notes.push(format!(
@@ -173,8 +195,7 @@ impl Context<'_> {
                 self.listed(&percents)
             ));
         }
-        notes.extend(self.names_to_tell(&feature));
-        Ok(Features { roles, label, decimal: decide(&columns[label]), notes })
+        notes
     }
 
     /// "column `a`", or "columns `a`, `b` and 3 others".
@@ -331,7 +352,6 @@ impl Context<'_> {
     /// Refuses missing values in columns to predict from, unless something is to be done about them.
     fn check_missing(
         &self,
-        label: usize,
         feature: &impl Fn(&usize) -> bool,
         missing: Option<Missing>,
     ) -> Result<(), DataError> {
@@ -353,7 +373,6 @@ impl Context<'_> {
         if holes.is_empty() || missing.is_some() {
             return Ok(());
         }
-        let _ = label;
         let total: u64 = holes.iter().map(|&(_, count, _)| count).sum();
         let first = holes.iter().map(|&(.., line)| line).min().unwrap_or_default();
         let listed: Vec<_> = holes

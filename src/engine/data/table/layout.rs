@@ -1,6 +1,9 @@
 //! Which columns a table has, what they are called, and whether its first row says so.
 
-use super::survey::{Column, Kind, Survey};
+use super::{
+    counted,
+    survey::{Column, Kind, Survey},
+};
 use crate::engine::{
     data::DataError,
     delimited::{Separator, Sheet},
@@ -62,9 +65,9 @@ impl Layout {
             return Err(at(
                 line,
                 format!(
-                    "{} cells{separators}, but most rows have {width}; delete the line if it stands above the header, or give \
+                    "{}{separators}, but most rows have {width}; delete the line if it stands above the header, or give \
                      every row the same number",
-                    first.len()
+                    counted(first.len() as u64, "cell", "cells")
                 ),
             ));
         }
@@ -72,11 +75,11 @@ impl Layout {
             survey.lengths.iter().filter(|((cells, filled), _)| *cells < width || *filled > width);
         if let Some((line, cells)) = odd.map(|(&(cells, _), &(_, line))| (line, cells)).min() {
             let what = format!(
-                "{cells} cells{separators}, but {} has {width}; give every row the same number, and put cells with \
+                "{}{separators}, but {} {width}; give every row the same number, and put cells with \
                  separators in them in quotes",
-                if row_names { "most rows" } else { "the first line" }
+                counted(cells as u64, "cell", "cells"),
+                if row_names { "most rows have" } else { "the first line has" }
             );
-            let what = if row_names { what.replace(" has ", " have ") } else { what };
             return Err(at(line, what));
         }
         let full = first.iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>();

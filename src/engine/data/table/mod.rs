@@ -54,6 +54,7 @@ pub(super) fn load(
     let layout = Layout::new(file, &sheet, &mut survey, options.header)?;
     let context = Context { file, sheet: &sheet, survey: &survey, layout: &layout };
     let features = context.features(label, options.missing)?;
+    let is_given = label.is_some();
     let label = Label {
         file,
         name: &layout.names[features.label],
@@ -69,7 +70,7 @@ pub(super) fn load(
 
     let rows = values.labels.len();
     let columns = values.columns.len();
-    let mut notes = vec![summary(&context, &features, rows, columns, &target.about)];
+    let mut notes = vec![summary(&context, &features, is_given, [rows, columns], &target.about)];
     notes.extend(sheet.notes.iter().cloned());
     if survey.comments > 0 {
         notes.push(format!(
@@ -103,7 +104,7 @@ pub(super) fn load(
     let mut numbers = values.values;
     if values.holes > 0 && options.missing == Some(Missing::Mean) {
         let counts = values::fill(&mut numbers, columns, &train);
-        notes.push(context_of_holes(&context, &values.columns, &counts)?);
+        notes.push(about_filled(&context, &values.columns, &counts)?);
     }
     let all = Images::new([columns, 1, 1], Pixels::Floats(numbers), targets)?;
     let [train, val, test] = [train, val, test].map(|places| all.select(&places));
@@ -114,8 +115,8 @@ pub(super) fn load(
 fn summary(
     context: &Context<'_>,
     features: &features::Features,
-    rows: usize,
-    columns: usize,
+    is_given: bool,
+    [rows, columns]: [usize; 2],
     about: &str,
 ) -> String {
     let layout = context.layout;
@@ -126,19 +127,22 @@ fn summary(
         Some(line) => format!("the comment on line {line} is the header"),
         None => "no header (--header yes makes one of the first line)".to_owned(),
     };
-    let place = if features.label + 1 == layout.width() { ", the last column" } else { "" };
+    let label = &layout.names[features.label];
+    let label = if is_given {
+        format!("column `{label}` is predicted")
+    } else {
+        format!("column `{label}`, the last one, is predicted (csv:FILE#COLUMN names another)")
+    };
     format!(
-        "{} of {}, {}, {header}; column `{}`{place}, is predicted (csv:FILE#COLUMN names another one): {about}",
+        "{} of {}, {}, {header}; {label}: {about}",
         counted(rows as u64, "row", "rows"),
         counted(columns as u64, "column to predict from", "columns to predict from"),
         separated(context.sheet.separator()),
-        layout.names[features.label],
     )
-    .replace("`, is predicted", "` is predicted")
 }
 
 /// What stands in for missing values.
-fn context_of_holes(
+fn about_filled(
     context: &Context<'_>,
     columns: &[usize],
     counts: &[(usize, Option<f32>)],

@@ -81,10 +81,7 @@ fn texts_in_the_last_column_are_classes() {
     let expected: Vec<_> =
         (0..40).map(|i| (vec![i as f32, 40.5 - i as f32], [0.0, 2.0, 0.0, 1.0][i % 4])).collect();
     assert_eq!(rows(&data), expected);
-    has_note(
-        &data,
-        &["40 rows", "commas", "no header", "column `3`, the last column,", "3 classes"],
-    );
+    has_note(&data, &["40 rows", "commas", "no header", "column `3`, the last one,", "3 classes"]);
 }
 
 #[test]
@@ -324,6 +321,10 @@ fn numbers_are_read_as_they_are_meant() {
     ] {
         assert_eq!(column(cells, separator), expected, "{cells:?}");
     }
+    let prices: String = (0..12).map(|i| format!("{i}.5,\"{},234\"\n", i + 1)).collect();
+    let data = load(&format!("x,price\n{prices}"));
+    assert_eq!(rows(&data)[11].1, 12_234.0);
+    has_note(&data, &["thousands are separated in column `price`", "`1,234` is 1234"]);
     for (cell, separator) in [("\"1,234\"", ","), ("1,234", ";"), ("1.234", ";"), ("1.234", "\t")] {
         let text: String =
             (0..12).map(|i| format!("{cell}{separator}{i}{separator}{}\n", i % 2)).collect();
@@ -393,7 +394,7 @@ fn what_cannot_be_used_is_refused_with_line_and_fix() {
         ("Total,1", "line 21: `Total` in column `1` begins a line of totals"),
         ("190,Total", "line 21: column `2` says that this last line holds totals"),
         ("1,2,3", "line 21: 3 cells (separated by commas), but the first line has 2"),
-        ("1", "line 21: 1 cells (separated by commas), but the first line has 2"),
+        ("1", "line 21: 1 cell (separated by commas), but the first line has 2"),
         ("1,\"2", "line 21: the quotes that begin here are not closed"),
         ("\"a\"b,2", "line 21: text follows on the closing quotes of `a"),
         ("TRUE,1", "line 21: `TRUE` in column `1` is not a number"),
@@ -412,7 +413,7 @@ fn what_cannot_be_used_is_refused_with_line_and_fix() {
         ),
         (
             "Report\na,b,c\n1,2,3\n2,3,4\n",
-            "line 1: 1 cells (separated by commas), but most rows have 3",
+            "line 1: 1 cell (separated by commas), but most rows have 3",
         ),
         ("Report,,\na,b,c\n1,2,3\n2,3,4\n", "line 1: `Report` stands alone here"),
         ("1,x\n2,x\n", "`x` in every row"),
