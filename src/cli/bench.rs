@@ -19,6 +19,9 @@ use std::{
     time::Instant,
 };
 
+/// Budgets where none are given, as far as the table goes.
+const BUDGETS: [usize; 3] = [50, 100, 200];
+
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
@@ -36,12 +39,12 @@ enum What {
 
 #[derive(Debug, Args)]
 struct SearchBenchArgs {
-    /// CSV file with the columns architecture (choices joined by `/`), search, report and perhaps canonical; one row
-    /// for each combination of choices.
+    /// CSV file with the columns architecture (choices joined by `/`), search, report and perhaps canonical; a row
+    /// for each combination of choices, or several, of which the means count.
     #[arg(long, value_name = "FILE", value_parser = arguments::path())]
     table: PathBuf,
-    /// Evaluations after which the best found is reported, separated by commas.
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "50,100,200")]
+    /// Evaluations after which the best found is reported, separated by commas [default: 50,100,200, or what the table has].
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
     budgets: Vec<usize>,
     /// Independent runs of each algorithm.
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=super::job::MOST))]
@@ -73,11 +76,22 @@ fn search(args: SearchBenchArgs) -> Result<ExitCode> {
         runs: runs as usize,
         seed,
     };
+    let table = Arc::new(Table::load(&path)?);
+    let mut notes = table.notes().to_vec();
+    if plan.budgets.is_empty() {
+        plan.budgets = BUDGETS.map(|budget| budget.min(table.functions())).to_vec();
+        if plan.budgets != BUDGETS {
+            notes.push(format!(
+                "the table has {}, so no budget is larger",
+                format::counted(table.functions(), "different function", "different functions")
+            ));
+        }
+    }
+    notes.iter().for_each(|note| output::message(&format!("note: {note}")));
     // Asked for twice is still measured once.
     plan.algorithms = distinct(&plan.algorithms);
     plan.budgets.sort_unstable();
     plan.budgets.dedup();
-    let table = Arc::new(Table::load(&path)?);
     plan.check(&table).with_context(|| path.display().to_string())?;
     let clock = Instant::now();
     let counter = Counter::new("runs", plan.total_runs() as u64);
@@ -88,7 +102,7 @@ fn search(args: SearchBenchArgs) -> Result<ExitCode> {
         format::counted(plan.total_runs(), "run", "runs"),
         format::duration(clock.elapsed().as_secs_f64())
     ));
-    let report = SearchReport::new(&path, &table, &plan, results);
+    let report = SearchReport::new(&path, &table, &plan, notes, results);
     if json {
         output::json(&report)?;
     } else {
@@ -117,6 +131,8 @@ struct SearchReport {
     optimum: Optimum,
     runs: usize,
     seed: u64,
+    /// What was inferred or left out when the table was read.
+    notes: Vec<String>,
     results: Vec<Summary>,
 }
 
@@ -129,7 +145,13 @@ struct Optimum {
 }
 
 impl SearchReport {
-    fn new(path: &Path, table: &Table, plan: &Plan, results: Vec<Summary>) -> Self {
+    fn new(
+        path: &Path,
+        table: &Table,
+        plan: &Plan,
+        notes: Vec<String>,
+        results: Vec<Summary>,
+    ) -> Self {
         let best = table.best();
         let known = table.known(best);
         Self {
@@ -143,6 +165,7 @@ impl SearchReport {
             },
             runs: plan.runs,
             seed: plan.seed,
+            notes,
             results,
         }
     }

@@ -6,6 +6,7 @@ pub mod candidate;
 #[cfg(test)]
 pub(crate) mod damage;
 pub mod data;
+mod delimited;
 pub mod device;
 pub mod embedding;
 pub mod files;

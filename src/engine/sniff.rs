@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A kind of file that turns up where another one is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// An error or log-in page that was saved under the name of the file.
     WebPage,
     /// What a large-file store of a version control system leaves in place of the file.
@@ -41,7 +41,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What to do about it, for whoever wanted data.
-    pub(super) fn fix(self) -> &'static str {
+    pub(in crate::engine) fn fix(self) -> &'static str {
         match self {
             Self::WebPage => {
                 "download the file again: the server has sent an error or log-in page in its place"
@@ -86,7 +86,7 @@ impl fmt::Display for Kind {
 }
 
 /// What a file that begins with `bytes` (512 of them or more, or all there are) is; `None` for what is not known.
-pub(super) fn sniff(bytes: &[u8]) -> Option<Kind> {
+pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     let begins =
         |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));

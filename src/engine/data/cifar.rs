@@ -127,7 +127,7 @@ pub(super) fn load(format: &Format, folder: &Path, name: String) -> Result<Datas
     held_out.read(format, &test)?;
 
     let all = all.into_images()?;
-    let (train, val) = split::hold_out(all.targets(), HeldOut::Val);
+    let (train, val) = split::hold_out(all.targets(), HeldOut::Val, all.len());
     if val.is_empty() {
         return Err(DataError::TooFewImages { file: folder, images: all.len() });
     }
@@ -453,7 +453,7 @@ mod tests {
         let data = load10(&folder).unwrap();
         assert_eq!(data.name, format!("cifar10:{}", folder.path().display()));
         assert_eq!(data.shape(), [3, 32, 32]);
-        assert_eq!(Split::ALL.map(|split| data.split(split).len()), [36, 4, 10]);
+        assert_eq!(Split::ALL.map(|split| data.split(split).len()), [30, 10, 10]);
         let Task::Classes(names) = &data.task else { panic!("{:?}", data.task) };
         assert_eq!((names.len(), names[9].as_str()), (10, "truck"));
         let mut seen = Vec::new();
@@ -479,7 +479,7 @@ mod tests {
         let unpacked = cifar10();
         fs::rename(unpacked.path(), outer.path().join("cifar-10-batches-bin")).unwrap();
         let data = load10(&outer).unwrap();
-        assert_eq!(data.train.len(), 36);
+        assert_eq!(data.train.len(), 30);
         fs::remove_file(outer.path().join("cifar-10-batches-bin/batches.meta.txt")).unwrap();
         let unnamed = load10(&outer).unwrap();
         let numbers = (0..10).map(|class| class.to_string()).collect();
@@ -499,7 +499,7 @@ mod tests {
         put(folder.path(), "fine_label_names.txt", names.as_bytes());
         let source = DataSource::Cifar100(folder.path().to_owned());
         let data = Dataset::load(&source).unwrap();
-        assert_eq!(Split::ALL.map(|split| data.split(split).len()), [180, 20, 100]);
+        assert_eq!(Split::ALL.map(|split| data.split(split).len()), [100, 100, 100]);
         assert_eq!(*data.test.targets(), Targets::Classes((0..100).collect()));
         let Task::Classes(names) = &data.task else { panic!("{:?}", data.task) };
         assert_eq!(names[99], "thing 99");

@@ -1,7 +1,8 @@
 //! A data set in memory: three splits, normalisation, batches.
 
 use super::{
-    DataError, DataSource, Images, Pixels, ReadOptions, Targets, cifar, csv, embedded, folder, idx,
+    DataError, DataSource, Images, Pixels, ReadOptions, Targets, cifar, embedded, folder, idx,
+    table,
 };
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -209,7 +210,7 @@ impl Dataset {
             DataSource::Cifar10(folder) => cifar::load(&cifar::CIFAR_10, folder, name),
             DataSource::Cifar100(folder) => cifar::load(&cifar::CIFAR_100, folder, name),
             DataSource::Images(folder) => folder::load(folder, name, options, size),
-            DataSource::Csv { file, label } => csv::load(file, label.as_deref(), name, options),
+            DataSource::Csv { file, label } => table::load(file, label.as_deref(), name, options),
         }
     }
 

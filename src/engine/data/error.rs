@@ -1,5 +1,6 @@
 //! What can be wrong with a data set, in words that name the file, the place and the fix.
 
+use crate::engine::delimited::SheetError;
 use std::{fmt, io, path::PathBuf};
 
 /// A position in a file.
@@ -336,6 +337,14 @@ pub enum DataError {
         /// The most that is allowed.
         limit: u64,
     },
+    /// A file that is no table.
+    #[error("{file}: {source}", file = file.display())]
+    NoTable {
+        /// The file.
+        file: PathBuf,
+        /// What it is, or what is wrong with it, and the fix.
+        source: SheetError,
+    },
     /// A line of a table cannot be used.
     #[error("{file}, line {line}: {what}", file = file.display())]
     Row {
@@ -397,8 +406,9 @@ pub enum DataError {
         /// The only label.
         label: u8,
     },
-    /// Too few images or rows to hold out a tenth for another split.
-    #[error("{file}: {images} example(s) are too few to hold out a tenth of them; add some (at least 12 in all)",
+    /// Too few images or rows to hold some out for validation and test.
+    #[error("{file}: {images} example(s) are too few to train with some, and to hold some out for validation and test; add \
+             some (at least 6 in all, and 3 of each class)",
             file = file.display())]
     TooFewImages {
         /// The file or folder with the images.

@@ -238,7 +238,7 @@ pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
     let mut train = train.into_images()?;
     let all = train.len();
     let mut take_out = |what| {
-        let (rest, held) = split::hold_out(train.targets(), what);
+        let (rest, held) = split::hold_out(train.targets(), what, all);
         let held = train.select(&held);
         train = train.select(&rest);
         let counts = train.class_counts();

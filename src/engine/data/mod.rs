@@ -6,7 +6,6 @@
 //! for final networks.
 
 mod cifar;
-mod csv;
 mod dataset;
 mod embedded;
 mod error;
@@ -19,6 +18,7 @@ mod resize;
 mod source;
 mod split;
 mod summary;
+mod table;
 
 use super::sniff;
 

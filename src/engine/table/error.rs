@@ -1,5 +1,6 @@
 //! What can be wrong with a table, in words that name the file, the line and the fix.
 
+use crate::engine::delimited::SheetError;
 use std::{io, path::PathBuf};
 
 /// Why a table cannot be used.
@@ -13,14 +14,57 @@ pub enum TableError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file is no table.
+    #[error("{}: {source}", path.display())]
+    NoTable {
+        /// The file.
+        path: PathBuf,
+        /// What it is, or what is wrong with it, and the fix.
+        source: SheetError,
+    },
+    /// The numbers of a column can be read in several ways.
+    #[error("{}: column `{column}` {what}", path.display())]
+    Numbers {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// What is wrong with it, and the fix.
+        what: String,
+    },
+    /// No training succeeded.
+    #[error("{}: none of the {rows} rows has a result; write numbers into `search` and `report`", path.display())]
+    NoResults {
+        /// The file.
+        path: PathBuf,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// More alternatives than a search can weigh against each other.
+    #[error(
+        "{}: {count} choices in {layers} position(s), at most {limit} are handled; join the choices of an architecture by `/` \
+         if it has several positions, or leave architectures out", path.display()
+    )]
+    TooManyChoices {
+        /// The file.
+        path: PathBuf,
+        /// The choices of all positions.
+        count: usize,
+        /// The positions.
+        layers: usize,
+        /// The most that are handled.
+        limit: usize,
+    },
     /// The first line lacks a column, or has it twice.
     #[error(
-        "{}:1: {count} columns are called `{column}` (there are {found}); the first line must name `architecture`, \
+        "{}:{line}: {count} columns are called `{column}` (there are {found}); the first line must name `architecture`, \
          `search` and `report`, and may name `canonical`", path.display()
     )]
     Column {
         /// The file.
         path: PathBuf,
+        /// The line of the first row.
+        line: u64,
         /// The column in question.
         column: &'static str,
         /// How many columns have that name.

@@ -1,14 +1,47 @@
-//! Reads tables from CSV files.
+//! Reads tables from files.
 
-use super::{Architecture, Function, Known, Table, TableError};
-use csv::{ReaderBuilder, StringRecord, Trim};
+use super::{Architecture, Function, Known, Table, TableError, choices};
+use crate::{
+    engine::delimited::{Row, Sheet, SheetError, Style, number, words},
+    format::counted,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
+/// The most choices of all positions together: the navigator weighs each against each, in every iteration of every run.
+const MOST_CHOICES: usize = 256;
+
+/// What stands in the place of the result of a training that failed, besides what says that a value is missing.
+const FAILED: [&str; 11] = [
+    "failed",
+    "fail",
+    "failure",
+    "error",
+    "err",
+    "oom",
+    "out of memory",
+    "crash",
+    "crashed",
+    "diverged",
+    "timeout",
+];
+
 /// What one line says.
-struct Row {
+#[derive(Debug)]
+struct Line {
+    line: u64,
+    architecture: String,
+    /// `search` and `report`; `None` if one of them says that the training failed.
+    values: Option<[String; 2]>,
+    canonical: Option<String>,
+}
+
+/// An architecture, with what its lines say together.
+#[derive(Debug)]
+struct Entry {
+    /// The first of them.
     line: u64,
     choices: Vec<String>,
     known: Known,
@@ -17,70 +50,96 @@ struct Row {
     canonical: String,
 }
 
+/// The lines of an architecture.
+#[derive(Debug)]
+struct Group {
+    line: u64,
+    choices: Vec<String>,
+    canonical: String,
+    /// `search` and `report` of those that did not fail.
+    results: Vec<[f64; 2]>,
+    lines: usize,
+}
+
 pub(super) fn load(path: &Path) -> Result<Table, TableError> {
-    let text =
-        std::fs::read(path).map_err(|source| TableError::Read { path: path.to_owned(), source })?;
-    let mut reader =
-        ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text.as_slice());
-    let header = reader.headers().map_err(|error| unreadable(path, error))?.clone();
+    let no_table = |error| match error {
+        SheetError::Read(source) => TableError::Read { path: path.to_owned(), source },
+        source => TableError::NoTable { path: path.to_owned(), source },
+    };
+    let sheet = Sheet::open(path).map_err(no_table)?;
+    let mut notes = sheet.notes.clone();
+    let mut rows = sheet.rows();
+    let header =
+        rows.next().transpose().map_err(no_table)?.unwrap_or(Row { line: 1, cells: Vec::new() });
     let columns = Columns::find(path, &header)?;
-    let mut rows = Vec::new();
-    let mut lines = HashMap::<Vec<String>, u64>::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| unreadable(path, error))?;
-        let row = columns.row(path, line_of(&text, &record), &header, &record)?;
-        let wrong = |what: String, fix| wrong(path, row.line, what, fix);
-        if let Some(first) =
-            rows.first().filter(|first: &&Row| first.choices.len() != row.choices.len())
-        {
-            return Err(wrong(
-                format!(
-                    "{} choices, but the architecture of line {} has {}",
-                    row.choices.len(),
-                    first.line,
-                    first.choices.len()
-                ),
-                "give each architecture as many, joined by `/`",
-            ));
+    let mut styles = [Style::default(), Style::default()];
+    let mut lines = Vec::new();
+    let mut repeated = 0;
+    for row in rows.by_ref() {
+        let row = row.map_err(no_table)?;
+        if row.cells == header.cells {
+            repeated += 1;
+        } else {
+            lines.push(columns.line(path, &header, &row, &mut styles)?);
         }
-        if let Some(earlier) = lines.insert(row.choices.clone(), row.line) {
-            return Err(wrong(
-                format!(
-                    "architecture `{}` stands in line {earlier} already",
-                    row.choices.join("/")
-                ),
-                "remove one of the two rows",
-            ));
-        }
-        rows.push(row);
     }
-    table(path, &rows)
+    if rows.comments() > 0 {
+        notes.push(format!(
+            "{} left out",
+            counted(rows.comments() as usize, "comment line", "comment lines")
+        ));
+    }
+    if repeated > 0 {
+        notes.push(format!(
+            "the header stands in the table again {}: left out",
+            counted(repeated, "time", "times")
+        ));
+    }
+    if styles.iter().any(Style::is_percent) {
+        notes.push("percent signs were left out".to_owned());
+    }
+    let groups = groups(path, lines, &styles, &mut notes)?;
+    let entries = entries(path, groups, &mut notes)?;
+    table(path, &entries, notes)
 }
 
 /// Where each column stands.
 struct Columns {
     architecture: usize,
-    search: usize,
-    report: usize,
+    /// `search` and `report`.
+    values: [usize; 2],
     canonical: Option<usize>,
 }
 
 impl Columns {
-    fn find(path: &Path, header: &StringRecord) -> Result<Self, TableError> {
+    fn find(path: &Path, header: &Row<'_>) -> Result<Self, TableError> {
         let find = |column: &'static str, least: usize| {
-            let places: Vec<_> =
-                header.iter().enumerate().filter(|(_, name)| *name == column).collect();
+            let exact: Vec<_> =
+                header.cells.iter().enumerate().filter(|(_, name)| *name == column).collect();
+            let places: Vec<_> = if exact.is_empty() {
+                let same = |name: &str| name.eq_ignore_ascii_case(column);
+                header.cells.iter().enumerate().filter(|(_, name)| same(name)).collect()
+            } else {
+                exact
+            };
             match places.as_slice() {
                 &[(place, _)] => Ok(Some(place)),
                 [] if least == 0 => Ok(None),
                 places => Err(TableError::Column {
                     path: path.to_owned(),
+                    line: header.line,
                     column,
                     count: places.len(),
-                    found: if header.is_empty() {
+                    found: if header.cells.is_empty() {
                         "none".to_owned()
                     } else {
-                        header.iter().collect::<Vec<_>>().join(", ")
+                        header
+                            .cells
+                            .iter()
+                            .take(50)
+                            .map(|name| &**name)
+                            .collect::<Vec<_>>()
+                            .join(", ")
                     },
                 }),
             }
@@ -89,94 +148,236 @@ impl Columns {
         let must = |column| find(column, 1).map(Option::unwrap_or_default);
         Ok(Self {
             architecture: must("architecture")?,
-            search: must("search")?,
-            report: must("report")?,
+            values: [must("search")?, must("report")?],
             canonical: find("canonical", 0)?,
         })
     }
 
-    fn row(
+    fn line(
         &self,
         path: &Path,
-        line: u64,
-        header: &StringRecord,
-        record: &StringRecord,
-    ) -> Result<Row, TableError> {
-        let wrong = |what, fix| wrong(path, line, what, fix);
-        if record.len() != header.len() {
+        header: &Row<'_>,
+        row: &Row<'_>,
+        styles: &mut [Style; 2],
+    ) -> Result<Line, TableError> {
+        let wrong = |what, fix| wrong(path, row.line, what, fix);
+        let width = header.filled();
+        if row.cells.len() < width || row.filled() > header.cells.len() {
             return Err(wrong(
                 format!(
-                    "the first line names {} columns, this one has {} values",
-                    header.len(),
-                    record.len()
+                    "the first line names {width} columns, this one has {} values",
+                    row.cells.len()
                 ),
                 "give each column one value",
             ));
         }
-        let number = |place: usize| match record[place].parse::<f64>() {
-            // Means and deviations of larger ones would not be finite.
-            Ok(value) if value.abs() < 1e100 => Ok(value),
-            _ if record[place].is_empty() => Err(wrong(
-                format!("`{}` is empty", &header[place]),
-                "write a number, or remove the architecture's choices from all rows",
-            )),
-            _ => Err(wrong(
-                format!(
-                    "`{}` is `{}`, which is not a number, or too large a one",
-                    &header[place], &record[place]
-                ),
-                "write one such as 93.4 or 0.934",
-            )),
-        };
-        let architecture = &record[self.architecture];
-        let choices: Vec<_> =
-            architecture.split('/').map(|choice| choice.trim().to_owned()).collect();
-        if choices.iter().any(String::is_empty) {
-            return Err(wrong(
-                format!("architecture `{architecture}` has an empty choice"),
-                "name a choice between each two `/`",
-            ));
+        let mut failed = false;
+        for (place, style) in self.values.iter().zip(styles) {
+            let cell = &*row.cells[*place];
+            if is_failed(cell) {
+                failed = true;
+            } else if !style.take(row.line, cell) {
+                return Err(wrong(
+                    format!("`{}` is `{cell}`, which is not a number", header.cells[*place]),
+                    "write one such as 93.4 or 0.934, or `failed` if the training failed",
+                ));
+            }
         }
-        let canonical = match self.canonical.map(|place| &record[place]) {
+        let canonical = match self.canonical.map(|place| &*row.cells[place]) {
             Some("") => {
                 return Err(wrong(
                     "`canonical` is empty".to_owned(),
                     "write the architecture itself where no other is the same",
                 ));
             }
-            Some(canonical) => canonical.to_owned(),
-            None => choices.join("/"),
+            Some(canonical) => Some(canonical.to_owned()),
+            None => None,
         };
-        let known = Known { search: number(self.search)?, report: number(self.report)? };
-        Ok(Row { line, choices, known, canonical })
+        Ok(Line {
+            line: row.line,
+            architecture: row.cells[self.architecture].to_string(),
+            values: (!failed).then(|| self.values.map(|place| row.cells[place].to_string())),
+            canonical,
+        })
     }
 }
 
-/// The line on which a record begins; its position is that of the empty lines before it, where there are any.
-fn line_of(text: &[u8], record: &StringRecord) -> u64 {
-    let Some(position) = record.position() else { return 0 };
-    let before = text.get(position.byte() as usize..).unwrap_or_default();
-    let empty = before.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    position.line() + empty.filter(|&&byte| byte == b'\n').count() as u64
+/// Whether a cell says that a training failed: nothing, `NaN`, `inf`, `failed` and the like.
+fn is_failed(cell: &str) -> bool {
+    let cell = number::without_percent(cell).unwrap_or(cell);
+    cell.is_empty()
+        || words::is_missing(cell)
+        || number::is_infinite(cell)
+        || FAILED.iter().any(|word| word.eq_ignore_ascii_case(cell))
 }
 
 fn wrong(path: &Path, line: u64, what: String, fix: &'static str) -> TableError {
     TableError::Line { path: path.to_owned(), line, what, fix }
 }
 
-fn unreadable(path: &Path, error: csv::Error) -> TableError {
-    let line = error.position().map_or(1, csv::Position::line);
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => TableError::Read { path: path.to_owned(), source },
-        csv::ErrorKind::Utf8 { err, .. } => {
-            wrong(path, line, err.to_string(), "save the file as UTF-8")
-        }
-        kind => wrong(path, line, format!("{kind:?}"), "write the file as CSV"),
+/// The lines of each architecture, in the order of the first of them.
+fn groups(
+    path: &Path,
+    lines: Vec<Line>,
+    styles: &[Style; 2],
+    notes: &mut Vec<String>,
+) -> Result<Vec<Group>, TableError> {
+    let [search, report] = styles.each_ref().map(Style::evidence);
+    let evidence = [search[0] || report[0], search[1] || report[1]];
+    let mut decimals = Vec::new();
+    for (column, style) in ["search", "report"].into_iter().zip(styles) {
+        // Results are shares, per cents or losses: a single point has no thousands before it.
+        decimals.push(style.decide(evidence, true).map_err(|what| TableError::Numbers {
+            path: path.to_owned(),
+            column,
+            what,
+        })?);
     }
+    let texts: Vec<_> = lines.iter().map(|line| line.architecture.clone()).collect();
+    let choices = choices::split(&texts);
+    notes.extend(choices.note);
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places = HashMap::<Vec<String>, usize>::new();
+    for (line, choices) in lines.into_iter().zip(choices.of) {
+        let wrong = |what: String, fix| wrong(path, line.line, what, fix);
+        if choices.iter().any(String::is_empty) {
+            return Err(wrong(
+                format!("architecture `{}` has an empty choice", line.architecture),
+                "name a choice between each two `/`",
+            ));
+        }
+        if let Some(first) = groups.first().filter(|first| first.choices.len() != choices.len()) {
+            return Err(wrong(
+                format!(
+                    "{} choices, but the architecture of line {} has {}",
+                    choices.len(),
+                    first.line,
+                    first.choices.len()
+                ),
+                "give each architecture as many, joined by `/`",
+            ));
+        }
+        let canonical = line.canonical.unwrap_or_else(|| choices.join("/"));
+        let place = *places.entry(choices.clone()).or_insert(groups.len());
+        if place == groups.len() {
+            let (line, canonical) = (line.line, canonical.clone());
+            groups.push(Group { line, choices, canonical, results: Vec::new(), lines: 0 });
+        }
+        let group = &mut groups[place];
+        if group.canonical != canonical {
+            return Err(wrong(
+                format!(
+                    "`canonical` is `{canonical}`, but in line {}, which has the same architecture, `{}`",
+                    group.line, group.canonical
+                ),
+                "give both the same",
+            ));
+        }
+        group.lines += 1;
+        if let Some(cells) = line.values {
+            let mut values = [0.0; 2];
+            for ((value, cell), decimal) in values.iter_mut().zip(&cells).zip(&decimals) {
+                let bare = number::without_percent(cell).unwrap_or(cell);
+                let number =
+                    number::normal(bare, *decimal).and_then(|number| number.parse::<f64>().ok());
+                // Means and deviations of larger ones would not be finite.
+                let Some(number) = number.filter(|number| number.abs() < 1e100) else {
+                    return Err(wrong(
+                        format!("`{cell}` is too large a number"),
+                        "write one such as 93.4 or 0.934",
+                    ));
+                };
+                *value = number;
+            }
+            group.results.push(values);
+        }
+    }
+    Ok(groups)
 }
 
-/// The table of rows that are sound each for itself and differ.
-fn table(path: &Path, rows: &[Row]) -> Result<Table, TableError> {
+/// What is known of each architecture: the mean of its lines, without failed ones; what failed altogether is as bad as the
+/// worst.
+fn entries(
+    path: &Path,
+    groups: Vec<Group>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Entry>, TableError> {
+    let architectures = groups.len();
+    let lines: usize = groups.iter().map(|group| group.lines).sum();
+    let results: usize = groups.iter().map(|group| group.results.len()).sum();
+    let several = groups.iter().filter(|group| group.lines > 1).count();
+    if several > 0 {
+        notes.push(format!(
+            "{several} of {architectures} architectures have several rows ({lines} in all): the means of `search` and `report` count"
+        ));
+    }
+    let known: Vec<Option<Known>> = groups
+        .iter()
+        .map(|group| {
+            let mean = |place: usize| {
+                let mut values: Vec<_> = group.results.iter().map(|result| result[place]).collect();
+                // The same values have the same mean, in whatever order the rows stand.
+                values.sort_unstable_by(f64::total_cmp);
+                values.iter().sum::<f64>() / values.len() as f64
+            };
+            (!group.results.is_empty()).then(|| Known { search: mean(0), report: mean(1) })
+        })
+        .collect();
+    let worst = known
+        .iter()
+        .flatten()
+        .copied()
+        .reduce(|a, b| Known { search: a.search.min(b.search), report: a.report.min(b.report) });
+    let Some(worst) = worst else {
+        return Err(if groups.is_empty() {
+            TableError::NoRows { path: path.to_owned() }
+        } else {
+            TableError::NoResults { path: path.to_owned(), rows: lines }
+        });
+    };
+    // What computes the same as one that succeeded would have succeeded, too.
+    let mut of_canonical = HashMap::<String, Known>::new();
+    for (group, known) in groups.iter().zip(&known) {
+        if let Some(known) = known {
+            of_canonical.entry(group.canonical.clone()).or_insert(*known);
+        }
+    }
+    if results < lines {
+        let failed = known.iter().filter(|known| known.is_none()).count();
+        let rescued =
+            groups.iter().filter(|group| (1..group.lines).contains(&group.results.len())).count();
+        let mut note = format!("{} without a result", counted(lines - results, "row", "rows"));
+        if failed > 0 {
+            note += &format!(
+                "; {} with no other row {} the worst of the table (search {}, report {})",
+                counted(failed, "architecture", "architectures"),
+                if failed == 1 { "counts as" } else { "count as" },
+                worst.search,
+                worst.report
+            );
+        }
+        if rescued > 0 {
+            note += &format!(
+                "; of {} the mean of the other rows counts",
+                counted(rescued, "architecture", "architectures")
+            );
+        }
+        notes.push(note);
+    }
+    Ok(groups
+        .into_iter()
+        .zip(known)
+        .map(|(group, known)| Entry {
+            line: group.line,
+            known: known.or_else(|| of_canonical.get(&group.canonical).copied()).unwrap_or(worst),
+            choices: group.choices,
+            canonical: group.canonical,
+        })
+        .collect())
+}
+
+/// The table of architectures that are sound each for itself and differ.
+fn table(path: &Path, rows: &[Entry], notes: Vec<String>) -> Result<Table, TableError> {
     let Some(first) = rows.first() else {
         return Err(TableError::NoRows { path: path.to_owned() });
     };
@@ -192,20 +393,29 @@ fn table(path: &Path, rows: &[Row]) -> Result<Table, TableError> {
         .iter()
         .map(|choices| choices.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect())
         .collect();
+    let count = choices.iter().map(Vec::len).sum();
+    if count > MOST_CHOICES {
+        return Err(TableError::TooManyChoices {
+            path: path.to_owned(),
+            count,
+            layers: choices.len(),
+            limit: MOST_CHOICES,
+        });
+    }
     let combinations =
         choices.iter().try_fold(1_usize, |product, choices| product.checked_mul(choices.len()));
     if combinations != Some(rows.len()) {
         return Err(incomplete(path, rows, &choices, combinations));
     }
 
-    let index = |row: &Row| {
+    let index = |row: &Entry| {
         row.choices.iter().zip(&choices).zip(&places).fold(0, |sum, ((choice, choices), places)| {
             sum * choices.len() + places[choice.as_str()]
         })
     };
     let mut in_order: Vec<_> = rows.iter().map(|row| (Architecture(index(row)), row)).collect();
     in_order.sort_by_key(|&(architecture, _)| architecture);
-    let mut of_canonical = HashMap::<&str, (Function, &Row)>::new();
+    let mut of_canonical = HashMap::<&str, (Function, &Entry)>::new();
     let mut representatives = Vec::new();
     let mut functions = Vec::with_capacity(rows.len());
     for &(architecture, row) in &in_order {
@@ -231,12 +441,12 @@ fn table(path: &Path, rows: &[Row]) -> Result<Table, TableError> {
         functions.push(function);
     }
     let known = in_order.into_iter().map(|(_, row)| row.known).collect();
-    Ok(Table { choices, known, functions, representatives })
+    Ok(Table { choices, known, functions, representatives, notes })
 }
 
 fn incomplete(
     path: &Path,
-    rows: &[Row],
+    rows: &[Entry],
     choices: &[Vec<String>],
     combinations: Option<usize>,
 ) -> TableError {

@@ -1,9 +1,11 @@
 //! Tables of known results, which stand in for a supernet: a search can be measured without training anything.
 //!
-//! A table is a CSV file with the columns `architecture`, `search` and `report`, and perhaps `canonical`. It
-//! must be complete: every combination of the choices it names has one row. The columns and what can be
+//! A table is a file with the columns `architecture`, `search` and `report`, and perhaps `canonical`; how text becomes rows
+//! and numbers is told at [`crate::engine::delimited`]. It must be complete: every combination of the choices it names has a
+//! row, or several, of which the means count. The columns and what can be
 //! wrong with them are described at [`Table::load`].
 
+mod choices;
 mod error;
 mod file;
 
@@ -44,24 +46,35 @@ pub struct Table {
     functions: Vec<Function>,
     /// By function: the architecture that stands for all that compute it.
     representatives: Vec<Architecture>,
+    /// What was inferred or left out, each in one sentence without a full stop.
+    notes: Vec<String>,
 }
 
 impl Table {
-    /// Reads the CSV file at `path`. Its first line names the columns, in any order; columns of other names are
-    /// left alone:
+    /// Reads the file at `path`. Its first line names the columns, in any order and any capitals; columns of other names,
+    /// such as `seed`, are left alone:
     ///
-    /// - `architecture`: choices joined by `/`, as many in each row, for example `0/2/1`.
-    /// - `search`: what a search may see, as per cent or share (only the order counts); higher is better.
-    /// - `report`: what is reported of the best architecture found.
+    /// - `architecture`: choices joined by `/`, as many in each row, for example `0/2/1`; where none has a `/`, they are cut
+    ///   at what else separates them, and are one choice each where nothing does.
+    /// - `search`: what a search may see, as per cent or share (only the order counts); higher is better. Of an architecture
+    ///   with several rows, the means count. What failed (`NaN`, `failed`, nothing, ...) is left out of them; an architecture
+    ///   of which all rows failed counts as the worst of the table.
+    /// - `report`: what is reported of the best architecture found; alike.
     /// - `canonical`, if it is there: equal for architectures that compute the same function, usually one of
     ///   them.
     ///
     /// # Errors
-    /// When the file cannot be read, a column is missing, a row is repeated, has other fields than the first
-    /// line says or other choices than its neighbours, a value is not a finite number, or a combination of
-    /// choices has no row. The message names the file, the line and the fix.
+    /// When the file cannot be read, a column is missing, a row has other fields than the first line says or
+    /// another number of choices than its neighbours, a value is neither a number nor says that a training failed, a
+    /// combination of choices has no row, or there are more choices than a search can weigh against each other. The message
+    /// names the file, the line and the fix.
     pub fn load(path: &Path) -> Result<Self, TableError> {
         file::load(path)
+    }
+
+    /// What was inferred or left out when the file was read, each in one sentence without a full stop.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// How many positions an architecture has.

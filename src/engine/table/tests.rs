@@ -109,7 +109,8 @@ fn the_template_has_a_candidate_for_each_architecture() {
 #[test]
 fn every_mistake_is_named_with_file_line_and_fix() {
     for (text, parts) in [
-        ("", vec![":1: 0 columns are called `architecture`"]),
+        ("", vec!["this is empty"]),
+        ("a,b\n", vec![":1: 0 columns are called `architecture`", "a, b"]),
         (
             "architecture,search\n0,1\n",
             vec![":1: 0 columns are called `report`", "architecture, search"],
@@ -118,17 +119,18 @@ fn every_mistake_is_named_with_file_line_and_fix() {
         ("architecture,search,report\n", vec!["no rows", "add one"]),
         ("architecture,search,report\n0,1,1\n1,1\n", vec![":3:", "3 columns", "2 values"]),
         ("architecture,search,report\n0,1,1\n1,1,1,1\n", vec![":3:", "4 values"]),
-        ("architecture,search,report\n0,1,1\n\n1,NaN,1\n", vec![":4:", "`search` is `NaN`"]),
-        ("architecture,search,report\n0,1,inf\n", vec![":2:", "`report` is `inf`"]),
+        ("architecture,search,report\n0,1,inf\n1,,2\n", vec!["none of the 2 rows has a result"]),
         ("architecture,search,report\n0,1,good\n", vec![":2:", "`report` is `good`", "write one"]),
-        ("architecture,search,report\n0,,1\n", vec![":2:", "`search` is empty"]),
+        ("architecture,search,report\n0,1e101,1\n", vec![":2:", "`1e101` is too large"]),
+        ("architecture,search,report\n0,1,1\n1,5%,2\n", vec!["column `search`", "percent"]),
+        (
+            "architecture;search;report\n0;1,234;1\n1;2,345;1\n",
+            vec!["column `search` can be read in two ways", "1.234", "1234"],
+        ),
+        ("\n\narchitecture,search\n0,1\n", vec![":3: 0 columns are called `report`"]),
         ("architecture,search,report\n0/1,1,1\n0,1,1\n", vec![":3:", "1 choices", "line 2 has 2"]),
         ("architecture,search,report\n0//1,1,1\n", vec![":2:", "`0//1`", "empty choice"]),
         ("architecture,search,report\n,1,1\n", vec![":2:", "empty choice"]),
-        (
-            "architecture,search,report\n0,1,1\n1,2,2\n0,1,1\n",
-            vec![":4:", "`0` stands in line 2", "remove"],
-        ),
         ("architecture,search,report,canonical\n0,1,1,\n", vec![":2:", "`canonical` is empty"]),
         (
             "architecture,search,report,canonical\n1,2,2,a\n0,1,1,a\n",
@@ -154,5 +156,118 @@ fn text_that_is_not_utf_8_is_named() {
     let path = folder.path().join("table.csv");
     std::fs::write(&path, b"architecture,search,report\n0,1,1\n\xff,1,1\n").expect("is written");
     let message = Table::load(&path).expect_err("is no text").to_string();
-    assert!(message.contains("table.csv:3:") && message.contains("UTF-8"), "{message}");
+    assert!(message.contains("table.csv: line 3 is not UTF-8"), "{message}");
+}
+
+/// Tables with the same architectures and results.
+fn same(table: &Table, other: &Table) {
+    assert!(table.architectures().eq(other.architectures()));
+    for architecture in table.architectures() {
+        assert_eq!(table.known(architecture), other.known(architecture));
+        assert_eq!(table.text(architecture), other.text(architecture));
+    }
+}
+
+#[test]
+fn exports_of_other_programs_are_read_alike() {
+    let plain = parse(SMALL).expect("is sound");
+    assert!(plain.notes().is_empty(), "{:?}", plain.notes());
+    for text in [
+        SMALL.replace(',', ";"),
+        SMALL.replace(',', "\t"),
+        SMALL.replace(',', "  "),
+        SMALL.replace("architecture,search,report", "Architecture,SEARCH,Report"),
+        format!("# made on a day\n{SMALL}"),
+        format!("{SMALL}architecture,search,report\n"),
+        format!("sep=,\n{SMALL}"),
+        SMALL.replace('\n', ",\r\n"),
+        SMALL
+            .lines()
+            .map(|line| {
+                line.replace(",1,", ",1%,")
+                    .replace(",2,", ",2 %,")
+                    .replace(",3,", ",3%,")
+                    .replace(",4,", ",4%,")
+                    + "\n"
+            })
+            .collect(),
+        SMALL.replace("/0", "-0").replace("/1", "-1"),
+        SMALL.replace("/0", "|0").replace("/1", "|1"),
+        SMALL
+            .replace("0/0", "\"(0, 0)\"")
+            .replace("0/1", "\"(0, 1)\"")
+            .replace("1/0", "\"(1, 0)\"")
+            .replace("1/1", "\"(1, 1)\""),
+    ] {
+        same(&parse(&text).unwrap_or_else(|error| panic!("{error} in {text}")), &plain);
+    }
+    let table = parse(&SMALL.replace("/0", "-0").replace("/1", "-1")).expect("is sound");
+    assert!(table.notes()[0].contains("separated by `-`"), "{:?}", table.notes());
+}
+
+#[test]
+fn several_rows_of_an_architecture_count_as_their_mean() {
+    let table = parse("architecture,seed,search,report\n0,1,1,10\n1,1,5,50\n0,2,2,20\n0,3,6,60\n")
+        .expect("is sound");
+    assert_eq!(table.known(table.architecture(&[0])), Known { search: 3.0, report: 30.0 });
+    assert_eq!(table.known(table.architecture(&[1])), Known { search: 5.0, report: 50.0 });
+    assert!(table.notes()[0].contains("1 of 2 architectures have several rows (4 in all)"));
+}
+
+#[test]
+fn what_failed_is_the_worst_and_no_part_of_a_mean() {
+    for word in ["NaN", "", "failed", "inf", "-inf", "OOM", "nan%", "None"] {
+        let table = parse(&format!(
+            "architecture,search,report\n0,-4,-40\n1,{word},{word}\n2,-3,-30\n2,-2,{word}\n3,-1,-10\n"
+        ))
+        .expect(word);
+        let known = |digit| table.known(table.architecture(&[digit]));
+        assert_eq!(known(1), Known { search: -4.0, report: -40.0 }, "as bad as the worst");
+        assert_eq!(known(2), Known { search: -3.0, report: -30.0 });
+        assert_eq!(table.text(table.best()), "3");
+        let note = &table.notes()[1];
+        for part in [
+            "2 rows without a result",
+            "1 architecture with no other row",
+            "of 1 architecture the mean",
+        ] {
+            assert!(note.contains(part), "{note}");
+        }
+    }
+    let table = parse("architecture,search,report,canonical\n0,1,1,a\n1,2,2,b\n2,NaN,NaN,b\n")
+        .expect("is sound");
+    assert_eq!(table.known(table.architecture(&[2])).search, 2.0, "as what computes the same");
+}
+
+#[test]
+fn more_choices_than_can_be_searched_are_refused() {
+    let table = |count: usize| {
+        let rows: String = (0..count).map(|i| format!("a{i},{i},{i}\n")).collect();
+        parse(&format!("architecture,search,report\n{rows}"))
+    };
+    assert!(table(60).expect("is sound").notes()[0].contains("one layer of 60"));
+    let message = table(15_000).expect_err("is too large").to_string();
+    for part in ["15000 choices in 1 position", "at most 256", "by `/`"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn damaged_tables_are_read_or_refused_with_their_name(
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0u8..128), 1..5),
+    ) {
+        let mut bytes = SMALL.replace("1/0,3", "1/0,NaN").into_bytes();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let text = String::from_utf8(bytes).expect("ASCII stays ASCII");
+        match parse(&text) {
+            Ok(table) => proptest::prop_assert!(table.functions() <= table.len()),
+            Err(error) => proptest::prop_assert!(error.to_string().contains("table.csv"), "{error}"),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the first bytes of a file say: which format decodes it, or what it is instead of an image.
 
-use crate::engine::data::sniff::sniff;
+use crate::engine::sniff::sniff;
 use image::ImageFormat;
 use std::{
     fs::File,

@@ -89,7 +89,7 @@ pub(super) fn load(
     // The test images are taken out first, then the validation images from what remains.
     for (split, what) in [(Split::Test, HeldOut::Test), (Split::Val, HeldOut::Val)] {
         if !reading.has(split) {
-            let (rest, held) = split::hold_out(&targets[0], what);
+            let (rest, held) = split::hold_out(&targets[0], what, images);
             if held.is_empty() {
                 return Err(DataError::TooFewImages { file: layout.train, images });
             }

@@ -107,8 +107,8 @@ fn splits_are_held_out_as_the_split_says_in_its_order() {
     let mut names: Vec<u8> = (0..20).collect();
     names.sort_by_key(u8::to_string);
     let pixel = |index: usize| pixel(index / 20 * 20 + usize::from(names[index % 20]));
-    let (rest, test) = split::hold_out(&labels, HeldOut::Test);
-    let (train, val) = split::hold_out(&labels.select(&rest), HeldOut::Val);
+    let (rest, test) = split::hold_out(&labels, HeldOut::Test, 40);
+    let (train, val) = split::hold_out(&labels.select(&rest), HeldOut::Val, 40);
     let first = |images: &Images| -> Vec<u8> {
         (0..images.len()).map(|index| images.image(index)[0]).collect()
     };

@@ -1,0 +1,536 @@
+//! Tests of the reader of data tables: what it takes and infers, and what it says of each thing that can be wrong.
+
+use super::*;
+use crate::engine::{
+    data::{DataSource, ImageSize, Split, Targets, Task, TaskKind},
+    delimited::tests::{gzip, workbook},
+};
+use proptest::prelude::*;
+use std::fs;
+
+fn load_bytes(
+    bytes: &[u8],
+    label: Option<&str>,
+    options: ReadOptions,
+) -> Result<Dataset, DataError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("table.csv");
+    fs::write(&file, bytes).unwrap();
+    let source = DataSource::Csv { file, label: label.map(str::to_owned) };
+    Dataset::load_with(&source, &options, ImageSize::Commonest)
+}
+
+fn load_text(text: &str, label: Option<&str>) -> Result<Dataset, DataError> {
+    load_bytes(text.as_bytes(), label, ReadOptions::default())
+}
+
+fn load(text: &str) -> Dataset {
+    load_text(text, None).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+fn message(text: &str, label: Option<&str>) -> String {
+    load_text(text, label).expect_err(text).to_string()
+}
+
+/// All rows of all splits: features and target as a number, sorted by the features.
+fn rows(data: &Dataset) -> Vec<(Vec<f32>, f32)> {
+    let mut rows = Vec::new();
+    for split in Split::ALL {
+        let images = data.split(split);
+        let Pixels::Floats(values) = images.pixels() else { panic!("floats") };
+        for (index, row) in values.chunks_exact(images.image_size()).enumerate() {
+            let target = match images.targets() {
+                Targets::Classes(labels) => f32::from(labels[index]),
+                Targets::Numbers(numbers) => numbers[index],
+            };
+            rows.push((row.to_vec(), target));
+        }
+    }
+    rows.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+    rows
+}
+
+fn names(data: &Dataset) -> &[String] {
+    match &data.task {
+        Task::Classes(names) => names,
+        Task::Number(_) => &[],
+    }
+}
+
+fn has_note(data: &Dataset, parts: &[&str]) {
+    let found = data.notes.iter().any(|note| parts.iter().all(|part| note.contains(part)));
+    assert!(found, "{parts:?} are missing in {:?}", data.notes);
+}
+
+/// Twelve rows `x,y,kind` with this header.
+fn small(header: &str) -> String {
+    let rows = (0..12).map(|i| format!("{i}.5,{},{}\n", 30 - i * 2, ["a", "b"][i % 2]));
+    header.to_owned() + &rows.collect::<String>()
+}
+
+#[test]
+fn texts_in_the_last_column_are_classes() {
+    let kinds = ["setosa", "virginica", "setosa", "versicolor"];
+    let text: String =
+        (0..40).map(|i| format!("{i},{}.5,Iris {}\n", 40 - i, kinds[i % 4])).collect();
+    let data = load(&text);
+    assert_eq!(names(&data), ["Iris setosa", "Iris versicolor", "Iris virginica"]);
+    assert_eq!(data.shape(), [2, 1, 1]);
+    // A fifth of 40 each for test and validation.
+    assert_eq!(Split::ALL.map(|split| data.split(split).len()), [24, 8, 8]);
+    let expected: Vec<_> =
+        (0..40).map(|i| (vec![i as f32, 40.5 - i as f32], [0.0, 2.0, 0.0, 1.0][i % 4])).collect();
+    assert_eq!(rows(&data), expected);
+    has_note(&data, &["40 rows", "commas", "no header", "column `3`, the last one,", "3 classes"]);
+}
+
+#[test]
+fn tables_of_a_thousand_rows_keep_their_splits_and_their_fingerprint() {
+    let text: String =
+        (0..1000).map(|i| format!("{},{}.5,k{}\n", i * 7 % 100, i % 13, i % 3)).collect();
+    let data = load(&text);
+    assert_eq!(Split::ALL.map(|split| data.split(split).len()), [810, 90, 100]);
+    assert_eq!(data.fingerprint(), FINGERPRINT);
+}
+
+/// As it was before small tables held out more.
+const FINGERPRINT: &str = "a958d8250383abe6";
+
+#[test]
+fn the_column_to_predict_is_found_by_name_or_number() {
+    let text: String = (0..40).map(|i| format!("\"{}\";{i};{}\r\n", i % 2 * 3, i * i)).collect();
+    let with_header = format!("\u{feff}Kind;\"x; or so\";square\r\n\r\n{text}");
+    for (text, label) in [
+        (&with_header, "Kind"),
+        (&with_header, "kind"),
+        (&with_header, "1"),
+        (&text, "1"),
+        (&text.replace(';', "\t"), "1"),
+    ] {
+        let data = load_text(text, Some(label)).unwrap();
+        assert_eq!(names(&data), ["0", "3"], "whole numbers, each in many rows");
+        let expected: Vec<_> =
+            (0..40).map(|i| (vec![i as f32, (i * i) as f32], (i % 2) as f32)).collect();
+        assert_eq!(rows(&data), expected);
+    }
+    let data = load_text(&with_header, Some("kind")).unwrap();
+    has_note(&data, &["`kind` was taken for column `Kind`"]);
+    let text = message(&with_header, Some("size"));
+    assert!(text.contains("no column `size`") && text.contains("Kind, x; or so, square"), "{text}");
+    assert!(message(&with_header, Some("4")).contains("no column `4`"));
+    let twice = "a,b,a\n1,2,3\n";
+    assert!(message(twice, Some("a")).contains("line 1: several columns are called `a`"));
+}
+
+#[test]
+fn words_for_missing_values_are_classes_in_the_column_to_predict() {
+    for word in ["none", "NA", "null", "?", "n/a"] {
+        let text: String =
+            (0..30).map(|i| format!("{i},{}\n", [word, "scratch", "dent"][i % 3])).collect();
+        let data = load(&text);
+        assert_eq!(names(&data).len(), 3);
+        assert!(names(&data).contains(&word.to_owned()));
+        has_note(&data, &[&format!("`{word}` stands in 10 rows"), "is a class"]);
+    }
+    let text: String = (0..30).map(|i| format!("{i},{}\n", ["", "x", "y"][i % 3])).collect();
+    assert!(
+        message(&text, None)
+            .contains("line 1: the value of column `2`, which is to be predicted, is missing")
+    );
+    let options = ReadOptions { missing: Some(Missing::Drop), ..ReadOptions::default() };
+    let data = load_bytes(text.as_bytes(), None, options).unwrap();
+    assert_eq!(rows(&data).len(), 20);
+    has_note(&data, &["10 rows without a value"]);
+}
+
+#[test]
+fn labels_are_classes_and_measurements_are_numbers() {
+    let table = |count: usize, label: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(|i| format!("{}.5,{}\n", i, label(i))).collect()
+    };
+    for (text, classes) in [
+        (table(200, &|i| format!("{}.0", i % 2)), 2),
+        (table(1440, &|i| (i % 120).to_string()), 120),
+        (table(27, &|i| (i % 3).to_string()), 3),
+        (table(20, &|i| (i % 4 + 1).to_string()), 4),
+        (table(40, &|i| if i % 2 == 0 { "-1" } else { "1" }.to_owned()), 2),
+        (table(60, &|i| format!("{},0", i % 5)).replace(".5,", ".5;"), 5),
+    ] {
+        let data = load(&text);
+        assert_eq!(names(&data).len(), classes, "{:?}", data.notes);
+        has_note(&data, &[&format!("{classes} classes"), "--task numbers"]);
+        let options = ReadOptions { task: Some(TaskKind::Numbers), ..ReadOptions::default() };
+        let data = load_bytes(text.as_bytes(), None, options).unwrap();
+        assert!(matches!(data.task, Task::Number(_)));
+    }
+    for text in [
+        // Counts of a few, prices, and numbers with fractions.
+        table(40, &|i| (i / 2).to_string()),
+        table(100, &|i| (i * i % 90 * 5).to_string()),
+        table(40, &|i| format!("{}.5", i % 2)),
+        table(300, &|i| (100 + i % 37 * 10).to_string()),
+        table(12, &|i| i.to_string()),
+    ] {
+        assert!(matches!(load(&text).task, Task::Number(_)), "{text}");
+        let options = ReadOptions { task: Some(TaskKind::Classes), ..ReadOptions::default() };
+        let forced = load_bytes(text.as_bytes(), None, options);
+        assert!(
+            forced.is_ok_and(|data| matches!(data.task, Task::Classes(_))) || text.len() < 1000
+        );
+    }
+    let data = load(&table(40, &|i| (i / 2).to_string()));
+    has_note(&data, &["numbers from 0 to 19", "20 different", "--task classes"]);
+    let classes = ReadOptions { task: Some(TaskKind::Classes), ..ReadOptions::default() };
+    let text = table(40, &|i| ["0.5", "10", "2", "-1.50"][i % 4].to_owned());
+    let data = load_bytes(text.as_bytes(), None, classes).unwrap();
+    assert_eq!(names(&data), ["-1.5", "0.5", "2", "10"], "in the order of their values");
+    let numbers = ReadOptions { task: Some(TaskKind::Numbers), ..ReadOptions::default() };
+    let error = load_bytes(small("").as_bytes(), None, numbers).unwrap_err().to_string();
+    assert!(error.contains("`a` on line 1, which is no number"), "{error}");
+}
+
+#[test]
+fn headers_are_known_by_their_types() {
+    let plain = rows(&load(&small("x,y,kind\n")));
+    for header in [
+        "",
+        "x,2019,kind\n",
+        "0,1,2\n",
+        "1,2,3\n",
+        "0,1,label\n",
+        "Na,Mg,kind\n",
+        "x,x,kind\n",
+        "x,\"y\n(cm)\",kind\n",
+        "# exported\n\n# x,y,kind\n",
+        "#,y,kind\n",
+        "x,y,kind,\n",
+        "x,y,a\n",
+    ] {
+        let data = load(&small(header));
+        assert_eq!(rows(&data), plain, "{header}");
+        assert_eq!(names(&data), ["a", "b"], "{header}");
+    }
+    has_note(&load(&small("x,y,kind\n")), &["line 1 is the header", "--header no"]);
+    has_note(&load(&small("# x,y,kind\n")), &["comment on line 1 is the header", "column `kind`"]);
+    has_note(&load(&small("x,x,kind\n")), &["2 columns are called `x`"]);
+    // Numbers over whole numbers are a row, but where there are many that count.
+    let whole: String = (0..40).map(|i| format!("{},{},{},{}\n", i, i * i, 7 * i, i % 2)).collect();
+    assert_eq!(rows(&load(&format!("0,1,5,1\n{whole}"))).len(), 41);
+    assert_eq!(rows(&load(&format!("0,1,2,3\n{whole}"))).len(), 40);
+    for (header, count) in [(true, 39), (false, 40)] {
+        let options = ReadOptions { header: Some(header), ..ReadOptions::default() };
+        let data = load_bytes(whole.as_bytes(), None, options).unwrap();
+        assert_eq!(rows(&data).len(), count);
+    }
+    let unclear = message(&format!("x,0.5,0.5,y\n{whole}"), None);
+    assert!(unclear.contains("line 1") && unclear.contains("--header yes"), "{unclear}");
+}
+
+#[test]
+fn numbers_and_names_of_rows_are_left_out() {
+    let plain = rows(&load(&small("x,y,kind\n")));
+    let body = small("");
+    let with = |header: &str, first: &dyn Fn(usize) -> String| -> String {
+        let rows = body.lines().enumerate().map(|(i, row)| format!("{},{row}\n", first(i)));
+        header.to_owned() + &rows.collect::<String>()
+    };
+    for text in [
+        with(",x,y,kind\n", &|i| i.to_string()),
+        with(",x,y,kind\n", &|i| (i * 5 % 12 + 3).to_string()),
+        with("Unnamed: 0,x,y,kind\n", &|i| i.to_string()),
+        with("\"\",x,y,kind\n", &|i| format!("\"car {i}\"")),
+        with("x,y,kind\n", &|i| (i + 1).to_string()),
+        with("x,y,kind\n", &|i| format!("car {i}")),
+        with(",0,1,2\n", &|i| i.to_string()),
+    ] {
+        let data = load(&text);
+        assert_eq!(rows(&data), plain, "{text}");
+        has_note(&data, &["the first column has no name", "left out"]);
+    }
+    let data = load(&with("id,x,y,kind\n", &|i| i.to_string()));
+    assert_eq!(data.shape(), [3, 1, 1]);
+    has_note(&data, &["column `id` has another number in each row"]);
+    let ids = message(&with("name,x,y,kind\n", &|i| format!("car {i}")), None);
+    assert!(
+        ids.contains("another text in each row") && ids.contains("leave the column out"),
+        "{ids}"
+    );
+}
+
+#[test]
+fn what_programs_add_to_tables_is_passed_over() {
+    let plain = rows(&load(&small("x,y,kind\n")));
+    let header = "x,y,kind\n";
+    let rows_of = small("");
+    let trailing = |text: &str| text.replace('\n', ",\n");
+    for text in [
+        trailing(&small(header)),
+        trailing(&trailing(&small(header))),
+        format!("x,y,kind,\n{rows_of}"),
+        format!("x,y,kind\n{}", trailing(&rows_of)),
+        trailing(&rows_of),
+        format!("# made on a day\n# in cm\n{header}{rows_of}# the end\n"),
+        format!("{header}{rows_of},,\n,,\n\n\n"),
+        format!("{header}{rows_of}{header}"),
+        format!("\r\n\r\n{}", small(header).replace('\n', "\r\n")),
+        small(header).replace(',', ";"),
+        small(header).replace(',', "\t"),
+        small(header).replace(',', "|"),
+        small(header).replace(',', "  "),
+        small(header).replace('.', ",").replace(",5,", ",5;").replace(',', ";").replace(";5", ",5"),
+        small(header).lines().map(|line| format!("\"{line}\"\n")).collect(),
+        small(header).lines().map(|line| format!("\"{}\"\n", line.replace(',', "\",\""))).collect(),
+    ] {
+        let data = load(&text);
+        assert_eq!(rows(&data), plain, "{text}");
+        assert_eq!(names(&data), ["a", "b"]);
+    }
+    has_note(&load(&format!("{header}{rows_of}{header}")), &["again 1 time (line 14)"]);
+    has_note(&load(&format!("# one\n{header}{rows_of}")), &["1 comment line left out"]);
+    let label = load_text(&trailing(&small(header)), Some("kind")).unwrap();
+    assert_eq!(rows(&label), plain);
+    assert_eq!(
+        rows(&load_bytes(&gzip(small(header).as_bytes()), None, ReadOptions::default()).unwrap()),
+        plain
+    );
+}
+
+#[test]
+fn numbers_are_read_as_they_are_meant() {
+    let column = |cells: [&str; 3], separator: &str| -> Vec<f32> {
+        let text: String = (0..12)
+            .map(|i| format!("{}{separator}{i}{separator}{}\n", cells[i % 3], ["a", "b"][i % 2]))
+            .collect();
+        let mut rows = rows(&load(&format!("x{separator}i{separator}kind\n{text}")));
+        rows.sort_by(|a, b| a.0[1].total_cmp(&b.0[1]));
+        rows[..3].iter().map(|(row, _)| row[0]).collect()
+    };
+    for (cells, separator, expected) in [
+        (["1.234,56", "2", "0,5"], ";", [1234.56, 2.0, 0.5]),
+        (["1,234.56", "2", "0.5"], ";", [1234.56, 2.0, 0.5]),
+        (["\"1,234\"", "2", "0.5"], ",", [1234.0, 2.0, 0.5]),
+        (["1,234", "2", "0,5"], ";", [1.234, 2.0, 0.5]),
+        (["1.234", "2", "5"], ",", [1.234, 2.0, 5.0]),
+        (["1 234", "2", "-5"], ";", [1234.0, 2.0, -5.0]),
+        (["1'234", "2", "\u{2212}5"], ",", [1234.0, 2.0, -5.0]),
+        (["1\u{202f}234,5", "2", "\u{2013}5"], ";", [1234.5, 2.0, -5.0]),
+        (["5 %", "2%", "1.5 %"], ",", [5.0, 2.0, 1.5]),
+        (["TRUE", "False", "true"], ",", [1.0, 0.0, 1.0]),
+        (["1e2", "1E+02", "1.5e-1"], ",", [100.0, 100.0, 0.15]),
+        (["\"1\"", "\" 2 \"", "+3"], ",", [1.0, 2.0, 3.0]),
+    ] {
+        assert_eq!(column(cells, separator), expected, "{cells:?}");
+    }
+    let prices: String = (0..12).map(|i| format!("{i}.5,\"{},234\"\n", i + 1)).collect();
+    let data = load(&format!("x,price\n{prices}"));
+    assert_eq!(rows(&data)[11].1, 12_234.0);
+    has_note(&data, &["thousands are separated in column `price`", "`1,234` is 1234"]);
+    for (cell, separator) in [("\"1,234\"", ","), ("1,234", ";"), ("1.234", ";"), ("1.234", "\t")] {
+        let text: String =
+            (0..12).map(|i| format!("{cell}{separator}{i}{separator}{}\n", i % 2)).collect();
+        let error = message(&format!("x{separator}y{separator}k\n{text}"), None);
+        for part in ["column `x` can be read in two ways", "is 1.234 if", "and 1234 if"] {
+            assert!(error.contains(part), "`{part}` is missing in: {error}");
+        }
+    }
+}
+
+#[test]
+fn missing_values_are_refused_or_filled_or_left_out() {
+    let text: String = (0..40)
+        .map(|i| match i {
+            3 => format!("NA,{i},{}\n", i % 2),
+            7 | 9 => format!("{i},,{}\n", i % 2),
+            _ => format!("{i},{i},{}\n", i % 2),
+        })
+        .collect();
+    let text = format!("a,b,k\n{text}");
+    let error = message(&text, None);
+    for part in ["line 5", "3 in all", "`a` 1, `b` 2", "--missing mean", "--missing drop"] {
+        assert!(error.contains(part), "`{part}` is missing in: {error}");
+    }
+    let with = |missing| {
+        let options = ReadOptions { missing: Some(missing), ..ReadOptions::default() };
+        load_bytes(text.as_bytes(), None, options).unwrap()
+    };
+    let dropped = with(Missing::Drop);
+    assert_eq!(rows(&dropped).len(), 37);
+    has_note(&dropped, &["3 rows with missing values left out, 37 remain"]);
+    let filled = with(Missing::Mean);
+    let all = rows(&filled);
+    assert_eq!(all.len(), 40);
+    let Pixels::Floats(train) = filled.train.pixels() else { panic!("floats") };
+    let holes: Vec<_> = all.iter().filter(|(row, _)| row[0] != row[1]).collect();
+    assert_eq!(holes.len(), 3);
+    // The mean over the training rows that have a value, and not over all.
+    let known: Vec<f64> = train
+        .chunks_exact(2)
+        .filter(|row| row[0] == row[1] || row[0] == 7.0 || row[0] == 9.0)
+        .map(|row| f64::from(row[0]))
+        .collect();
+    let mean = (known.iter().sum::<f64>() / known.len() as f64) as f32;
+    assert_eq!(all.iter().find(|(row, _)| row[1] == 3.0).map(|(row, _)| row[0]), Some(mean));
+    has_note(&filled, &["3 missing values replaced", "`a` 1 by", "`b` 2 by"]);
+    let void = (0..20).map(|i| format!("{i},,{}\n", i % 2)).collect::<String>();
+    assert!(
+        message(&format!("a,b,k\n{void}"), None).contains("column `b` has no value in any row")
+    );
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_line_and_fix() {
+    let good: String = (0..20).map(|i| format!("{i},{}\n", i % 2)).collect();
+    for (line, expected) in [
+        ("1,", "line 21: the value of column `2`, which is to be predicted, is missing"),
+        (" ,1", "line 21: a value is missing here, and 1 in all (column `1` 1); --missing mean"),
+        ("NaN,1", "line 21: a value is missing here"),
+        ("#DIV/0!,1", "line 21: a value is missing here"),
+        ("1,\"0\n2,1\n3,1\"", "line 21: the value of column `2` goes on over a line's end"),
+        ("red,1", "line 21: `red` in column `1` is not a number; turn texts into numbers"),
+        ("yes,1", "line 21: `yes` in column `1` is not a number"),
+        ("inf,1", "line 21: `inf` in column `1` is too large"),
+        ("1e39,1", "line 21: `1e39` in column `1` is too large"),
+        ("2020-01-31,1", "line 21: `2020-01-31` in column `1` is a date or a time"),
+        ("Total,1", "line 21: `Total` in column `1` begins a line of totals"),
+        ("190,Total", "line 21: column `2` says that this last line holds totals"),
+        ("1,2,3", "line 21: 3 cells (separated by commas), but the first line has 2"),
+        ("1", "line 21: 1 cell (separated by commas), but the first line has 2"),
+        ("1,\"2", "line 21: the quotes that begin here are not closed"),
+        ("\"a\"b,2", "line 21: text follows on the closing quotes of `a"),
+        ("TRUE,1", "line 21: `TRUE` in column `1` is not a number"),
+    ] {
+        let text = message(&format!("{good}{line}\n"), None);
+        assert!(text.contains(expected) && text.contains("table.csv"), "{line}: {text}");
+    }
+    for (text, expected) in [
+        ("", "is empty"),
+        ("\n\n", "line 1: the file is empty"),
+        ("a\n1\n", "line 1: one column only"),
+        ("a,b\n", "has no rows"),
+        (
+            "a,b,c\ncm,kg,-\n1,2,3\n2,3,4\n",
+            "line 2: `cm` in column `a` is not a number, but what stands below is",
+        ),
+        (
+            "Report\na,b,c\n1,2,3\n2,3,4\n",
+            "line 1: 1 cell (separated by commas), but most rows have 3",
+        ),
+        ("Report,,\na,b,c\n1,2,3\n2,3,4\n", "line 1: `Report` stands alone here"),
+        ("1,x\n2,x\n", "`x` in every row"),
+        ("1,5\n2,5\n", "is 5 in every row"),
+        (
+            "1700000000,1\n1700000900,2\n",
+            "column `1` goes from 1700000000 to 1700000900: with 32 bits",
+        ),
+        ("1,1700000000\n2,1700000001\n", "subtract 1700000000 from all"),
+        ("1,a\n2,b\n3,c\n", "3 different texts in 3 rows"),
+        ("1,1\n2,inf\n", "finite"),
+        ("1,0.5\n2,1.5\n", "2 example(s) are too few"),
+        ("1,0.5\n", "has one row only"),
+        ("a,b\n1,2\n", "has one row only"),
+    ] {
+        assert!(message(text, None).contains(expected), "{text}: {}", message(text, None));
+    }
+    let blank: String = (0..20).map(|i| format!("{i},{i},k{}\n", i % 2)).collect();
+    let text = message(&format!("a,b,k\n{blank}\n\n\n1,oops,k1\n{blank}"), None);
+    assert!(text.contains("line 25: `oops` in column `b`"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let source = DataSource::Csv { file: folder.path().to_owned(), label: None };
+    assert!(matches!(Dataset::load(&source), Err(DataError::NoFile { .. })));
+    let latin1 = load_bytes(b"1,caf\xe9\n", None, ReadOptions::default()).unwrap_err().to_string();
+    assert!(latin1.contains("line 1 is not UTF-8"), "{latin1}");
+}
+
+#[test]
+fn classes_that_may_be_one_are_told_and_rare_ones_are_trained() {
+    let text: String =
+        (0..30).map(|i| format!("{i},{}\n", ["Red", "red", "blue"][i % 3])).collect();
+    has_note(&load(&text), &["`Red` and `red`", "kept apart"]);
+    let text: String = (0..30)
+        .map(|i| format!("{i},{}\n", if i == 4 { "rare" } else { ["a", "b"][i % 2] }))
+        .collect();
+    let data = load(&text);
+    has_note(&data, &["single row", "`rare`"]);
+    assert_eq!(data.train.class_counts()[2], 1);
+}
+
+#[test]
+fn small_tables_hold_out_enough_to_validate() {
+    let text: String = (0..15).map(|i| format!("{i},{}.5\n", i * i)).collect();
+    let data = load(&text);
+    assert_eq!(Split::ALL.map(|split| data.split(split).len()), [9, 3, 3]);
+}
+
+#[test]
+fn a_workbook_is_read_as_its_text_would_be() {
+    let lines: Vec<Vec<String>> = small("x,y,kind\n")
+        .lines()
+        .map(|line| {
+            let is_number = |cell: &str| cell.parse::<f64>().is_ok();
+            line.split(',')
+                .map(
+                    |cell| if is_number(cell) { format!("<v>{cell}</v>") } else { cell.to_owned() },
+                )
+                .collect()
+        })
+        .collect();
+    let lines: Vec<Vec<&str>> =
+        lines.iter().map(|line| line.iter().map(String::as_str).collect()).collect();
+    let lines: Vec<&[&str]> = lines.iter().map(Vec::as_slice).collect();
+    let data = load_bytes(&workbook(&[("one", &lines)]), None, ReadOptions::default()).unwrap();
+    assert_eq!(rows(&data), rows(&load(&small("x,y,kind\n"))));
+    has_note(&data, &["from a workbook", "2 classes (a, b)"]);
+}
+
+#[test]
+fn a_column_far_from_0_is_normalised_as_one_near_it() {
+    let far = 1_000_000.0;
+    let text = |offset: f32| -> String {
+        (0..40).map(|i| format!("{},{}\n", offset + (i * 7 % 40) as f32, i % 2)).collect()
+    };
+    let (near, far) = (load(&text(0.0)), load(&text(far)));
+    let all: Vec<_> = (0..near.train.len()).collect();
+    let pixels = |data: &Dataset| data.batch(Split::Train, &all).pixels;
+    for (a, b) in pixels(&near).iter().zip(pixels(&far)) {
+        assert!((a - b).abs() < 0.01, "{a} {b}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_columns_are_read() {
+    let row = |kind: &str| "1.5,2,".repeat(50_000) + kind + "\n";
+    let text: String = (0..8).map(|i| row(["a", "b"][i % 2])).collect();
+    assert_eq!(load(&text).shape(), [100_000, 1, 1]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn damaged_tables_are_read_or_refused_with_their_name(
+        which in 0usize..3,
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
+        missing in 0usize..3,
+    ) {
+        let text = small(",x,y,kind\n").lines().enumerate()
+            .map(|(i, line)| if i == 0 { format!("{line}\n") } else { format!("{i},{line}\n") })
+            .collect::<String>();
+        let mut bytes = match which {
+            0 => text.into_bytes(),
+            1 => gzip(text.as_bytes()),
+            _ => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        };
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let missing = [None, Some(Missing::Mean), Some(Missing::Drop)][missing];
+        match load_bytes(&bytes, None, ReadOptions { missing, ..ReadOptions::default() }) {
+            Ok(data) => {
+                let Pixels::Floats(values) = data.train.pixels() else { panic!("floats") };
+                prop_assert!(values.iter().all(|value| value.is_finite()));
+            }
+            Err(error) => prop_assert!(error.to_string().contains("table.csv"), "{error}"),
+        }
+    }
+}

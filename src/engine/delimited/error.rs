@@ -1,0 +1,67 @@
+//! Why a file cannot be read as a table, in words that name the line and the fix; readers put the file before them.
+
+use crate::engine::{sniff::Kind, text::TextError};
+use std::io;
+use thiserror::Error;
+
+/// Why a file is no table.
+#[derive(Debug, Error)]
+pub enum SheetError {
+    /// The operating system refused.
+    #[error("cannot be read: {0}")]
+    Read(#[from] io::Error),
+    /// The file is larger than memory is allowed for.
+    #[error("has {bytes} bytes, allowed are {limit}; leave out rows or columns")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The most that is allowed.
+        limit: u64,
+    },
+    /// The packed content is damaged.
+    #[error("the packed file is damaged or cut off ({0}); download or copy it again")]
+    Packed(io::Error),
+    /// The packed content is larger than memory is allowed for.
+    #[error("unpacks to more than {0} bytes, which is the limit; leave out rows or columns")]
+    Unpacked(u64),
+    /// The file is of another format.
+    #[error("this is {kind}, not a table in text; {fix}")]
+    Kind {
+        /// What it is.
+        kind: Kind,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// The file is text of another format.
+    #[error("this is {0}, not a table; export it as CSV")]
+    Format(&'static str),
+    /// The bytes are no text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A quoted cell has no end.
+    #[error("line {line}: the quotes that begin here are not closed; close or remove them")]
+    OpenQuotes {
+        /// The line on which it begins.
+        line: u64,
+    },
+    /// A quoted cell goes on after its closing quotes.
+    #[error(
+        "line {line}: text follows on the closing quotes of `{cell}`; write quotes within quotes twice, or remove them"
+    )]
+    AfterQuotes {
+        /// The line on which the cell begins.
+        line: u64,
+        /// Its beginning.
+        cell: String,
+    },
+    /// The first line is `sep=` without a separator.
+    #[error(
+        "line 1: `sep=` names no separator; write one behind it, as in `sep=;`, or delete the line"
+    )]
+    Separator,
+    /// A workbook that cannot be read.
+    #[error(
+        "the workbook cannot be read ({0}); open it and save the sheet as \"CSV UTF-8\" (File, Save as)"
+    )]
+    Workbook(String),
+}
