@@ -107,7 +107,7 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         RunsCommand::Edit { run, template } => {
-            let graph = Arc::new(load_template(&template)?);
+            let graph = load_template(&template)?;
             edit(&folder(&args.runs, run), graph, args.json)
         }
     }
@@ -127,9 +127,13 @@ pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
     }
 }
 
-fn edit(folder: &Path, graph: Arc<Graph>, json: bool) -> Result<ExitCode> {
+fn edit(folder: &Path, graph: Graph, json: bool) -> Result<ExitCode> {
     let mut lab = Lab::open_to_write(folder, DeviceChoice::Cpu)?;
-    let edited = lab.edit(graph)?;
+    let (graph, fitted) = lab.fit(graph);
+    for edit in fitted {
+        output::message(&format!("note: as the data of the run is, {edit}"));
+    }
+    let edited = lab.edit(Arc::new(graph))?;
     if edited.is_none() {
         output::message("this is the network that the run has already; nothing is changed");
     }

@@ -6,7 +6,7 @@ use crate::engine::{
     run::Checkpoint,
     search::{Candidate, NodeFitness, Steering, SteeringError},
     supernet::{Supernet, overlay},
-    template::{Edit, Graph, NodeId},
+    template::{Edit, EndEdit, Ends, Graph, NodeId, fit},
 };
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -91,6 +91,12 @@ impl Lab {
             self.bench = self.make_bench(data, fingerprint, self.epochs.len()).ok();
         }
         Ok(Some(Edited { nodes, retired, ..self.unedited() }))
+    }
+
+    /// An edited template with the ends of this lab's, where it can have them, and what that took: the data of a run
+    /// stays what it is, so there is only one way to go on.
+    pub fn fit(&self, graph: Graph) -> (Graph, Vec<EndEdit>) {
+        fit(&graph, Ends::of(&self.graph)).unwrap_or((graph, Vec::new()))
     }
 
     /// What an edit that changes nothing does.

@@ -88,8 +88,8 @@ fn classes_are_folders_and_missing_splits_are_taken_from_training() {
     let data = load(&folder).unwrap();
     assert_eq!(data.shape(), [1, 3, 4]);
     assert_eq!(data.task, Task::Classes(vec!["cat".into(), "dog".into()]));
-    // A tenth of 40 for the test, a tenth of 36 for the validation.
-    assert_eq!(counts(&data), [33, 3, 4]);
+    // A fifth of 40 each for test and validation.
+    assert_eq!(counts(&data), [24, 8, 8]);
     let images = all(&data);
     assert!(images.iter().all(|(label, image)| u16::from(image[0] / 100) == *label));
     let seen: Vec<u8> = images.iter().map(|(_, image)| image[0]).collect();
@@ -620,11 +620,11 @@ fn what_is_wrong_is_named_with_its_fix() {
     let classes: Vec<_> = (0..20).map(|class| format!("c{class}")).collect();
     put(&one_each, "train", &classes.iter().map(String::as_str).collect::<Vec<_>>(), 1);
     let text = message(&one_each);
-    assert!(text.contains("images to train with") && text.contains("two or more"), "{text}");
+    assert!(text.contains("20 example(s)") && text.contains("3 of each class"), "{text}");
 
     let few = tempfile::tempdir().unwrap();
-    put(&few, "train", &["cat", "dog"], 4);
-    assert!(message(&few).contains("8 example(s)"), "{}", message(&few));
+    put(&few, "train", &["cat", "dog"], 1);
+    assert!(message(&few).contains("2 example(s)"), "{}", message(&few));
 }
 
 #[test]
