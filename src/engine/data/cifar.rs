@@ -65,7 +65,7 @@ impl Format {
     }
 }
 
-/// Loads CIFAR from `folder`, or from the folder in it that the archive unpacks to; a tenth of the training
+/// Loads CIFAR from `folder`, or from the folder in it that the archive unpacks to; a part of the training
 /// images becomes the validation split.
 pub(super) fn load(format: &Format, folder: &Path, name: String) -> Result<Dataset, DataError> {
     folder_exists(folder)?;

@@ -31,8 +31,8 @@ const NOT_READ: [&str; 8] = ["gif", "bmp", "webp", "tif", "tiff", "ppm", "pgm", 
 /// The most classes that a label can tell apart.
 const MAX_CLASSES: usize = 1 << 16;
 
-/// Loads the images under `folder`. Without `test`, a tenth of the training images becomes the test split;
-/// without `val`, a tenth of what then remains becomes the validation split.
+/// Loads the images under `folder`. Without `test`, a part of the training images becomes the test split;
+/// without `val`, a part of what then remains becomes the validation split.
 pub(super) fn load(
     folder: &Path,
     name: String,

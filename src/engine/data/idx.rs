@@ -197,7 +197,7 @@ fn find(folder: &Path, split: &str) -> Result<[PathBuf; 2], DataError> {
     Ok([find("images", "idx3-ubyte")?, find("labels", "idx1-ubyte")?])
 }
 
-/// Loads the four files of MNIST or a relative from `folder`; a tenth of the training file becomes the
+/// Loads the four files of MNIST or a relative from `folder`; a part of the training file becomes the
 /// validation split.
 pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
     folder_exists(folder)?;
