@@ -85,7 +85,31 @@ fn what_cannot_be_measured_is_a_message() {
             assert!(text.contains(part), "`{part}` is missing in: {text}");
         }
     }
-    fs::write(&table, "architecture,search,report\n0,1,1\n1,none,1\n").expect("is written");
+    fs::write(&table, "architecture,search,report\n0,1,1\n1,good,1\n").expect("is written");
     let text = failure(&mut bench(&table), 1);
-    assert!(text.contains("table.csv:3:") && text.contains("`none`"), "{text}");
+    assert!(text.contains("table.csv:3:") && text.contains("`good`"), "{text}");
+}
+
+#[test]
+fn default_budgets_go_as_far_as_the_table_and_what_was_inferred_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table = folder.path().join("table.csv");
+    fs::write(&table, "Architecture;Search;Report\n0;91,5 %;90,5 %\n1;93,5 %;92,5 %\n2;failed;\n")
+        .expect("is written");
+    let assert = bench(&table).args(["--runs", "2", "--json"]).assert().success();
+    let output = assert.get_output();
+    let report: Value =
+        serde_json::from_slice(&output.stdout).expect("stdout is one JSON document");
+    assert_eq!(report["optimum"]["report"], 92.5);
+    let results = report["results"].as_array().expect("a list");
+    assert!(results.iter().all(|result| result["budget"] == 3), "{report}");
+    let told = String::from_utf8(output.stderr.clone()).expect("messages are text");
+    let notes = report["notes"].as_array().expect("a list");
+    for part in ["percent signs", "1 row without a result", "3 different functions"] {
+        assert!(
+            told.lines().any(|line| line.starts_with("note: ") && line.contains(part)),
+            "{told}"
+        );
+        assert!(notes.iter().any(|note| note.as_str().is_some_and(|note| note.contains(part))));
+    }
 }

@@ -169,7 +169,7 @@ impl Dataset {
             if let Some(class) = counts.iter().position(|&count| count == 0) {
                 return inconsistent(format!(
                     "not all {} classes of {name} have images to train with: `{}` has none; add some, two or more \
-                     where a tenth is held out",
+                     where some are held out",
                     names.len(),
                     names[class]
                 ));

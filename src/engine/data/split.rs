@@ -32,7 +32,7 @@ fn share(here: usize, all: usize) -> usize {
 ///
 /// Each class is shuffled with a fixed seed; its i-th image of n is then placed at (i + ½) / n of the whole, and the last
 /// are held out. Numbers to predict count as one class. Of a small data set, every class keeps an image, and has one
-/// among those held out if there are enough (three for the first time, two for the second).
+/// among those held out if there are enough (three for the test split, two for the validation split).
 pub(super) fn hold_out(targets: &Targets, what: HeldOut, all: usize) -> (Vec<usize>, Vec<usize>) {
     let mut rng = seed::rng(SPLIT_SEED, "data/split", what as u64);
     let mut classes: Vec<Vec<(u64, usize)>> = Vec::new();
@@ -74,8 +74,8 @@ pub(super) fn hold_out(targets: &Targets, what: HeldOut, all: usize) -> (Vec<usi
     (order, held)
 }
 
-/// Moves examples so that every class has one that stays, and one that is held out if it has `enough` in all; then holds
-/// out `count` or more, as far as classes keep what they need for the splits to come.
+/// Moves examples so that every class keeps one less than `enough`, what training and the splits to come need, and has one
+/// that is held out if it has more; then holds out `count` as far as that goes.
 fn balance(
     stay: &mut Vec<usize>,
     held: &mut Vec<usize>,
@@ -89,14 +89,13 @@ fn balance(
     stay.iter().for_each(|&index| staying[class_of(index)] += 1);
     for (class, staying) in staying.iter_mut().enumerate() {
         let in_class = |index: &usize| class_of(*index) == class;
-        if *staying == 0
+        while *staying < size(class).min(enough - 1)
             && let Some(place) = held.iter().position(in_class)
         {
             stay.push(held.remove(place));
-            *staying = 1;
+            *staying += 1;
         }
-        if *staying > 1
-            && size(class) >= enough
+        if *staying >= enough
             && !held.iter().any(in_class)
             && let Some(place) = stay.iter().rposition(in_class)
         {

@@ -2,19 +2,22 @@
 
 use super::number::{self, Decimal, Form};
 
+/// How many characters of a cell are kept: more than a number has.
+const LONGEST: usize = 200;
+
 /// A cell, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Seen {
     /// The line.
     pub(in crate::engine) line: u64,
-    /// What stands there.
+    /// What stands there, or its beginning.
     pub(in crate::engine) cell: String,
 }
 
 impl Seen {
     /// A cell on a line.
     fn new(line: u64, cell: &str) -> Self {
-        Self { line, cell: cell.to_owned() }
+        Self { line, cell: cell.chars().take(LONGEST).collect() }
     }
 
     /// Keeps the one that stands first, in whatever order they come.

@@ -3,7 +3,9 @@
 
 use super::{Lab, LabError};
 use crate::engine::{
-    data::{DataError, DataSource, DataSummary, Dataset, ImageSize, Pixels, Task},
+    data::{
+        DataError, DataSource, DataSummary, Dataset, ImageSize, Pixels, ReadOptions, Task, TaskKind,
+    },
     report::Report,
     run::RunConfig,
     search::{Objective, SearchState},
@@ -39,6 +41,9 @@ impl Lab {
             ImageSize::Exactly([height, width])
         };
         let mut data = Dataset::load_with(&self.settings.data, &self.settings.read, size)?;
+        if !self.settings.fit {
+            data = self.as_the_template_says(data, size);
+        }
         if self.settings.objective == Objective::BalancedAccuracy
             && matches!(data.task, Task::Number(_))
         {
@@ -60,6 +65,39 @@ impl Lab {
         }
         self.summary = Some(summary);
         Ok(data)
+    }
+
+    /// The same table with classes for numbers, or numbers for classes, where nobody says what is to be predicted and the
+    /// outputs of the template do; what was inferred otherwise.
+    fn as_the_template_says(&mut self, data: Dataset, size: ImageSize) -> Dataset {
+        let outputs = self.graph.classes();
+        let loss = self.settings.training.loss;
+        let task = match &data.task {
+            Task::Number(_) if outputs > 1 => TaskKind::Classes,
+            Task::Classes(_) if outputs == 1 && !loss.takes_one_output() => TaskKind::Numbers,
+            Task::Number(_) | Task::Classes(_) => return data,
+        };
+        if self.settings.read.task.is_some() || !matches!(data.train.pixels(), Pixels::Floats(_)) {
+            return data;
+        }
+        let read = ReadOptions { task: Some(task), ..self.settings.read };
+        let Ok(mut other) = Dataset::load_with(&self.settings.data, &read, size) else {
+            return data;
+        };
+        let fits = match &other.task {
+            Task::Classes(names) => names.len() == outputs,
+            Task::Number(_) => true,
+        };
+        if !fits {
+            return data;
+        }
+        let outputs = crate::format::counted(outputs, "output", "outputs");
+        other.notes.push(format!(
+            "the column to predict holds {task}, since the template has {outputs}; --task overrules that"
+        ));
+        // As a resumed run has to read it.
+        self.settings.read = read;
+        other
     }
 
     /// Finds the data of a run: where it is said to be now, where it was, or where it lies as seen from the run's

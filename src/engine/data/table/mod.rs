@@ -35,6 +35,9 @@ use survey::Survey;
 use target::Label;
 use values::Values;
 
+/// Fewer could not be split into parts of two rows each.
+const FEWEST_ROWS: usize = 6;
+
 /// Loads a table, of which parts become the test and the validation split, see [`split`].
 pub(super) fn load(
     file: &Path,
@@ -92,6 +95,9 @@ pub(super) fn load(
     notes.extend(target.notes);
 
     let too_few = || DataError::TooFewImages { file: file.to_owned(), images: rows };
+    if rows < FEWEST_ROWS {
+        return Err(too_few());
+    }
     let targets = target.targets;
     let (rest, test) = split::hold_out(&targets, HeldOut::Test, rows);
     let of_rest = targets.select(&rest);

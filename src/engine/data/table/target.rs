@@ -234,6 +234,7 @@ impl Label<'_> {
         let groups: Vec<_> = plain
             .into_values()
             .filter(|names| names.len() > 1)
+            .take(5)
             .map(|names| {
                 names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
             })
