@@ -2,7 +2,7 @@
 //! sentence that names the file.
 //!
 //! A run of the tests tries each reader some hundred times with the same mutations. With
-//! `NAS_NAVIGATOR_FUZZ_SECONDS=600` it goes on for so long for each; what it finds is printed with the file, which is
+//! `NAS_NAVIGATOR_FUZZ_SECONDS=600` each reader gets so long; what it finds is printed with the file, which is
 //! kept.
 
 use nas_navigator::engine::{
@@ -154,10 +154,16 @@ fn mutate(bytes: &[u8], draws: &mut Draws) -> Vec<u8> {
     bytes
 }
 
-/// Gives `read` the file at `path` with many mutations of its bytes; `read` gives the message of a refusal.
-fn fuzz(name: &str, path: &Path, tries: usize, read: &dyn Fn() -> Result<(), String>) {
+/// Gives `read` the file at `path` with many mutations of its bytes; `read` gives the message of a refusal. The reader's
+/// time is for as many `files`.
+fn fuzz(
+    name: &str,
+    path: &Path,
+    (tries, files): (usize, u32),
+    read: &dyn Fn() -> Result<(), String>,
+) {
     let seconds = std::env::var("NAS_NAVIGATOR_FUZZ_SECONDS").ok();
-    let seconds = seconds.map(|text| Duration::from_secs(text.parse().expect("seconds")));
+    let seconds = seconds.map(|text| Duration::from_secs(text.parse().expect("seconds")) / files);
     let valid = fs::read(path).expect("a valid file");
     read().unwrap_or_else(|error| panic!("{name}: the valid file is refused: {error}"));
     let file = path.file_name().expect("a file").to_string_lossy().into_owned();
@@ -242,12 +248,12 @@ fn tables() {
         let source = DataSource::Csv { file: file.clone(), label: Some("kind".to_owned()) };
         let read = || choices.iter().try_for_each(|options| load(&source, options));
         let first = || load(&source, &choices[0]);
-        fuzz(&name, &file, 200, &first);
+        fuzz(&name, &file, (200, 6), &first);
         fs::write(&file, rows(60, separator)).expect("is written");
         // With choices that may be wrong for it even where nothing is changed.
         let _ = read();
         let all = || first().and_then(|()| Ok(drop(read())));
-        fuzz(&format!("options-{name}"), &file, 100, &all);
+        fuzz(&format!("options-{name}"), &file, (100, 6), &all);
     }
 }
 
@@ -258,7 +264,7 @@ fn packed_tables() {
     packed.write_all(rows(60, ",").as_bytes()).expect("packs");
     let file = put(folder.path().join("rows.csv.gz"), packed.finish().expect("packs"));
     let source = DataSource::Csv { file: file.clone(), label: None };
-    fuzz("packed-table", &file, 300, &|| load(&source, &ReadOptions::default()));
+    fuzz("packed-table", &file, (300, 1), &|| load(&source, &ReadOptions::default()));
 }
 
 fn idx(kind: u8, sizes: &[u32], content: &[u8]) -> Vec<u8> {
@@ -290,7 +296,7 @@ fn idx_files() {
                 |text: String| if text.contains(&inside) { format!("{text} {name}") } else { text };
             load(&source, &ReadOptions::default()).map_err(named)
         };
-        fuzz(name, &file, 150, &read);
+        fuzz(name, &file, (150, 4), &read);
         put(file, bytes);
     }
 }
@@ -315,7 +321,7 @@ fn cifar_files() {
                 |text: String| if text.contains(&inside) { format!("{text} {name}") } else { text };
             load(&source, &ReadOptions::default()).map_err(named)
         };
-        fuzz(&name, &file, 100, &read);
+        fuzz(&name, &file, (100, 2), &read);
         put(file, valid);
     }
 }
@@ -344,7 +350,7 @@ fn folders_of_images() {
         let file = folder.path().join(format!("train/cat/photo.{ending}"));
         photo.save_with_format(&file, format).expect("is written");
         let name = format!("image.{ending}");
-        fuzz(&name, &file, 60, &|| load(&source, &ReadOptions::default()));
+        fuzz(&name, &file, (60, 6), &|| load(&source, &ReadOptions::default()));
         fs::remove_file(file).expect("is there");
     }
 }
@@ -359,7 +365,7 @@ fn search_tables() {
         }
     }
     let file = put(folder.path().join("search.csv"), text);
-    fuzz("search-table", &file, 400, &|| {
+    fuzz("search-table", &file, (400, 1), &|| {
         Table::load(&file).map(drop).map_err(|error| error.to_string())
     });
 }
@@ -371,7 +377,7 @@ fn templates() {
         let graph = preset.graph().expect("is right");
         let file = folder.path().join(format!("{}.ron", preset.name));
         template::save(&file, graph.template()).expect("is written");
-        fuzz(preset.name, &file, 150, &|| {
+        fuzz(preset.name, &file, (150, 4), &|| {
             template::load(&file).map(drop).map_err(|error| error.to_string())
         });
     }
@@ -383,7 +389,7 @@ fn tours() {
     let folder = folder();
     let file =
         put(folder.path().join("demo.ron"), fs::read("scenes/tours/demo.ron").expect("is there"));
-    fuzz("tour", &file, 300, &|| {
+    fuzz("tour", &file, (300, 1), &|| {
         nas_navigator::app::tour::load(&file).map(drop).map_err(|error| error.to_string())
     });
 }
@@ -422,11 +428,11 @@ fn run_folders() {
             let opened = Lab::open(&run, DeviceChoice::Cpu).map(drop);
             opened.map_err(|error| inside(error.to_string(), &short))
         };
-        fuzz(&short, &file, 80, &open);
+        fuzz(&short, &file, (80, 5), &open);
         fs::write(&file, valid).expect("is written");
     }
     let journal = run.join("journal.jsonl");
-    fuzz("journal-alone", &journal, 300, &|| {
+    fuzz("journal-alone", &journal, (300, 1), &|| {
         read_journal(&journal).map(drop).map_err(|error| error.to_string())
     });
 }
@@ -453,6 +459,6 @@ fn weights() {
             // The lab names the file.
             read.map_err(|error| format!("{name}: {error}"))
         };
-        fuzz(name, &file, 60, &read);
+        fuzz(name, &file, (60, 2), &read);
     }
 }
