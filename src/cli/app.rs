@@ -13,6 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// Arguments of `app`, and of the program without a command.
 #[derive(Debug, Args)]
+#[command(after_long_help = super::data::HELP)]
 pub(super) struct AppArgs {
     /// Scene file, or name of a preset.
     #[arg(long, value_name = "FILE|PRESET", default_value = "vgg11", conflicts_with = "run")]

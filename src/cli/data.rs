@@ -4,6 +4,30 @@ use super::training::named;
 use crate::engine::data::{DataSource, Missing, ReadOptions, TaskKind};
 use clap::Args;
 
+/// What is read and how it is decided, for the long help of every command that reads data.
+pub(super) const HELP: &str = "\
+What is read, and how it is decided (what was inferred or left out is told in lines that begin with `note`):
+
+  idx:DIR           MNIST's relatives, packed or not, in the folder or below it; content tells images from labels;
+                    idx:DIR/SET chooses one of several sets; labels may begin at 1
+  cifar10:DIR       the binary version, in the folder or below it; cifar100:DIR likewise, with fine labels
+  images:DIR        train/<class>/* with val and test alike (valid, validation, testing, ... too), or <class>/* alone
+    format          PNG, JPEG, WebP, BMP, GIF, TIFF; content decides, not the ending
+    size            scaled to the template's input while they are read; above 512 MiB decoded: refused by name
+    colours         grey if all are grey, else RGB; turned as EXIF says
+    transparency    put on white (black or grey if more can be seen there), or the picture if it alone differs
+    16 bit          the range of the training images becomes 0 to 255, unless it covers half of the scale
+    unreadable      all are named, or left out with --skip-unreadable
+  csv:FILE#COLUMN   .csv (UTF-8, UTF-16), .csv.gz, .xlsx (first filled sheet)
+    separator       comma, semicolon, tab, bar or spaces, whichever makes equal rows; or a first line sep=;
+    header          the first line, if its types differ from those below; --header yes|no
+    COLUMN          a name, or a number from 1; the last column where it is left out
+    task            texts and label-like whole numbers are classes, others are numbers; --task classes|numbers
+    decimal sign    point or comma, by column; what could be off by a thousand is refused
+    missing         NA, ?, -, nothing: refused with count and columns; --missing mean|drop
+  splits            those that the files lack are held out: a tenth each, of fewer than 1,000 examples a fifth each
+  template          presets take shape and outputs of the data (images up to 64x64), other templates with --fit";
+
 /// Arguments on the data, and on how it is read where its files leave a choice.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]

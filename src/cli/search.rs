@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 /// Arguments of `search`.
 #[derive(Debug, Args)]
+#[command(after_long_help = super::data::HELP)]
 pub(super) struct SearchArgs {
     #[command(flatten)]
     job: job::JobArgs,

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
+#[command(after_long_help = super::data::HELP)]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     job: job::JobArgs,

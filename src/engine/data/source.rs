@@ -45,11 +45,14 @@ impl DataSource {
 
     /// The kinds of data sets on disk, each with what its path leads to, for menus and help.
     pub const ON_DISK: [(&str, &str); 5] = [
-        ("idx", "folder with the four files of MNIST or a relative"),
+        ("idx", "folder with the files of MNIST or a relative, under any name"),
         ("cifar10", "folder with the binary files of CIFAR-10"),
         ("cifar100", "folder with the binary files of CIFAR-100"),
-        ("images", "folder with train/<class>/*.png or .jpg, and perhaps val and test"),
-        ("csv", "table of numbers; add #COLUMN where the last column is not what to predict"),
+        ("images", "folder of images: a folder per class, below train, val and test or alone"),
+        (
+            "csv",
+            "table (.csv, .csv.gz, .xlsx); add #COLUMN where the last column is not what to predict",
+        ),
     ];
 
     /// The kind and the path, as in [`Self::ON_DISK`]; `None` for what is part of the program.
