@@ -26,6 +26,7 @@ pub(super) fn plugin(app: &mut App) {
         .init_resource::<JobStatus>()
         .init_resource::<Focus>()
         .add_message::<TemplateOpened>()
+        .add_message::<TemplateFitted>()
         .add_message::<CandidateEvaluated>()
         .add_message::<Notice>()
         .add_message::<DocumentRequest>()
@@ -132,6 +133,10 @@ fn save(document: &mut Document, path: PathBuf, notices: &mut MessageWriter<Noti
 /// Another template is on the plate; everything that jobs had reported is gone.
 #[derive(Message, Clone, Debug)]
 pub struct TemplateOpened;
+
+/// The template was fitted to the data: bricks have other arguments.
+#[derive(Message, Clone, Debug)]
+pub struct TemplateFitted;
 
 /// A candidate in the [`Archive`] has got its accuracy.
 #[derive(Message, Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::{
     document::{
         Archive, CandidateEvaluated, Document, DocumentSystems, Focus, JobStatus, Notice,
-        TemplateOpened, TrainingHistory,
+        TemplateFitted, TemplateOpened, TrainingHistory,
     },
     settings::Settings,
 };
@@ -200,7 +200,12 @@ fn pass_requests_on(
     }
 }
 
-fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views, mut document: ResMut<Document>) {
+fn drain_reports(
+    mut jobs: ResMut<Jobs>,
+    mut views: Views,
+    mut document: ResMut<Document>,
+    mut fitted: MessageWriter<TemplateFitted>,
+) {
     // Only a report changes anything, so an idle frame must not mark resources as changed.
     let jobs = jobs.bypass_change_detection();
     let Some(worker) = jobs.worker() else { return };
@@ -210,6 +215,7 @@ fn drain_reports(mut jobs: ResMut<Jobs>, mut views: Views, mut document: ResMut<
                 let edited = matches!(report, Report::Edited(_) | Report::Fitted(_));
                 if let Report::Fitted(graph) = &report {
                     document.fit(graph);
+                    fitted.write(TemplateFitted);
                 }
                 take(report, &mut views);
                 if edited {
@@ -390,6 +396,29 @@ mod tests {
         let evaluated = archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some());
         assert_eq!((evaluated.count(), archive.fitness.len()), (2, 15));
         assert_eq!(archive.best().map(|best| best.candidate.id), Some(archive.iterations[0].best));
+    }
+
+    #[test]
+    fn a_preset_on_the_plate_follows_the_data_and_undo_keeps_it() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut app = app(runs.path());
+        app.update();
+        let input = template::NodeId::from("input");
+        app.world_mut().resource_mut::<Document>().move_brick(&input, [-40.0, 0.0]);
+        app.world_mut().write_message(JobRequest::Train);
+        update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+        let document = app.world().resource::<Document>();
+        let place = |document: &Document| document.graph().nodes()[0].position;
+        assert_eq!((document.graph().image_shape(), place(document)), ([1, 8, 8], [-40.0, 0.0]));
+        assert!(app.world().resource::<Archive>().data.is_some());
+        let mut document = app.world_mut().resource_mut::<Document>();
+        assert!(document.undo());
+        assert_eq!(document.graph().image_shape(), [1, 8, 8]);
+        assert_ne!(place(&document), [-40.0, 0.0]);
+        // The next job goes on in the same run.
+        app.world_mut().write_message(JobRequest::Search);
+        update_until(&mut app, |world| world.resource::<Archive>().iterations.len() == 1);
     }
 
     #[test]

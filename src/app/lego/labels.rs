@@ -59,18 +59,12 @@ pub(super) fn label_material() -> StandardMaterial {
 
 /// The label for the brick of a node.
 pub(super) fn label(graph: &Graph, node: usize, material: &LabelMaterial) -> impl Bundle + use<> {
-    let [first, second] = lines(graph, node);
     let family = graph.nodes()[node].family();
     let (_, ink) = brick::face_colors(family);
-    let mut segments = vec![(Text3dSegment::String(first), SegmentStyle::default())];
-    if !second.is_empty() {
-        let small = SegmentStyle { size: Some(SegmentSize::Multiply(SECOND_LINE)), ..default() };
-        segments.push((Text3dSegment::String(format!("\n{second}")), small));
-    }
     (
         Name::new("Label"),
         Label { room: brick::face_size(brick::width(&graph.nodes()[node])) },
-        Text3d { segments },
+        text(graph, node),
         Text3dStyling {
             size: SIZES_PX[2],
             world_scale: Some(Vec2::splat(EM)),
@@ -86,6 +80,17 @@ pub(super) fn label(graph: &Graph, node: usize, material: &LabelMaterial) -> imp
         Pickable::IGNORE,
         brick::face_transform(),
     )
+}
+
+/// What the label of a node says.
+pub(super) fn text(graph: &Graph, node: usize) -> Text3d {
+    let [first, second] = lines(graph, node);
+    let mut segments = vec![(Text3dSegment::String(first), SegmentStyle::default())];
+    if !second.is_empty() {
+        let small = SegmentStyle { size: Some(SegmentSize::Multiply(SECOND_LINE)), ..default() };
+        segments.push((Text3dSegment::String(format!("\n{second}")), small));
+    }
+    Text3d { segments }
 }
 
 /// The two lines on the brick of a node: name and key argument, or the first and the other parts of a
@@ -119,6 +124,7 @@ fn argument_of(op: &Op, graph: &Graph) -> (String, String) {
         Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => window(kernel),
         Op::Dense { units, .. } => format!("{units} units"),
         Op::Dropout { rate } => format!("{:.0} %", rate * 100.0),
+        Op::Output if graph.classes() == 1 => "1 output".to_owned(),
         Op::Output => format!("{} classes", graph.classes()),
         Op::GlobalAveragePool | Op::Add | Op::Flatten | Op::Identity | Op::ConvBlock { .. } => {
             String::new()

@@ -21,13 +21,14 @@ mod tests;
 pub use layout::footprint;
 
 use super::{
-    document::{Document, Focus, TemplateOpened, View},
+    document::{Document, Focus, TemplateFitted, TemplateOpened, View},
     settings::Settings,
     stage::{StageSystems, diffuse_light, world_from_studs},
 };
 use crate::engine::template::{Family, Node, NodeId, Op};
 use bevy::{light::NotShadowCaster, prelude::*};
-use labels::{LabelMaterial, label};
+use bevy_rich_text3d::Text3d;
+use labels::{Label, LabelMaterial, label};
 use spotlight::{BrickMaterials, Emphasis};
 use std::collections::HashMap;
 
@@ -106,6 +107,7 @@ fn bricks_plugin(app: &mut App) {
                 .chain()
                 .run_if(on_message::<TemplateOpened>)
                 .in_set(LegoSystems::Spawn),
+            relabel_bricks.run_if(on_message::<TemplateFitted>),
             motion::glide_bricks.in_set(LegoSystems::Move),
         ),
     )
@@ -164,6 +166,21 @@ fn spawn_bricks(
                 Pickable::IGNORE,
                 Visibility::Hidden,
             ));
+    }
+}
+
+/// Says on the bricks what arguments they have since the template was fitted to the data.
+fn relabel_bricks(
+    document: Res<Document>,
+    bricks: Query<&Brick>,
+    mut labels: Query<(&ChildOf, &mut Text3d), With<Label>>,
+) {
+    let graph = document.graph();
+    for (child_of, mut text) in &mut labels {
+        let node = bricks.get(child_of.parent()).ok().and_then(|brick| graph.index_of(&brick.0));
+        if let Some(node) = node {
+            *text = labels::text(graph, node);
+        }
     }
 }
 

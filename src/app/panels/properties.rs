@@ -117,7 +117,7 @@ fn template(ui: &mut Ui, view: View<'_>) {
     widgets::row(ui, "Links", template.links.len().to_string());
     widgets::row(ui, "Layers", graph.layers().len().to_string());
     widgets::row(ui, "Blocks a layer", blocks(template.blocks_per_layer));
-    widgets::row(ui, "Images, classes", {
+    widgets::row(ui, "Input, outputs", {
         let [channels, height, width] = graph.image_shape();
         format!("{channels}×{height}×{width}, {}", graph.classes())
     });
