@@ -6,7 +6,7 @@ use crate::{
     engine::{device::DeviceChoice, training::TrainSettings},
     signals,
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bevy::{app::AppExit, math::UVec2};
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
@@ -29,7 +29,8 @@ pub(super) struct AppArgs {
     /// Where to train: auto, cpu, cuda:N or wgpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
-    /// The most memory that evaluation may take, such as 500M or 2G [default: half of what is free].
+    /// The most of the machine's memory that the evaluation of new runs may take, such as 500M or 2G [default: half of what
+    /// is free].
     #[arg(long, value_name = "BYTES", value_parser = job::bytes)]
     memory: Option<u64>,
     /// Folder that holds the runs.
@@ -84,6 +85,11 @@ fn parse_size(text: &str) -> Result<UVec2, String> {
 }
 
 pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
+    if let Some(flag) = args.data.settled().filter(|_| args.run.is_some()) {
+        bail!(
+            "{flag} was settled when the run began; leave it out, or open a template without --run"
+        );
+    }
     let moved_data = args.data.data.clone().filter(|_| args.run.is_some());
     let document = match args.run {
         Some(run) => Document::of_run(&runs::folder(&args.runs, run))?,

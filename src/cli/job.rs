@@ -58,8 +58,8 @@ pub(super) struct JobArgs {
     /// Continue the run of this name, as `runs list` shows it, or in this folder.
     #[arg(long, value_name = "NAME|DIR", value_parser = arguments::path())]
     resume: Option<PathBuf>,
-    /// The most memory that evaluation may take, such as 500M or 2G; where it would take more, fewer images are run at
-    /// once [default: half of what is free].
+    /// The most of the machine's memory that the evaluation of a new run may take, such as 500M or 2G; where it would take
+    /// more, fewer images are run at once, and the run keeps to that [default: half of what is free].
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<u64>,
     /// Print the final report as one JSON document.

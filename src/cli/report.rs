@@ -8,7 +8,7 @@ use crate::{
         lab::{Caution, Lab, Verification},
         named::Named,
         report::EpochReport,
-        search::{Candidate, Standing, Steering},
+        search::{Candidate, Objective, Standing, Steering},
         supernet::Latency,
     },
     format::{self, Quality},
@@ -238,6 +238,9 @@ impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quality = self.measure;
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
+        if self.objective != Objective::default().name() {
+            writeln!(f, "objective {}", self.objective)?;
+        }
         if let Some(examples) = &self.examples {
             writeln!(f, "examples  {examples}")?;
             for note in &examples.notes {

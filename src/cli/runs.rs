@@ -4,7 +4,7 @@ use super::{arguments, job::load_template, output, report::RunReport};
 use crate::{
     engine::{
         device::DeviceChoice,
-        lab::{Edited, Lab},
+        lab::{Caution, Edited, Lab},
         run,
         template::{Edit, Graph, NodeId},
     },
@@ -92,6 +92,8 @@ struct RunLine {
     /// What the best is: accuracy, or R² where numbers are predicted.
     measure: Quality,
     best_proxy_accuracy: Option<f64>,
+    /// Why results are not worth what they seem to be.
+    cautions: Vec<Caution>,
 }
 
 pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
@@ -183,11 +185,15 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
         );
         for line in &lines {
             let best = line.best_proxy_accuracy;
+            let mark = if best.is_some() && !line.cautions.is_empty() { " !" } else { "" };
             let best = best.map_or_else(|| "-".to_owned(), |best| line.measure.text(best));
             text += &format!(
-                "{:<width$} {:>6} {:>10} {:>9} {:>7}\n",
+                "{:<width$} {:>6} {:>10} {:>9} {:>7}{mark}\n",
                 line.name, line.epochs, line.iterations, line.evaluated, best
             );
+        }
+        if text.contains(" !\n") {
+            text += "! means less than it seems to: `runs show NAME` says why\n";
         }
         output::data(&text)?;
     }
@@ -207,6 +213,7 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
         evaluated: lab.evaluated(),
         measure: Quality::of_lab(lab),
         best_proxy_accuracy: best.map(|best| best.accuracy),
+        cautions: lab.cautions(),
     }
 }
 

@@ -36,8 +36,8 @@ pub(super) struct SearchArgs {
     /// The most seconds to search in all, training left out [default: no limit, or as the resumed run].
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
     budget_seconds: Option<u32>,
-    /// What the search makes large [default: accuracy].
-    #[arg(long, value_name = "WHAT", value_parser = named::<Objective>(), conflicts_with = "resume")]
+    /// What the search makes large from here on [default: accuracy, or as the resumed run did].
+    #[arg(long, value_name = "WHAT", value_parser = named::<Objective>())]
     objective: Option<Objective>,
     #[command(flatten)]
     steering: SteeringArgs,
@@ -54,7 +54,7 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
     if let Some(objective) = args.objective {
-        lab.set_objective(objective);
+        lab.aim_at(objective)?;
     }
     let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
     let epochs = args.job.epochs_to_go(&lab);

@@ -121,16 +121,48 @@ pub fn free() -> u64 {
         let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
         Some(limit.saturating_sub(kilobytes(&read("/proc/self/status")?, "VmSize:")?))
     };
-    let group = || {
-        let groups = read("/proc/self/cgroup")?;
-        let group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-        let value = |name: &str| -> Option<u64> {
-            let path = format!("/sys/fs/cgroup{}/{name}", group.trim_end_matches('/'));
-            read(&path).or_else(|| read(&format!("/sys/fs/cgroup/{name}")))?.trim().parse().ok()
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let group = free_of_groups(&groups, &read);
+    [machine, address_space(), group].into_iter().flatten().min().unwrap_or(ASSUMED_FREE)
+}
+
+/// The least that the control groups of a process leave it, its own and those around it; `groups` is what
+/// `/proc/self/cgroup` says, `read` reads a file.
+fn free_of_groups(groups: &str, read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
+    let mut least = None;
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        // Version 2 has one tree for all controllers, version 1 one for each.
+        let (root, limit, used, cache) = if controllers.is_empty() {
+            ("/sys/fs/cgroup", "memory.max", "memory.current", ["inactive_file ", "active_file "])
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            let names = ("memory.limit_in_bytes", "memory.usage_in_bytes");
+            let cache = ["total_inactive_file ", "total_active_file "];
+            ("/sys/fs/cgroup/memory", names.0, names.1, cache)
+        } else {
+            continue;
         };
-        Some(value("memory.max")?.saturating_sub(value("memory.current")?))
-    };
-    [machine, address_space(), group()].into_iter().flatten().min().unwrap_or(ASSUMED_FREE)
+        // In a container the path may be that of the host, while its own group is mounted as the root.
+        let mut folder = Some(path.trim_end_matches('/'));
+        while let Some(path) = folder {
+            let file = |name: &str| read(&format!("{root}{path}/{name}"));
+            let number = |name: &str| file(name)?.trim().parse::<u64>().ok();
+            if let (Some(limit), Some(used)) = (number(limit), number(used)) {
+                // What files are kept in memory for later is given up where it is needed.
+                let stat = file("memory.stat").unwrap_or_default();
+                let of = |name: &str| {
+                    let line = stat.lines().find_map(|line| line.strip_prefix(name));
+                    line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
+                };
+                let used = used.saturating_sub(cache.iter().map(|name| of(name)).sum());
+                let free = limit.saturating_sub(used);
+                least = Some(least.map_or(free, |least: u64| least.min(free)));
+            }
+            folder = path.rfind('/').map(|end| &path[..end]);
+        }
+    }
+    least
 }
 
 /// The value of a line such as `VmSize:  1234 kB`, in bytes.
@@ -150,6 +182,26 @@ mod tests {
         assert_eq!(kilobytes(text, "MemAvailable:"), Some(22_000_000 * 1024));
         assert_eq!(kilobytes(text, "VmSize:"), None);
         assert!(free() > 0);
+    }
+
+    #[test]
+    fn the_narrowest_group_around_the_process_counts_and_file_caches_do_not() {
+        let read = |path: &str| {
+            let text = match path {
+                "/sys/fs/cgroup/a/b/memory.max" | "/sys/fs/cgroup/memory.max" => "max",
+                "/sys/fs/cgroup/a/memory.max" => "4000",
+                "/sys/fs/cgroup/a/memory.current" => "3900\n",
+                "/sys/fs/cgroup/a/memory.stat" => "anon 400\ninactive_file 3000\nactive_file 500\n",
+                "/sys/fs/cgroup/memory/job/memory.limit_in_bytes" => "1000",
+                "/sys/fs/cgroup/memory/job/memory.usage_in_bytes" => "900",
+                "/sys/fs/cgroup/memory/job/memory.stat" => "cache 300\ntotal_inactive_file 300\n",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        assert_eq!(free_of_groups("0::/a/b\n", &read), Some(3600));
+        assert_eq!(free_of_groups("4:memory:/job\n2:cpu:/\n0::/\n", &read), Some(400));
+        assert_eq!(free_of_groups("", &read), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! | quotes | `"`, doubled within quotes; what they hold may have separators and ends of lines; quotes that do not close are refused; lines that are in quotes as a whole are unwrapped |
 //! | cells | without spaces around them |
 //! | numbers | signs may be typographic; spaces, no-break and narrow ones, and apostrophes separate thousands; `1e5`, `1E+05`; `5 %` is 5, if all of the column are so |
-//! | decimal sign | point or comma, by column: what any of its numbers must have; else what numbers of other columns must have; `1,234` alone is refused with both readings, and so is `1.234`, but where commas separate the columns |
+//! | decimal sign | point or comma, by column: what any of its numbers must have; else what numbers of other columns must have, but those never make a sign separate thousands; `1,234` alone is refused with both readings, and so is `1.234`, but where commas separate the columns |
 //! | missing values | nothing, `NA`, `?`, `-`, `null`, `#DIV/0!` and the like; what to do about them is for the caller |
 //!
 //! Neither caller looks at bytes: they get [`Row`]s, and numbers by a [`Style`] that has seen all of a column.

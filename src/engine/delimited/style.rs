@@ -76,9 +76,10 @@ impl Style {
         self.open[decimal.other() as usize].as_ref()
     }
 
-    /// The decimal sign of the column. Where its own numbers leave two readings, the other columns of the file decide
-    /// (`elsewhere`: whether one of their numbers must have a point, and a comma); where they do not either,
-    /// `plain_points` lets a single point be a decimal one.
+    /// The decimal sign of the column. Where its own numbers leave two readings, a decimal sign may be what the other
+    /// columns of the file have (`elsewhere`: whether one of their numbers must have a point, and a comma); where they
+    /// have neither, `plain_points` lets a single point be a decimal one. Nothing but the column's own numbers makes a
+    /// sign separate thousands: all of them would be off by as much.
     ///
     /// # Errors
     /// What is wrong with the column, and the fix.
@@ -115,10 +116,10 @@ impl Style {
             (_, [Some(seen), None] | [None, Some(seen)]) => seen,
         };
         let is_point = self.open[Decimal::Point as usize].is_some();
-        match elsewhere {
-            [true, false] => Ok(Decimal::Point),
-            [false, true] => Ok(Decimal::Comma),
-            [false, false] if is_point && plain_points => Ok(Decimal::Point),
+        match (is_point, elsewhere) {
+            (true, [true, false]) => Ok(Decimal::Point),
+            (false, [false, true]) => Ok(Decimal::Comma),
+            (true, [false, false]) if plain_points => Ok(Decimal::Point),
             _ => {
                 let sign = if is_point { '.' } else { ',' };
                 let cell = &seen.cell;
@@ -155,8 +156,8 @@ mod tests {
             (&["1,234", "0,5"][..], none, false, Decimal::Comma),
             (&["1,234", "0.5"], none, false, Decimal::Point),
             (&["1.234", "1.234,5"], none, true, Decimal::Comma),
-            (&["1,234", "5"], [true, false], false, Decimal::Point),
-            (&["1.234", "5"], [false, true], true, Decimal::Comma),
+            (&["1,234", "5"], [false, true], false, Decimal::Comma),
+            (&["1.234", "5"], [true, false], false, Decimal::Point),
             (&["1.234", "2.345"], none, true, Decimal::Point),
             (&["1", "2"], none, false, Decimal::Point),
         ] {
@@ -171,6 +172,8 @@ mod tests {
             (&["1,234"][..], none, &["`1,234` (line 1) is 1.234", "and 1234 if", "`1,2340`"][..]),
             (&["1.234"], none, &["is 1.234 if the point", "1234"]),
             (&["1,234"], [true, true], &["two ways"]),
+            (&["1,125", "3"], [true, false], &["two ways", "1125"]),
+            (&["3.142", "3"], [false, true], &["two ways", "3142"]),
             (&["1,234", "1.234"], none, &["`1.234` (line 2) and `1,234` (line 1)"]),
             (&["0,5", "0.5"], none, &["decimal points", "decimal commas"]),
             (&["5 %", "0.5"], none, &["percent", "`5 %` (line 1)", "`0.5` (line 2)"]),

@@ -143,7 +143,9 @@ pub(super) fn of_data(summary: &DataSummary) -> Vec<Caution> {
 /// The same, and what the results so far show.
 pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
     let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
-    let best = lab.best().and_then(|best| best.evaluation);
+    // An accuracy of older weights says nothing about those that are there.
+    let best = lab.best().filter(|best| best.standing == Standing::Present);
+    let best = best.and_then(|best| best.evaluation);
     let last = lab.epochs.last().map(|epoch| Evaluation {
         accuracy: epoch.val_accuracy,
         balanced_accuracy: epoch.val_balanced_accuracy,

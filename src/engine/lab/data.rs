@@ -114,10 +114,15 @@ impl Lab {
         let places = self.places_of_data(config);
         for source in &places {
             let size = ImageSize::Exactly([height, width]);
-            let fitted = Dataset::load_with(source, &config.read, size)
-                .and_then(|data| data.fit_to([channels, height, width]));
-            match fitted {
+            match Dataset::load_with(source, &config.read, size) {
                 Ok(data) => {
+                    let Ok(data) = data.fit_to([channels, height, width]) else {
+                        other.get_or_insert((
+                            source.clone(),
+                            "examples of another shape".to_owned(),
+                        ));
+                        continue;
+                    };
                     let fingerprint = data.fingerprint();
                     if fingerprint == *wanted {
                         if *source != config.data {
@@ -131,7 +136,8 @@ impl Lab {
                         self.settings.data = source.clone();
                         return Ok((data, fingerprint));
                     }
-                    other.get_or_insert((source.clone(), fingerprint));
+                    let found = format!("fingerprint {fingerprint}");
+                    other.get_or_insert((source.clone(), found));
                 }
                 Err(error) => {
                     let missing =
@@ -147,17 +153,22 @@ impl Lab {
             (Some((data, found)), _) => {
                 Err(LabError::OtherData { data, wanted: wanted.clone(), found })
             }
-            (None, Some((_, true))) => Err(LabError::DataGone {
-                looked_at: places.iter().map(ToString::to_string).collect(),
-            }),
-            (None, Some((error, false))) => Err(error.into()),
+            (None, Some((_, true))) if self.settings.moved_data.is_none() => {
+                Err(LabError::DataGone {
+                    looked_at: places.iter().map(ToString::to_string).collect(),
+                })
+            }
+            (None, Some((error, _))) => Err(error.into()),
             (None, None) => Err(LabError::DataGone { looked_at: Vec::new() }),
         }
     }
 
-    /// Where the data of a run may be, most likely first.
+    /// Where the data of a run may be, most likely first; where it is said to be, nowhere else.
     fn places_of_data(&self, config: &RunConfig) -> Vec<DataSource> {
-        let mut places: Vec<DataSource> = self.settings.moved_data.iter().cloned().collect();
+        if let Some(moved) = &self.settings.moved_data {
+            return vec![moved.clone()];
+        }
+        let mut places: Vec<DataSource> = Vec::new();
         let mut add = |source: DataSource| {
             if !places.contains(&source) {
                 places.push(source);
@@ -219,7 +230,10 @@ impl Lab {
         let [channels, ..] = data.shape();
         let is_table = matches!(data.train.pixels(), Pixels::Floats(_));
         // The layout is the same network, where its nodes are now.
-        let mut fitted = fit(&self.layout, Ends { shape: data.shape(), outputs });
+        let [_, height, width] = data.shape();
+        let large = height.max(width) > MOST_FITTED_SIDE && !is_table;
+        let natural = if large { [channels, own[1], own[2]] } else { data.shape() };
+        let mut fitted = fit(&self.layout, Ends { shape: natural, outputs });
         if fitted.is_err() && !is_table {
             // Too small for the template's pooling, say.
             let shape = [channels, own[1], own[2]];

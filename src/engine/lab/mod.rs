@@ -26,7 +26,7 @@ use super::{
     device::{DeviceChoice, DeviceError},
     embedding::Embedding,
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
-    run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
+    run::{Event, Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{
         Candidate, Evaluation, Measure, NodeFitness, Objective, SearchError, SearchState, Steering,
         SteeringError, Synergy,
@@ -90,15 +90,15 @@ pub enum LabError {
     },
     /// The run was made with other images.
     #[error(
-        "{data} is not what the run began with (fingerprint {found}, was {wanted}); restore it, say with --data where it \
-         is now, or start a new run"
+        "{data} is not what the run began with ({found}, was fingerprint {wanted}); restore it, say with --data where it \
+         is now, or start a new run, as also for a run of an older program that split or scaled the data otherwise"
     )]
     OtherData {
         /// The data.
         data: DataSource,
         /// The fingerprint in `run.ron`.
         wanted: String,
-        /// The fingerprint of what was loaded.
+        /// What was loaded.
         found: String,
     },
     /// The data of the run is not where it was.
@@ -396,16 +396,32 @@ impl Lab {
         self.settings.moved_data = Some(data);
     }
 
-    /// Bounds the bytes that evaluation may take, for runs that begin after it.
+    /// Bounds the bytes that evaluation may take. How many images are run at once is decided when a run begins; later on
+    /// less memory only means that less is kept from one candidate to the next.
     pub fn set_memory(&mut self, memory: Option<u64>) {
         self.settings.memory = memory;
     }
 
-    /// Chooses what the search of a run that has not begun makes large.
-    pub fn set_objective(&mut self, objective: Objective) {
-        if self.run.is_none() {
-            self.settings.objective = objective;
+    /// Makes something else large from here on; returns whether that is something new. What was evaluated is compared by
+    /// it, too. It is recorded in the run, where there is one.
+    ///
+    /// # Errors
+    /// When the data has no classes to be balanced, or it cannot be written; nothing has changed then.
+    pub fn aim_at(&mut self, objective: Objective) -> Result<bool, LabError> {
+        if objective == self.settings.objective {
+            return Ok(false);
         }
+        let numbers = self.summary.as_ref().is_some_and(|summary| summary.classes.is_empty());
+        if objective == Objective::BalancedAccuracy && numbers {
+            let data = self.settings.data.to_string();
+            return Err(LabError::ObjectiveNeedsClasses { data });
+        }
+        self.make_writable()?;
+        self.record([Event::Aimed { objective }])?;
+        self.settings.objective = objective;
+        self.search.compare_by(objective);
+        self.carried_fitness = None;
+        Ok(true)
     }
 
     /// The template.
@@ -571,6 +587,7 @@ impl Lab {
             .chain([Report::Placed(self.placed())])
             .chain(self.iterations.iter().cloned().map(Report::Iteration))
             .chain(self.retrained.iter().copied().map(Report::Retrained))
+            .chain(self.cautions().into_iter().map(|caution| Report::Caution(caution.to_string())))
             .collect()
     }
 

@@ -138,6 +138,10 @@ impl Replay<'_> {
                 let steered = lab.search.steer(steering, &lab.embedding);
                 steered.map_err(|error| mismatch(folder, error.to_string()))?;
             }
+            Event::Aimed { objective } => {
+                lab.settings.objective = objective;
+                lab.search.compare_by(objective);
+            }
             Event::Retuned { .. } => {
                 lab.settings.training = self.run.retuned(lab.settings.training, &event);
             }

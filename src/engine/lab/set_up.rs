@@ -35,10 +35,20 @@ impl Lab {
         self.make_writable()?;
         if self.bench.is_none() {
             let (data, fingerprint) = self.load_data(report)?;
+            let settings = self.settings.evaluation;
             if self.run.is_none() {
                 self.bound_evaluation(report)?;
+            } else {
+                self.warn_of_memory(report);
             }
-            self.bench = Some(self.make_bench(data, fingerprint, epochs)?);
+            self.bench = match self.make_bench(data, fingerprint, epochs) {
+                Ok(bench) => Some(bench),
+                Err(error) => {
+                    // Another try begins anew.
+                    self.settings.evaluation = settings;
+                    return Err(error);
+                }
+            };
         }
         if let Some(bench) = &mut self.bench {
             bench.trainer.set_epochs(epochs);
@@ -89,6 +99,20 @@ impl Lab {
             summary.notes.push(note);
         }
         Ok(())
+    }
+
+    /// Says so where a run that was begun with more memory may not find enough.
+    fn warn_of_memory(&self, report: &mut dyn FnMut(Report)) {
+        let (budget, at_once) = (self.memory(), self.settings.evaluation.batch_size as u64);
+        let needed = bytes_per_image(&self.graph).saturating_mul(at_once);
+        if needed > budget {
+            report(Report::Caution(format!(
+                "evaluation takes about {}B, since this run looks at {at_once} images at once, more than the {}B that it \
+                 may take; close other programs, or start a new run",
+                format::compact(needed),
+                format::compact(budget)
+            )));
+        }
     }
 
     /// The supernet of the present template with what training and evaluation need besides, as the last

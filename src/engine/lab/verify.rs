@@ -130,6 +130,7 @@ impl Lab {
         if let Some(run) = &mut self.run {
             run.sync()?;
         }
+        self.tell_cautions(report);
         report(Report::Finished { job: Job::Verify, stopped });
         Ok(stopped)
     }

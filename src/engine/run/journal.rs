@@ -5,7 +5,10 @@
 
 use super::RunError;
 use crate::engine::{
-    candidate::CandidateId, report::EpochReport, search::Steering, template::NodeId,
+    candidate::CandidateId,
+    report::EpochReport,
+    search::{Objective, Steering},
+    template::NodeId,
     training::StepLength,
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -84,6 +87,11 @@ pub enum Event {
     },
     /// Other candidates are asked for from here on.
     Steered(Steering),
+    /// The search makes something else large from here on.
+    Aimed {
+        /// What.
+        objective: Objective,
+    },
     /// Training takes steps of another length from here on.
     Retuned {
         /// How long they may be.

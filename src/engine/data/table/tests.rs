@@ -321,8 +321,13 @@ fn numbers_are_read_as_they_are_meant() {
     ] {
         assert_eq!(column(cells, separator), expected, "{cells:?}");
     }
-    let prices: String = (0..12).map(|i| format!("{i}.5,\"{},234\"\n", i + 1)).collect();
-    let data = load(&format!("x,price\n{prices}"));
+    let prices: String = (0..11).map(|i| format!("{i}.5,\"{},234\"\n", i + 1)).collect();
+    let text = message(&format!("x,price\n{prices}"), None);
+    assert!(
+        text.contains("column `price` can be read in two ways"),
+        "other columns say nothing: {text}"
+    );
+    let data = load(&format!("x,price\n{prices}11.5,\"12,234.0\"\n"));
     assert_eq!(rows(&data)[11].1, 12_234.0);
     has_note(&data, &["thousands are separated in column `price`", "`1,234` is 1234"]);
     for (cell, separator) in [("\"1,234\"", ","), ("1,234", ";"), ("1.234", ";"), ("1.234", "\t")] {

@@ -4,7 +4,7 @@ use super::{Features, Recorded, SearchError, SearchState, Standing};
 use crate::engine::{
     candidate::{self, CandidateId},
     mask::Mask,
-    search::SteeringError,
+    search::{Objective, SteeringError},
     template::{Edit, Graph},
 };
 use std::sync::Arc;
@@ -22,6 +22,15 @@ impl SearchState {
         self.check_newcomer(&mask, &parents)?;
         let iteration = Some(self.finished);
         Ok(self.push(Recorded { mask, parents, iteration, evaluation: None }))
+    }
+
+    /// Compares all evaluations by this objective from here on.
+    pub fn compare_by(&mut self, objective: Objective) {
+        for candidate in &mut self.candidates {
+            if let Some(evaluation) = &mut candidate.evaluation {
+                evaluation.objective = objective;
+            }
+        }
     }
 
     /// Says that the weights have changed: what was evaluated has to be evaluated again, see
