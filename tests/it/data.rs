@@ -191,3 +191,26 @@ fn an_allocation_that_fails_ends_with_a_sentence_and_the_run_goes_on() {
     assert!(!text.contains("panicked"), "{text}");
     program(folder.path()).args(["runs", "show", "wide"]).assert().success();
 }
+
+#[test]
+fn variables_that_are_set_to_nothing_count_as_not_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = program(folder.path());
+    command.current_dir(folder.path()).env("NAS_NAVIGATOR_RUNS", "");
+    let listed = command.env("NAS_NAVIGATOR_DEVICE", "").args(["runs", "list"]).assert().success();
+    let said = String::from_utf8(listed.get_output().stderr.clone()).expect("is text");
+    assert!(said.contains("no runs in runs"), "{said}");
+}
+
+#[test]
+fn runs_whose_results_mean_little_are_marked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (table, template) = (table(folder.path(), 60, 2), template(folder.path(), 2));
+    let mut command = program(folder.path());
+    command.args(["search", "--epochs", "1", "--iterations", "1", "--candidates", "2", "--json"]);
+    command.args(["--device", "cpu", "--template"]).arg(&template);
+    stdout_json(command.args(["--data", &format!("csv:{}", table.display())]));
+    let listed = program(folder.path()).args(["runs", "list"]).assert().success();
+    let text = String::from_utf8(listed.get_output().stdout.clone()).expect("is text");
+    assert!(text.contains("% !") && text.contains("`runs show NAME` says why"), "{text}");
+}

@@ -41,7 +41,7 @@ pub enum Caution {
         class: String,
         /// Its share of the validation examples.
         share: f64,
-        /// Whether the search makes accuracy large.
+        /// Whether the search makes accuracy large, and balanced accuracy is another thing.
         by_accuracy: bool,
     },
     /// R² that is not above that of the mean.
@@ -160,7 +160,8 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
                     balanced: shown.balanced_accuracy,
                     class: class.to_owned(),
                     share,
-                    by_accuracy: lab.settings.objective == Objective::Accuracy,
+                    by_accuracy: lab.settings.objective == Objective::Accuracy
+                        && is_lopsided(share, summary),
                 });
             }
             None if !summary.constant_validation && shown.accuracy <= 0.0 => {
@@ -171,6 +172,11 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
     }
     cautions.extend(ties(lab.search.candidates()));
     cautions
+}
+
+/// Whether the commonest class is much more frequent than if all were alike.
+fn is_lopsided(share: f64, summary: &DataSummary) -> bool {
+    share * summary.classes.len() as f64 > 1.3
 }
 
 /// Whether an evaluation, perhaps of a part of the validation examples only, is what always naming one class gives.
@@ -224,6 +230,12 @@ mod tests {
             rare,
             [Caution::RareClasses { class: "dent".to_owned(), examples: 0, classes: 2 }]
         );
+        let constant = DataSummary { constant_validation: true, ..summary(&[]) };
+        let text = of_data(&constant).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(text[0].contains("has 0 examples only"), "{text:?}");
+        assert!(text[1].contains("R² says nothing"), "{text:?}");
+        let mean = Caution::NoBetterThanMean { r2: -0.25 }.to_string();
+        assert!(mean.contains("-0.250 is no better than always predicting the mean"), "{mean}");
         let text = rare[0].to_string();
         assert!(text.contains("`dent` has 0") && text.contains("1 other class fewer"), "{text}");
     }

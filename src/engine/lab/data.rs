@@ -41,8 +41,9 @@ impl Lab {
             ImageSize::Exactly([height, width])
         };
         let mut data = Dataset::load_with(&self.settings.data, &self.settings.read, size)?;
+        let mut other_classes = None;
         if !self.settings.fit {
-            data = self.as_the_template_says(data, size);
+            (data, other_classes) = self.as_the_template_says(data, size);
         }
         if self.settings.objective == Objective::BalancedAccuracy
             && matches!(data.task, Task::Number(_))
@@ -52,7 +53,7 @@ impl Lab {
         if self.settings.fit {
             data = self.fit_template(data, report)?;
         } else {
-            self.check_ends(&data)?;
+            self.check_ends(&data, other_classes)?;
             data = data.fit_to(self.graph.image_shape())?;
         }
         let summary = DataSummary::of(&data);
@@ -68,28 +69,26 @@ impl Lab {
     }
 
     /// The same table with classes for numbers, or numbers for classes, where nobody says what is to be predicted and the
-    /// outputs of the template do; what was inferred otherwise.
-    fn as_the_template_says(&mut self, data: Dataset, size: ImageSize) -> Dataset {
+    /// outputs of the template do; what was inferred otherwise, with the number of classes that its numbers would make.
+    fn as_the_template_says(&mut self, data: Dataset, size: ImageSize) -> (Dataset, Option<usize>) {
         let outputs = self.graph.classes();
         let loss = self.settings.training.loss;
         let task = match &data.task {
             Task::Number(_) if outputs > 1 => TaskKind::Classes,
             Task::Classes(_) if outputs == 1 && !loss.takes_one_output() => TaskKind::Numbers,
-            Task::Number(_) | Task::Classes(_) => return data,
+            Task::Number(_) | Task::Classes(_) => return (data, None),
         };
         if self.settings.read.task.is_some() || !matches!(data.train.pixels(), Pixels::Floats(_)) {
-            return data;
+            return (data, None);
         }
         let read = ReadOptions { task: Some(task), ..self.settings.read };
         let Ok(mut other) = Dataset::load_with(&self.settings.data, &read, size) else {
-            return data;
+            return (data, None);
         };
-        let fits = match &other.task {
-            Task::Classes(names) => names.len() == outputs,
-            Task::Number(_) => true,
-        };
-        if !fits {
-            return data;
+        if let Task::Classes(names) = &other.task
+            && names.len() != outputs
+        {
+            return (data, Some(names.len()));
         }
         let outputs = crate::format::counted(outputs, "output", "outputs");
         other.notes.push(format!(
@@ -97,7 +96,7 @@ impl Lab {
         ));
         // As a resumed run has to read it.
         self.settings.read = read;
-        other
+        (other, None)
     }
 
     /// Finds the data of a run: where it is said to be now, where it was, or where it lies as seen from the run's
@@ -187,16 +186,15 @@ impl Lab {
     /// What the data asks of a template whose ends are `ends`: images of any size can be resized, and a grey image be
     /// given three equal channels.
     fn wanted_ends(&self, data: &Dataset, ends: Ends) -> Ends {
-        let [channels, height, width] = data.shape();
+        let [channels, ..] = data.shape();
         let shape = match data.train.pixels() {
             Pixels::Floats(_) => data.shape(),
-            Pixels::Bytes(_) => match channels_last(ends.shape, data.shape()) {
-                Some(shape) => shape,
-                None if channels == 1 && matches!(ends.shape[0], 1 | 3) => ends.shape,
-                None => [channels, ends.shape[1], ends.shape[2]],
-            },
+            Pixels::Bytes(_) => {
+                let own = channels_last(ends.shape).unwrap_or(ends.shape);
+                let grey = channels == 1 && matches!(own[0], 1 | 3);
+                if grey { own } else { [channels, own[1], own[2]] }
+            }
         };
-        debug_assert!(height * width > 0, "a data set has values");
         let outputs = match &data.task {
             Task::Number(_) => 1,
             Task::Classes(names) => {
@@ -208,14 +206,14 @@ impl Lab {
     }
 
     /// Refuses data that the template does not go with, with the edits that would help.
-    fn check_ends(&self, data: &Dataset) -> Result<(), LabError> {
+    fn check_ends(&self, data: &Dataset, other_classes: Option<usize>) -> Result<(), LabError> {
         let has = Ends::of(&self.graph);
         let wanted = self.wanted_ends(data, has);
         if has == wanted {
             return Ok(());
         }
         let edits = fit(&self.graph, wanted).map(|(_, edits)| edits);
-        Err(LabError::Unfit(Box::new(Unfit::new(&self.graph, data, edits))))
+        Err(LabError::Unfit(Box::new(Unfit::new(&self.graph, data, other_classes, edits))))
     }
 
     /// Fits the template to `data`, tells what was changed, and gives the data in the template's shape.
@@ -226,7 +224,7 @@ impl Lab {
     ) -> Result<Dataset, LabError> {
         let has = Ends::of(&self.graph);
         let outputs = self.wanted_ends(&data, has).outputs;
-        let own = channels_last(has.shape, data.shape()).unwrap_or(has.shape);
+        let own = channels_last(has.shape).unwrap_or(has.shape);
         let [channels, ..] = data.shape();
         let is_table = matches!(data.train.pixels(), Pixels::Floats(_));
         // The layout is the same network, where its nodes are now.
@@ -242,7 +240,12 @@ impl Lab {
         let (graph, edits) = match fitted {
             Ok(fitted) => fitted,
             Err(why) => {
-                return Err(LabError::Unfit(Box::new(Unfit::new(&self.graph, &data, Err(why)))));
+                return Err(LabError::Unfit(Box::new(Unfit::new(
+                    &self.graph,
+                    &data,
+                    None,
+                    Err(why),
+                ))));
             }
         };
         let [_, height, width] = graph.image_shape();
@@ -289,12 +292,19 @@ pub struct Unfit {
     classes: Option<usize>,
     is_table: bool,
     channels_last: bool,
+    /// How many classes the numbers to predict would make.
+    other_classes: Option<usize>,
     /// What would help, or why nothing does.
     edits: Result<Vec<EndEdit>, String>,
 }
 
 impl Unfit {
-    fn new(graph: &Graph, data: &Dataset, edits: Result<Vec<EndEdit>, String>) -> Self {
+    fn new(
+        graph: &Graph,
+        data: &Dataset,
+        other_classes: Option<usize>,
+        edits: Result<Vec<EndEdit>, String>,
+    ) -> Self {
         let has = Ends::of(graph);
         Self {
             template: graph.template().name.clone(),
@@ -306,7 +316,8 @@ impl Unfit {
                 Task::Number(_) => None,
             },
             is_table: matches!(data.train.pixels(), Pixels::Floats(_)),
-            channels_last: channels_last(has.shape, data.shape()).is_some(),
+            channels_last: channels_last(has.shape).is_some(),
+            other_classes,
             edits,
         }
     }
@@ -344,8 +355,11 @@ impl std::fmt::Display for Unfit {
         if *classes == Some(2) && has.outputs == 1 {
             write!(f, ", or keep one output with --loss binary-cross-entropy")?;
         }
-        if self.is_table && classes.is_none() && has.outputs > 1 {
-            write!(f, ", or make classes of the numbers with --task classes")?;
+        if let Some(other) = self.other_classes {
+            write!(f, ", or make {other} classes of the numbers with --task classes")?;
+        }
+        if self.is_table && self.edits.is_err() {
+            write!(f, ", or choose a template without pooling, such as the preset 3-conv-3-layer")?;
         }
         if self.is_table && classes.is_some() && has.outputs == 1 {
             write!(f, ", or predict numbers with --task numbers, if they are numbers")?;

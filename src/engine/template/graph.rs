@@ -1,6 +1,6 @@
 //! A checked template with everything the engine needs worked out.
 
-use super::{FORMAT_VERSION, NodeId, Op, Shape, Template};
+use super::{FORMAT_VERSION, NodeId, Op, Shape, Template, channels_last};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -441,18 +441,15 @@ pub(super) fn reachable(start: usize, neighbours: &[Vec<usize>]) -> Vec<bool> {
 
 /// An input whose shape looks as other programs write it, with the channels last.
 fn channels_last_problem(input: &super::Node) -> Option<Problem> {
-    match input.ops.first() {
-        Some(&Op::Input { shape: [height, width, channels @ (1 | 3 | 4)] })
-            if height > 4 && width > 4 =>
-        {
-            Some(Problem::new(
-                &[&input.id],
-                format!("the input shape ({height}, {width}, {channels}) has its channels last"),
-                format!("write channels, height, width: `shape: ({channels}, {height}, {width})`"),
-            ))
-        }
-        _ => None,
-    }
+    let Some(&Op::Input { shape: shape @ [first, second, third] }) = input.ops.first() else {
+        return None;
+    };
+    let [channels, height, width] = channels_last(shape)?;
+    Some(Problem::new(
+        &[&input.id],
+        format!("the input shape ({first}, {second}, {third}) has its channels last"),
+        format!("write channels, height, width: `shape: ({channels}, {height}, {width})`"),
+    ))
 }
 
 fn infer_shapes(

@@ -5,6 +5,7 @@ use crate::engine::{
     data::{Missing, TaskKind},
     loss::LossKind,
     search::Objective,
+    training::StepLength,
 };
 use std::fs;
 
@@ -189,6 +190,80 @@ fn data_that_has_moved_is_found_by_its_content() {
     let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
     train(&mut lab).expect("the run knows the new place");
     assert_eq!(lab.epochs(), 4);
+}
+
+#[test]
+fn where_data_is_said_to_be_it_is_or_the_job_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 120, 60);
+    let settings = LabSettings { data: data.clone(), ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    let none = DataSource::Csv { file: folder.path().join("none.csv"), label: None };
+    let wider = folder.path().join("wider.csv");
+    let rows: String = (0..60).map(|row| format!("{row},1,{},{}\n", row % 5, row % 2)).collect();
+    fs::write(&wider, rows).expect("is written");
+    for (wrong, says) in [
+        (none, "none.csv is not a file"),
+        (table(folder.path(), "other.csv", 130, 60), "other.csv is not what the run began with"),
+        (DataSource::Csv { file: wider, label: None }, "wider.csv is not what the run began with"),
+        (DataSource::Digits, "digits is not what the run began with"),
+    ] {
+        drop(lab);
+        lab = Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
+        lab.move_data(wrong);
+        let text = train(&mut lab).expect_err("the old data is still there").to_string();
+        assert!(text.contains(says), "{text}");
+    }
+    lab.move_data(data);
+    train(&mut lab).expect("is the run's");
+}
+
+#[test]
+fn large_images_are_scaled_to_a_template_that_is_fitted_to_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (side, count) = (72_u32, 40_u32);
+    for part in ["train", "t10k"] {
+        let mut images = vec![0, 0, 8, 3];
+        images.extend([count, side, side].into_iter().flat_map(u32::to_be_bytes));
+        images.extend((0..count * side * side).map(|pixel| (pixel % 251) as u8));
+        let mut labels = vec![0, 0, 8, 1];
+        labels.extend(count.to_be_bytes());
+        labels.extend((0..count).map(|image| (image % 2) as u8));
+        let write = |name: &str, bytes| fs::write(folder.path().join(name), bytes);
+        write(&format!("{part}-images-idx3-ubyte"), images).expect("is written");
+        write(&format!("{part}-labels-idx1-ubyte"), labels).expect("is written");
+    }
+    let data = DataSource::Idx(folder.path().to_owned());
+    let settings = LabSettings { data, fit: true, ..LabSettings::default() };
+    let small = template::parse("small", SMALL).expect("is right");
+    let mut lab = lab_with(small, folder.path(), settings);
+    let (data, _) = lab.load_data(&mut ignore).expect("fits");
+    assert_eq!((lab.graph().image_shape(), data.shape()), ([1, 8, 8], [1, 8, 8]));
+    assert_eq!(lab.graph().classes(), 2);
+}
+
+#[test]
+fn results_of_older_weights_are_not_cautioned_about() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 400, 100);
+    let training = TrainSettings { learning_rate: 1e-6, ..TrainSettings::default() };
+    let settings = LabSettings { data, training, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    let control = Control::default();
+    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("is searched");
+    let lazy = |lab: &Lab| {
+        let told = lab.cautions();
+        told.iter().any(|caution| matches!(caution, Caution::NoBetterThanCommonest { .. }))
+    };
+    let before = lazy(&lab);
+    lab.retune(StepLength { learning_rate: 0.05, clip: None }).expect("makes sense");
+    for _ in 0..3 {
+        train(&mut lab).expect("is trained");
+    }
+    let last = lab.epoch_reports().last().expect("an epoch").val_accuracy;
+    assert!(before && last > 0.95 && !lazy(&lab), "{before} {last} {:?}", lab.cautions());
 }
 
 #[test]
