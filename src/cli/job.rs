@@ -200,8 +200,13 @@ pub(super) fn control_with_signals() -> Result<Arc<Control>> {
     let control = Arc::new(Control::default());
     let handle = Arc::clone(&control);
     signals::listen(move |signal| {
-        handle.stop();
         let name = signal.name();
+        if !handle.has_begun() {
+            // Reading data may take minutes, and there is nothing to keep.
+            output::message(&format!("{name}: ending before anything has begun"));
+            std::process::exit(signal.exit_code().into());
+        }
+        handle.stop();
         output::message(&format!(
             "{name}: stopping after this batch; what is done is kept ({name} again ends at once)"
         ));

@@ -31,7 +31,7 @@ pub(super) struct TrainingArgs {
     #[arg(long, value_name = "OPTIMIZER", value_parser = named::<OptimizerKind>(), conflicts_with = "resume")]
     optimizer: Option<OptimizerKind>,
     /// The highest learning rate; with --resume, from here on [default: what is usual for the optimizer].
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// How the learning rate changes [default: cosine].
     #[arg(long, value_name = "SCHEDULE", value_parser = named::<Schedule>(), conflicts_with = "resume")]
@@ -41,10 +41,10 @@ pub(super) struct TrainingArgs {
     #[arg(long, value_name = "N|all", value_parser = ValueParser::new(batch_size), conflicts_with = "resume")]
     batch_size: Option<usize>,
     /// By how much weights are pulled towards 0 [default: 0.01 with adamw, else 0].
-    #[arg(long, value_name = "DECAY", conflicts_with = "resume")]
+    #[arg(long, value_name = "DECAY", allow_negative_numbers = true, conflicts_with = "resume")]
     weight_decay: Option<f64>,
     /// Shorten longer gradients to this norm; with --resume, from here on [default: no limit].
-    #[arg(long, value_name = "NORM")]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     clip: Option<f64>,
     /// Change training images at random: crop (move them by up to an eighth), flip (mirror them), or both as
     /// crop,flip.

@@ -3,6 +3,7 @@
 use super::{arguments, job, output, progress::ProgressPrinter, runs};
 use crate::{
     engine::{
+        data::DataSource,
         device::DeviceChoice,
         kendall::Kendall,
         lab::{Lab, Verification, VerifySettings},
@@ -28,6 +29,9 @@ pub(super) struct VerifyArgs {
     /// Epochs of training for each [default: as many as the supernet was trained].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=job::MOST))]
     epochs: Option<u32>,
+    /// Where the data of the run is now, if it has moved.
+    #[arg(long, value_name = "DATA")]
+    data: Option<DataSource>,
     /// Where to train: auto, cpu, cuda:N or wgpu:N.
     #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
     device: DeviceChoice,
@@ -48,6 +52,9 @@ pub(super) struct VerifyArgs {
 pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
     let mut lab = Lab::open_to_write(&runs::folder(&args.runs, args.run), args.device)?;
+    if let Some(data) = args.data {
+        lab.move_data(data);
+    }
     let settings = VerifySettings {
         top: args.top,
         random: args.random,

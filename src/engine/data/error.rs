@@ -1,7 +1,10 @@
 //! What can be wrong with a data set, in words that name the file, the place and the fix.
 
 use crate::engine::delimited::SheetError;
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 /// A position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +57,8 @@ pub enum DataError {
     /// The name is none of [`DataSource`](super::DataSource)'s.
     #[error(
         "unknown data set `{given}`; choose `fashion-mini`, `digits`, `idx:DIR`, `cifar10:DIR`, \
-         `cifar100:DIR`, `images:DIR` or `csv:FILE`"
+         `cifar100:DIR`, `images:DIR` or `csv:FILE`{}",
+        did_you_mean(given)
     )]
     UnknownSource {
         /// What was given.
@@ -463,4 +467,17 @@ impl DataError {
         let more = (more > 0).then(|| format!("and {more} more"));
         named.chain(more).collect::<Vec<_>>().join(between)
     }
+}
+
+/// The data set that a path without its kind is likely to be.
+fn did_you_mean(given: &str) -> String {
+    let path = Path::new(given.trim());
+    let kind = if path.is_dir() {
+        "images"
+    } else if path.is_file() {
+        "csv"
+    } else {
+        return String::new();
+    };
+    format!(" (did you mean `{kind}:{}`?)", given.trim())
 }

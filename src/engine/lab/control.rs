@@ -13,6 +13,8 @@ use std::{
 pub struct Control {
     stop: AtomicBool,
     cancel: AtomicBool,
+    /// Whether the job has done a first batch, or whatever it looks at the control between.
+    begun: AtomicBool,
     paused: Mutex<bool>,
     changed: Condvar,
 }
@@ -40,6 +42,11 @@ impl Control {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Whether the job has done something that a stop would keep.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Makes the job wait, or go on.
     pub fn set_paused(&self, paused: bool) {
         *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = paused;
@@ -60,6 +67,7 @@ impl Control {
 
     /// Waits while paused, telling `on_change` when a wait begins and ends; breaks when stopped.
     pub(super) fn wait(&self, on_change: &mut dyn FnMut(bool)) -> ControlFlow<()> {
+        self.begun.store(true, Ordering::Relaxed);
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
         if *paused && !self.is_stopped() {
             on_change(true);
@@ -83,6 +91,7 @@ mod tests {
     #[test]
     fn a_paused_job_waits_until_it_is_resumed_and_says_so() {
         let control = Control::default();
+        assert!(!control.has_begun());
         control.set_paused(true);
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
@@ -94,6 +103,7 @@ mod tests {
             assert_eq!(receiver.recv(), Ok(false));
         });
         assert!(control.wait(&mut |_| panic!("does not wait")).is_continue());
+        assert!(control.has_begun());
     }
 
     #[test]

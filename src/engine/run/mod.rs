@@ -120,7 +120,9 @@ pub enum RunError {
         path: PathBuf,
     },
     /// The wanted name is no folder name.
-    #[error("`{name}` cannot name a run: use letters, digits, `.`, `-` and `_`")]
+    #[error(
+        "`{name}` cannot name a run: use letters, digits, `.`, `-` and `_`, and begin with a letter or digit"
+    )]
     Name {
         /// The name.
         name: String,
@@ -331,7 +333,7 @@ impl Run {
             match name {
                 Some(name) => {
                     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-                    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+                    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
                         return Err(RunError::Name { name: name.to_owned() });
                     }
                     claim(&runs.join(name))?
