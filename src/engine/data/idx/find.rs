@@ -77,6 +77,8 @@ struct File {
     home: PathBuf,
     depth: usize,
     holds: Option<What>,
+    /// Whether it holds 32-bit integers: bytes are taken first.
+    integers: bool,
 }
 
 /// Folder and name of a data set.
@@ -203,7 +205,14 @@ impl Set {
         let order = |file: &&File| {
             let name = file_name(&file.path);
             let (dotted, packed) = (name.contains(".idx"), name.ends_with(".gz"));
-            (file.name.what != Some(what), file.depth, dotted, packed, file.path.clone())
+            (
+                file.integers,
+                file.name.what != Some(what),
+                file.depth,
+                dotted,
+                packed,
+                file.path.clone(),
+            )
         };
         let holding = self.of(part).filter(|file| file.holds == Some(what));
         let called = self.of(part).filter(|file| file.name.what == Some(what));
@@ -317,7 +326,9 @@ fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
             home.pop();
         }
     }
-    Some(File { path, name, home, depth, holds: peeked.holds })
+    // Integers are labels, unless the file is called otherwise.
+    let holds = peeked.holds.filter(|_| !peeked.integers || name.what != Some(What::Images));
+    Some(File { path, name, home, depth, holds, integers: peeked.integers })
 }
 
 /// What the beginning of a file says.
@@ -325,6 +336,8 @@ fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
 struct Peeked {
     holds: Option<What>,
     idx: bool,
+    /// Whether it holds 32-bit integers.
+    integers: bool,
     kind: Option<Kind>,
 }
 
@@ -347,12 +360,15 @@ fn peek(path: &Path) -> Peeked {
         kind => kind,
     };
     match bytes.first_chunk() {
-        Some([0, 0, 8, 3]) => Peeked { holds: Some(What::Images), idx: true, kind: None },
-        Some([0, 0, 8, 1]) => Peeked { holds: Some(What::Labels), idx: true, kind: None },
-        Some(magic) if super::elements(*magic).is_some() => {
-            Peeked { holds: None, idx: true, kind: None }
+        Some([0, 0, 8, 3]) => Peeked { holds: Some(What::Images), idx: true, ..Peeked::default() },
+        Some([0, 0, 8, 1]) => Peeked { holds: Some(What::Labels), idx: true, ..Peeked::default() },
+        Some([0, 0, super::INTEGERS, 1 | 2]) => {
+            Peeked { holds: Some(What::Labels), idx: true, integers: true, kind: None }
         }
-        _ => Peeked { holds: None, idx: false, kind },
+        Some(magic) if super::elements(*magic).is_some() => {
+            Peeked { idx: true, ..Peeked::default() }
+        }
+        _ => Peeked { kind, ..Peeked::default() },
     }
 }
 
@@ -395,8 +411,10 @@ fn name_of(name: &str) -> Name {
     const VAL: [&str; 4] = ["val", "valid", "validation", "dev"];
     const IMAGES: [&str; 6] = ["images", "image", "imgs", "img", "x", "idx3"];
     const LABELS: [&str; 5] = ["labels", "label", "targets", "y", "idx1"];
-    const OTHERS: [&str; 9] =
-        ["idx", "idx2", "idx4", "ubyte", "byte", "uint8", "gz", "bin", "data"];
+    const OTHERS: [&str; 20] = [
+        "idx", "idx2", "idx4", "ubyte", "byte", "uint8", "sbyte", "int8", "short", "int16", "int",
+        "int32", "long", "float", "float32", "double", "float64", "gz", "bin", "data",
+    ];
     let words = words(name);
     // A word by itself, or as a part of one such as `trainImages`.
     let part_of = |word: &str, inside: bool| {

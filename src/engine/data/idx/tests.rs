@@ -456,6 +456,52 @@ fn what_is_no_idx_file_is_called_what_it_is() {
     }
 }
 
+/// Labels as 32-bit integers with `columns` of which the first is the class.
+fn integers(columns: u32, labels: &[i32]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0x0c, if columns == 1 { 1 } else { 2 }];
+    bytes.extend((labels.len() as u32).to_be_bytes());
+    if columns > 1 {
+        bytes.extend(columns.to_be_bytes());
+    }
+    for label in labels {
+        bytes.extend(label.to_be_bytes());
+        bytes.extend((1..columns).flat_map(|_| 4711_u32.to_be_bytes()));
+    }
+    bytes
+}
+
+#[test]
+fn labels_may_be_32_bit_integers_of_which_the_first_column_is_the_class() {
+    let expected = load(&folder()).unwrap().fingerprint();
+    for columns in [1, 8] {
+        let folder = renamed(|part, what| format!("qmnist-{part}-{what}-idx3-ubyte"));
+        let kind = if columns == 1 { "idx1-int" } else { "idx2-int" };
+        let name = |part: &str| format!("qmnist-{part}-labels-{kind}.gz");
+        for (part, count) in [("train", 40), ("test", 10)] {
+            let old = format!("qmnist-{part}-labels-idx3-ubyte");
+            fs::remove_file(folder.path().join(old)).unwrap();
+            let labels: Vec<_> = (0..count).map(|index| index % 3).collect();
+            put(&folder, &name(part), &gzip(&integers(columns, &labels)));
+        }
+        let data = load(&folder).unwrap();
+        assert_eq!(data.fingerprint(), expected);
+        assert!(data.notes[0].contains("32-bit integers"), "{:?}", data.notes);
+        put(&folder, &name("test"), &integers(columns, &[0, 1, 2, 0, 7, 0, 1, 2, 0, 1]));
+        let error = load(&folder).unwrap_err();
+        let offset = if columns == 1 { 8 + 4 * 4 } else { 12 + 4 * 32 };
+        assert!(
+            matches!(&error, DataError::LabelOutOfRange { label: 7, place } if place.offset == offset),
+            "{error}"
+        );
+        for label in [-1, 256] {
+            put(&folder, &name("test"), &integers(columns, &[0, 1, 2, 0, label, 0, 1, 2, 0, 1]));
+            let message = load(&folder).unwrap_err().to_string();
+            assert!(message.contains(&format!("the label {label} (label number 5)")), "{message}");
+            assert!(message.contains("number the classes from 0"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn too_few_images_to_split_are_refused() {
     let folder = folder();
