@@ -4,6 +4,7 @@
 //! header: memory grows with the content that is really there.
 
 mod find;
+mod mapping;
 
 use super::{
     DataError, Dataset, Images, Place,
@@ -305,11 +306,22 @@ impl Pair {
 /// Loads the files of MNIST or a relative from `folder`; a part of the training files becomes the validation split,
 /// and the test split where there are no files of one.
 pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
-    let find::Found { train, val, test, mut notes } = find::find(folder)?;
+    let find::Found { train, val, test, mapping, mut notes } = find::find(folder)?;
     let mut train = Pair::open(&train)?;
     let classes = train.classes()?;
     notes.extend(train.labels.told());
-    notes.extend(numbered(&classes));
+    let mapped = mapping.map(|file| mapping::read(&file, &classes));
+    let class_names = match mapped {
+        Some(Ok((names, note))) => {
+            notes.push(note);
+            names
+        }
+        other => {
+            notes.extend(numbered(&classes));
+            notes.extend(other.and_then(Result::err));
+            classes.iter().map(u8::to_string).collect()
+        }
+    };
     let other = |files: Option<Files>| {
         let Some(files) = files else { return Ok(None) };
         let mut pair = Pair::open(&files)?;
@@ -341,7 +353,6 @@ pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
     }
     let test = test.map_or_else(|| take_out(HeldOut::Test), Ok)?;
     let val = val.map_or_else(|| take_out(HeldOut::Val), Ok)?;
-    let class_names = classes.iter().map(u8::to_string).collect();
     Ok(Dataset::new(name, class_names, train, val, test)?.with_notes(notes))
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) train: Files,
     pub(super) val: Option<Files>,
     pub(super) test: Option<Files>,
+    /// A file that says which characters the labels stand for, as EMNIST has one.
+    pub(super) mapping: Option<PathBuf>,
     /// What was inferred.
     pub(super) notes: Vec<String>,
 }
@@ -117,10 +119,39 @@ pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
             return set.found(parent, &wanted);
         }
     }
+    if folder.is_file()
+        && let Some(found) = around(folder)?
+    {
+        return Ok(found);
+    }
     match peek(folder).kind.filter(|_| folder.is_file()) {
         Some(kind) => Err(other(folder, kind)),
         None => Err(DataError::NoFolder { folder: folder.to_owned() }),
     }
+}
+
+/// The data set that the file at `path` is one of, if its name says so and the others lie beside it.
+fn around(path: &Path) -> Result<Option<Found>, DataError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let given = look_at(parent, path.to_owned(), 0);
+    let Some(given) = given.filter(|file| file.name.part.is_some()) else { return Ok(None) };
+    let files = entries(parent).into_iter().filter(|path| path.is_file());
+    let files = files.filter_map(|path| look_at(parent, path, 0)).collect();
+    let belongs = |set: &Set| set.files.iter().any(|file| file_name(&file.path) == file_name(path));
+    let Some(((_, name), set)) = sets(files).into_iter().find(|(_, set)| belongs(set)) else {
+        return Ok(None);
+    };
+    if !set.has(Part::Train) || given.holds.is_none() {
+        return Ok(None);
+    }
+    let mut found = set.found(parent, &name)?;
+    found
+        .notes
+        .insert(0, format!("{} is a file; the data set in its folder is read", path.display()));
+    Ok(Some(found))
 }
 
 fn find_in(folder: &Path) -> Result<Found, DataError> {
@@ -262,7 +293,12 @@ impl Set {
                 if copies.len() > 1 { " and so on" } else { "" }
             ));
         }
-        Ok(Found { train, val, test, notes })
+        let home = self.files.first().map_or(folder, |file| &file.home);
+        let wanted =
+            if name.is_empty() { "mapping-txt".into() } else { format!("{name}-mapping-txt") };
+        let is_mapping = |path: &PathBuf| words(&file_name(path)).join("-") == wanted;
+        let mapping = entries(home).into_iter().find(|path| is_mapping(path) && path.is_file());
+        Ok(Found { train, val, test, mapping, notes })
     }
 }
 
@@ -503,6 +539,7 @@ mod tests {
             ("trainImages.idx3", Some(Train), Some(Images), ""),
             ("latest-train-images.idx", Some(Train), Some(Images), "latest"),
             ("train-images-idx3-ubyte (1).gz", Some(Train), Some(Images), ""),
+            ("qmnist-train-labels-idx2-int.gz", Some(Train), Some(Labels), "qmnist"),
             ("images.idx3", None, Some(Images), ""),
             ("kmnist49-training-labels", Some(Train), Some(Labels), "kmnist49"),
         ] {

@@ -119,13 +119,50 @@ fn the_content_decides_whether_a_file_is_packed() {
 #[test]
 fn a_missing_folder_or_a_file_in_its_place_is_named() {
     let folder = folder();
-    for path in [folder.path().join("nowhere"), folder.path().join(TRAIN_IMAGES)] {
+    put(&folder, "notes.txt", b"Our digits.");
+    for path in [folder.path().join("nowhere"), folder.path().join("notes.txt")] {
         let error = Dataset::load(&DataSource::Idx(path.clone())).unwrap_err();
         assert!(matches!(&error, DataError::NoFolder { folder } if *folder == path));
         assert!(
             error.to_string().starts_with(&format!("{} is not a folder", path.display())),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn a_file_of_a_data_set_stands_for_its_folder() {
+    let folder = folder();
+    let expected = load(&folder).unwrap().fingerprint();
+    for name in [TRAIN_IMAGES, TEST_LABELS] {
+        let data = Dataset::load(&DataSource::Idx(folder.path().join(name))).unwrap();
+        assert_eq!(data.fingerprint(), expected);
+        let note = &data.notes[0];
+        assert!(
+            note.ends_with(&format!("{name} is a file; the data set in its folder is read")),
+            "{note}"
+        );
+    }
+}
+
+#[test]
+fn a_mapping_names_the_classes() {
+    let folder = renamed(|part, what| {
+        format!("emnist-letters-{part}-{what}-idx{}-ubyte", if what == "images" { 3 } else { 1 })
+    });
+    let (named, plain) = (["A", "B", "c"], ["0", "1", "2"]);
+    for (mapping, names, says) in [
+        ("0 65 97\r\n1 66 98\r\n2 99\r\n\r\n", named, "first characters in emnist-letters-mapping"),
+        ("0 65 97\n1 66 98\n", plain, "is left out"),
+        ("0 65\n1 66\n2 66\n", plain, "is left out"),
+        ("0 65\n1 66\n2 10\n", plain, "is left out"),
+        ("no mapping", plain, "is left out"),
+    ] {
+        put(&folder, "emnist-letters-mapping.txt", mapping.as_bytes());
+        put(&folder, "emnist-digits-mapping.txt", b"0 70\n1 71\n2 72\n");
+        let data = load(&folder).unwrap();
+        assert_eq!(data.task, Task::Classes(names.map(str::to_owned).into()), "{mapping}");
+        assert!(data.notes[0].contains(says), "{:?}", data.notes);
     }
 }
 
