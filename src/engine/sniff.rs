@@ -11,7 +11,7 @@ pub enum Kind {
     Pointer,
     /// Python's pickles.
     Pickle,
-    /// Arrays of `NumPy`.
+    /// Arrays of `NumPy`, one or (in a ZIP archive) several.
     Numpy,
     /// MATLAB's files, HDF5 ones included.
     Matlab,
@@ -68,7 +68,7 @@ impl fmt::Display for Kind {
             Self::WebPage => "a web page (HTML)",
             Self::Pointer => "a pointer of Git LFS, not the file itself",
             Self::Pickle => "a Python pickle",
-            Self::Numpy => "a NumPy array",
+            Self::Numpy => "a NumPy file",
             Self::Matlab => "a MATLAB file",
             Self::Hdf5 => "an HDF5 file",
             Self::Parquet => "a Parquet file",
@@ -109,7 +109,13 @@ pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
         _ if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") => {
             let inside =
                 [&b"[Content_Types].xml"[..], b"xl/", b"_rels/", b"opendocument.spreadsheet"];
-            if inside.iter().any(|&name| holds(name)) { Kind::Workbook } else { Kind::Zip }
+            if first_member(bytes).is_some_and(|name| name.ends_with(b".npy")) {
+                Kind::Numpy
+            } else if inside.iter().any(|&name| holds(name)) {
+                Kind::Workbook
+            } else {
+                Kind::Zip
+            }
         }
         _ if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") => Kind::OldWorkbook,
         [0x1f, 0x8b, ..] => Kind::Gzip,
@@ -133,6 +139,12 @@ pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
     Some(kind)
 }
 
+/// The name of the first file in a ZIP archive.
+fn first_member(zip: &[u8]) -> Option<&[u8]> {
+    let &[low, high] = zip.get(26..)?.first_chunk()?;
+    zip.get(30..)?.get(..usize::from(u16::from_le_bytes([low, high])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +153,14 @@ mod tests {
     fn files_are_known_by_their_first_bytes() {
         let mut tar = vec![b'a'; 512];
         tar[257..262].copy_from_slice(b"ustar");
+        let zip = |name: &str| {
+            let mut bytes = b"PK\x03\x04".to_vec();
+            bytes.resize(26, 0);
+            bytes.extend([name.len() as u8, 0, 0, 0]);
+            bytes.extend(name.as_bytes());
+            bytes.extend(b"content");
+            bytes
+        };
         for (bytes, kind) in [
             (&b""[..], Some(Kind::Empty)),
             (b"\r\n <!DOCTYPE HTML PUBLIC", Some(Kind::WebPage)),
@@ -150,6 +170,10 @@ mod tests {
             (b"\x93NUMPY\x01\0", Some(Kind::Numpy)),
             (b"PK\x03\x04....[Content_Types].xml", Some(Kind::Workbook)),
             (b"PK\x03\x04....train/cat/0.png", Some(Kind::Zip)),
+            (&zip("x_train.npy"), Some(Kind::Numpy)),
+            (&zip("x_train.npy.png"), Some(Kind::Zip)),
+            (&zip("train/cat/0.png")[..35], Some(Kind::Zip)),
+            (b"PK\x03\x04", Some(Kind::Zip)),
             (b"\x1f\x8b\x08", Some(Kind::Gzip)),
             (&tar, Some(Kind::Tar)),
             (b"Rar!\x1a\x07\0", Some(Kind::Archive)),

@@ -29,6 +29,9 @@ const MAX_FILE: u64 = 1 << 30;
 /// How much of a file tells what it is.
 const SNIFFED: usize = 512;
 
+/// The most folders of a level that are looked into.
+const MOST: usize = 1000;
+
 /// One of the two formats.
 pub(super) struct Format {
     /// What it is called.
@@ -110,29 +113,36 @@ impl Format {
 struct Found {
     folder: PathBuf,
     train: Vec<PathBuf>,
+    /// The validation split, where there are files of one.
+    val: Vec<PathBuf>,
     test: PathBuf,
     notes: Vec<String>,
 }
 
-/// Loads CIFAR from `folder`, or from a folder in it; a part of the training images becomes the validation split.
+/// Loads CIFAR from `folder`, or from a folder in it; a part of the training images becomes the validation split where
+/// there are no files of one.
 pub(super) fn load(format: &Format, folder: &Path, name: String) -> Result<Dataset, DataError> {
-    let Found { folder, train, test, notes } = find(format, folder)?;
+    let Found { folder, train, val, test, notes } = find(format, folder)?;
     let class_names = class_names(format, &folder)?;
 
-    let mut all = Records::default();
-    for file in &train {
-        all.read(format, file)?;
-    }
-    let mut held_out = Records::default();
-    held_out.read(format, &test)?;
-
-    let all = all.into_images()?;
-    let (train, val) = split::hold_out(all.targets(), HeldOut::Val, all.len());
-    if val.is_empty() {
-        return Err(DataError::TooFewImages { file: folder, images: all.len() });
-    }
-    let (train, val) = (all.select(&train), all.select(&val));
-    let data = Dataset::new(name, class_names, train, val, held_out.into_images()?)?;
+    let read = |files: &[PathBuf]| {
+        let mut records = Records::default();
+        for file in files {
+            records.read(format, file)?;
+        }
+        records.into_images()
+    };
+    let (train, test) = (read(&train)?, read(&[test])?);
+    let (train, val) = if val.is_empty() {
+        let (rest, held) = split::hold_out(train.targets(), HeldOut::Val, train.len());
+        if held.is_empty() {
+            return Err(DataError::TooFewImages { file: folder, images: train.len() });
+        }
+        (train.select(&rest), train.select(&held))
+    } else {
+        (train, read(&val)?)
+    };
+    let data = Dataset::new(name, class_names, train, val, test)?;
     Ok(data.with_notes(notes))
 }
 
@@ -142,8 +152,8 @@ fn find(format: &Format, root: &Path) -> Result<Found, DataError> {
         return Err(no_folder(format, root));
     }
     let usual = root.join(format.unpacks_to);
-    let below = || entries(root).into_iter().filter(|path| path.is_dir());
-    let folders: Vec<_> = [usual.clone(), root.to_owned()].into_iter().chain(below()).collect();
+    let below = below(root);
+    let folders: Vec<_> = [usual.clone(), root.to_owned()].into_iter().chain(below).collect();
     let mut notes = Vec::new();
     if let Some(folder) = folders.iter().find(|folder| format.is_in(folder)) {
         if *folder != root && *folder != usual {
@@ -158,7 +168,13 @@ fn find(format: &Format, root: &Path) -> Result<Found, DataError> {
         };
         let train = format.train.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
         let test = find(format.test)?;
-        return Ok(Found { folder: folder.clone(), train, test, notes });
+        let files = entries(folder).into_iter();
+        let val: Vec<_> =
+            files.filter(|path| is_binary(format, path) && is_validation(path)).collect();
+        if !val.is_empty() {
+            notes.push(format!("{} are taken for the validation images", names(&val)));
+        }
+        return Ok(Found { folder: folder.clone(), train, val, test, notes });
     }
     if let Some(found) = folders.iter().find_map(|folder| by_content(format, folder)) {
         return Ok(found);
@@ -187,26 +203,46 @@ fn member(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// Files that are called otherwise, but end in `.bin` and have the length of records; that for testing says so.
 fn by_content(format: &Format, folder: &Path) -> Option<Found> {
-    let is_binary = |path: &PathBuf| {
-        let whole = |length: u64| length > 0 && length.is_multiple_of(format.record() as u64);
-        let ends = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin"));
-        ends && path.is_file() && path.metadata().is_ok_and(|file| whole(file.len()))
-    };
     let is_test = |path: &PathBuf| file_name(path).to_lowercase().contains("test");
-    let files = entries(folder).into_iter().filter(is_binary);
-    let (test, train): (Vec<_>, Vec<_>) = files.partition(is_test);
+    let files = entries(folder).into_iter().filter(|path| is_binary(format, path));
+    let (test, others): (Vec<_>, Vec<_>) = files.partition(is_test);
+    let (val, train): (Vec<_>, Vec<_>) = others.into_iter().partition(|path| is_validation(path));
     let [test] = <[PathBuf; 1]>::try_from(test).ok()?;
     if train.is_empty() {
         return None;
     }
-    let names: Vec<_> = train.iter().map(|path| file_name(path)).collect();
+    let validation = if val.is_empty() {
+        String::new()
+    } else {
+        format!("{} for the validation images, ", names(&val))
+    };
     let note = format!(
-        "{} are taken for the training images, {} for the test images of {}",
-        names.join(", "),
+        "{} are taken for the training images, {validation}{} for the test images of {}",
+        names(&train),
         file_name(&test),
         format.name
     );
-    Some(Found { folder: folder.to_owned(), train, test, notes: vec![note] })
+    Some(Found { folder: folder.to_owned(), train, val, test, notes: vec![note] })
+}
+
+/// Whether a file ends in `.bin` and has the length of records.
+fn is_binary(format: &Format, path: &Path) -> bool {
+    let whole = |length: u64| length > 0 && length.is_multiple_of(format.record() as u64);
+    let ends = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin"));
+    ends && path.is_file() && path.metadata().is_ok_and(|file| whole(file.len()))
+}
+
+/// Whether a file is called as one with validation images is.
+fn is_validation(path: &Path) -> bool {
+    let name = file_name(path).to_lowercase();
+    name.split(|c: char| !c.is_alphabetic())
+        .any(|word| ["val", "valid", "validation"].contains(&word))
+}
+
+/// The names of files, for a note.
+fn names(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|path| file_name(path)).collect();
+    names.join(", ")
 }
 
 /// What is in `folder` in place of the files, if that is known.
@@ -292,6 +328,15 @@ fn beginning(path: &Path) -> Option<Kind> {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The folders in `root` and those in them, the former first.
+fn below(root: &Path) -> Vec<PathBuf> {
+    let folders = |folder: &Path| entries(folder).into_iter().filter(|path| path.is_dir());
+    let mut found: Vec<_> = folders(root).take(MOST).collect();
+    let deeper: Vec<_> = found.iter().flat_map(|folder| folders(folder)).take(MOST).collect();
+    found.extend(deeper);
+    found
 }
 
 /// The entries of a folder in the order of their names, without hidden ones; none where it cannot be read.
@@ -603,6 +648,45 @@ mod tests {
             "{:?}",
             found.notes
         );
+    }
+
+    #[test]
+    fn the_files_are_found_two_folders_down() {
+        let (outer, inner) = (tempfile::tempdir().unwrap(), cifar10());
+        let expected = load10(&inner).unwrap();
+        fs::create_dir(outer.path().join("x")).unwrap();
+        fs::rename(inner.path(), outer.path().join("x/cifar-10-batches-bin")).unwrap();
+        let found = load10(&outer).unwrap();
+        assert_eq!(found.fingerprint(), expected.fingerprint());
+        assert!(found.notes[0].ends_with("cifar-10-batches-bin"), "{:?}", found.notes);
+    }
+
+    #[test]
+    fn files_called_validation_are_the_validation_split() {
+        for val in ["val.bin", "my_valid-1.bin", "Validation.bin"] {
+            let folder = tempfile::tempdir().unwrap();
+            let records = |labels: usize, count: u8| -> Vec<u8> {
+                (0..count).flat_map(|n| record(&vec![n % 10; labels], n)).collect()
+            };
+            put(folder.path(), "train.bin", &records(1, 40));
+            put(folder.path(), val, &records(1, 20));
+            put(folder.path(), "test.bin", &records(1, 10));
+            let data = load10(&folder).unwrap();
+            assert_eq!(Split::ALL.map(|split| data.split(split).len()), [40, 20, 10]);
+            let says = format!("{val} for the validation images");
+            assert!(data.notes[0].contains(&says), "{:?}", data.notes);
+
+            // CIFAR-100, in which the other two files have their proper names.
+            let fine = |count: u8| -> Vec<u8> {
+                (0..count).flat_map(|n| record(&[n % 20, n % 100], n)).collect()
+            };
+            for (name, count) in [("train.bin", 200), (val, 100), ("test.bin", 100)] {
+                put(folder.path(), name, &fine(count));
+            }
+            let data = Dataset::load(&DataSource::Cifar100(folder.path().to_owned())).unwrap();
+            assert_eq!(Split::ALL.map(|split| data.split(split).len()), [200, 100, 100]);
+            assert!(data.notes[0].contains(val), "{:?}", data.notes);
+        }
     }
 
     #[test]

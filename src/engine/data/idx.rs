@@ -4,6 +4,7 @@
 //! header: memory grows with the content that is really there.
 
 mod find;
+mod mapping;
 
 use super::{
     DataError, Dataset, Images, Place,
@@ -20,6 +21,9 @@ use std::{
 
 /// The most content of one file that is read: twice the largest member of the MNIST family.
 const MAX_CONTENT: u64 = 1 << 30;
+
+/// The kind of 32-bit integers in a magic number.
+const INTEGERS: u8 = 0x0c;
 
 /// How much of a file that is no IDX file tells what it is.
 const SNIFFED: u64 = 512;
@@ -40,94 +44,175 @@ pub(super) fn elements(magic: [u8; 4]) -> Option<(&'static str, u8)> {
     Some((kind, rank))
 }
 
-/// The content of one IDX file of unsigned bytes with `RANK` sizes.
+/// The content of one IDX file with `RANK` sizes, as unsigned bytes.
 pub(super) struct Idx<const RANK: usize> {
     file: PathBuf,
     packed: bool,
     sizes: [usize; RANK],
     content: Vec<u8>,
+    /// Where the first element stands in the file.
+    start: u64,
+    /// How many bytes of the file there are per element of the content.
+    stride: u64,
+}
+
+/// A file as its header describes it.
+struct Raw {
+    packed: bool,
+    magic: [u8; 4],
+    sizes: Vec<usize>,
+    content: Vec<u8>,
+}
+
+/// Reads and checks a file, compressed or not; its content decides, not its name (browsers unpack
+/// without renaming). Its magic number is one of `accepted`; `names` are those of the sizes, `file` is for messages.
+fn read_raw(
+    mut reader: impl BufRead,
+    file: &Path,
+    accepted: &[[u8; 4]],
+    names: &[&'static str],
+) -> Result<Raw, DataError> {
+    let start = |source| DataError::Unreadable {
+        place: Place { file: file.to_owned(), offset: 0, packed: false },
+        source,
+    };
+    let packed = reader.fill_buf().map_err(start)?.starts_with(&[0x1f, 0x8b]);
+    if packed {
+        read_content(MultiGzDecoder::new(reader), file, packed, accepted, names)
+    } else {
+        read_content(reader, file, packed, accepted, names)
+    }
+}
+
+fn read_content(
+    mut reader: impl Read,
+    file: &Path,
+    packed: bool,
+    accepted: &[[u8; 4]],
+    names: &[&'static str],
+) -> Result<Raw, DataError> {
+    let place = |offset| Place { file: file.to_owned(), offset, packed };
+    let ends = |offset, expected, error: Option<io::Error>| match error {
+        Some(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            DataError::Unreadable { place: place(offset), source }
+        }
+        _ => DataError::Truncated { place: place(offset), expected },
+    };
+
+    let expected = accepted.first().copied().unwrap_or_default();
+    let (mut header, mut error) = read_up_to(&mut reader, 4);
+    let magic = header.first_chunk().copied().unwrap_or(expected);
+    if !accepted.contains(&magic) {
+        let (more, _) = read_up_to(&mut reader, SNIFFED);
+        return Err(match (elements(magic), sniff(&[header, more].concat())) {
+            (None, Some(kind)) => find::other(file, kind),
+            _ => DataError::WrongMagic { place: place(0), found: magic, expected },
+        });
+    }
+    let length = header_of(magic);
+    if error.is_none() {
+        let (sizes, failed) = read_up_to(&mut reader, length - 4);
+        header.extend(sizes);
+        error = failed;
+    }
+    if (header.len() as u64) < length {
+        return Err(ends(header.len() as u64, length, error));
+    }
+    let mut sizes = Vec::new();
+    for (index, bytes) in header[4..].chunks_exact(4).enumerate() {
+        let size = bytes.iter().fold(0, |size, &byte| size << 8 | usize::from(byte));
+        if size == 0 {
+            let what = names.get(index).copied().unwrap_or("of a dimension");
+            return Err(DataError::ZeroSize { place: place(4 + 4 * index as u64), what });
+        }
+        sizes.push(size);
+    }
+    let width = if magic[2] == INTEGERS { 4 } else { 1 };
+    let announced =
+        sizes.iter().fold(width, |bytes: u128, &size| bytes.saturating_mul(size as u128));
+    if announced > u128::from(MAX_CONTENT) {
+        return Err(DataError::TooLarge { place: place(4), announced, limit: MAX_CONTENT });
+    }
+    let announced = announced as u64;
+    let end = length + announced;
+
+    let (content, error) = read_up_to(&mut reader, announced);
+    if (content.len() as u64) < announced {
+        return Err(ends(length + content.len() as u64, end, error));
+    }
+    // Going beyond the content also makes the decoder compare its checksum.
+    match read_up_to(&mut reader, 1) {
+        (_, Some(source)) => Err(DataError::Unreadable { place: place(end), source }),
+        (rest, None) if !rest.is_empty() => Err(DataError::TrailingBytes { place: place(end) }),
+        _ => Ok(Raw { packed, magic, sizes, content }),
+    }
+}
+
+/// The length of a header that begins with `magic`.
+fn header_of(magic: [u8; 4]) -> u64 {
+    4 + 4 * u64::from(magic[3])
 }
 
 impl<const RANK: usize> Idx<RANK> {
-    const HEADER: u64 = 4 + 4 * RANK as u64;
+    const MAGIC: [u8; 4] = [0, 0, 8, RANK as u8];
 
     fn place(&self, offset: u64) -> Place {
         Place { file: self.file.clone(), offset, packed: self.packed }
     }
 
-    /// Reads and checks a file, compressed or not; its content decides, not its name (browsers unpack
-    /// without renaming). `file` is for messages.
+    /// Reads a file of unsigned bytes; `names` are those of the sizes, `file` is for messages.
     fn read(
-        mut reader: impl BufRead,
+        reader: impl BufRead,
         file: &Path,
         names: [&'static str; RANK],
     ) -> Result<Self, DataError> {
-        let start = |source| DataError::Unreadable {
-            place: Place { file: file.to_owned(), offset: 0, packed: false },
-            source,
-        };
-        let packed = reader.fill_buf().map_err(start)?.starts_with(&[0x1f, 0x8b]);
-        if packed {
-            Self::read_content(MultiGzDecoder::new(reader), file, packed, names)
-        } else {
-            Self::read_content(reader, file, packed, names)
+        let Raw { packed, magic, sizes, content } = read_raw(reader, file, &[Self::MAGIC], &names)?;
+        let sizes = std::array::from_fn(|index| sizes.get(index).copied().unwrap_or_default());
+        let (file, start) = (file.to_owned(), header_of(magic));
+        Ok(Self { file, packed, sizes, content, start, stride: 1 })
+    }
+}
+
+impl Idx<1> {
+    /// Reads labels: bytes, or 32-bit integers of which the first column is the class, as QMNIST has them.
+    fn read_labels(reader: impl BufRead, file: &Path) -> Result<Self, DataError> {
+        let accepted = [Self::MAGIC, [0, 0, INTEGERS, 1], [0, 0, INTEGERS, 2]];
+        let names = ["number of labels", "number of columns"];
+        let Raw { packed, magic, sizes, content } = read_raw(reader, file, &accepted, &names)?;
+        let (file, start) = (file.to_owned(), header_of(magic));
+        if magic == Self::MAGIC {
+            let sizes = [content.len()];
+            return Ok(Self { file, packed, sizes, content, start, stride: 1 });
         }
+        let row = 4 * sizes.get(1).copied().unwrap_or(1);
+        let mut labels = Vec::new();
+        for (index, row) in content.chunks_exact(row).enumerate() {
+            let label = row.first_chunk().map(|&bytes| i32::from_be_bytes(bytes));
+            let label = label.unwrap_or_default();
+            let Ok(label) = u8::try_from(label) else {
+                return Err(DataError::OtherFile {
+                    what: format!("a file with the label {label} (label number {})", index + 1),
+                    file,
+                    wanted: "a file of labels from 0 to 255",
+                    fix: "number the classes from 0".to_owned(),
+                });
+            };
+            labels.push(label);
+        }
+        let sizes = [labels.len()];
+        Ok(Self { file, packed, sizes, content: labels, start, stride: row as u64 })
     }
 
-    fn read_content(
-        mut reader: impl Read,
-        file: &Path,
-        packed: bool,
-        names: [&'static str; RANK],
-    ) -> Result<Self, DataError> {
-        let place = |offset| Place { file: file.to_owned(), offset, packed };
-        let ends = |offset, expected, error: Option<io::Error>| match error {
-            Some(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
-                DataError::Unreadable { place: place(offset), source }
-            }
-            _ => DataError::Truncated { place: place(offset), expected },
-        };
-
-        let (header, error) = read_up_to(&mut reader, Self::HEADER);
-        let expected = [0, 0, 8, RANK as u8];
-        if let Some(&found) = header.first_chunk()
-            && found != expected
-        {
-            let (more, _) = read_up_to(&mut reader, SNIFFED);
-            return Err(match (elements(found), sniff(&[header, more].concat())) {
-                (None, Some(kind)) => find::other(file, kind),
-                _ => DataError::WrongMagic { place: place(0), found, expected },
-            });
-        }
-        if (header.len() as u64) < Self::HEADER {
-            return Err(ends(header.len() as u64, Self::HEADER, error));
-        }
-        let mut sizes = [0; RANK];
-        for (index, bytes) in header[4..].chunks_exact(4).enumerate() {
-            sizes[index] = bytes.iter().fold(0, |size, &byte| size << 8 | usize::from(byte));
-            if sizes[index] == 0 {
-                return Err(DataError::ZeroSize {
-                    place: place(4 + 4 * index as u64),
-                    what: names[index],
-                });
-            }
-        }
-        let announced = sizes.iter().map(|&size| size as u128).product();
-        if announced > u128::from(MAX_CONTENT) {
-            return Err(DataError::TooLarge { place: place(4), announced, limit: MAX_CONTENT });
-        }
-        let announced = announced as u64;
-        let end = Self::HEADER + announced;
-
-        let (content, error) = read_up_to(&mut reader, announced);
-        if (content.len() as u64) < announced {
-            return Err(ends(Self::HEADER + content.len() as u64, end, error));
-        }
-        // Going beyond the content also makes the decoder compare its checksum.
-        match read_up_to(&mut reader, 1) {
-            (_, Some(source)) => Err(DataError::Unreadable { place: place(end), source }),
-            (rest, None) if !rest.is_empty() => Err(DataError::TrailingBytes { place: place(end) }),
-            _ => Ok(Self { file: file.to_owned(), packed, sizes, content }),
+    /// What is to be said of labels that are not bytes.
+    fn told(&self) -> Option<String> {
+        let file = self.file.file_name().unwrap_or_default().display();
+        match self.stride {
+            1 => None,
+            4 => Some(format!("{file} holds the labels as 32-bit integers")),
+            row => Some(format!(
+                "{file} holds {} columns of 32-bit integers; the first one is taken for the labels",
+                row / 4
+            )),
         }
     }
 }
@@ -151,7 +236,7 @@ impl Pair {
         images: (R, &Path),
         labels: (R, &Path),
     ) -> Result<Self, DataError> {
-        let labels = Idx::read(labels.0, labels.1, ["number of labels"])?;
+        let labels = Idx::read_labels(labels.0, labels.1)?;
         let images = Idx::<3>::read(images.0, images.1, ["number of images", "height", "width"])?;
         if images.sizes[0] != labels.sizes[0] {
             return Err(DataError::CountMismatch {
@@ -188,7 +273,8 @@ impl Pair {
             match classes.binary_search(label) {
                 Ok(class) => *label = class as u8,
                 Err(_) => {
-                    let (label, place) = (*label, Idx::<1>::HEADER + index as u64);
+                    let place = self.labels.start + index as u64 * self.labels.stride;
+                    let label = *label;
                     return Err(DataError::LabelOutOfRange {
                         place: self.labels.place(place),
                         label,
@@ -220,10 +306,22 @@ impl Pair {
 /// Loads the files of MNIST or a relative from `folder`; a part of the training files becomes the validation split,
 /// and the test split where there are no files of one.
 pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
-    let find::Found { train, val, test, mut notes } = find::find(folder)?;
+    let find::Found { train, val, test, mapping, mut notes } = find::find(folder)?;
     let mut train = Pair::open(&train)?;
     let classes = train.classes()?;
-    notes.extend(numbered(&classes));
+    notes.extend(train.labels.told());
+    let mapped = mapping.map(|file| mapping::read(&file, &classes));
+    let class_names = match mapped {
+        Some(Ok((names, note))) => {
+            notes.push(note);
+            names
+        }
+        other => {
+            notes.extend(numbered(&classes));
+            notes.extend(other.and_then(Result::err));
+            classes.iter().map(u8::to_string).collect()
+        }
+    };
     let other = |files: Option<Files>| {
         let Some(files) = files else { return Ok(None) };
         let mut pair = Pair::open(&files)?;
@@ -255,7 +353,6 @@ pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
     }
     let test = test.map_or_else(|| take_out(HeldOut::Test), Ok)?;
     let val = val.map_or_else(|| take_out(HeldOut::Val), Ok)?;
-    let class_names = classes.iter().map(u8::to_string).collect();
     Ok(Dataset::new(name, class_names, train, val, test)?.with_notes(notes))
 }
 

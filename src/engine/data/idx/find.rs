@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) train: Files,
     pub(super) val: Option<Files>,
     pub(super) test: Option<Files>,
+    /// A file that says which characters the labels stand for, as EMNIST has one.
+    pub(super) mapping: Option<PathBuf>,
     /// What was inferred.
     pub(super) notes: Vec<String>,
 }
@@ -77,6 +79,8 @@ struct File {
     home: PathBuf,
     depth: usize,
     holds: Option<What>,
+    /// Whether it holds 32-bit integers: bytes are taken first.
+    integers: bool,
 }
 
 /// Folder and name of a data set.
@@ -115,10 +119,39 @@ pub(super) fn find(folder: &Path) -> Result<Found, DataError> {
             return set.found(parent, &wanted);
         }
     }
+    if folder.is_file()
+        && let Some(found) = around(folder)?
+    {
+        return Ok(found);
+    }
     match peek(folder).kind.filter(|_| folder.is_file()) {
         Some(kind) => Err(other(folder, kind)),
         None => Err(DataError::NoFolder { folder: folder.to_owned() }),
     }
+}
+
+/// The data set that the file at `path` is one of, if its name says so and the others lie beside it.
+fn around(path: &Path) -> Result<Option<Found>, DataError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let given = look_at(parent, path.to_owned(), 0);
+    let Some(given) = given.filter(|file| file.name.part.is_some()) else { return Ok(None) };
+    let files = entries(parent).into_iter().filter(|path| path.is_file());
+    let files = files.filter_map(|path| look_at(parent, path, 0)).collect();
+    let belongs = |set: &Set| set.files.iter().any(|file| file_name(&file.path) == file_name(path));
+    let Some(((_, name), set)) = sets(files).into_iter().find(|(_, set)| belongs(set)) else {
+        return Ok(None);
+    };
+    if !set.has(Part::Train) || given.holds.is_none() {
+        return Ok(None);
+    }
+    let mut found = set.found(parent, &name)?;
+    found
+        .notes
+        .insert(0, format!("{} is a file; the data set in its folder is read", path.display()));
+    Ok(Some(found))
 }
 
 fn find_in(folder: &Path) -> Result<Found, DataError> {
@@ -203,7 +236,14 @@ impl Set {
         let order = |file: &&File| {
             let name = file_name(&file.path);
             let (dotted, packed) = (name.contains(".idx"), name.ends_with(".gz"));
-            (file.name.what != Some(what), file.depth, dotted, packed, file.path.clone())
+            (
+                file.integers,
+                file.name.what != Some(what),
+                file.depth,
+                dotted,
+                packed,
+                file.path.clone(),
+            )
         };
         let holding = self.of(part).filter(|file| file.holds == Some(what));
         let called = self.of(part).filter(|file| file.name.what == Some(what));
@@ -253,7 +293,12 @@ impl Set {
                 if copies.len() > 1 { " and so on" } else { "" }
             ));
         }
-        Ok(Found { train, val, test, notes })
+        let home = self.files.first().map_or(folder, |file| &file.home);
+        let wanted =
+            if name.is_empty() { "mapping-txt".into() } else { format!("{name}-mapping-txt") };
+        let is_mapping = |path: &PathBuf| words(&file_name(path)).join("-") == wanted;
+        let mapping = entries(home).into_iter().find(|path| is_mapping(path) && path.is_file());
+        Ok(Found { train, val, test, mapping, notes })
     }
 }
 
@@ -317,7 +362,9 @@ fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
             home.pop();
         }
     }
-    Some(File { path, name, home, depth, holds: peeked.holds })
+    // Integers are labels, unless the file is called otherwise.
+    let holds = peeked.holds.filter(|_| !peeked.integers || name.what != Some(What::Images));
+    Some(File { path, name, home, depth, holds, integers: peeked.integers })
 }
 
 /// What the beginning of a file says.
@@ -325,6 +372,8 @@ fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
 struct Peeked {
     holds: Option<What>,
     idx: bool,
+    /// Whether it holds 32-bit integers.
+    integers: bool,
     kind: Option<Kind>,
 }
 
@@ -347,12 +396,15 @@ fn peek(path: &Path) -> Peeked {
         kind => kind,
     };
     match bytes.first_chunk() {
-        Some([0, 0, 8, 3]) => Peeked { holds: Some(What::Images), idx: true, kind: None },
-        Some([0, 0, 8, 1]) => Peeked { holds: Some(What::Labels), idx: true, kind: None },
-        Some(magic) if super::elements(*magic).is_some() => {
-            Peeked { holds: None, idx: true, kind: None }
+        Some([0, 0, 8, 3]) => Peeked { holds: Some(What::Images), idx: true, ..Peeked::default() },
+        Some([0, 0, 8, 1]) => Peeked { holds: Some(What::Labels), idx: true, ..Peeked::default() },
+        Some([0, 0, super::INTEGERS, 1 | 2]) => {
+            Peeked { holds: Some(What::Labels), idx: true, integers: true, kind: None }
         }
-        _ => Peeked { holds: None, idx: false, kind },
+        Some(magic) if super::elements(*magic).is_some() => {
+            Peeked { idx: true, ..Peeked::default() }
+        }
+        _ => Peeked { kind, ..Peeked::default() },
     }
 }
 
@@ -395,8 +447,10 @@ fn name_of(name: &str) -> Name {
     const VAL: [&str; 4] = ["val", "valid", "validation", "dev"];
     const IMAGES: [&str; 6] = ["images", "image", "imgs", "img", "x", "idx3"];
     const LABELS: [&str; 5] = ["labels", "label", "targets", "y", "idx1"];
-    const OTHERS: [&str; 9] =
-        ["idx", "idx2", "idx4", "ubyte", "byte", "uint8", "gz", "bin", "data"];
+    const OTHERS: [&str; 20] = [
+        "idx", "idx2", "idx4", "ubyte", "byte", "uint8", "sbyte", "int8", "short", "int16", "int",
+        "int32", "long", "float", "float32", "double", "float64", "gz", "bin", "data",
+    ];
     let words = words(name);
     // A word by itself, or as a part of one such as `trainImages`.
     let part_of = |word: &str, inside: bool| {
@@ -485,6 +539,7 @@ mod tests {
             ("trainImages.idx3", Some(Train), Some(Images), ""),
             ("latest-train-images.idx", Some(Train), Some(Images), "latest"),
             ("train-images-idx3-ubyte (1).gz", Some(Train), Some(Images), ""),
+            ("qmnist-train-labels-idx2-int.gz", Some(Train), Some(Labels), "qmnist"),
             ("images.idx3", None, Some(Images), ""),
             ("kmnist49-training-labels", Some(Train), Some(Labels), "kmnist49"),
         ] {

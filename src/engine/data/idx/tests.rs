@@ -119,13 +119,50 @@ fn the_content_decides_whether_a_file_is_packed() {
 #[test]
 fn a_missing_folder_or_a_file_in_its_place_is_named() {
     let folder = folder();
-    for path in [folder.path().join("nowhere"), folder.path().join(TRAIN_IMAGES)] {
+    put(&folder, "notes.txt", b"Our digits.");
+    for path in [folder.path().join("nowhere"), folder.path().join("notes.txt")] {
         let error = Dataset::load(&DataSource::Idx(path.clone())).unwrap_err();
         assert!(matches!(&error, DataError::NoFolder { folder } if *folder == path));
         assert!(
             error.to_string().starts_with(&format!("{} is not a folder", path.display())),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn a_file_of_a_data_set_stands_for_its_folder() {
+    let folder = folder();
+    let expected = load(&folder).unwrap().fingerprint();
+    for name in [TRAIN_IMAGES, TEST_LABELS] {
+        let data = Dataset::load(&DataSource::Idx(folder.path().join(name))).unwrap();
+        assert_eq!(data.fingerprint(), expected);
+        let note = &data.notes[0];
+        assert!(
+            note.ends_with(&format!("{name} is a file; the data set in its folder is read")),
+            "{note}"
+        );
+    }
+}
+
+#[test]
+fn a_mapping_names_the_classes() {
+    let folder = renamed(|part, what| {
+        format!("emnist-letters-{part}-{what}-idx{}-ubyte", if what == "images" { 3 } else { 1 })
+    });
+    let (named, plain) = (["A", "B", "c"], ["0", "1", "2"]);
+    for (mapping, names, says) in [
+        ("0 65 97\r\n1 66 98\r\n2 99\r\n\r\n", named, "first characters in emnist-letters-mapping"),
+        ("0 65 97\n1 66 98\n", plain, "is left out"),
+        ("0 65\n1 66\n2 66\n", plain, "is left out"),
+        ("0 65\n1 66\n2 10\n", plain, "is left out"),
+        ("no mapping", plain, "is left out"),
+    ] {
+        put(&folder, "emnist-letters-mapping.txt", mapping.as_bytes());
+        put(&folder, "emnist-digits-mapping.txt", b"0 70\n1 71\n2 72\n");
+        let data = load(&folder).unwrap();
+        assert_eq!(data.task, Task::Classes(names.map(str::to_owned).into()), "{mapping}");
+        assert!(data.notes[0].contains(says), "{:?}", data.notes);
     }
 }
 
@@ -453,6 +490,52 @@ fn what_is_no_idx_file_is_called_what_it_is() {
         let file = DataSource::Idx(folder.path().join(name));
         let message = Dataset::load(&file).unwrap_err().to_string();
         assert!(message.contains(name) && message.contains(says), "{message}");
+    }
+}
+
+/// Labels as 32-bit integers with `columns` of which the first is the class.
+fn integers(columns: u32, labels: &[i32]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0x0c, if columns == 1 { 1 } else { 2 }];
+    bytes.extend((labels.len() as u32).to_be_bytes());
+    if columns > 1 {
+        bytes.extend(columns.to_be_bytes());
+    }
+    for label in labels {
+        bytes.extend(label.to_be_bytes());
+        bytes.extend((1..columns).flat_map(|_| 4711_u32.to_be_bytes()));
+    }
+    bytes
+}
+
+#[test]
+fn labels_may_be_32_bit_integers_of_which_the_first_column_is_the_class() {
+    let expected = load(&folder()).unwrap().fingerprint();
+    for columns in [1, 8] {
+        let folder = renamed(|part, what| format!("qmnist-{part}-{what}-idx3-ubyte"));
+        let kind = if columns == 1 { "idx1-int" } else { "idx2-int" };
+        let name = |part: &str| format!("qmnist-{part}-labels-{kind}.gz");
+        for (part, count) in [("train", 40), ("test", 10)] {
+            let old = format!("qmnist-{part}-labels-idx3-ubyte");
+            fs::remove_file(folder.path().join(old)).unwrap();
+            let labels: Vec<_> = (0..count).map(|index| index % 3).collect();
+            put(&folder, &name(part), &gzip(&integers(columns, &labels)));
+        }
+        let data = load(&folder).unwrap();
+        assert_eq!(data.fingerprint(), expected);
+        assert!(data.notes[0].contains("32-bit integers"), "{:?}", data.notes);
+        put(&folder, &name("test"), &integers(columns, &[0, 1, 2, 0, 7, 0, 1, 2, 0, 1]));
+        let error = load(&folder).unwrap_err();
+        let offset = if columns == 1 { 8 + 4 * 4 } else { 12 + 4 * 32 };
+        assert!(
+            matches!(&error, DataError::LabelOutOfRange { label: 7, place } if place.offset == offset),
+            "{error}"
+        );
+        for label in [-1, 256] {
+            put(&folder, &name("test"), &integers(columns, &[0, 1, 2, 0, label, 0, 1, 2, 0, 1]));
+            let message = load(&folder).unwrap_err().to_string();
+            assert!(message.contains(&format!("the label {label} (label number 5)")), "{message}");
+            assert!(message.contains("number the classes from 0"), "{message}");
+        }
     }
 }
 
