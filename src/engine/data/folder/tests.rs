@@ -592,6 +592,13 @@ fn what_is_wrong_is_named_with_its_fix() {
     fs::write(&archive, "PK\x03\x04....train/cat/0.png").unwrap();
     let text = Dataset::load(&DataSource::Images(archive)).unwrap_err().to_string();
     assert!(text.contains("pets.zip is a ZIP archive") && text.contains("unpack"), "{text}");
+    let image = empty.path().join("cat.png");
+    GrayImage::new(4, 3).save(&image).unwrap();
+    let text = Dataset::load(&DataSource::Images(image)).unwrap_err().to_string();
+    assert!(
+        text.contains("cat.png is an image") && text.contains("has the class folders"),
+        "{text}"
+    );
     let one = tempfile::tempdir().unwrap();
     put(&one, "train", &["cat"], 3);
     assert!(message(&one).contains("1 class folder"), "{}", message(&one));
@@ -673,6 +680,22 @@ fn links_are_followed_and_loops_are_not() {
     symlink("nowhere.png", cat.join("broken.png")).unwrap();
     let text = message(&folder);
     assert!(text.contains("1 of 44") && text.contains("broken.png"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_two_classes_lead_to_is_refused() {
+    use std::os::unix::fs::symlink;
+    for (link, to) in [("train/cat_copy", "cat"), ("train/cat/dogs", "../dog")] {
+        let folder = folder();
+        symlink(to, folder.path().join(link)).unwrap();
+        let text = message(&folder);
+        assert!(text.contains("would have two labels; remove the link"), "{link}: {text}");
+    }
+    // Splits may share a folder.
+    let folder = folder();
+    symlink("train", folder.path().join("test")).unwrap();
+    assert!(load(&folder).is_ok());
 }
 
 #[test]
