@@ -94,8 +94,9 @@ impl Reading {
 
     /// What is known of each file before it is decoded; nothing where it cannot be read.
     pub(super) fn headers(&mut self) -> Vec<Option<Header>> {
+        let budget = &self.budget;
         let headers: Vec<Result<Header, String>> =
-            self.files.par_iter().map(|file| decode::header(&file.path)).collect();
+            self.files.par_iter().map(|file| decode::header(&file.path, budget)).collect();
         let files = self.files.iter_mut();
         files
             .zip(headers)
