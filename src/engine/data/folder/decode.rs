@@ -141,19 +141,20 @@ impl Opened<'_, ()> {
         let mut memory = None;
         let source: Box<dyn Source> = if format == ImageFormat::Jpeg {
             // The decoder makes a copy of the file.
-            let whole = 2 * length;
-            let decoding = match jpeg::frame(BufReader::new(&file)) {
+            let whole = length.saturating_mul(2);
+            let decoding: u64 = match jpeg::frame(BufReader::new(&file)) {
                 Ok(Some(frame)) => frame_memory(frame)?,
                 // Whatever is wrong with the file, the decoder says it.
                 _ => 0,
             };
-            if whole + decoding > LIMIT {
-                let (takes, limit) = ((whole + decoding).div_ceil(MIB), LIMIT / MIB);
+            let all = whole.saturating_add(decoding);
+            if all > LIMIT {
+                let (takes, limit) = (all.div_ceil(MIB), LIMIT / MIB);
                 return Err(format!(
                     "the file and its pixels take {takes} MiB, allowed are {limit} MiB; make it smaller"
                 ));
             }
-            memory = Some(budget.take(if pixels { whole + decoding } else { whole }));
+            memory = Some(budget.take(if pixels { all } else { whole }));
             file.rewind().map_err(told)?;
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
             file.read_to_end(&mut bytes).map_err(told)?;
