@@ -92,6 +92,14 @@ pub enum DataError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The content of a folder cannot be listed.
+    #[error("cannot list the folder {folder}: {source}; give read rights, or move it away", folder = folder.display())]
+    UnlistableFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// The folder has the files of several data sets.
     #[error(
         "{folder} has several data sets: {}; give one of them, such as `idx:{}`",
@@ -229,7 +237,14 @@ pub enum DataError {
     },
     /// Too few or too many folders of classes.
     #[error("{folder} has {found} class folder(s); put the images of each class into a folder of its own, \
-             train/<class> or <class>, at least 2 and at most {limit} of them", folder = folder.display())]
+             train/<class> or <class>, at least 2 and at most {limit} of them{}", if splits.is_empty() {
+        String::new()
+    } else {
+        format!(
+            " (`{0}` is taken for the {1} split; if it is a class, put the classes into train/)",
+            splits[0].0, splits[0].1
+        )
+    }, folder = folder.display())]
     ClassFolders {
         /// The folder of the training split.
         folder: PathBuf,
@@ -237,6 +252,48 @@ pub enum DataError {
         found: usize,
         /// The most that are handled.
         limit: usize,
+        /// Folders beside them that are taken for splits: their names, and of which split.
+        splits: Vec<(String, &'static str)>,
+    },
+    /// Folders of classes whose names are shown alike, as they are not UTF-8.
+    #[error("{folder}: the class folders {} have names that are not UTF-8 and cannot be told apart; rename them",
+            names.join(" and "), folder = folder.display())]
+    SameNames {
+        /// The folder that has them.
+        folder: PathBuf,
+        /// Their names, with the bytes that are not UTF-8 escaped.
+        names: Vec<String>,
+    },
+    /// The folders that could be classes all have the same folders in them.
+    #[error("{folder}: {} all have the folders {} and no images of their own: the classes seem to lie one level \
+             lower; give one of the folders, or move the images into class folders: train/<class>",
+            Self::some(folders), Self::some(inside), folder = folder.display())]
+    ClassesLower {
+        /// The folder that has them.
+        folder: PathBuf,
+        /// The folders that are no classes.
+        folders: Vec<String>,
+        /// The folders that each of them has.
+        inside: Vec<String>,
+    },
+    /// Folders of images beside their masks or annotations.
+    #[error("{folder}: {} are no classes but the parts of a segmentation or detection data set, which is not read; \
+             put the images of each class into a folder of its own, train/<class>", names.join(", "),
+            folder = folder.display())]
+    NotClasses {
+        /// The folder that has them.
+        folder: PathBuf,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Two classes that read the same folder.
+    #[error("{folder} is the same folder as one of the class {class}, so that its images would have two labels; \
+             remove the link", folder = folder.display())]
+    TwoLabels {
+        /// The folder that is read a second time.
+        folder: PathBuf,
+        /// The class that has it already.
+        class: String,
     },
     /// Training images that have no label.
     #[error("{folder}: its images are in no class folder; make a folder for each class in it and move the images \
@@ -460,6 +517,13 @@ pub enum DataError {
 const NAMED: usize = 10;
 
 impl DataError {
+    /// The first of these names.
+    fn some(names: &[String]) -> String {
+        let more = names.len().saturating_sub(NAMED);
+        let more = (more > 0).then(|| format!("{more} more"));
+        names.iter().take(NAMED).cloned().chain(more).collect::<Vec<_>>().join(", ")
+    }
+
     /// The first of the files that cannot be read with their reasons, and how many more there are.
     pub(super) fn first_of(failed: &[(String, String)], between: &str) -> String {
         let named = failed.iter().take(NAMED).map(|(file, reason)| format!("{file}: {reason}"));

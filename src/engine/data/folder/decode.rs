@@ -2,13 +2,15 @@
 
 use super::{
     budget::{Budget, Taken},
-    content, frames, jpeg,
+    content, frames,
+    jpeg::{self, Frame},
     turn::turned_size,
 };
 use crate::quiet;
 use image::{
     ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
-    error::UnsupportedErrorKind, metadata::Orientation,
+    error::{ImageFormatHint, UnsupportedErrorKind},
+    metadata::Orientation,
 };
 use std::{
     fs::{self, File},
@@ -16,7 +18,8 @@ use std::{
     path::Path,
 };
 
-/// The most bytes that one decoded image may take, and all that are decoded at once.
+/// The most bytes that decoding one image may take, with the copies that its decoder makes and, of a JPEG, the file;
+/// and the most that all take that are decoded at once.
 pub(super) const LIMIT: u64 = 512 << 20;
 
 const MIB: u64 = 1 << 20;
@@ -74,9 +77,9 @@ pub(super) fn is_16_bit(color: ColorType) -> bool {
 }
 
 /// What is known of the image in a file before it is decoded.
-pub(super) fn header(path: &Path) -> Result<Header, String> {
+pub(super) fn header(path: &Path, budget: &Budget) -> Result<Header, String> {
     guarded(|| {
-        let opened = Opened::open(path)?;
+        let opened = Opened::open(path, budget, false)?;
         let several = frames::several(path, opened.format);
         let size = turned_size(opened.size, opened.turn);
         let may_be_grey =
@@ -88,9 +91,8 @@ pub(super) fn header(path: &Path) -> Result<Header, String> {
 /// Decodes an image as soon as there is memory for it.
 pub(super) fn decode<'a>(path: &Path, budget: &'a Budget) -> Result<Decoded<'a>, String> {
     guarded(|| {
-        let Opened { decoder, size, turn, memory, .. } = Opened::open(path)?;
+        let Opened { decoder, size, turn, memory: _memory, .. } = Opened::open(path, budget, true)?;
         let (color, length) = (decoder.color_type(), decoder.total_bytes());
-        let _memory = budget.take(memory);
         let mut bytes = vec![0; usize::try_from(length).map_err(|_| too_large(size, length))?];
         decoder.read_image(&mut bytes).map_err(|error| reason(&error))?;
         Ok(Decoded { bytes, size, color, turn, _memory })
@@ -108,19 +110,24 @@ trait Source: BufRead + Seek {}
 impl<T: BufRead + Seek> Source for T {}
 
 /// An image whose header has been read.
-struct Opened<D> {
+struct Opened<'a, D> {
     decoder: D,
     format: ImageFormat,
     /// Height and width, as they are stored.
     size: [usize; 2],
     turn: Orientation,
-    /// The bytes that decoding takes.
-    memory: u64,
+    /// The bytes that it takes.
+    memory: Taken<'a>,
 }
 
-impl Opened<()> {
-    /// The content decides what a file is, not its name.
-    fn open(path: &Path) -> Result<Opened<impl ImageDecoder>, String> {
+impl Opened<'_, ()> {
+    /// The content decides what a file is, not its name. Waits for the memory of what is read now or, if the pixels
+    /// are wanted, decoded next.
+    fn open<'a>(
+        path: &Path,
+        budget: &'a Budget,
+        pixels: bool,
+    ) -> Result<Opened<'a, impl ImageDecoder + use<>>, String> {
         let told = |error: io::Error| error.to_string();
         // Opening a pipe would wait for its other end.
         if !fs::metadata(path).map_err(told)?.is_file() {
@@ -131,18 +138,29 @@ impl Opened<()> {
         let head = content::head(&file).map_err(told)?;
         let format = content::format(&head).ok_or_else(|| content::instead(&head))?;
         file.rewind().map_err(told)?;
-        let mut progressive = false;
+        let mut memory = None;
         let source: Box<dyn Source> = if format == ImageFormat::Jpeg {
-            if length > LIMIT {
-                let (has, limit) = (length / MIB, LIMIT / MIB);
-                return Err(format!("the file has {has} MiB, allowed are {limit} MiB"));
+            // The decoder makes a copy of the file.
+            let whole = length.saturating_mul(2);
+            let decoding: u64 = match jpeg::frame(BufReader::new(&file)) {
+                Ok(Some(frame)) => frame_memory(frame)?,
+                // Whatever is wrong with the file, the decoder says it.
+                _ => 0,
+            };
+            let all = whole.saturating_add(decoding);
+            if all > LIMIT {
+                let (takes, limit) = (all.div_ceil(MIB), LIMIT / MIB);
+                return Err(format!(
+                    "the file and its pixels take {takes} MiB, allowed are {limit} MiB; make it smaller"
+                ));
             }
-            let mut bytes = Vec::new();
+            memory = Some(budget.take(if pixels { all } else { whole }));
+            file.rewind().map_err(told)?;
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
             file.read_to_end(&mut bytes).map_err(told)?;
             if jpeg::is_cut_short(&bytes) {
                 return Err("truncated: the end of the image is missing".to_owned());
             }
-            progressive = jpeg::is_progressive(&bytes);
             Box::new(Cursor::new(bytes))
         } else {
             Box::new(BufReader::new(file))
@@ -169,14 +187,44 @@ impl Opened<()> {
                 .to_owned());
         }
         let copies = match format {
-            // The coefficients of all scans have two bytes each.
-            ImageFormat::Jpeg if progressive => 3,
             ImageFormat::WebP => 3,
             ImageFormat::Tiff => 2,
             _ => 1,
         };
-        Ok(Opened { decoder, format, size, turn, memory: copies * bytes })
+        if copies * bytes > LIMIT {
+            let what = if format == ImageFormat::Tiff { "TIFF" } else { "WebP image" };
+            return Err(takes_too_much(what, size, copies * bytes, ""));
+        }
+        let memory = memory.unwrap_or_else(|| budget.take(if pixels { copies * bytes } else { 0 }));
+        Ok(Opened { decoder, format, size, turn, memory })
     }
+}
+
+/// The bytes that decoding this frame takes, beside the file.
+fn frame_memory(frame: Frame) -> Result<u64, String> {
+    let [height, width] = frame.size;
+    let bytes = (height * width) as u64 * u64::from(frame.components);
+    if bytes > LIMIT {
+        return Err(too_large(frame.size, bytes));
+    }
+    // Of a progressive image, the coefficients of all scans are kept, of two bytes each.
+    let memory = if frame.progressive { 3 * bytes } else { bytes };
+    if memory > LIMIT {
+        return Err(takes_too_much(
+            "progressive JPEG",
+            frame.size,
+            memory,
+            "save it as a baseline JPEG, or ",
+        ));
+    }
+    Ok(memory)
+}
+
+fn takes_too_much(what: &str, [height, width]: [usize; 2], bytes: u64, fix: &str) -> String {
+    let (takes, limit) = (bytes.div_ceil(MIB), LIMIT / MIB);
+    format!(
+        "decoding a {what} of {width}×{height} pixels takes {takes} MiB, allowed are {limit} MiB; {fix}make it smaller"
+    )
 }
 
 fn too_large([height, width]: [usize; 2], bytes: u64) -> String {
@@ -195,6 +243,7 @@ fn reason(error: &ImageError) -> String {
     let text = one_line(&error.to_string());
     match error {
         ImageError::Unsupported(what) => {
+            let hint = what.format_hint();
             let what = match what.kind() {
                 UnsupportedErrorKind::Color(ExtendedColorType::Unknown(bits)) => {
                     format!("pixels of {bits} bits")
@@ -202,7 +251,13 @@ fn reason(error: &ImageError) -> String {
                 UnsupportedErrorKind::GenericFeature(feature) => one_line(&feature),
                 _ => text,
             };
-            format!("this kind of image is not read ({what}); convert it to PNG or JPEG")
+            // 32 bits, signed or floating point.
+            let fix = if hint == ImageFormatHint::Exact(ImageFormat::Tiff) {
+                "8 or 16 unsigned bits per channel, or to PNG or JPEG"
+            } else {
+                "PNG or JPEG"
+            };
+            format!("this kind of image is not read ({what}); convert it to {fix}")
         }
         ImageError::IoError(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
             format!("truncated: {text}")

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::engine::data::{DataError, Split};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
@@ -62,10 +63,11 @@ impl Layout {
         for _ in 0..MAX_WRAPPERS {
             match step(&root)? {
                 Step::Found(layout) if (2..=MAX_CLASSES).contains(&layout.classes.len()) => {
+                    check_classes(&layout.train, &layout.classes)?;
                     return Ok(Self { wrappers, ..layout });
                 }
                 Step::Found(layout) => {
-                    return Err(class_folders(layout.train, layout.classes.len()));
+                    return Err(class_folders(layout.train, layout.classes.len(), &[]));
                 }
                 Step::Into(inner) => {
                     wrappers.push((root, inner.clone()));
@@ -73,7 +75,7 @@ impl Layout {
                 }
             }
         }
-        Err(class_folders(root, 0))
+        Err(class_folders(root, 0, &[]))
     }
 
     /// The names of the classes.
@@ -122,23 +124,54 @@ impl Layout {
     }
 }
 
-fn class_folders(folder: PathBuf, found: usize) -> DataError {
-    DataError::ClassFolders { folder, found, limit: MAX_CLASSES }
+/// Too few or too many classes; `beside` are the folders among which they were looked for.
+fn class_folders(folder: PathBuf, found: usize, beside: &[PathBuf]) -> DataError {
+    let splits = beside.iter().filter_map(|path| {
+        let name = names::name_of(path);
+        let (split, _) = names::split_word(&name)?;
+        (split != Split::Train).then(|| (name, names::split_name(split)))
+    });
+    DataError::ClassFolders { folder, found, limit: MAX_CLASSES, splits: splits.collect() }
+}
+
+/// Refuses folders that are not, or not surely, classes.
+fn check_classes(root: &Path, classes: &[PathBuf]) -> Result<(), DataError> {
+    let mut shown = BTreeMap::<String, &Path>::new();
+    for class in classes {
+        if let Some(other) = shown.insert(names::name_of(class), class) {
+            return Err(DataError::SameNames {
+                folder: root.to_owned(),
+                names: vec![names::escaped_name_of(other), names::escaped_name_of(class)],
+            });
+        }
+    }
+    let folders: Vec<String> = shown.into_keys().collect();
+    if folders.iter().all(|name| names::is_part(name)) {
+        return Err(DataError::NotClasses { folder: root.to_owned(), names: folders });
+    }
+    let mut inside: Option<BTreeSet<String>> = None;
+    for class in classes {
+        let here: BTreeSet<String> =
+            subfolders(class)?.iter().map(|path| names::name_of(path)).collect();
+        // One folder alone may be there for its own sake: cat/images, dog/images.
+        let same = inside.as_ref().is_none_or(|inside| *inside == here);
+        if here.len() < 2 || !same || has_images(class)? {
+            return Ok(());
+        }
+        inside = Some(here);
+    }
+    let inside = inside.into_iter().flatten().collect();
+    Err(DataError::ClassesLower { folder: root.to_owned(), folders, inside })
 }
 
 fn step(root: &Path) -> Result<Step, DataError> {
     let folders = subfolders(root)?;
     let train = pick(root, &folders, Split::Train)?.map(inner).transpose()?;
-    let mut others: Vec<PathBuf> = Vec::new();
-    for path in &folders {
-        if names::split_word(&names::name_of(path)).is_none() && holds_images(path) {
-            others.push(path.clone());
-        }
-    }
+    let mut flat_train = None;
     if let Some(train) = train {
         let classes = subfolders(&train.inner)?;
-        let flat = has_images(&train.inner);
-        if classes.iter().any(|class| holds_images(class)) || (!flat && !classes.is_empty()) {
+        let flat = has_images(&train.inner)?;
+        if (!flat && !classes.is_empty()) || any_holds_images(&classes)? {
             return Ok(Step::Found(Layout {
                 root: root.to_owned(),
                 val: pick(root, &folders, Split::Val)?.map(inner).transpose()?,
@@ -152,20 +185,40 @@ fn step(root: &Path) -> Result<Step, DataError> {
         let beside = folders.iter().any(|path| {
             matches!(names::split_word(&names::name_of(path)), Some((Split::Val | Split::Test, _)))
         });
-        if others.is_empty() || (flat && beside) {
+        if (flat && beside) || others(&folders)?.is_empty() {
             return Err(if flat {
                 DataError::NoClassFolders { folder: train.inner }
             } else {
-                class_folders(train.inner, 0)
+                class_folders(train.inner, 0, &[])
             });
         }
-        if flat {
-            // A class can be called so: trains are vehicles, too.
-            others.push(train.named);
-            others.sort();
+        // A class can be called so: trains are vehicles, too.
+        flat_train = flat.then_some(train.named);
+    }
+    let mut others = others(&folders)?;
+    others.extend(flat_train);
+    others.sort();
+    without_train(root, &folders, others)
+}
+
+/// The folders with images whose name is not that of a split.
+fn others(folders: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    let mut others = Vec::new();
+    for path in folders {
+        if names::split_word(&names::name_of(path)).is_none() && holds_images(path)? {
+            others.push(path.clone());
         }
     }
-    without_train(root, &folders, others)
+    Ok(others)
+}
+
+fn any_holds_images(folders: &[PathBuf]) -> Result<bool, DataError> {
+    for folder in folders {
+        if holds_images(folder)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Goes on where no folder is a training split: with class folders, or into the folder that has all.
@@ -175,11 +228,11 @@ fn without_train(
     others: Vec<PathBuf>,
 ) -> Result<Step, DataError> {
     match others.as_slice() {
-        [] if has_images(root) => {
+        [] if has_images(root)? => {
             return Err(DataError::NoClassFolders { folder: root.to_owned() });
         }
-        [] => return Err(class_folders(root.to_owned(), 0)),
-        [one] if has_images(one) => return Err(class_folders(root.to_owned(), 1)),
+        [] => return Err(class_folders(root.to_owned(), 0, folders)),
+        [one] if has_images(one)? => return Err(class_folders(root.to_owned(), 1, folders)),
         [one] => return Ok(Step::Into(one.clone())),
         _ => {}
     }
@@ -187,7 +240,7 @@ fn without_train(
     for path in &others {
         let inside = subfolders(path)?;
         if let Some(train) = pick(path, &inside, Split::Train)? {
-            if subfolders(&inner(train)?.inner)?.iter().any(|class| holds_images(class)) {
+            if any_holds_images(&subfolders(&inner(train)?.inner)?)? {
                 with_splits.push(path);
             } else if pick(path, &inside, Split::Val)?
                 .or(pick(path, &inside, Split::Test)?)
@@ -252,7 +305,7 @@ fn inner(named: PathBuf) -> Result<SplitFolder, DataError> {
         let same = names::split_word(&name).map(|(split, _)| split)
             == names::split_word(&above).map(|(split, _)| split)
             && names::split_word(&name).is_some();
-        if has_images(&inner) || !(same || names::is_filler(&name)) {
+        if !(same || names::is_filler(&name)) || has_images(&inner)? {
             break;
         }
         inner.clone_from(only);
@@ -269,31 +322,40 @@ pub(super) struct Labelled {
     pub(super) renamed: Vec<(String, String)>,
 }
 
-/// Finds the class of each folder of a validation or test split. What has no label is left out.
+/// Finds the class of each folder of a validation or test split: the one of exactly the same name, or else the only
+/// one whose name differs in case or blanks. What has no label is left out.
 pub(super) fn labelled(
     split: &Path,
-    class_names: &[String],
+    classes: &[PathBuf],
     left_out: &mut LeftOut,
 ) -> Result<Labelled, DataError> {
     let mut found = Labelled::default();
-    let classes: BTreeMap<&str, usize> =
-        class_names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let known: BTreeMap<&OsStr, usize> = classes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, class)| Some((class.file_name()?, index)))
+        .collect();
+    // Names that are not UTF-8 are shown alike although they differ: they count by their bytes alone.
+    let plain: Vec<(usize, &str)> =
+        known.iter().filter_map(|(name, &class)| Some((class, name.to_str()?))).collect();
     for folder in subfolders(split)? {
-        let name = names::name_of(&folder);
-        if let Some(&class) = classes.get(name.as_str()) {
+        let exactly = folder.file_name().and_then(|name| known.get(name));
+        if let Some(&class) = exactly {
             found.folders.push((folder, class));
             continue;
         }
-        let alike = |known: &&String| known.trim().to_lowercase() == name.trim().to_lowercase();
-        let mut same = class_names.iter().filter(alike);
-        if let (Some(known), None) = (same.next(), same.next())
-            && let Some(&class) = classes.get(known.as_str())
-        {
-            found.renamed.push((name, known.clone()));
+        let name = names::name_of(&folder);
+        let is_plain = folder.file_name().is_some_and(|name| name.to_str().is_some());
+        let alike = |(_, known): &&(usize, &str)| {
+            is_plain && known.trim().to_lowercase() == name.trim().to_lowercase()
+        };
+        let mut same = plain.iter().filter(alike);
+        if let (Some(&(class, known)), None) = (same.next(), same.next()) {
+            found.renamed.push((name, known.to_owned()));
             found.folders.push((folder, class));
         } else if names::is_unlabelled(&name) {
             left_out.add_many(Kind::Unlabelled, count(&folder)?, &folder);
-        } else if holds_images(&folder) {
+        } else if holds_images(&folder)? {
             return Err(DataError::UnknownClass { folder });
         }
     }
@@ -385,6 +447,48 @@ mod tests {
     }
 
     #[test]
+    fn the_same_subfolder_of_all_classes_is_no_level_of_classes() {
+        let images = &["a/images/1.png", "b/images/1.png", "c/images/1.png"];
+        assert_eq!(found(images), Ok(["", "-", "-", "a b c"].map(str::to_owned)));
+        let images = &["a/l/1.png", "a/r/1.png", "b/l/1.png", "b/r/1.png", "b/1.png"];
+        assert_eq!(found(images), Ok(["", "-", "-", "a b"].map(str::to_owned)));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_an_error_and_not_without_images() {
+        let folder = folder(&["a/1.png"]);
+        let error = holds_images(&folder.path().join("gone")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot list the folder"), "{error}");
+        assert!(error.ends_with("give read rights, or move it away"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn names_that_are_not_utf8_are_matched_by_their_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let (one, other) = (OsStr::from_bytes(b"K\xe4se"), OsStr::from_bytes(b"K\xf6se"));
+        let folder = folder(&["train/a/1.png"]);
+        let put = |split: &str, name: &OsStr| {
+            let class = folder.path().join(split).join(name);
+            fs::create_dir_all(&class).unwrap();
+            fs::write(class.join("1.png"), "").unwrap();
+            class
+        };
+        put("train", one);
+        let layout = Layout::find(folder.path()).unwrap();
+        let of = |split: &str| {
+            labelled(&folder.path().join(split), &layout.classes, &mut LeftOut::default())
+        };
+        let in_val = put("val", one);
+        assert_eq!(of("val").unwrap().folders, [(in_val, 0)]);
+        let in_test = put("test", other);
+        assert!(matches!(of("test"), Err(DataError::UnknownClass { folder }) if folder == in_test));
+        put("train", other);
+        let error = Layout::find(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(r"K\xe4se and K\xf6se"), "{error}");
+    }
+
+    #[test]
     fn what_cannot_be_told_apart_is_refused_with_the_fix() {
         for (images, words) in [
             (&[][..], "DIR has 0 class folder(s)"),
@@ -400,6 +504,18 @@ mod tests {
             (&["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "val, valid"),
             (&["x/train/a/1.png", "y/train/a/1.png"], "x, y"),
             (&["a/train/1.png", "a/test/1.png", "b/train/1.png"], "DIR/a"),
+            (
+                &["f1/a/1.png", "f1/b/1.png", "f2/a/1.png", "f2/b/1.png"],
+                "DIR: f1, f2 all have the folders a, b and no images of their own: the classes seem to lie one level lower",
+            ),
+            (
+                &["images/1.png", "Masks/1.png"],
+                "Masks, images are no classes but the parts of a segmentation",
+            ),
+            (
+                &["control/1.png", "test/1.png"],
+                "(`test` is taken for the test split; if it is a class, put the classes into train/)",
+            ),
         ] {
             let message = found(images).unwrap_err();
             assert!(message.contains(words), "{images:?}: {message}");

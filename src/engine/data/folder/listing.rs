@@ -5,10 +5,10 @@ use super::{
     left_out::{Kind, LeftOut, Tally},
     names,
 };
-use crate::engine::data::{DataError, files::unreadable};
+use crate::engine::data::DataError;
 use std::{
-    collections::BTreeSet,
-    fs,
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Entry {
 
 /// What is in a folder, in the order of the names.
 pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, DataError> {
-    let read = || -> std::io::Result<Vec<Entry>> {
+    let read = || -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -51,9 +51,13 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, DataError> {
         }
         Ok(entries)
     };
-    let mut entries = read().map_err(|source| unreadable(folder, source))?;
+    let mut entries = read().map_err(|source| unlistable(folder, source))?;
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
+}
+
+fn unlistable(folder: &Path, source: io::Error) -> DataError {
+    DataError::UnlistableFolder { folder: folder.to_owned(), source }
 }
 
 /// The folders in a folder that the user may have made.
@@ -65,23 +69,29 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// Whether images lie in the folder itself, be they of a format that is read or not.
-pub(super) fn has_images(folder: &Path) -> bool {
-    entries(folder).is_ok_and(|entries| entries.iter().any(is_any_image))
+pub(super) fn has_images(folder: &Path) -> Result<bool, DataError> {
+    Ok(entries(folder)?.iter().any(is_any_image))
 }
 
-/// Whether there are images anywhere in the folder.
-pub(super) fn holds_images(folder: &Path) -> bool {
-    fn search(folder: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
-        if !is_new(folder, seen) {
-            return false;
+/// Whether there are images anywhere in the folder. One that cannot be listed may be a class, so it is an error.
+pub(super) fn holds_images(folder: &Path) -> Result<bool, DataError> {
+    fn search(folder: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<bool, DataError> {
+        if !seen.insert(canonical(folder)) {
+            return Ok(false);
         }
-        let Ok(entries) = entries(folder) else { return false };
-        entries.iter().any(is_any_image)
-            || entries.iter().any(|entry| {
-                entry.is == Is::Folder
-                    && !names::is_system_folder(&entry.name)
-                    && search(&entry.path, seen)
-            })
+        let entries = entries(folder)?;
+        if entries.iter().any(is_any_image) {
+            return Ok(true);
+        }
+        for entry in entries {
+            if entry.is == Is::Folder
+                && !names::is_system_folder(&entry.name)
+                && search(&entry.path, seen)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
     search(folder, &mut BTreeSet::new())
 }
@@ -99,9 +109,9 @@ fn is_image_inside(entry: &Entry) -> bool {
     entry.is == Is::File && content::is_image(&entry.path, names::ending(&entry.name).is_some())
 }
 
-/// Notes a folder as seen; false if it was already, under whatever path.
-fn is_new(folder: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
-    seen.insert(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))
+/// The one path of a folder, whatever links lead to it.
+fn canonical(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
 
 /// Goes through the folders of classes and remembers what is told of them.
@@ -113,15 +123,34 @@ pub(super) struct Listing {
     pub(super) by_content: Tally,
     /// Images in subfolders of their class.
     pub(super) in_subfolders: Tally,
+    /// The folders of this split that have been read, each with its class.
+    read: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Listing {
+    /// Goes on with another split, which may read the same folders.
+    pub(super) fn next_split(&mut self) {
+        self.read.clear();
+    }
+
+    /// Notes that a class has a folder; another class of the same split must not have it, too.
+    fn belongs(&mut self, folder: &Path, path: PathBuf, class: &Path) -> Result<(), DataError> {
+        match self.read.insert(path, class.to_owned()) {
+            Some(other) if other != class => Err(DataError::TwoLabels {
+                folder: folder.to_owned(),
+                class: names::name_of(&other),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The images of a class: those in its folder and then those in its subfolders. Links are followed, but no
-    /// folder is read twice.
+    /// folder is read twice, and none for two classes.
     pub(super) fn class(&mut self, folder: &Path) -> Result<Vec<PathBuf>, DataError> {
         // A link to a folder above would bring in the other classes, or the whole disk.
-        let whole = folder.canonicalize().map_err(|source| unreadable(folder, source))?;
+        let whole = folder.canonicalize().map_err(|source| unlistable(folder, source))?;
         let mut seen: BTreeSet<PathBuf> = whole.ancestors().map(Path::to_owned).collect();
+        self.belongs(folder, whole, folder)?;
         let (mut paths, mut left_out) = (Vec::new(), LeftOut::default());
         let mut folders = vec![folder.to_owned()];
         while let Some(inner) = folders.pop() {
@@ -130,7 +159,11 @@ impl Listing {
                 if entry.is == Is::Folder {
                     if names::is_system_folder(&entry.name) {
                         left_out.add(Kind::SystemFolder, &entry.path);
-                    } else if is_new(&entry.path, &mut seen) {
+                        continue;
+                    }
+                    let path = canonical(&entry.path);
+                    if seen.insert(path.clone()) {
+                        self.belongs(&entry.path, path, folder)?;
                         further.push(entry.path);
                     } else {
                         left_out.add(Kind::Again, &entry.path);

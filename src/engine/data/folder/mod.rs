@@ -49,10 +49,15 @@ pub(super) fn load(
     size: ImageSize,
 ) -> Result<Dataset, DataError> {
     if folder.is_file()
-        && let Ok(file) = fs::File::open(folder)
-        && let Some(kind) = content::head(file).ok().and_then(|head| sniff::sniff(&head))
+        && let Ok(head) = fs::File::open(folder).and_then(content::head)
     {
-        let (what, fix) = (kind.to_string(), kind.fix().to_owned());
+        let (what, fix) = if content::format(&head).is_some() {
+            ("an image".to_owned(), "give the folder that has the class folders".to_owned())
+        } else if let Some(kind) = sniff::sniff(&head) {
+            (kind.to_string(), kind.fix().to_owned())
+        } else {
+            ("a file".to_owned(), "give the folder that has the class folders".to_owned())
+        };
         let (file, wanted) = (folder.to_owned(), "a folder of images");
         return Err(DataError::OtherFile { file, what, wanted, fix });
     }
@@ -60,7 +65,7 @@ pub(super) fn load(
     let layout = Layout::find(folder)?;
     let class_names = layout.class_names();
     let mut notes = Notes::new(folder);
-    let mut reading = Reading::list(&layout, &class_names, &mut notes)?;
+    let mut reading = Reading::list(&layout, &mut notes)?;
     let mut headers = reading.headers();
     let size = match size {
         // A template without pixels is refused later on.

@@ -38,6 +38,24 @@ const SYSTEM_FOLDERS: [&str; 10] = [
 const UNLABELLED: [&str; 6] =
     ["unknown", "unlabelled", "unlabeled", "unclassified", "unsorted", "no_label"];
 
+/// Folders of data sets for segmentation and detection, in lower case and without a plural's `s`.
+const PARTS: [&str; 14] = [
+    "image",
+    "img",
+    "jpegimage",
+    "mask",
+    "label",
+    "annotation",
+    "annot",
+    "segmentation",
+    "segmentationclas",
+    "segmentationobject",
+    "groundtruth",
+    "ground_truth",
+    "gt",
+    "bbox",
+];
+
 /// Words in the name of a split's folder that say nothing.
 const FILLERS: [&str; 12] = [
     "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "seg", "split", "photos",
@@ -47,6 +65,16 @@ const FILLERS: [&str; 12] = [
 /// The name of a file or folder as it is shown.
 pub(super) fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The name of a file or folder with the bytes that are not UTF-8 escaped: `K\xe4se`.
+pub(super) fn escaped_name_of(path: &Path) -> String {
+    let mut escaped = String::new();
+    for chunk in path.file_name().unwrap_or_default().as_encoded_bytes().utf8_chunks() {
+        escaped.push_str(chunk.valid());
+        escaped.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    escaped
 }
 
 /// The ending of a name in lower case, or nothing where there is none.
@@ -85,6 +113,11 @@ pub(super) fn is_system_folder(name: &str) -> bool {
 /// Whether a folder of a validation or test split says that its images have no label.
 pub(super) fn is_unlabelled(name: &str) -> bool {
     UNLABELLED.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether a folder's name is that of a part of a data set for segmentation or detection.
+pub(super) fn is_part(name: &str) -> bool {
+    PARTS.contains(&name.to_lowercase().trim_end_matches('s'))
 }
 
 /// Whether a folder's name says only that there are data in it.

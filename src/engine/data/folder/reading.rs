@@ -36,11 +36,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Lists the images of all splits.
-    pub(super) fn list(
-        layout: &Layout,
-        class_names: &[String],
-        notes: &mut Notes<'_>,
-    ) -> Result<Self, DataError> {
+    pub(super) fn list(layout: &Layout, notes: &mut Notes<'_>) -> Result<Self, DataError> {
         let mut listing = Listing::default();
         let mut reading = Self { files: Vec::new(), budget: Budget::new(LIMIT) };
         for (label, class) in layout.classes.iter().enumerate() {
@@ -48,7 +44,7 @@ impl Reading {
         }
         for (split, folder) in [(Split::Val, &layout.val), (Split::Test, &layout.test)] {
             if let Some(folder) = folder {
-                reading.labelled(split, folder, class_names, &mut listing, notes)?;
+                reading.labelled(split, folder, &layout.classes, &mut listing, notes)?;
             }
         }
         for (outer, inner) in &layout.wrappers {
@@ -68,11 +64,12 @@ impl Reading {
         &mut self,
         split: Split,
         folder: &SplitFolder,
-        class_names: &[String],
+        classes: &[PathBuf],
         listing: &mut Listing,
         notes: &mut Notes<'_>,
     ) -> Result<(), DataError> {
-        let labelled = layout::labelled(&folder.inner, class_names, &mut listing.left_out)?;
+        let labelled = layout::labelled(&folder.inner, classes, &mut listing.left_out)?;
+        listing.next_split();
         for (class, label) in &labelled.folders {
             match listing.class(class) {
                 Ok(paths) => self.add(paths, split, *label),
@@ -97,8 +94,9 @@ impl Reading {
 
     /// What is known of each file before it is decoded; nothing where it cannot be read.
     pub(super) fn headers(&mut self) -> Vec<Option<Header>> {
+        let budget = &self.budget;
         let headers: Vec<Result<Header, String>> =
-            self.files.par_iter().map(|file| decode::header(&file.path)).collect();
+            self.files.par_iter().map(|file| decode::header(&file.path, budget)).collect();
         let files = self.files.iter_mut();
         files
             .zip(headers)

@@ -585,6 +585,28 @@ fn an_image_above_the_limit_is_refused_by_name() {
 }
 
 #[test]
+fn a_progressive_jpeg_counts_the_copies_of_its_decoder() {
+    let folder = folder();
+    let (path, mut bytes) = (folder.path().join("train/cat/large.jpg"), jpeg());
+    let at = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    bytes[at + 5..at + 7].copy_from_slice(&9_000_u16.to_be_bytes());
+    bytes[at + 7..at + 9].copy_from_slice(&12_000_u16.to_be_bytes());
+    let components = bytes[at + 9];
+    bytes[at + 9] = 3;
+    bytes[at + 1] = 0xc2;
+    fs::write(&path, &bytes).unwrap();
+    let text = message(&folder);
+    assert!(text.contains("large.jpg: decoding a progressive JPEG of 12000×9000 pixels"), "{text}");
+    assert!(text.contains("takes 927 MiB, allowed are 512 MiB; save it as a baseline"), "{text}");
+    // As baseline, it may be decoded.
+    bytes[at + 9] = components;
+    bytes[at + 1] = 0xc0;
+    fs::write(&path, &bytes).unwrap();
+    let header = decode::header(&path, &budget::Budget::new(decode::LIMIT)).unwrap();
+    assert_eq!(header.size, [9_000, 12_000]);
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_fix() {
     let empty = tempfile::tempdir().unwrap();
     assert!(message(&empty).contains("0 class folder"), "{}", message(&empty));
@@ -592,6 +614,13 @@ fn what_is_wrong_is_named_with_its_fix() {
     fs::write(&archive, "PK\x03\x04....train/cat/0.png").unwrap();
     let text = Dataset::load(&DataSource::Images(archive)).unwrap_err().to_string();
     assert!(text.contains("pets.zip is a ZIP archive") && text.contains("unpack"), "{text}");
+    let image = empty.path().join("cat.png");
+    GrayImage::new(4, 3).save(&image).unwrap();
+    let text = Dataset::load(&DataSource::Images(image)).unwrap_err().to_string();
+    assert!(
+        text.contains("cat.png is an image") && text.contains("has the class folders"),
+        "{text}"
+    );
     let one = tempfile::tempdir().unwrap();
     put(&one, "train", &["cat"], 3);
     assert!(message(&one).contains("1 class folder"), "{}", message(&one));
@@ -673,6 +702,22 @@ fn links_are_followed_and_loops_are_not() {
     symlink("nowhere.png", cat.join("broken.png")).unwrap();
     let text = message(&folder);
     assert!(text.contains("1 of 44") && text.contains("broken.png"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_two_classes_lead_to_is_refused() {
+    use std::os::unix::fs::symlink;
+    for (link, to) in [("train/cat_copy", "cat"), ("train/cat/dogs", "../dog")] {
+        let folder = folder();
+        symlink(to, folder.path().join(link)).unwrap();
+        let text = message(&folder);
+        assert!(text.contains("would have two labels; remove the link"), "{link}: {text}");
+    }
+    // Splits may share a folder.
+    let folder = folder();
+    symlink("train", folder.path().join("test")).unwrap();
+    assert!(load(&folder).is_ok());
 }
 
 #[test]
