@@ -13,7 +13,7 @@ What is read, and how it is decided (what was inferred or left out is told in li
   cifar10:DIR       the binary version, in the folder or below it; cifar100:DIR likewise, with fine labels
   images:DIR        train/<class>/* with val and test alike (valid, validation, testing, ... too), or <class>/* alone
     format          PNG, JPEG, WebP, BMP, GIF, TIFF; content decides, not the ending
-    size            scaled to the template's input while they are read; above 512 MiB decoded: refused by name
+    size            scaled to the template's input while they are read; decoding takes over 512 MiB: refused by name
     colours         grey if all are grey, else RGB; turned as EXIF says
     transparency    put on white (black or grey if more can be seen there), or the picture if it alone differs
     16 bit          the range of the training images becomes 0 to 255, unless it covers half of the scale
