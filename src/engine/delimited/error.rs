@@ -54,6 +54,27 @@ pub enum SheetError {
         /// Its beginning.
         cell: String,
     },
+    /// A row has more cells than can be columns.
+    #[error(
+        "line {line}: more than {limit} cells, which is the limit; leave out columns, or end lines where rows end"
+    )]
+    TooManyCells {
+        /// The line.
+        line: u64,
+        /// The most that are read.
+        limit: usize,
+    },
+    /// A line that begins with `#` may be a comment as well as a row.
+    #[error(
+        "line {line}: this may be a comment or a row, as it begins with `#` and `{cell}` without it stands in other rows; \
+         delete the line, or put its first cell in quotes"
+    )]
+    Hash {
+        /// The line.
+        line: u64,
+        /// Its first cell, without the `#`.
+        cell: String,
+    },
     /// The first line is `sep=` without a separator.
     #[error(
         "line 1: `sep=` names no separator; write one behind it, as in `sep=;`, or delete the line"

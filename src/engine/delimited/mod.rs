@@ -5,13 +5,14 @@
 //! | encoding | UTF-8 or UTF-16, with or without a byte order mark; others are refused with the line |
 //! | packed files | `.gz` is unpacked, up to a limit; of an `.xlsx` workbook the first sheet that has cells; what else is no text is named, with what to do |
 //! | ends of lines | LF, CRLF or CR; lines are counted as editors do, blank lines and lines within cells included |
-//! | separator | comma, semicolon, tab, vertical bar, or runs of spaces: what makes the most equal rows with the most numbers of the first 100; a first line such as `sep=;` decides |
-//! | comments | lines that begin with `#` or `//`; not those that begin with `#N/A` and the like, nor where most lines begin so |
+//! | separator | comma, semicolon, tab, vertical bar, or runs of spaces, unless tabs cut all rows into as many cells: what makes the most equal rows with the most numbers of the first 100; a first line such as `sep=;` decides |
+//! | comments | lines that begin with `#` or `//`; not those that begin with `#N/A` and the like, nor where most lines begin so, nor a line such as `#a,1,2` that has as many cells as the rows; if there are also rows that begin with `a`, it is refused |
 //! | blank lines | passed over, and so are rows of empty cells |
 //! | quotes | `"`, doubled within quotes; what they hold may have separators and ends of lines; quotes that do not close are refused; lines that are in quotes as a whole are unwrapped |
-//! | cells | without spaces around them |
+//! | cells | without spaces around them; at most 65,536 per row |
 //! | numbers | signs may be typographic; spaces, no-break and narrow ones, and apostrophes separate thousands; `1e5`, `1E+05`; `5 %` is 5, if all of the column are so |
 //! | decimal sign | point or comma, by column: what any of its numbers must have; else what numbers of other columns must have, but those never make a sign separate thousands; `1,234` alone is refused with both readings, and so is `1.234`, but where commas separate the columns |
+//! | numbers of workbooks | have one reading, and say nothing of how texts in their column are written |
 //! | missing values | nothing, `NA`, `?`, `-`, `null`, `#DIV/0!` and the like; what to do about them is for the caller |
 //!
 //! Neither caller looks at bytes: they get [`Row`]s, and numbers by a [`Style`] that has seen all of a column.
@@ -36,7 +37,7 @@ use super::{
 use dialect::Dialect;
 use flate2::read::MultiGzDecoder;
 use rows::TextRows;
-use std::{borrow::Cow, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
 /// The most bytes of a file.
 pub(in crate::engine) const MOST_BYTES: u64 = 4 << 30;
@@ -132,6 +133,7 @@ impl Sheet {
                 dialect.separator.name()
             ));
         }
+        check_hashed(&text, &dialect)?;
         let comment = dialect.rows(&text).before_first_row();
         let comment = comment.map(|(line, comment)| (line, comment.to_owned()));
         Ok(Self { content: Content::Text { text, dialect }, notes, comment })
@@ -154,9 +156,9 @@ impl Sheet {
     }
 
     /// Whether a number's only point stands before its decimals where nothing says otherwise: where a comma there would
-    /// have separated columns, and in workbooks, whose numbers are no text.
+    /// have separated columns.
     pub(in crate::engine) fn plain_points(&self) -> bool {
-        matches!(self.separator(), None | Some(Separator::One(',')))
+        self.separator() == Some(Separator::One(','))
     }
 
     /// The cells of a comment directly above the first row, which may be a header.
@@ -205,6 +207,32 @@ impl<'s> Iterator for Rows<'s> {
             }
             return Some(row);
         }
+    }
+}
+
+/// Refuses a row that begins with `#` where it may be one that was made a comment.
+fn check_hashed(text: &str, dialect: &Dialect) -> Result<(), SheetError> {
+    if !dialect.comments || !text.contains('#') {
+        return Ok(());
+    }
+    let mut rows = dialect.rows(text);
+    let mut hashed = HashMap::new();
+    while let Some(Ok(row)) = rows.next() {
+        if let (true, Some(cell)) = (rows.hashed, row.cells.first()) {
+            hashed.entry(cell.trim_start_matches('#').to_owned()).or_insert(row.line);
+        }
+    }
+    if hashed.is_empty() {
+        return Ok(());
+    }
+    let rows = dialect.rows(text).map_while(Result::ok);
+    let first =
+        rows.filter_map(|row| row.cells.first().and_then(|cell| hashed.get_key_value(&**cell)));
+    match first.min_by_key(|(_, line)| **line) {
+        Some((cell, &line)) => {
+            Err(SheetError::Hash { line, cell: cell.chars().take(60).collect() })
+        }
+        None => Ok(()),
     }
 }
 

@@ -168,8 +168,11 @@ fn a_workbook_gives_the_first_sheet_that_has_cells() {
     let bytes = workbook(&[("empty", &[]), ("Data", cells), ("other", &[&["x"]])]);
     let sheet = Sheet::from_bytes(bytes).unwrap();
     assert!(sheet.notes[0].contains("`Data`"), "{:?}", sheet.notes);
-    let found: Vec<_> =
-        sheet.rows().map(|row| row.unwrap()).map(|row| (row.line, row.cells.join("|"))).collect();
+    let found: Vec<_> = sheet
+        .rows()
+        .map(|row| row.unwrap())
+        .map(|row| (row.line, number::shown(&row.cells.join("|")).into_owned()))
+        .collect();
     let expected = [(1, "a|b|kind"), (2, "1.5|2|red"), (4, "0.001|#DIV/0!|")];
     assert_eq!(found, expected.map(|(line, cells)| (line, cells.to_owned())));
 }

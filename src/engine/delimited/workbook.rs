@@ -1,6 +1,6 @@
 //! Workbooks of Excel: the cells of the first sheet that has some.
 
-use super::SheetError;
+use super::{SheetError, number};
 use crate::quiet::quietly;
 use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 use flate2::read::DeflateDecoder;
@@ -17,7 +17,8 @@ const MOST_CELLS: usize = 20_000_000;
 pub(super) struct Cells {
     /// The name of the sheet, where there are several.
     pub(super) name: Option<String>,
-    /// The number of each row that has cells, from 1, and the cells as text with decimal points.
+    /// The number of each row that has cells, from 1, and the cells as text; numbers have the decimal sign
+    /// [`number::EXACT`].
     pub(super) rows: Vec<(u64, Vec<String>)>,
 }
 
@@ -97,13 +98,9 @@ fn text(cell: &DataRef<'_>) -> String {
     }
 }
 
-/// A number that is one in the workbook, written so that its point cannot be taken for a separator of thousands.
+/// A number that is one in the workbook, written so that it decides nothing about texts, nor they about it.
 fn decimal(number: f64) -> String {
-    let text = number.to_string();
-    match text.split_once('.') {
-        Some((_, decimals)) if decimals.len() == 3 => text + "0",
-        _ => text,
-    }
+    number.to_string().replace('.', number::EXACT.encode_utf8(&mut [0; 4]))
 }
 
 fn date(time: &ExcelDateTime) -> String {
