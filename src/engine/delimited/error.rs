@@ -64,6 +64,20 @@ pub enum SheetError {
         /// The most that are read.
         limit: usize,
     },
+    /// A formula whose value the file does not hold.
+    #[error(
+        "row {line} of the sheet `{sheet}` has a formula without its value; open the workbook in Excel or LibreOffice and \
+         save it, so that it is calculated"
+    )]
+    Formula {
+        /// The sheet.
+        sheet: String,
+        /// The row.
+        line: u64,
+    },
+    /// The bytes are no text, and of no known format.
+    #[error("this is a binary file of an unknown format, not a table in text; export it as CSV")]
+    Binary,
     /// A line that begins with `#` may be a comment as well as a row.
     #[error(
         "line {line}: this may be a comment or a row, as it begins with `#` and `{cell}` without it stands in other rows; \

@@ -24,7 +24,7 @@ impl Separator {
             Self::One('\t') => "tabs".to_owned(),
             Self::One('|') => "vertical bars".to_owned(),
             Self::One(' ') => "single spaces".to_owned(),
-            Self::One(other) => format!("`{other}`"),
+            Self::One(other) => format!("`{}`", other.escape_debug()),
             Self::Spaces => "spaces".to_owned(),
         }
     }
@@ -72,8 +72,6 @@ pub(in crate::engine) struct TextRows<'t> {
     pub(super) hashed: bool,
     /// How many were passed over.
     pub(super) passed: u64,
-    /// The last of them.
-    comment: Option<(u64, &'t str)>,
     failed: bool,
 }
 
@@ -96,7 +94,6 @@ impl<'t> TextRows<'t> {
             started: false,
             hashed: false,
             passed: 0,
-            comment: None,
             failed: false,
         }
     }
@@ -121,8 +118,9 @@ impl<'t> TextRows<'t> {
         })
     }
 
-    /// The comment directly above the first row, blank lines aside.
-    pub(super) fn before_first_row(mut self) -> Option<(u64, &'t str)> {
+    /// The comments directly above the first row, the first hundred, blank lines aside.
+    pub(super) fn before_first_row(mut self) -> Vec<(u64, &'t str)> {
+        let mut comments = Vec::new();
         while self.place < self.text.len() {
             let (end, next) = self.end_of_line(self.place);
             let content = trimmed(&self.text[self.place..end]);
@@ -130,12 +128,12 @@ impl<'t> TextRows<'t> {
             if !comment && !content.is_empty() {
                 break;
             }
-            if comment {
-                self.comment = Some((self.line, content));
+            if comment && comments.len() < 100 {
+                comments.push((self.line, content));
             }
             (self.place, self.line) = (next, self.line + 1);
         }
-        self.comment
+        comments
     }
 
     /// Where the line that begins at `from` ends, and where the next one begins.

@@ -69,8 +69,16 @@ pub(super) fn load(path: &Path) -> Result<Table, TableError> {
     let sheet = Sheet::open(path).map_err(no_table)?;
     let mut notes = sheet.notes.clone();
     let mut rows = sheet.rows();
-    let header =
+    let mut header =
         rows.next().transpose().map_err(no_table)?.unwrap_or(Row { line: 1, cells: Vec::new() });
+    // Programs write no cell above the names of rows.
+    let short = |row: &Row<'_>| row.filled() == header.cells.len() + 1;
+    if header.filled() == header.cells.len()
+        && header.cells.len() > 1
+        && sheet.rows().nth(1).is_some_and(|row| row.as_ref().is_ok_and(short))
+    {
+        header.cells.insert(0, "".into());
+    }
     let columns = Columns::find(path, &header)?;
     let mut styles = [Style::default(), Style::default()];
     let mut lines = Vec::new();

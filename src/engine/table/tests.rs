@@ -284,3 +284,9 @@ fn how_numbers_are_read_is_told_and_never_guessed() {
     let error = table(["1,125;2.5", "2,125;3.5", "3;4.5", "4;5.5"]).unwrap_err().to_string();
     assert!(error.contains("column `search` can be read in two ways"), "{error}");
 }
+
+#[test]
+fn a_header_may_have_no_cell_above_the_names_of_rows() {
+    let rows = "r1;0/0;1;1\nr2;0/1;2;2\nr3;1/0;3;3\nr4;1/1;4;4\n";
+    assert_eq!(parse(&format!("architecture;search;report\n{rows}")).expect("is sound").len(), 4);
+}

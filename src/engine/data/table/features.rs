@@ -387,6 +387,11 @@ impl Context<'_> {
                 "{what} is not a number, but what stands below is; if the line holds units or descriptions, delete it"
             );
         }
+        if column.texts == 1 && seen.line == first && self.layout.header.is_none() {
+            return format!(
+                "{what} is not a number, but what stands below is; if this line names the columns, leave --header no out"
+            );
+        }
         let distinct = if column.style.numbers == 0 { self.distinct(place) as u64 } else { 0 };
         if distinct == self.rows() && distinct > 1 && label != place {
             return format!(

@@ -113,7 +113,8 @@ impl Layout {
         let mut heading =
             first_is_header.then(|| (line, cells.iter().map(ToString::to_string).collect()));
         if header.is_none() && !first_is_header {
-            heading = sheet.comment_above().filter(|(_, names)| is_heading(names, width));
+            heading =
+                sheet.comments_above().into_iter().find(|(_, names)| is_heading(names, width));
         }
         if first_is_header {
             for name in &cells {
@@ -132,6 +133,7 @@ impl Layout {
         let named: Vec<_> = given.iter().map(|name| !name.is_empty()).collect();
         let names = given.into_iter().enumerate().map(|(column, name)| {
             let name = number::shown(&name).split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = name.replace(char::is_control, "\u{fffd}");
             if name.is_empty() { (column + 1).to_string() } else { name }
         });
         Ok(Self {
@@ -177,9 +179,11 @@ impl Layout {
                 }
             }
         }
-        let number =
-            label.parse::<usize>().ok().filter(|number| (1..=self.width()).contains(number));
-        number.map(|number| number - 1).ok_or_else(|| {
+        // Numbers count the columns of the header, which has no cell above the names of rows.
+        let first = usize::from(!self.row_names);
+        let number = label.parse::<usize>().ok().filter(|number| *number > 0);
+        let number = number.filter(|number| number - first < self.width());
+        number.map(|number| number - first).ok_or_else(|| {
             let mut columns: Vec<_> = self.names.iter().take(50).cloned().collect();
             if self.width() > columns.len() {
                 columns.push(format!("… ({} in all)", self.width()));

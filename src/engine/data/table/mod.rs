@@ -55,8 +55,37 @@ pub(super) fn load(
         let what = "the file is empty; give it a row an example".to_owned();
         return Err(DataError::Row { file: file.to_owned(), line: 1, what });
     };
-    let layout = Layout::new(file, &sheet, &mut survey, options.header)?;
-    let context = Context { file, sheet: &sheet, survey: &survey, layout: &layout };
+    table(file, label, name, options, &sheet, &mut survey)
+        .map_err(|error| of_sheet(error, sheet.name.as_deref()))
+}
+
+/// The same error, which names the sheet of the workbook that was read.
+fn of_sheet(mut error: DataError, sheet: Option<&str>) -> DataError {
+    if let (
+        Some(sheet),
+        DataError::Row { what, .. }
+        | DataError::Column { what, .. }
+        | DataError::Labels { what, .. },
+    ) = (sheet, &mut error)
+    {
+        *what += &format!(" (in the sheet `{sheet}`)");
+    }
+    error
+}
+
+/// The data set that a table is.
+fn table(
+    file: &Path,
+    label: Option<&str>,
+    name: String,
+    options: &ReadOptions,
+    sheet: &Sheet,
+    survey: &mut Survey,
+) -> Result<Dataset, DataError> {
+    let failed = |error| no_table(file, error);
+    let layout = Layout::new(file, sheet, survey, options.header)?;
+    let survey = &*survey;
+    let context = Context { file, sheet, survey, layout: &layout };
     let features = context.features(label, options.missing)?;
     let is_given = label.is_some();
     let label = Label {

@@ -202,6 +202,7 @@ fn headers_are_known_by_their_types() {
         "x,x,kind\n",
         "x,\"y\n(cm)\",kind\n",
         "# exported\n\n# x,y,kind\n",
+        "# x,y,kind\n# mm,kg,-\n",
         "#,y,kind\n",
         "x,y,kind,\n",
         "x,y,a\n",
@@ -580,6 +581,18 @@ fn whole_numbers_that_are_written_in_two_ways_are_two_classes() {
     let text: String = (0..60).map(|i| format!("{i}.5,{}\n", ["1", "1.0", "2"][i % 3])).collect();
     let options = ReadOptions { task: Some(TaskKind::Classes), ..ReadOptions::default() };
     assert_eq!(names(&load_bytes(text.as_bytes(), None, options).unwrap()), ["1", "2"]);
+}
+
+#[test]
+fn a_header_that_is_said_to_be_none_and_numbers_of_columns_are_as_they_are_seen() {
+    let options = ReadOptions { header: Some(false), ..ReadOptions::default() };
+    let error = load_bytes(small("x,y,kind\n").as_bytes(), None, options).unwrap_err().to_string();
+    assert!(error.contains("leave --header no out"), "{error}");
+    let rows_named: String =
+        small("").lines().enumerate().map(|(i, row)| format!("r{i},{row}\n")).collect();
+    let data = load_text(&format!("x,y,kind\n{rows_named}"), Some("3")).unwrap();
+    assert_eq!(names(&data), ["a", "b"]);
+    assert!(message(&format!("x,y,kind\n{rows_named}"), Some("4")).contains("no column `4`"));
 }
 
 #[test]
