@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Kind {
     /// An error or log-in page that was saved under the name of the file.
     WebPage,
+    /// A web page or XML that a program saved as a workbook.
+    WebTable,
     /// What a large-file store of a version control system leaves in place of the file.
     Pointer,
     /// Python's pickles.
@@ -19,6 +21,18 @@ pub enum Kind {
     Hdf5,
     /// Parquet.
     Parquet,
+    /// SPSS.
+    Spss,
+    /// A database of `SQLite`.
+    Sqlite,
+    /// Arrow or Feather.
+    Arrow,
+    /// Stata.
+    Stata,
+    /// What R saves.
+    R,
+    /// A file that is packed by another program than gzip.
+    Packed,
     /// A workbook of Excel or `LibreOffice`.
     Workbook,
     /// A workbook of Excel before 2007.
@@ -47,13 +61,23 @@ impl Kind {
                 "download the file again: the server has sent an error or log-in page in its place"
             }
             Self::Pointer => "fetch the file itself, for example with `git lfs pull`",
-            Self::Pickle | Self::Numpy | Self::Matlab | Self::Hdf5 | Self::Parquet => {
-                "export it in a format that is read"
+            Self::Pickle
+            | Self::Numpy
+            | Self::Matlab
+            | Self::Hdf5
+            | Self::Parquet
+            | Self::Spss
+            | Self::Sqlite
+            | Self::Arrow
+            | Self::Stata
+            | Self::R => "export it in a format that is read",
+            Self::WebTable => {
+                "open it in Excel and save the sheet as \"CSV UTF-8\" (File, Save as)"
             }
             Self::Workbook | Self::OldWorkbook => {
                 "open it and save the sheet as \"CSV UTF-8\" (File, Save as)"
             }
-            Self::Zip | Self::Gzip | Self::Tar | Self::Archive => {
+            Self::Zip | Self::Gzip | Self::Tar | Self::Archive | Self::Packed => {
                 "unpack it and name the folder that comes out"
             }
             Self::Image | Self::Pdf => "give the file with the data",
@@ -66,6 +90,13 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WebPage => "a web page (HTML)",
+            Self::WebTable => "a web page or XML that a program saved as .xls",
+            Self::Spss => "an SPSS file",
+            Self::Sqlite => "an SQLite database",
+            Self::Arrow => "an Arrow or Feather file",
+            Self::Stata => "a Stata file",
+            Self::R => "a file of R (rds or RData)",
+            Self::Packed => "a file packed with bzip2, xz or Zstandard",
             Self::Pointer => "a pointer of Git LFS, not the file itself",
             Self::Pickle => "a Python pickle",
             Self::Numpy => "a NumPy file",
@@ -93,6 +124,22 @@ pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
     let holds = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
     let kind = match bytes {
         [] => Kind::Empty,
+        _ if begins(b"<table")
+            || begins(b"<")
+                && (holds(b"urn:schemas-microsoft-com:office") || holds(b"<?mso-application")) =>
+        {
+            Kind::WebTable
+        }
+        _ if bytes.starts_with(b"$FL2@(#)") || bytes.starts_with(b"$FL3@(#)") => Kind::Spss,
+        _ if bytes.starts_with(b"SQLite format 3\0") => Kind::Sqlite,
+        _ if bytes.starts_with(b"ARROW1\0") || bytes.starts_with(b"FEA1") => Kind::Arrow,
+        _ if bytes.starts_with(b"<stata_dta>") => Kind::Stata,
+        _ if bytes.starts_with(b"X\n\0\0\0")
+            || bytes.starts_with(b"RDX2\n")
+            || bytes.starts_with(b"RDX3\n") =>
+        {
+            Kind::R
+        }
         _ if [&b"<!doctype html"[..], b"<html", b"<head", b"<?xml", b"<!--"]
             .iter()
             .any(|&word| begins(word)) =>
@@ -120,17 +167,14 @@ pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
         _ if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") => Kind::OldWorkbook,
         [0x1f, 0x8b, ..] => Kind::Gzip,
         _ if bytes.get(257..262) == Some(b"ustar") => Kind::Tar,
-        _ if [
-            &b"7z\xbc\xaf\x27\x1c"[..],
-            b"Rar!\x1a\x07",
-            b"BZh",
-            b"\xfd7zXZ\0",
-            b"\x28\xb5\x2f\xfd",
-        ]
-        .iter()
-        .any(|&magic| bytes.starts_with(magic)) =>
-        {
+        _ if bytes.starts_with(b"7z\xbc\xaf\x27\x1c") || bytes.starts_with(b"Rar!\x1a\x07") => {
             Kind::Archive
+        }
+        _ if [&b"BZh"[..], b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]
+            .iter()
+            .any(|&magic| bytes.starts_with(magic)) =>
+        {
+            Kind::Packed
         }
         _ if bytes.starts_with(b"%PDF-") => Kind::Pdf,
         _ if image::guess_format(bytes).is_ok() => Kind::Image,
@@ -178,6 +222,14 @@ mod tests {
             (&tar, Some(Kind::Tar)),
             (b"Rar!\x1a\x07\0", Some(Kind::Archive)),
             (b"\x89PNG\r\n\x1a\n", Some(Kind::Image)),
+            (b"BZh91AY&SY", Some(Kind::Packed)),
+            (b"$FL2@(#) SPSS DATA FILE", Some(Kind::Spss)),
+            (b"SQLite format 3\0", Some(Kind::Sqlite)),
+            (b"ARROW1\0\0", Some(Kind::Arrow)),
+            (b"<stata_dta><header>", Some(Kind::Stata)),
+            (b"X\n\0\0\0\x03", Some(Kind::R)),
+            (b"<table><tr>", Some(Kind::WebTable)),
+            (b"<?xml version=\"1.0\"?><?mso-application progid", Some(Kind::WebTable)),
             (b"%PDF-1.7", Some(Kind::Pdf)),
             (b"\0\0\x08\x03", None),
             (b"a,b,c\n1,2,3\n", None),

@@ -33,6 +33,8 @@ pub(super) struct Dialect {
     pub(super) named: bool,
     /// Whether lines that begin with `#` or `//` are comments.
     pub(super) comments: bool,
+    /// How many cells most rows have; a line that begins with `#` and has as many is a row.
+    width: usize,
 }
 
 impl Dialect {
@@ -48,6 +50,7 @@ impl Dialect {
             separator: Separator::One(','),
             named: false,
             comments: true,
+            width: 0,
         };
         if let Some(named) = separator_line(first) {
             dialect.separator = named?;
@@ -68,12 +71,19 @@ impl Dialect {
         {
             dialect.separator = separator;
         }
+        let rows = TextRows::new(sample, 0, 1, dialect.separator, dialect.comments);
+        let mut lengths: Vec<_> =
+            rows.map_while(Result::ok).take(ROWS).map(|row| row.cells.len()).collect();
+        lengths.sort_unstable();
+        let usual = lengths.chunk_by(|a, b| a == b).max_by_key(|equal| equal.len());
+        dialect.width = usual.map_or(0, |equal| equal[0]);
         Ok(dialect)
     }
 
     /// The rows of the text.
     pub(super) fn rows<'t>(&self, text: &'t str) -> TextRows<'t> {
         TextRows::new(text, self.place, self.line, self.separator, self.comments)
+            .with_width(self.width)
     }
 
     /// Whether some separator makes several cells of the lines of `text`.
@@ -113,13 +123,25 @@ fn sample(text: &str) -> &str {
 /// The separator that makes rows of most equal length, with the most numbers in them.
 fn guess(sample: &str, comments: bool) -> Option<Separator> {
     let mut best = None;
+    let tabs = are_cut_by_tabs(sample, comments);
     for separator in SEPARATORS {
+        if tabs && separator == Separator::Spaces {
+            continue;
+        }
         let quality = quality(sample, separator, comments);
         if quality > best.map_or(0.0, |(_, quality)| quality) {
             best = Some((separator, quality));
         }
     }
     best.map(|(separator, _)| separator)
+}
+
+/// Whether tabs cut all rows, the first aside, into as many cells: then spaces stand within cells.
+fn are_cut_by_tabs(sample: &str, comments: bool) -> bool {
+    let rows = TextRows::new(sample, 0, 1, Separator::One('\t'), comments).map_while(Result::ok);
+    let lengths: Vec<_> = rows.take(ROWS).map(|row| row.cells.len()).collect();
+    let below = if lengths.len() > 1 { &lengths[1..] } else { &lengths[..] };
+    below.first().is_some_and(|&first| first > 1 && below.iter().all(|&length| length == first))
 }
 
 /// From 0, where the separator makes one cell of each row, to 1.
@@ -137,8 +159,9 @@ fn quality(sample: &str, separator: Separator, comments: bool) -> f64 {
     let alike = lengths.chunk_by(|a, b| a == b).filter(|equal| equal[0] > 1);
     let Some(alike) = alike.max_by_key(|equal| equal.len()) else { return 0.0 };
     // A header has as many cells as the rows; one cell less above the names of rows.
-    let header = first.is_some_and(|first| first == alike[0] || first + 1 == alike[0] && first > 1);
-    (alike.len() as f64 / lengths.len() as f64)
+    let short = first.is_some_and(|first| first + 1 == alike[0] && first > 1);
+    let header = short || first == Some(alike[0]);
+    ((alike.len() + usize::from(short)) as f64 / lengths.len() as f64)
         * (1.0 + numbers as f64 / cells as f64)
         * if header { 0.5 } else { 0.35 }
 }
@@ -178,6 +201,10 @@ mod tests {
             ("\"sep=;\"\r\na;b\n", ';'),
             ("SEP=|\na|b\n", '|'),
             ("one\ntwo\n", ','),
+            ("x y\tz\nrow a 1\t1\t2\nrow a 2\t3\t4\n", '\t'),
+            ("\tx\ty\n0\t1 234\tred\n1\t2 345\tred\n", '\t'),
+            ("8 573.22\t8.763\n9 144.10\t3.421\n", '\t'),
+            ("1.5\t\t2\n2.5\t\t3\n", '\t'),
         ] {
             assert_eq!(separator(text), Separator::One(expected), "{text}");
         }

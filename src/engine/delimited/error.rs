@@ -54,6 +54,41 @@ pub enum SheetError {
         /// Its beginning.
         cell: String,
     },
+    /// A row has more cells than can be columns.
+    #[error(
+        "line {line}: more than {limit} cells, which is the limit; leave out columns, or end lines where rows end"
+    )]
+    TooManyCells {
+        /// The line.
+        line: u64,
+        /// The most that are read.
+        limit: usize,
+    },
+    /// A formula whose value the file does not hold.
+    #[error(
+        "row {line} of the sheet `{sheet}` has a formula without its value; open the workbook in Excel or LibreOffice and \
+         save it, so that it is calculated"
+    )]
+    Formula {
+        /// The sheet.
+        sheet: String,
+        /// The row.
+        line: u64,
+    },
+    /// The bytes are no text, and of no known format.
+    #[error("this is a binary file of an unknown format, not a table in text; export it as CSV")]
+    Binary,
+    /// A line that begins with `#` may be a comment as well as a row.
+    #[error(
+        "line {line}: this may be a comment or a row, as it begins with `#` and `{cell}` without it stands in other rows; \
+         delete the line, or put its first cell in quotes"
+    )]
+    Hash {
+        /// The line.
+        line: u64,
+        /// Its first cell, without the `#`.
+        cell: String,
+    },
     /// The first line is `sep=` without a separator.
     #[error(
         "line 1: `sep=` names no separator; write one behind it, as in `sep=;`, or delete the line"

@@ -3,15 +3,16 @@
 //! | what | how it is read |
 //! | --- | --- |
 //! | encoding | UTF-8 or UTF-16, with or without a byte order mark; others are refused with the line |
-//! | packed files | `.gz` is unpacked, up to a limit; of an `.xlsx` workbook the first sheet that has cells; what else is no text is named, with what to do |
+//! | packed files | `.gz` is unpacked, up to a limit; of an `.xlsx` workbook the first visible sheet that has several columns and rows; what else is no text is named, with what to do |
 //! | ends of lines | LF, CRLF or CR; lines are counted as editors do, blank lines and lines within cells included |
-//! | separator | comma, semicolon, tab, vertical bar, or runs of spaces: what makes the most equal rows with the most numbers of the first 100; a first line such as `sep=;` decides |
-//! | comments | lines that begin with `#` or `//`; not those that begin with `#N/A` and the like, nor where most lines begin so |
+//! | separator | comma, semicolon, tab, vertical bar, or runs of spaces, unless tabs cut all rows into as many cells: what makes the most equal rows with the most numbers of the first 100; a first line such as `sep=;` decides |
+//! | comments | lines that begin with `#` or `//`; not those that begin with `#N/A` and the like, nor where most lines begin so, nor a line such as `#a,1,2` that has as many cells as the rows; if there are also rows that begin with `a`, it is refused |
 //! | blank lines | passed over, and so are rows of empty cells |
 //! | quotes | `"`, doubled within quotes; what they hold may have separators and ends of lines; quotes that do not close are refused; lines that are in quotes as a whole are unwrapped |
-//! | cells | without spaces around them |
+//! | cells | without spaces around them; at most 65,536 per row |
 //! | numbers | signs may be typographic; spaces, no-break and narrow ones, and apostrophes separate thousands; `1e5`, `1E+05`; `5 %` is 5, if all of the column are so |
 //! | decimal sign | point or comma, by column: what any of its numbers must have; else what numbers of other columns must have, but those never make a sign separate thousands; `1,234` alone is refused with both readings, and so is `1.234`, but where commas separate the columns |
+//! | numbers of workbooks | have one reading, and say nothing of how texts in their column are written |
 //! | missing values | nothing, `NA`, `?`, `-`, `null`, `#DIV/0!` and the like; what to do about them is for the caller |
 //!
 //! Neither caller looks at bytes: they get [`Row`]s, and numbers by a [`Style`] that has seen all of a column.
@@ -36,10 +37,13 @@ use super::{
 use dialect::Dialect;
 use flate2::read::MultiGzDecoder;
 use rows::TextRows;
-use std::{borrow::Cow, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
 /// The most bytes of a file.
 pub(in crate::engine) const MOST_BYTES: u64 = 4 << 30;
+
+/// How much of a file tells whether it is text.
+const BEGINNING: usize = 4096;
 
 /// The most bytes that a packed file may unpack to.
 const MOST_UNPACKED: u64 = 1 << 30;
@@ -50,8 +54,10 @@ pub(in crate::engine) struct Sheet {
     content: Content,
     /// What was found out about the file, each in one sentence without a full stop.
     pub(in crate::engine) notes: Vec<String>,
-    /// A comment directly above the first row.
-    comment: Option<(u64, String)>,
+    /// The sheet of the workbook that was read, where there are several.
+    pub(in crate::engine) name: Option<String>,
+    /// Comments directly above the first row.
+    comments: Vec<(u64, String)>,
 }
 
 #[derive(Debug)]
@@ -96,24 +102,37 @@ impl Sheet {
         match sniff(&bytes[..bytes.len().min(4096)]) {
             Some(Kind::Workbook) => {
                 let cells = workbook::read(&bytes)?;
-                if let Some(name) = cells.name {
+                if let Some(name) = &cells.name {
                     notes.push(format!("the sheet `{name}` of the workbook was read"));
                 }
-                return Ok(Self { content: Content::Cells(cells.rows), notes, comment: None });
+                return Ok(Self {
+                    content: Content::Cells(cells.rows),
+                    notes,
+                    name: cells.name,
+                    comments: Vec::new(),
+                });
             }
             Some(kind) => {
                 // Text may begin as binary files do: a column may be called BMI.
                 let start = &bytes[..bytes.len().min(512)];
                 let is_sign = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
                 let is_text = !start.is_empty() && start.iter().all(is_sign);
-                let is_certain = matches!(kind, Kind::WebPage | Kind::Pointer | Kind::Pdf);
+                let is_certain = matches!(
+                    kind,
+                    Kind::WebPage | Kind::WebTable | Kind::Pointer | Kind::Pdf | Kind::Stata
+                );
                 if is_certain || !is_text {
                     return Err(SheetError::Kind { kind, fix: fix(kind) });
                 }
             }
             None => {}
         }
-        let text = text::decode(bytes)?;
+        let is_binary = bytes.iter().take(BEGINNING).any(|byte| is_no_text(char::from(*byte)));
+        let text = text::decode(bytes)
+            .map_err(|error| if is_binary { SheetError::Binary } else { error.into() })?;
+        if text.chars().take(BEGINNING).any(is_no_text) {
+            return Err(SheetError::Binary);
+        }
         if let Some(format) = other_format(&text) {
             return Err(SheetError::Format(format));
         }
@@ -132,9 +151,11 @@ impl Sheet {
                 dialect.separator.name()
             ));
         }
-        let comment = dialect.rows(&text).before_first_row();
-        let comment = comment.map(|(line, comment)| (line, comment.to_owned()));
-        Ok(Self { content: Content::Text { text, dialect }, notes, comment })
+        check_hashed(&text, &dialect)?;
+        let comments = dialect.rows(&text).before_first_row();
+        let comments =
+            comments.into_iter().map(|(line, comment)| (line, comment.to_owned())).collect();
+        Ok(Self { content: Content::Text { text, dialect }, notes, name: None, comments })
     }
 
     /// The rows, without blank lines and comments.
@@ -154,18 +175,20 @@ impl Sheet {
     }
 
     /// Whether a number's only point stands before its decimals where nothing says otherwise: where a comma there would
-    /// have separated columns, and in workbooks, whose numbers are no text.
+    /// have separated columns.
     pub(in crate::engine) fn plain_points(&self) -> bool {
-        matches!(self.separator(), None | Some(Separator::One(',')))
+        self.separator() == Some(Separator::One(','))
     }
 
-    /// The cells of a comment directly above the first row, which may be a header.
-    pub(in crate::engine) fn comment_above(&self) -> Option<(u64, Vec<String>)> {
-        let Content::Text { dialect, .. } = &self.content else { return None };
-        let (line, comment) = self.comment.as_ref()?;
-        let comment = comment.trim_start_matches(['#', '/', ' ']);
-        let row = TextRows::new(comment, 0, *line, dialect.separator, false).next()?.ok()?;
-        Some((*line, row.cells.into_iter().map(Cow::into_owned).collect()))
+    /// The cells of each comment directly above the first row, of which one may be a header.
+    pub(in crate::engine) fn comments_above(&self) -> Vec<(u64, Vec<String>)> {
+        let Content::Text { dialect, .. } = &self.content else { return Vec::new() };
+        let cells = |(line, comment): &(u64, String)| {
+            let comment = comment.trim_start_matches(['#', '/', ' ']);
+            let row = TextRows::new(comment, 0, *line, dialect.separator, false).next()?.ok()?;
+            Some((*line, row.cells.into_iter().map(Cow::into_owned).collect()))
+        };
+        self.comments.iter().filter_map(cells).collect()
     }
 }
 
@@ -208,15 +231,54 @@ impl<'s> Iterator for Rows<'s> {
     }
 }
 
+/// Whether text does not hold such a character; `^Z` ends files of DOS.
+fn is_no_text(character: char) -> bool {
+    let is_mark = matches!(character, '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1a}');
+    character.is_ascii_control() && !is_mark
+}
+
+/// Refuses a row that begins with `#` where it may be one that was made a comment.
+fn check_hashed(text: &str, dialect: &Dialect) -> Result<(), SheetError> {
+    if !dialect.comments || !text.contains('#') {
+        return Ok(());
+    }
+    let mut rows = dialect.rows(text);
+    let mut hashed = HashMap::new();
+    while let Some(Ok(row)) = rows.next() {
+        if let (true, Some(cell)) = (rows.hashed, row.cells.first()) {
+            hashed.entry(cell.trim_start_matches('#').to_owned()).or_insert(row.line);
+        }
+    }
+    if hashed.is_empty() {
+        return Ok(());
+    }
+    let rows = dialect.rows(text).map_while(Result::ok);
+    let first =
+        rows.filter_map(|row| row.cells.first().and_then(|cell| hashed.get_key_value(&**cell)));
+    match first.min_by_key(|(_, line)| **line) {
+        Some((cell, &line)) => {
+            Err(SheetError::Hash { line, cell: cell.chars().take(60).collect() })
+        }
+        None => Ok(()),
+    }
+}
+
 /// What to do about a file of another kind.
 fn fix(kind: Kind) -> &'static str {
     match kind {
-        Kind::Zip | Kind::Gzip | Kind::Tar | Kind::Archive => {
+        Kind::Zip | Kind::Gzip | Kind::Tar | Kind::Archive | Kind::Packed => {
             "unpack it and give the table that is in it"
         }
-        Kind::Pickle | Kind::Numpy | Kind::Matlab | Kind::Hdf5 | Kind::Parquet => {
-            "export it as CSV"
-        }
+        Kind::Pickle
+        | Kind::Numpy
+        | Kind::Matlab
+        | Kind::Hdf5
+        | Kind::Parquet
+        | Kind::Spss
+        | Kind::Sqlite
+        | Kind::Arrow
+        | Kind::Stata
+        | Kind::R => "export it as CSV",
         _ => kind.fix(),
     }
 }

@@ -5,6 +5,15 @@
 
 use std::borrow::Cow;
 
+/// The decimal sign of cells that are numbers and no text, as in workbooks: it can be nothing else, and tells nothing
+/// of how the texts of a column are written.
+pub(super) const EXACT: char = '\u{2396}';
+
+/// The cell as it is shown.
+pub(in crate::engine) fn shown(cell: &str) -> Cow<'_, str> {
+    if cell.contains(EXACT) { Cow::Owned(cell.replace(EXACT, ".")) } else { Cow::Borrowed(cell) }
+}
+
 /// What stands before the decimals of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Decimal {
@@ -74,6 +83,9 @@ pub(in crate::engine) fn form(cell: &str) -> Option<Form> {
     if !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Form::Plain);
     }
+    if let Some(number) = exact(cell) {
+        return form(&number).map(|_| Form::Plain);
+    }
     let parts = parts(cell)?;
     let mantissa = &*parts.mantissa;
     if !mantissa.bytes().any(|byte| byte.is_ascii_digit()) {
@@ -111,6 +123,9 @@ pub(in crate::engine) fn form(cell: &str) -> Option<Form> {
 /// The number as Rust reads it, with this sign before its decimals; `None` for what is no number, or none that is
 /// written so.
 pub(in crate::engine) fn normal(cell: &str, decimal: Decimal) -> Option<Cow<'_, str>> {
+    if let Some(number) = exact(cell) {
+        return Some(Cow::Owned(number));
+    }
     let form = form(cell)?;
     if form == Form::Decided(decimal.other()) {
         return None;
@@ -133,6 +148,13 @@ pub(in crate::engine) fn normal(cell: &str, decimal: Decimal) -> Option<Cow<'_, 
     }
     text.push_str(&parts.exponent);
     Some(Cow::Owned(text))
+}
+
+/// A number with the sign of cells that are numbers, as Rust reads it.
+fn exact(cell: &str) -> Option<String> {
+    let number = cell.contains(EXACT).then(|| cell.replacen(EXACT, ".", 1))?;
+    let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    (number.bytes().all(plain) && number.parse::<f64>().is_ok()).then_some(number)
 }
 
 /// Whether the cell looks like a date or a time of day.
@@ -289,6 +311,18 @@ mod tests {
         assert_eq!(normal("1.5", Comma), None);
         assert_eq!(without_percent("5 %"), Some("5"));
         assert!(is_infinite("-Inf") && is_infinite("∞") && !is_infinite("information"));
+    }
+
+    #[test]
+    fn numbers_of_workbooks_have_one_reading_and_tell_nothing_of_texts() {
+        for (cell, text) in [("1\u{2396}234", "1.234"), ("-0\u{2396}5", "-0.5")] {
+            assert_eq!(form(cell), Some(Form::Plain));
+            assert_eq!(normal(cell, Comma).as_deref(), Some(text));
+            assert_eq!(normal(cell, Point).as_deref(), Some(text));
+            assert_eq!(shown(cell), text);
+        }
+        assert_eq!(form("a\u{2396}5"), None);
+        assert_eq!(form("1\u{2396}2\u{2396}3"), None);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Cuts text into rows of cells.
 
-use super::{SheetError, words};
+use super::{SheetError, number, words};
 use std::borrow::Cow;
+
+/// The most cells of a row; templates take no more columns.
+pub(super) const MOST_CELLS: usize = 1 << 16;
 
 /// What stands between cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ impl Separator {
             Self::One('\t') => "tabs".to_owned(),
             Self::One('|') => "vertical bars".to_owned(),
             Self::One(' ') => "single spaces".to_owned(),
-            Self::One(other) => format!("`{other}`"),
+            Self::One(other) => format!("`{}`", other.escape_debug()),
             Self::Spaces => "spaces".to_owned(),
         }
     }
@@ -61,10 +64,14 @@ pub(in crate::engine) struct TextRows<'t> {
     separator: Separator,
     /// Whether lines that begin with `#` or `//` are comments.
     comments: bool,
+    /// How many cells a line has that begins with `#` and is a row all the same; 0 if none is.
+    width: usize,
+    /// Whether a row was found.
+    started: bool,
+    /// Whether the last row begins with `#`, so that it may be a comment.
+    pub(super) hashed: bool,
     /// How many were passed over.
     pub(super) passed: u64,
-    /// The last of them.
-    comment: Option<(u64, &'t str)>,
     failed: bool,
 }
 
@@ -77,24 +84,56 @@ impl<'t> TextRows<'t> {
         separator: Separator,
         comments: bool,
     ) -> Self {
-        Self { text, place, line, separator, comments, passed: 0, comment: None, failed: false }
+        Self {
+            text,
+            place,
+            line,
+            separator,
+            comments,
+            width: 0,
+            started: false,
+            hashed: false,
+            passed: 0,
+            failed: false,
+        }
     }
 
-    /// The comment directly above the first row, blank lines aside.
-    pub(super) fn before_first_row(mut self) -> Option<(u64, &'t str)> {
+    /// The same rows, with lines that begin with `#` and have so many cells among them.
+    pub(super) fn with_width(self, width: usize) -> Self {
+        Self { width, ..self }
+    }
+
+    /// Whether a line that looks like a comment is a row: it has as many cells as the others, and its `#` stands at a
+    /// word. Above the first row it may be the header, if it has no number.
+    fn is_row(&self, comment: &'t str) -> bool {
+        if self.width < 2 || !comment.starts_with('#') || comment.contains('"') {
+            return false;
+        }
+        if comment[1..].starts_with(|next| is_blank(next) || matches!(next, '#' | '!')) {
+            return false;
+        }
+        self.plain(comment, self.line).is_ok_and(|cells| {
+            cells.len() == self.width
+                && (self.started || cells.iter().skip(1).any(|cell| number::form(cell).is_some()))
+        })
+    }
+
+    /// The comments directly above the first row, the first hundred, blank lines aside.
+    pub(super) fn before_first_row(mut self) -> Vec<(u64, &'t str)> {
+        let mut comments = Vec::new();
         while self.place < self.text.len() {
             let (end, next) = self.end_of_line(self.place);
             let content = trimmed(&self.text[self.place..end]);
-            let comment = self.comments && is_comment(content);
+            let comment = self.comments && is_comment(content) && !self.is_row(content);
             if !comment && !content.is_empty() {
                 break;
             }
-            if comment {
-                self.comment = Some((self.line, content));
+            if comment && comments.len() < 100 {
+                comments.push((self.line, content));
             }
             (self.place, self.line) = (next, self.line + 1);
         }
-        self.comment
+        comments
     }
 
     /// Where the line that begins at `from` ends, and where the next one begins.
@@ -108,16 +147,20 @@ impl<'t> TextRows<'t> {
     }
 
     /// The cells of a line without quotes.
-    fn plain(&self, line: &'t str) -> Vec<Cow<'t, str>> {
-        match self.separator {
+    fn plain(&self, text: &'t str, line: u64) -> Result<Vec<Cow<'t, str>>, SheetError> {
+        let cells: Vec<_> = match self.separator {
             Separator::One(one) => {
-                line.split(one).map(|cell| Cow::Borrowed(trimmed(cell))).collect()
+                text.split(one).map(trimmed).map(Cow::Borrowed).take(MOST_CELLS + 1).collect()
             }
             Separator::Spaces => {
-                let cells = line.split([' ', '\t']).map(trimmed).filter(|cell| !cell.is_empty());
-                cells.map(Cow::Borrowed).collect()
+                let cells = text.split([' ', '\t']).map(trimmed).filter(|cell| !cell.is_empty());
+                cells.map(Cow::Borrowed).take(MOST_CELLS + 1).collect()
             }
+        };
+        if cells.len() > MOST_CELLS {
+            return Err(SheetError::TooManyCells { line, limit: MOST_CELLS });
         }
+        Ok(cells)
     }
 
     /// The cells of a row that has quotes, and may go on over the ends of lines.
@@ -159,6 +202,9 @@ impl<'t> TextRows<'t> {
                     .unwrap_or(inner.len());
                 cells.push(Cow::Borrowed(trimmed(&inner[..end])));
                 self.place += end;
+            }
+            if cells.len() > MOST_CELLS {
+                return Err(SheetError::TooManyCells { line: self.line, limit: MOST_CELLS });
             }
             let rest = &text[self.place..];
             if is_end(rest) {
@@ -210,15 +256,20 @@ impl<'t> Iterator for TextRows<'t> {
             let content = trimmed(text);
             // The end of a file for DOS.
             let blank = content.is_empty() || content == "\u{1a}";
-            let comment = self.comments && is_comment(content);
+            let marked = !blank && self.comments && is_comment(content);
+            self.hashed = marked && self.is_row(content);
+            let comment = marked && !self.hashed;
             if blank || comment {
                 (self.place, self.line) = (next, line + 1);
                 self.passed += u64::from(comment);
                 continue;
             }
+            self.started = true;
             if !text.contains('"') {
                 (self.place, self.line) = (next, line + 1);
-                return Some(Ok(Row { line, cells: self.plain(text) }));
+                let cells = self.plain(text, line);
+                self.failed = cells.is_err();
+                return Some(cells.map(|cells| Row { line, cells }));
             }
             let cells = self.quoted();
             self.failed = cells.is_err();
@@ -300,6 +351,30 @@ mod tests {
         let lines: Vec<_> =
             rows("a\r\rb\rc", Separator::One(',')).into_iter().map(|(line, _)| line).collect();
         assert_eq!(lines, [1, 3, 4]);
+    }
+
+    #[test]
+    fn a_line_that_begins_with_a_hash_and_has_all_cells_is_a_row() {
+        let text = "# note\n#k,x\na,1\n#b,2\n# c,3\n#d\n#e,4,5\n";
+        let rows = TextRows::new(text, 0, 1, Separator::One(','), true).with_width(2);
+        let lines: Vec<_> = rows.map(|row| row.unwrap().line).collect();
+        assert_eq!(lines, [3, 4]);
+        let rows = TextRows::new("#a,1\nb,2\n", 0, 1, Separator::One(','), true).with_width(2);
+        assert_eq!(rows.count(), 2);
+    }
+
+    #[test]
+    fn rows_of_too_many_cells_are_refused() {
+        for (text, separator) in [
+            (",".repeat(MOST_CELLS), Separator::One(',')),
+            (format!("\"a\"{}", ",".repeat(MOST_CELLS)), Separator::One(',')),
+            ("1 ".repeat(MOST_CELLS + 1), Separator::Spaces),
+        ] {
+            let mut rows = TextRows::new(&text, 0, 1, separator, true);
+            let error = rows.next().unwrap().unwrap_err().to_string();
+            assert!(error.contains("line 1: more than 65536 cells"), "{error}");
+            assert!(rows.next().is_none());
+        }
     }
 
     #[test]

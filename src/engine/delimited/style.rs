@@ -2,8 +2,8 @@
 
 use super::number::{self, Decimal, Form};
 
-/// How many characters of a cell are kept: more than a number has.
-const LONGEST: usize = 200;
+/// How many characters of a cell are kept: more than a number has, and few enough for tens of thousands of columns.
+const LONGEST: usize = 100;
 
 /// A cell, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(in crate::engine) struct Seen {
 impl Seen {
     /// A cell on a line.
     fn new(line: u64, cell: &str) -> Self {
-        Self { line, cell: cell.chars().take(LONGEST).collect() }
+        Self { line, cell: number::shown(cell).chars().take(LONGEST).collect() }
     }
 
     /// Keeps the one that stands first, in whatever order they come.
@@ -37,6 +37,8 @@ impl Seen {
 pub(in crate::engine) struct Style {
     /// How many cells are numbers.
     pub(in crate::engine) numbers: u64,
+    /// Whether one that is a number in a workbook has decimals.
+    decimals: bool,
     /// The first that only a decimal point, and the first that only a decimal comma explains.
     decided: [Option<Seen>; 2],
     /// The first with one point, and with one comma, that may be either.
@@ -54,7 +56,7 @@ impl Style {
         let keep = |seen: &mut Option<Seen>| Seen::keep(seen, line, cell);
         keep(&mut self.percent[usize::from(bare.is_none())]);
         match form {
-            Form::Plain => {}
+            Form::Plain => self.decimals |= cell.contains(number::EXACT),
             Form::Decided(decimal) => keep(&mut self.decided[decimal as usize]),
             Form::Open(decimal) => keep(&mut self.open[decimal as usize]),
         }
@@ -64,6 +66,11 @@ impl Style {
     /// The decimal sign that some number of the column must have.
     pub(in crate::engine) fn evidence(&self) -> [bool; 2] {
         [self.decided[0].is_some(), self.decided[1].is_some()]
+    }
+
+    /// Whether one of its numbers has decimals.
+    pub(in crate::engine) fn has_decimals(&self) -> bool {
+        self.decimals || self.decided.iter().chain(&self.open).any(Option::is_some)
     }
 
     /// Whether its numbers have percent signs.

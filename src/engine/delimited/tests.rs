@@ -168,8 +168,11 @@ fn a_workbook_gives_the_first_sheet_that_has_cells() {
     let bytes = workbook(&[("empty", &[]), ("Data", cells), ("other", &[&["x"]])]);
     let sheet = Sheet::from_bytes(bytes).unwrap();
     assert!(sheet.notes[0].contains("`Data`"), "{:?}", sheet.notes);
-    let found: Vec<_> =
-        sheet.rows().map(|row| row.unwrap()).map(|row| (row.line, row.cells.join("|"))).collect();
+    let found: Vec<_> = sheet
+        .rows()
+        .map(|row| row.unwrap())
+        .map(|row| (row.line, number::shown(&row.cells.join("|")).into_owned()))
+        .collect();
     let expected = [(1, "a|b|kind"), (2, "1.5|2|red"), (4, "0.001|#DIV/0!|")];
     assert_eq!(found, expected.map(|(line, cells)| (line, cells.to_owned())));
 }
@@ -184,6 +187,9 @@ fn files_that_are_something_else_are_named_with_what_to_do() {
         (b"a,b\ncaf\xe9,2\n", &["line 2", "UTF-8"]),
         (b"sep=\na,b\n", &["line 1", "delete the line"]),
         (b"a,b\n1,\"2\n", &["line 2", "not closed"]),
+        (b"a,b\n1,\0\n", &["a binary file", "export it as CSV"]),
+        (b"\x07\x01\xff\xfe\x80", &["a binary file"]),
+        (b"<table><tr><td>1</td></tr></table>", &["saved as .xls", "open it in Excel"]),
         (b"\x80\x04\x95pickle", &["a Python pickle", "export it as CSV"]),
     ] {
         let message = message(bytes);
@@ -197,6 +203,19 @@ fn files_that_are_something_else_are_named_with_what_to_do() {
     assert!(no_sheet.contains("no sheet") && no_sheet.contains("CSV UTF-8"), "{no_sheet}");
     let office = zip(&[("[Content_Types].xml", b""), ("xl/other", b"")]);
     assert!(message(&office).contains("save the sheet as \"CSV UTF-8\""));
+}
+
+#[test]
+fn a_word_about_the_data_on_the_first_sheet_is_passed_over_and_formulas_need_values() {
+    let table: &[&[&str]] = &[&["a", "b"], &["<v>1</v>", "two\nlines"]];
+    let sheet = Sheet::from_bytes(workbook(&[("Readme", &[&["made by me"]]), ("real", table)]));
+    let sheet = sheet.unwrap();
+    assert_eq!(sheet.name.as_deref(), Some("real"));
+    let last = sheet.rows().last().unwrap().unwrap();
+    assert_eq!(last.cells.join("|"), "1|two lines");
+    let formulas: &[&[&str]] = &[&["a", "b"], &["<v>1</v>", "<f>A2*2</f><v></v>"]];
+    let error = message(&workbook(&[("one", formulas)]));
+    assert!(error.contains("row 2 of the sheet `one`") && error.contains("LibreOffice"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Workbooks of Excel: the cells of the first sheet that has some.
+//! Workbooks of Excel: the cells of the first visible sheet that has several columns and rows.
 
-use super::SheetError;
+use super::{SheetError, number};
 use crate::quiet::quietly;
-use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
+use calamine::{DataRef, ExcelDateTime, Reader, SheetVisible, Xlsx};
 use flate2::read::DeflateDecoder;
 use std::io::{self, Cursor, Read};
 
@@ -17,11 +17,12 @@ const MOST_CELLS: usize = 20_000_000;
 pub(super) struct Cells {
     /// The name of the sheet, where there are several.
     pub(super) name: Option<String>,
-    /// The number of each row that has cells, from 1, and the cells as text with decimal points.
+    /// The number of each row that has cells, from 1, and the cells as text; numbers have the decimal sign
+    /// [`number::EXACT`].
     pub(super) rows: Vec<(u64, Vec<String>)>,
 }
 
-/// The first sheet with cells of the workbook that `bytes` are.
+/// The first sheet with a table, of the visible ones first, of the workbook that `bytes` are.
 ///
 /// # Errors
 /// When it is damaged, too large, or holds nothing.
@@ -32,51 +33,76 @@ pub(super) fn read(bytes: &[u8]) -> Result<Cells, SheetError> {
 }
 
 fn cells(bytes: &[u8]) -> Result<Cells, SheetError> {
-    let failed = |error: calamine::XlsxError| SheetError::Workbook(one_line(&error.to_string()));
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(failed)?;
-    let names = workbook.sheet_names();
-    for name in &names {
-        let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
-        let mut count = 0;
-        let mut reader = match workbook.worksheet_cells_reader(name) {
-            Ok(reader) => reader,
-            // A sheet with a chart only.
-            Err(calamine::XlsxError::NotAWorksheet(_)) => continue,
-            Err(error) => return Err(failed(error)),
-        };
-        while let Some(cell) = reader.next_cell().map_err(failed)? {
-            let text = text(cell.get_value());
-            if text.is_empty() {
-                continue;
-            }
-            let (row, column) = cell.get_position();
-            let (line, column) = (u64::from(row) + 1, column as usize);
-            if rows.last().is_none_or(|(last, _)| *last != line) {
-                rows.push((line, Vec::new()));
-            }
-            let Some((_, cells)) = rows.last_mut() else { continue };
-            if cells.len() <= column {
-                count += column + 1 - cells.len();
-                if count > MOST_CELLS {
-                    return Err(too_many(name));
-                }
-                cells.resize(column + 1, String::new());
-            }
-            cells[column] = text;
+    let sheets = workbook.sheets_metadata().iter();
+    let mut names: Vec<_> =
+        sheets.map(|sheet| (sheet.visible != SheetVisible::Visible, sheet.name.clone())).collect();
+    // In their order, but hidden ones last.
+    names.sort_by_key(|&(hidden, _)| hidden);
+    let several = names.len() > 1;
+    let mut first = None;
+    for (_, name) in names {
+        let Some(rows) = sheet(&mut workbook, &name)? else { continue };
+        let is_table = rows.len() > 1 && rows.iter().any(|(_, cells)| cells.len() > 1);
+        let cells = Cells { name: several.then_some(name), rows };
+        if is_table {
+            return Ok(cells);
         }
-        if !rows.is_empty() {
-            if rows.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
-                return Err(SheetError::Workbook("its rows are not in order".to_owned()));
-            }
-            let width = rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
-            if width.saturating_mul(rows.len()) > MOST_CELLS {
+        // Perhaps a word about the data, with the table on another sheet.
+        first.get_or_insert(cells);
+    }
+    first.ok_or_else(|| SheetError::Workbook("no sheet of it has a cell".to_owned()))
+}
+
+fn failed(error: calamine::XlsxError) -> SheetError {
+    SheetError::Workbook(one_line(&error.to_string()))
+}
+
+/// The rows of a sheet; `None` if it has no cell.
+fn sheet(
+    workbook: &mut Xlsx<Cursor<&[u8]>>,
+    name: &str,
+) -> Result<Option<Vec<(u64, Vec<String>)>>, SheetError> {
+    let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
+    let mut count = 0;
+    let mut reader = match workbook.worksheet_cells_reader(name) {
+        Ok(reader) => reader,
+        // A sheet with a chart only.
+        Err(calamine::XlsxError::NotAWorksheet(_)) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    while let Some(cell) = reader.next_cell_with_formula_metadata().map_err(failed)? {
+        let (row, column) = cell.pos;
+        let (line, column) = (u64::from(row) + 1, column as usize);
+        if cell.formula.is_some() && matches!(cell.value, DataRef::Empty) {
+            return Err(SheetError::Formula { sheet: name.to_owned(), line });
+        }
+        let text = text(&cell.value);
+        if text.is_empty() {
+            continue;
+        }
+        if rows.last().is_none_or(|(last, _)| *last != line) {
+            rows.push((line, Vec::new()));
+        }
+        let Some((_, cells)) = rows.last_mut() else { continue };
+        if cells.len() <= column {
+            count += column + 1 - cells.len();
+            if count > MOST_CELLS {
                 return Err(too_many(name));
             }
-            rows.iter_mut().for_each(|(_, cells)| cells.resize(width, String::new()));
-            return Ok(Cells { name: (names.len() > 1).then(|| name.clone()), rows });
+            cells.resize(column + 1, String::new());
         }
+        cells[column] = text;
     }
-    Err(SheetError::Workbook("no sheet of it has a cell".to_owned()))
+    if rows.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+        return Err(SheetError::Workbook("its rows are not in order".to_owned()));
+    }
+    let width = rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+    if width.saturating_mul(rows.len()) > MOST_CELLS {
+        return Err(too_many(name));
+    }
+    rows.iter_mut().for_each(|(_, cells)| cells.resize(width, String::new()));
+    Ok((!rows.is_empty()).then_some(rows))
 }
 
 fn too_many(name: &str) -> SheetError {
@@ -87,8 +113,8 @@ fn text(cell: &DataRef<'_>) -> String {
     match cell {
         DataRef::Int(number) => number.to_string(),
         DataRef::Float(number) => decimal(*number),
-        DataRef::String(text) => text.trim().to_owned(),
-        DataRef::SharedString(text) => text.trim().to_owned(),
+        DataRef::String(text) => one_line(text),
+        DataRef::SharedString(text) => one_line(text),
         DataRef::Bool(truth) => truth.to_string().to_uppercase(),
         DataRef::DateTime(time) => date(time),
         DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
@@ -97,13 +123,9 @@ fn text(cell: &DataRef<'_>) -> String {
     }
 }
 
-/// A number that is one in the workbook, written so that its point cannot be taken for a separator of thousands.
+/// A number that is one in the workbook, written so that it decides nothing about texts, nor they about it.
 fn decimal(number: f64) -> String {
-    let text = number.to_string();
-    match text.split_once('.') {
-        Some((_, decimals)) if decimals.len() == 3 => text + "0",
-        _ => text,
-    }
+    number.to_string().replace('.', number::EXACT.encode_utf8(&mut [0; 4]))
 }
 
 fn date(time: &ExcelDateTime) -> String {

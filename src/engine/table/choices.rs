@@ -45,6 +45,17 @@ pub(super) fn split(texts: &[String]) -> Choices {
         }
     }
     let distinct = texts.iter().collect::<BTreeSet<_>>().len();
+    let alike = POSSIBLE.into_iter().find(|&separator| {
+        let lengths: BTreeSet<_> = bare.iter().map(|text| by(text, separator).len()).collect();
+        lengths.first().is_some_and(|&length| length > 1) && lengths.len() == 1
+    });
+    if let (Some(separator), 2.., Some(example)) = (alike, distinct, bare.first()) {
+        let note = format!(
+            "architectures such as `{example}` are one choice each; if `{separator}` separates choices, write `/` in its place"
+        );
+        let of = bare.iter().map(|text| vec![(*text).trim().to_owned()]).collect();
+        return Choices { of, note: Some(note) };
+    }
     let note = (distinct >= MANY).then(|| {
         format!(
             "architectures are not separated into choices, so the table is one layer of {distinct}; join the choices by `/` if \
@@ -60,6 +71,14 @@ fn by(text: &str, separator: char) -> Vec<String> {
     match separator {
         '|' => parts.filter(|part| !part.is_empty() && part != "+").collect(),
         ' ' => parts.filter(|part| !part.is_empty()).collect(),
+        // Programs write a single part, or the last one, with a comma behind it.
+        ',' => {
+            let mut parts: Vec<_> = parts.collect();
+            if parts.len() > 2 && parts.last().is_some_and(String::is_empty) {
+                parts.pop();
+            }
+            parts
+        }
         _ => parts.collect(),
     }
 }
@@ -110,6 +129,7 @@ mod tests {
             ["[a, b]", "[a, c]"],
             ["['a', 'b']", "['a', 'c']"],
             ["(a b)", "(a c)"],
+            ["(a, b,)", "(a, c,)"],
             ["a - b", "a-c"],
             ["a_b", "a_c"],
             ["a.b", "a.c"],

@@ -2,7 +2,7 @@
 
 use super::{Architecture, Function, Known, Table, TableError, choices};
 use crate::{
-    engine::delimited::{Row, Sheet, SheetError, Style, number, words},
+    engine::delimited::{Decimal, Row, Sheet, SheetError, Style, number, words},
     format::counted,
 };
 use std::{
@@ -69,8 +69,16 @@ pub(super) fn load(path: &Path) -> Result<Table, TableError> {
     let sheet = Sheet::open(path).map_err(no_table)?;
     let mut notes = sheet.notes.clone();
     let mut rows = sheet.rows();
-    let header =
+    let mut header =
         rows.next().transpose().map_err(no_table)?.unwrap_or(Row { line: 1, cells: Vec::new() });
+    // Programs write no cell above the names of rows.
+    let short = |row: &Row<'_>| row.filled() == header.cells.len() + 1;
+    if header.filled() == header.cells.len()
+        && header.cells.len() > 1
+        && sheet.rows().nth(1).is_some_and(|row| row.as_ref().is_ok_and(short))
+    {
+        header.cells.insert(0, "".into());
+    }
     let columns = Columns::find(path, &header)?;
     let mut styles = [Style::default(), Style::default()];
     let mut lines = Vec::new();
@@ -98,7 +106,7 @@ pub(super) fn load(path: &Path) -> Result<Table, TableError> {
     if styles.iter().any(Style::is_percent) {
         notes.push("percent signs were left out".to_owned());
     }
-    let groups = groups(path, lines, &styles, &mut notes)?;
+    let groups = groups(path, lines, &styles, sheet.plain_points(), &mut notes)?;
     let entries = entries(path, groups, &mut notes)?;
     table(path, &entries, notes)
 }
@@ -190,12 +198,12 @@ impl Columns {
                     "write the architecture itself where no other is the same",
                 ));
             }
-            Some(canonical) => Some(canonical.to_owned()),
+            Some(canonical) => Some(number::shown(canonical).into_owned()),
             None => None,
         };
         Ok(Line {
             line: row.line,
-            architecture: row.cells[self.architecture].to_string(),
+            architecture: number::shown(&row.cells[self.architecture]).into_owned(),
             values: (!failed).then(|| self.values.map(|place| row.cells[place].to_string())),
             canonical,
         })
@@ -220,18 +228,29 @@ fn groups(
     path: &Path,
     lines: Vec<Line>,
     styles: &[Style; 2],
+    plain_points: bool,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Group>, TableError> {
     let [search, report] = styles.each_ref().map(Style::evidence);
     let evidence = [search[0] || report[0], search[1] || report[1]];
     let mut decimals = Vec::new();
     for (column, style) in ["search", "report"].into_iter().zip(styles) {
-        // Results are shares, per cents or losses: a single point has no thousands before it.
-        decimals.push(style.decide(evidence, true).map_err(|what| TableError::Numbers {
+        let decimal = style.decide(evidence, plain_points).map_err(|what| TableError::Numbers {
             path: path.to_owned(),
             column,
             what,
-        })?);
+        })?;
+        if decimal == Decimal::Comma {
+            notes.push(format!("numbers have decimal commas in column `{column}`"));
+        }
+        if let Some(seen) = style.thousands(decimal) {
+            notes.push(format!(
+                "thousands are separated in column `{column}`: `{}` is {}",
+                seen.cell,
+                number::normal(&seen.cell, decimal).unwrap_or_default()
+            ));
+        }
+        decimals.push(decimal);
     }
     let texts: Vec<_> = lines.iter().map(|line| line.architecture.clone()).collect();
     let choices = choices::split(&texts);
@@ -283,7 +302,7 @@ fn groups(
                 // Means and deviations of larger ones would not be finite.
                 let Some(number) = number.filter(|number| number.abs() < 1e100) else {
                     return Err(wrong(
-                        format!("`{cell}` is too large a number"),
+                        format!("`{}` is too large a number", number::shown(cell)),
                         "write one such as 93.4 or 0.934",
                     ));
                 };

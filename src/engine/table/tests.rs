@@ -271,3 +271,22 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn how_numbers_are_read_is_told_and_never_guessed() {
+    let table = |cells: [&str; 4]| {
+        let names = ["0/0", "0/1", "1/0", "1/1"];
+        let rows = names.iter().zip(cells).map(|(name, cell)| format!("{name};{cell}\n"));
+        parse(&format!("architecture;search;report\n{}", rows.collect::<String>()))
+    };
+    let data = table(["1,5;2", "2,5;3", "0,5;4", "1,125;5"]).expect("is sound");
+    assert!(data.notes().iter().any(|note| note.contains("decimal commas in column `search`")));
+    let error = table(["1,125;2.5", "2,125;3.5", "3;4.5", "4;5.5"]).unwrap_err().to_string();
+    assert!(error.contains("column `search` can be read in two ways"), "{error}");
+}
+
+#[test]
+fn a_header_may_have_no_cell_above_the_names_of_rows() {
+    let rows = "r1;0/0;1;1\nr2;0/1;2;2\nr3;1/0;3;3\nr4;1/1;4;4\n";
+    assert_eq!(parse(&format!("architecture;search;report\n{rows}")).expect("is sound").len(), 4);
+}

@@ -222,27 +222,54 @@ impl Context<'_> {
         label: Option<usize>,
         notes: &mut Vec<String>,
     ) -> Result<HashSet<usize>, DataError> {
-        let named = |column: usize| self.layout.named[column];
         let columns = &self.survey.columns;
-        let mut out: HashSet<usize> = (0..columns.len())
-            .filter(|&column| !named(column) && columns[column].is_void() && Some(column) != label)
-            .collect();
-        if !out.is_empty() {
-            let mut empty: Vec<_> = out.iter().copied().collect();
-            empty.sort_unstable();
-            notes.push(format!("{} without a name and values left out", self.listed(&empty)));
+        let mut out = HashSet::new();
+        let last = (0..columns.len()).rev().find(|&column| !columns[column].is_empty());
+        let end = last.map_or(columns.len(), |last| last + 1);
+        let (mut unnamed, mut named) = (Vec::new(), Vec::new());
+        for (place, column) in columns.iter().enumerate() {
+            if label == Some(place) || !column.is_void() {
+                continue;
+            }
+            if !self.has_name(place) {
+                unnamed.push(place);
+            } else if label.is_none() && place >= end {
+                named.push(place);
+            }
         }
+        if !unnamed.is_empty() {
+            notes.push(format!("{} without a name and values left out", self.listed(&unnamed)));
+        }
+        if !named.is_empty() {
+            notes.push(format!("{} without a value in any row left out", self.listed(&named)));
+        }
+        out.extend(unnamed.into_iter().chain(named));
+        let counting: Vec<_> = (1..columns.len())
+            .filter(|place| label != Some(*place) && !out.contains(place))
+            .filter(|&place| {
+                self.layout.header.is_some() && !self.has_name(place) && self.counts_rows(place)
+            })
+            .collect();
+        if !counting.is_empty() {
+            notes.push(format!(
+                "{} without a name {} the rows: left out",
+                self.listed(&counting),
+                if counting.len() == 1 { "numbers" } else { "number" }
+            ));
+        }
+        out.extend(counting);
         let index = self.layout.header.is_some()
             && !out.contains(&0)
             && label != Some(0)
-            && (!named(0) || self.layout.names[0].starts_with("Unnamed: 0"));
+            && !self.has_name(0);
         if !index {
             return Ok(out);
         }
         let column = &columns[0];
         let different = column.first_missing.is_none() && self.distinct(0) as u64 == self.rows();
-        let numbers =
-            column.is_numbers() && different && self.all(0, |cell| cell.parse::<u64>().is_ok());
+        let numbers = column.is_numbers()
+            && different
+            && (self.counts_rows(0) || self.all(0, |cell| cell.parse::<u64>().is_ok()));
         let names = column.style.numbers == 0 && different;
         if numbers || names {
             out.insert(0);
@@ -255,6 +282,30 @@ impl Context<'_> {
             ));
         }
         Ok(out)
+    }
+
+    /// Whether a column has a name that a person gave it; pandas calls the others `Unnamed: 3`.
+    fn has_name(&self, column: usize) -> bool {
+        self.layout.named[column] && !self.layout.names[column].starts_with("Unnamed: ")
+    }
+
+    /// Whether a column counts the rows from 0 or 1.
+    fn counts_rows(&self, column: usize) -> bool {
+        if !self.survey.columns[column].is_numbers() {
+            return false;
+        }
+        let mut before: Option<f64> = None;
+        self.cells(column).all(|cell| {
+            let number =
+                number::normal(&cell, Decimal::Point).and_then(|number| number.parse().ok());
+            let next = match (before, number) {
+                (None, Some(number)) => number == 0.0 || number == 1.0,
+                (Some(before), Some(number)) => number == before + 1.0,
+                (_, None) => false,
+            };
+            before = number;
+            next
+        })
     }
 
     /// How many rows there are.
@@ -336,6 +387,11 @@ impl Context<'_> {
                 "{what} is not a number, but what stands below is; if the line holds units or descriptions, delete it"
             );
         }
+        if column.texts == 1 && seen.line == first && self.layout.header.is_none() {
+            return format!(
+                "{what} is not a number, but what stands below is; if this line names the columns, leave --header no out"
+            );
+        }
         let distinct = if column.style.numbers == 0 { self.distinct(place) as u64 } else { 0 };
         if distinct == self.rows() && distinct > 1 && label != place {
             return format!(
@@ -411,7 +467,7 @@ impl Context<'_> {
             .collect();
         let unnamed: Vec<_> = (0..self.layout.width())
             .filter(|place| {
-                feature(place) && !self.layout.named[*place] && self.layout.header.is_some()
+                feature(place) && !self.has_name(*place) && self.layout.header.is_some()
             })
             .collect();
         if !unnamed.is_empty() {

@@ -6,9 +6,12 @@ use super::{
 };
 use crate::engine::{
     data::DataError,
-    delimited::{Separator, Sheet},
+    delimited::{Decimal, Separator, Sheet, number},
 };
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
 /// The most characters of a name on several lines: what is longer has quotes that do not close.
 const LONGEST_NAME: usize = 300;
@@ -102,8 +105,7 @@ impl Layout {
             None => is_header(&cells, survey, sheet).ok_or_else(|| {
                 at(
                     line,
-                    "some cells are names and others numbers, so it may be a header or a row; say which with --header yes \
-                     or --header no"
+                    "this may be a header or a row of values; say which with --header yes or --header no"
                         .to_owned(),
                 )
             })?,
@@ -111,7 +113,8 @@ impl Layout {
         let mut heading =
             first_is_header.then(|| (line, cells.iter().map(ToString::to_string).collect()));
         if header.is_none() && !first_is_header {
-            heading = sheet.comment_above().filter(|(_, names)| is_heading(names, width));
+            heading =
+                sheet.comments_above().into_iter().find(|(_, names)| is_heading(names, width));
         }
         if first_is_header {
             for name in &cells {
@@ -129,7 +132,8 @@ impl Layout {
             heading.as_ref().map_or(vec![String::new(); width], |(_, names)| names.clone());
         let named: Vec<_> = given.iter().map(|name| !name.is_empty()).collect();
         let names = given.into_iter().enumerate().map(|(column, name)| {
-            let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = number::shown(&name).split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = name.replace(char::is_control, "\u{fffd}");
             if name.is_empty() { (column + 1).to_string() } else { name }
         });
         Ok(Self {
@@ -175,9 +179,11 @@ impl Layout {
                 }
             }
         }
-        let number =
-            label.parse::<usize>().ok().filter(|number| (1..=self.width()).contains(number));
-        number.map(|number| number - 1).ok_or_else(|| {
+        // Numbers count the columns of the header, which has no cell above the names of rows.
+        let first = usize::from(!self.row_names);
+        let number = label.parse::<usize>().ok().filter(|number| *number > 0);
+        let number = number.filter(|number| number - first < self.width());
+        number.map(|number| number - first).ok_or_else(|| {
             let mut columns: Vec<_> = self.names.iter().take(50).cloned().collect();
             if self.width() > columns.len() {
                 columns.push(format!("… ({} in all)", self.width()));
@@ -199,74 +205,181 @@ fn is_heading(names: &[String], width: usize) -> bool {
         && names.iter().all(|name| matches!(Kind::of(name), Kind::Text | Kind::Missing))
 }
 
-/// Whether the cells of the first row are names of columns: when they are of another type than what stands below, or
-/// numbers that count the columns. `None` if some say so and others do not.
+/// Whether the cells of the first row are names of columns: when they are of another type than what stands below. `None`
+/// if that is not clear: a first row that is taken for a header is lost, and a header that is taken for a row is an
+/// example that means nothing.
 fn is_header(cells: &[&str], survey: &Survey, sheet: &Sheet) -> Option<bool> {
     let kinds: Vec<_> = cells.iter().map(|cell| Kind::of(cell)).collect();
     let no_number = kinds.iter().all(|kind| !matches!(kind, Kind::Number | Kind::Infinite));
     if survey.lengths.is_empty() {
         return Some(no_number);
     }
-    let (mut names, mut numbers_as_names, mut values) = (0, 0, 0);
-    for (kind, column) in kinds.iter().zip(&survey.columns) {
+    let (mut names, mut slips, mut numbers_as_names, mut values) = (0, 0, 0, 0);
+    for ((kind, cell), column) in kinds.iter().zip(cells).zip(&survey.columns) {
+        let truths = column.is_truths();
         match kind {
-            Kind::Text if column.is_mostly_numbers() || column.is_truths() => names += 1,
+            Kind::Text if column.is_mostly_numbers() && is_slip(cell) => slips += 1,
+            Kind::Text if column.is_mostly_numbers() || truths => names += 1,
             Kind::Truth if column.is_mostly_numbers() => names += 1,
             Kind::Number if column.is_mostly_numbers() => values += 1,
-            Kind::Number if column.style.numbers == 0 && column.texts > 0 => numbers_as_names += 1,
-            Kind::Truth if column.is_truths() => values += 1,
+            Kind::Number if column.style.numbers == 0 && (column.texts > 0 || truths) => {
+                numbers_as_names += 1;
+            }
+            Kind::Truth if truths => values += 1,
             Kind::Infinite => values += 1,
             _ => {}
         }
     }
-    let whole: Vec<Option<u64>> = cells
-        .iter()
-        .zip(&kinds)
-        .filter(|(_, kind)| **kind == Kind::Number)
-        .map(|(cell, _)| cell.parse().ok())
-        .collect();
-    let distinct =
-        whole.iter().collect::<BTreeSet<_>>().len() == whole.len() && !whole.contains(&None);
+    let below = Below::of(cells, &kinds, sheet);
+    let numbers = Numbers::of(cells, &kinds, survey, &below);
     match (names > 0, values > 0) {
         (true, false) => Some(true),
         // Years as names of some columns, say.
-        (true, true) => distinct.then_some(true),
-        (false, false) => Some(
-            numbers_as_names > 0
-                || (no_number
-                    && !kinds.contains(&Kind::Missing)
-                    && !stands_below(cells, sheet, &kinds)),
-        ),
-        (false, true) => {
-            let counts =
-                |from: u64| (from..).zip(&whole).all(|(number, cell)| *cell == Some(number));
-            let fractions = survey
-                .columns
-                .iter()
-                .any(|column| column.is_numbers() && column.style.evidence() != [false, false]);
-            let texts = kinds.contains(&Kind::Text);
-            let is_count = whole.len() >= 2 && (counts(0) || counts(1));
-            Some(
-                is_count
-                    && (whole.len() >= 4 || numbers_as_names > 0 || fractions || texts)
-                    && !(texts && stands_below(cells, sheet, &kinds))
-                    || numbers_as_names > 0 && distinct && !texts,
-            )
+        (true, true) => (slips == 0 && !below.recurs && numbers.are_names).then_some(true),
+        (false, false) if slips > 0 => (!below.recurs && numbers_as_names == 0).then_some(true),
+        (false, false) if numbers_as_names > 0 => {
+            (!below.recurs && numbers.distinct).then_some(true)
+        }
+        (false, false) => Some(no_number && !kinds.contains(&Kind::Missing) && !below.all_recur),
+        (false, true) if slips > 0 => None,
+        (false, true) if numbers_as_names > 0 => {
+            (!below.recurs && numbers.distinct && (numbers.whole || numbers.are_names))
+                .then_some(true)
+        }
+        // A class that stands in no other row, or the name of the classes.
+        (false, true) if below.is_new => {
+            if numbers.are_names {
+                Some(true)
+            } else if numbers.distinct {
+                None
+            } else {
+                Some(false)
+            }
+        }
+        (false, true) if kinds.contains(&Kind::Text) => Some(false),
+        (false, true) => match numbers.count {
+            0 | 1 => Some(false),
+            _ if !numbers.are_names || !numbers.whole => Some(false),
+            count => (count >= 4 && numbers.over_fractions).then_some(true),
+        },
+    }
+}
+
+/// Whether a text may be a number with a sign too many, as `<5` is.
+fn is_slip(cell: &str) -> bool {
+    let rest = cell.trim_start_matches(|sign: char| !sign.is_alphanumeric());
+    rest.len() < cell.len() && rest.starts_with(|digit: char| digit.is_ascii_digit())
+}
+
+/// What the rows below the first tell about it.
+#[derive(Debug, Default)]
+struct Below {
+    /// Whether a text of the first row stands in its column again.
+    recurs: bool,
+    /// Whether all of them do.
+    all_recur: bool,
+    /// Whether a text of the first row does not stand in its column again, where other texts do.
+    is_new: bool,
+    /// The smallest and the largest number of each column.
+    ranges: Vec<(f64, f64)>,
+    rows: usize,
+}
+
+impl Below {
+    fn of(cells: &[&str], kinds: &[Kind], sheet: &Sheet) -> Self {
+        let texts: Vec<usize> =
+            (0..cells.len()).filter(|&column| kinds[column] == Kind::Text).collect();
+        let numbers: Vec<usize> =
+            (0..cells.len()).filter(|&column| kinds[column] == Kind::Number).collect();
+        let mut again = vec![false; texts.len()];
+        let mut doubled = vec![false; texts.len()];
+        let mut others = vec![HashSet::new(); texts.len()];
+        let mut below = Self {
+            ranges: vec![(f64::INFINITY, f64::NEG_INFINITY); cells.len()],
+            ..Self::default()
+        };
+        for row in sheet.rows().skip(1).map_while(Result::ok) {
+            below.rows += 1;
+            for &column in &numbers {
+                let (low, high) = &mut below.ranges[column];
+                if let Some(number) = row.cells.get(column).and_then(|cell| value(cell)) {
+                    (*low, *high) = (low.min(number), high.max(number));
+                }
+            }
+            for (place, &column) in texts.iter().enumerate() {
+                let Some(cell) = row.cells.get(column) else { continue };
+                if cell == cells[column] {
+                    again[place] = true;
+                } else if !doubled[place] && !others[place].insert(cell.clone()) {
+                    doubled[place] = true;
+                    others[place] = HashSet::new();
+                }
+            }
+        }
+        below.recurs = again.contains(&true);
+        below.all_recur = !again.contains(&false);
+        below.is_new = again.iter().zip(&doubled).any(|(again, doubled)| !again && *doubled);
+        below
+    }
+
+    /// Whether a number is far from all numbers of its column, as a year is from what was measured in it.
+    fn is_far(&self, column: usize, number: f64) -> bool {
+        let (low, high) = self.ranges[column];
+        let distance = (number - high).max(low - number);
+        self.rows >= 5
+            && low <= high
+            && distance > high - low
+            && distance > high.abs().max(low.abs())
+    }
+}
+
+/// What the numbers of the first row tell.
+#[derive(Debug)]
+struct Numbers {
+    count: usize,
+    /// Whether no two are equal.
+    distinct: bool,
+    whole: bool,
+    /// Whether the columns below have numbers with decimals, all of them.
+    over_fractions: bool,
+    /// Whether they look like names of columns: they differ, and count, or are far from what stands below.
+    are_names: bool,
+}
+
+impl Numbers {
+    fn of(cells: &[&str], kinds: &[Kind], survey: &Survey, below: &Below) -> Self {
+        let numbers: Vec<(usize, f64)> = (0..cells.len())
+            .filter(|&column| kinds[column] == Kind::Number)
+            .map(|column| (column, value(cells[column]).unwrap_or(f64::NAN)))
+            .collect();
+        let whole = numbers.iter().all(|(_, number)| number.fract() == 0.0);
+        let bits = numbers.iter().map(|(_, number)| number.to_bits());
+        let distinct = bits.collect::<HashSet<_>>().len() == numbers.len();
+        let counts = |from: f64| {
+            numbers.iter().zip(0..).all(|((_, number), i)| *number == from + f64::from(i))
+        };
+        let are_far = numbers.iter().all(|&(column, number)| {
+            survey.columns[column].style.numbers == 0 || below.is_far(column, number)
+        });
+        let is_count = numbers.len() >= 2 && (counts(0.0) || counts(1.0));
+        Self {
+            count: numbers.len(),
+            distinct,
+            whole,
+            over_fractions: numbers.iter().all(|&(column, _)| {
+                let column = &survey.columns[column];
+                column.style.numbers == 0 || column.style.has_decimals()
+            }),
+            are_names: distinct && !numbers.is_empty() && (is_count || are_far),
         }
     }
 }
 
-/// Whether every text of the first row stands in its column again.
-fn stands_below(cells: &[&str], sheet: &Sheet, kinds: &[Kind]) -> bool {
-    let mut wanted: Vec<usize> =
-        (0..cells.len()).filter(|&column| kinds[column] == Kind::Text).collect();
-    for row in sheet.rows().skip(1).map_while(Result::ok) {
-        wanted.retain(|&column| row.cells.get(column).is_none_or(|cell| cell != cells[column]));
-        if wanted.is_empty() {
-            return true;
-        }
-    }
-    false
+fn value(cell: &str) -> Option<f64> {
+    let cell = number::without_percent(cell).unwrap_or(cell);
+    let number =
+        number::normal(cell, Decimal::Point).or_else(|| number::normal(cell, Decimal::Comma));
+    number?.parse().ok()
 }
 
 /// The name of what separates columns, for a note.

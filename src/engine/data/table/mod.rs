@@ -1,7 +1,8 @@
 //! Tables of numbers: a row an example, a column a feature, one column what to predict. How text becomes rows and
 //! numbers is told at [`crate::engine::delimited`].
 //!
-//! - The first line is a header if its cells are of another type than what stands below, or count the columns;
+//! - The first line is a header if its cells are of another type than what stands below: names above numbers, or numbers
+//!   that count or are far from those below them, above decimals or beside a name; what is not clear is refused;
 //!   `ReadOptions::header` overrules.
 //! - A first column without a name that numbers or names the rows is left out, and so are empty columns without one.
 //! - The column to predict is named (`csv:FILE#NAME`, or `#3` for the third), or else the last one. Texts in it
@@ -30,7 +31,7 @@ use super::{
 use crate::engine::delimited::{Sheet, SheetError};
 use features::Context;
 use layout::{Layout, separated};
-use std::path::Path;
+use std::{borrow::Cow, collections::BTreeSet, path::Path};
 use survey::Survey;
 use target::Label;
 use values::Values;
@@ -54,8 +55,37 @@ pub(super) fn load(
         let what = "the file is empty; give it a row an example".to_owned();
         return Err(DataError::Row { file: file.to_owned(), line: 1, what });
     };
-    let layout = Layout::new(file, &sheet, &mut survey, options.header)?;
-    let context = Context { file, sheet: &sheet, survey: &survey, layout: &layout };
+    table(file, label, name, options, &sheet, &mut survey)
+        .map_err(|error| of_sheet(error, sheet.name.as_deref()))
+}
+
+/// The same error, which names the sheet of the workbook that was read.
+fn of_sheet(mut error: DataError, sheet: Option<&str>) -> DataError {
+    if let (
+        Some(sheet),
+        DataError::Row { what, .. }
+        | DataError::Column { what, .. }
+        | DataError::Labels { what, .. },
+    ) = (sheet, &mut error)
+    {
+        *what += &format!(" (in the sheet `{sheet}`)");
+    }
+    error
+}
+
+/// The data set that a table is.
+fn table(
+    file: &Path,
+    label: Option<&str>,
+    name: String,
+    options: &ReadOptions,
+    sheet: &Sheet,
+    survey: &mut Survey,
+) -> Result<Dataset, DataError> {
+    let failed = |error| no_table(file, error);
+    let layout = Layout::new(file, sheet, survey, options.header)?;
+    let survey = &*survey;
+    let context = Context { file, sheet, survey, layout: &layout };
     let features = context.features(label, options.missing)?;
     let is_given = label.is_some();
     let label = Label {
@@ -93,6 +123,7 @@ pub(super) fn load(
     notes.extend(features.notes.iter().cloned());
     notes.extend(values.notes.iter().cloned());
     notes.extend(target.notes);
+    notes.extend(lost_classes(&label, &values.dropped, &target.names));
 
     let too_few = || DataError::TooFewImages { file: file.to_owned(), images: rows };
     if rows < FEWEST_ROWS {
@@ -145,6 +176,34 @@ fn summary(
         counted(columns as u64, "column to predict from", "columns to predict from"),
         separated(context.sheet.separator()),
     )
+}
+
+/// The classes whose rows all were left out.
+fn lost_classes(
+    label: &Label<'_>,
+    dropped: &BTreeSet<Cow<'_, str>>,
+    classes: &[String],
+) -> Option<String> {
+    if classes.is_empty() {
+        return None;
+    }
+    let dropped: BTreeSet<_> = dropped.iter().map(|cell| label.class_text(cell)).collect();
+    let classes: BTreeSet<_> = classes.iter().collect();
+    let lost: Vec<_> = dropped.iter().filter(|name| !classes.contains(name)).collect();
+    let listed: Vec<_> = lost.iter().take(5).map(|name| format!("`{name}`")).collect();
+    let more = match lost.len() - listed.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!lost.is_empty()).then(|| {
+        format!(
+            "{} of column `{}` lost all rows with --missing drop and {} not learned: {}{more}",
+            counted(lost.len() as u64, "class", "classes"),
+            label.name,
+            if lost.len() == 1 { "is" } else { "are" },
+            listed.join(", ")
+        )
+    })
 }
 
 /// What stands in for missing values.

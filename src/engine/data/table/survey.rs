@@ -104,6 +104,11 @@ impl Column {
             && self.infinite.is_none()
     }
 
+    /// Whether every cell is empty.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_void() && self.missing == 0
+    }
+
     /// Whether no value is there.
     pub(super) fn is_void(&self) -> bool {
         !self.is_numbers() && self.truth.is_none() && self.texts == 0 && self.infinite.is_none()

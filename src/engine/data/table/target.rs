@@ -100,6 +100,14 @@ impl Label<'_> {
         if options.task.is_none()
             && let Some(order) = whole_classes(cells, &values)
         {
+            let is_plain = |(cell, value): (&Cow<'_, str>, &f64)| {
+                plain_name(cell, decimal) == (*value as i64).to_string()
+            };
+            if !cells.iter().zip(&values).all(is_plain) {
+                let target = self.classes(cells)?;
+                let about = format!("{}; --task numbers predicts it as a number", target.about);
+                return Ok(Target { about, ..target });
+            }
             return Ok(Target {
                 targets: Targets::Classes(
                     values.iter().map(|&value| place(&order, &(value as i64))).collect(),
@@ -124,7 +132,7 @@ impl Label<'_> {
         let mut range = Range::default();
         for (cell, &value) in cells.iter().zip(values) {
             if !(value as f32).is_finite() {
-                return self.refuse(format!("has `{cell}`; use finite numbers"));
+                return self.refuse(format!("has `{}`; use finite numbers", number::shown(cell)));
             }
             range.take(value);
         }
@@ -208,20 +216,24 @@ impl Label<'_> {
         })
     }
 
-    /// The class of a cell: numbers in the order of their values, and equal ones as one.
+    /// The class of a cell: numbers in the order of their values; `1` and `1.0` are one, other texts are kept apart.
     fn class_name<'c>(&self, cell: &'c str) -> Name<'c> {
-        let number = match &self.decimal {
-            Ok(decimal) if self.is_numbers() => value(cell, *decimal),
-            _ => None,
+        let decimal = match &self.decimal {
+            Ok(decimal) if self.is_numbers() => *decimal,
+            _ => return Name { number: None, text: number::shown(cell) },
         };
-        match number {
+        match value(cell, decimal) {
+            // One of the two zeros.
             Some(number) => {
-                // One of the two zeros.
-                let number = number + 0.0;
-                Name { number: Some(sortable(number)), text: number.to_string().into() }
+                Name { number: Some(sortable(number + 0.0)), text: plain_name(cell, decimal) }
             }
-            None => Name { number: None, text: cell.into() },
+            None => Name { number: None, text: number::shown(cell) },
         }
+    }
+
+    /// What the class of a cell is called.
+    pub(super) fn class_text(&self, cell: &str) -> String {
+        self.class_name(cell).text.into_owned()
     }
 
     /// Classes that may be one: they differ only in capitals or spaces.
@@ -266,6 +278,23 @@ fn sortable(number: f64) -> i64 {
 fn value(cell: &str, decimal: Decimal) -> Option<f64> {
     let number = number::without_percent(cell).unwrap_or(cell);
     number::normal(number, decimal)?.parse().ok()
+}
+
+/// A number as the name of a class: without zeros at the end of its decimals, as programs write 1 as 1.0.
+fn plain_name(cell: &str, decimal: Decimal) -> Cow<'_, str> {
+    let bare = number::without_percent(cell).unwrap_or(cell);
+    let Some(text) = number::normal(bare, decimal) else { return number::shown(cell) };
+    // What was written with more signs is another text.
+    if text.chars().count() != bare.chars().count() || text.contains(['e', 'E']) {
+        return number::shown(bare);
+    }
+    if !text.contains('.') {
+        return text;
+    }
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "" | "-" | "-0" => "0".into(),
+        trimmed => trimmed.to_owned().into(),
+    }
 }
 
 /// "3 classes (a, b, c)".

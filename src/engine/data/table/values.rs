@@ -8,9 +8,9 @@ use super::{
 };
 use crate::engine::{
     data::{DataError, Missing, ReadOptions, dataset::MAX_BYTES},
-    delimited::{SheetError, words},
+    delimited::{SheetError, number, words},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// What can go wrong.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct Values<'s> {
     pub(super) holes: usize,
     /// What stands in the column to predict.
     pub(super) labels: Vec<Cow<'s, str>>,
+    /// What stands in the column to predict of rows that were left out.
+    pub(super) dropped: BTreeSet<Cow<'s, str>>,
     /// Rows that were left out.
     pub(super) notes: Vec<String>,
 }
@@ -52,8 +54,14 @@ impl<'s> Values<'s> {
         let columns: Vec<_> =
             (0..layout.width()).filter(|&column| is_feature(&features.roles[column])).collect();
         let mut ranges = vec![Range::default(); columns.len()];
-        let mut read =
-            Self { columns, values: Vec::new(), holes: 0, labels: Vec::new(), notes: Vec::new() };
+        let mut read = Self {
+            columns,
+            values: Vec::new(),
+            holes: 0,
+            labels: Vec::new(),
+            dropped: BTreeSet::new(),
+            notes: Vec::new(),
+        };
         let (mut dropped, mut unlabelled) = (0_u64, 0_u64);
         let mut total = None;
         for row in context.sheet.rows().skip(usize::from(layout.first_is_header)) {
@@ -100,6 +108,9 @@ impl<'s> Values<'s> {
                 && read.columns.iter().any(|&column| is_hole(&cells[column]))
             {
                 dropped += 1;
+                if !read.dropped.contains(&cell) {
+                    read.dropped.insert(cell);
+                }
                 continue;
             }
             for (&column, range) in read.columns.iter().zip(&mut ranges) {
@@ -117,7 +128,8 @@ impl<'s> Values<'s> {
                 };
                 if value.is_infinite() {
                     let what = format!(
-                        "`{cell}` in column `{}` is too large; use finite numbers",
+                        "`{}` in column `{}` is too large; use finite numbers",
+                        number::shown(cell),
                         layout.names[column]
                     );
                     return Err(context.row_error(row.line, what).into());
