@@ -597,7 +597,9 @@ fn a_signal_ends_a_job_after_the_batch_and_keeps_what_is_done() {
     for (signal, name, code) in
         [("INT", "Ctrl-C", 130), ("TERM", "SIGTERM", 143), ("HUP", "SIGHUP", 129)]
     {
-        let child = Process::new(PROGRAM)
+        // As in a terminal, also where the tests themselves are protected from signals by `nohup`.
+        let child = Process::new("env")
+            .args(["--default-signal", PROGRAM])
             .args(job)
             .args(["--epochs", "1000", "--name", signal])
             .env("NAS_NAVIGATOR_RUNS", runs.path())

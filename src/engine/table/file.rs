@@ -106,7 +106,7 @@ pub(super) fn load(path: &Path) -> Result<Table, TableError> {
     if styles.iter().any(Style::is_percent) {
         notes.push("percent signs were left out".to_owned());
     }
-    let groups = groups(path, lines, &styles, sheet.plain_points(), &mut notes)?;
+    let groups = groups(path, lines, &styles, &mut notes)?;
     let entries = entries(path, groups, &mut notes)?;
     table(path, &entries, notes)
 }
@@ -228,14 +228,14 @@ fn groups(
     path: &Path,
     lines: Vec<Line>,
     styles: &[Style; 2],
-    plain_points: bool,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Group>, TableError> {
     let [search, report] = styles.each_ref().map(Style::evidence);
     let evidence = [search[0] || report[0], search[1] || report[1]];
     let mut decimals = Vec::new();
     for (column, style) in ["search", "report"].into_iter().zip(styles) {
-        let decimal = style.decide(evidence, plain_points).map_err(|what| TableError::Numbers {
+        // Results are shares, per cents or losses: a single point has no thousands before it.
+        let decimal = style.decide(evidence, true).map_err(|what| TableError::Numbers {
             path: path.to_owned(),
             column,
             what,
