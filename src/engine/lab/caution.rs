@@ -28,7 +28,7 @@ pub enum Caution {
         class: String,
         /// Its validation examples.
         examples: usize,
-        /// How many classes have fewer than [`FEWEST_OF_CLASS`].
+        /// How many classes have fewer than five.
         classes: usize,
     },
     /// Accuracy as high as for always naming the commonest class, or lower.

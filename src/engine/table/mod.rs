@@ -1,7 +1,7 @@
 //! Tables of known results, which stand in for a supernet: a search can be measured without training anything.
 //!
 //! A table is a file with the columns `architecture`, `search` and `report`, and perhaps `canonical`; how text becomes rows
-//! and numbers is told at [`crate::engine::delimited`]. It must be complete: every combination of the choices it names has a
+//! and numbers is told in `engine/delimited`. It must be complete: every combination of the choices it names has a
 //! row, or several, of which the means count. The columns and what can be
 //! wrong with them are described at [`Table::load`].
 
