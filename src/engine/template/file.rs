@@ -22,9 +22,14 @@ pub enum FileError {
     },
 }
 
+/// The most problems that are told at once: one cut path is a problem of every node on it.
+const TOLD: usize = 10;
+
 fn list(name: &str, problems: &[(Option<usize>, Problem)]) -> String {
+    let more = problems.len().saturating_sub(TOLD);
     let lines: Vec<_> = problems
         .iter()
+        .take(TOLD)
         .map(|(line, problem)| {
             // Ids may hold anything, ends of lines included.
             let problem = problem.to_string().replace(char::is_control, " ");
@@ -33,6 +38,7 @@ fn list(name: &str, problems: &[(Option<usize>, Problem)]) -> String {
                 None => format!("{name}: {problem}"),
             }
         })
+        .chain((more > 0).then(|| format!("{name}: and {more} more problems")))
         .collect();
     lines.join("\n")
 }
@@ -190,6 +196,19 @@ mod tests {
         assert!(text.contains("`head`: no path leads from here to the output"), "{text}");
         let text = message(&SMALL.replace("[Output]", "[Identity]"));
         assert!(text.contains("0 output operations"), "{text}");
+    }
+
+    #[test]
+    fn a_path_that_is_cut_near_its_end_is_told_in_some_lines() {
+        let preset = presets().into_iter().find(|preset| preset.name == "3-conv-7-layer");
+        let graph = preset.expect("exists").graph().expect("is right");
+        let mut template = graph.template().clone();
+        let output = graph.id(graph.output()).clone();
+        template.links.retain(|link| link.1 != output);
+        let text = to_ron(&template).expect("is written");
+        let message = message(&text);
+        assert!(message.lines().count() == TOLD + 1 && message.len() < 2_000, "{message}");
+        assert!(message.ends_with("more problems"), "{message}");
     }
 
     #[test]
