@@ -122,7 +122,7 @@ fn argument_of(op: &Op, graph: &Graph) -> (String, String) {
             );
         }
         Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => window(kernel),
-        Op::Dense { units, .. } => format!("{units} units"),
+        Op::Dense { units, .. } => crate::format::counted(units, "unit", "units"),
         Op::Dropout { rate } => format!("{:.0} %", rate * 100.0),
         Op::Output if graph.classes() == 1 => "1 output".to_owned(),
         Op::Output => format!("{} classes", graph.classes()),
