@@ -26,7 +26,7 @@ use burn::{
 /// A convolution: `[batch, height, width, channels]` to `[batch, height, width, filters]`.
 ///
 /// `weight` has `filters · channels · kernel · kernel` values in this order, `bias` one a filter.
-pub(super) fn convolve(
+pub(in crate::engine) fn convolve(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
@@ -39,7 +39,7 @@ pub(super) fn convolve(
 
 /// A convolution and a batch normalisation with the batch's own statistics. Returns these as well: mean and
 /// variance of each filter.
-pub(super) fn convolve_and_normalise(
+pub(in crate::engine) fn convolve_and_normalise(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
@@ -63,14 +63,14 @@ pub(super) fn convolve_and_normalise(
 
 /// How the pixels under a window become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pooling {
+pub(in crate::engine) enum Pooling {
     Max,
     /// Of those that belong to the image.
     Average,
 }
 
 /// One value a window and channel.
-pub(super) fn pool(x: Tensor<4>, pooling: Pooling, window: Window) -> Tensor<4> {
+pub(in crate::engine) fn pool(x: Tensor<4>, pooling: Pooling, window: Window) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::pool(x.into_dispatch(), pooling, window))
 }
 

@@ -15,7 +15,7 @@ use burn::tensor::{
 
 /// Whose operations are used, which also says how images lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ImageOps {
+pub(in crate::engine) enum ImageOps {
     /// Burn's, on images of `[batch, channels, height, width]`.
     Burn,
     /// The processor's own, on images of `[batch, height, width, channels]`.
@@ -25,25 +25,25 @@ pub(super) enum ImageOps {
 
 /// A kernel that moves over an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sweep {
+pub(in crate::engine) struct Sweep {
     /// Its height and width.
-    pub(super) kernel: usize,
-    pub(super) stride: usize,
-    pub(super) padding: usize,
+    pub(in crate::engine) kernel: usize,
+    pub(in crate::engine) stride: usize,
+    pub(in crate::engine) padding: usize,
 }
 
 /// Weights and biases of a convolution.
-pub(super) struct Filters {
+pub(in crate::engine) struct Filters {
     /// Flat, in the order of `shape`.
-    pub(super) weight: Tensor<1>,
-    pub(super) bias: Option<Tensor<1>>,
+    pub(in crate::engine) weight: Tensor<1>,
+    pub(in crate::engine) bias: Option<Tensor<1>>,
     /// Filters, channels, kernel, kernel.
-    pub(super) shape: [usize; 4],
+    pub(in crate::engine) shape: [usize; 4],
 }
 
 impl ImageOps {
     /// The fastest on `device`.
-    pub(super) fn of(device: &Device) -> Self {
+    pub(in crate::engine) fn of(device: &Device) -> Self {
         match device.as_dispatch() {
             #[cfg(feature = "flex")]
             DispatchDevice::Flex(_) => Self::Cpu,
@@ -53,7 +53,7 @@ impl ImageOps {
     }
 
     /// `[batch, channels, height, width]` as these operations take it.
-    pub(super) fn enter(self, images: Tensor<4>) -> Tensor<4> {
+    pub(in crate::engine) fn enter(self, images: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Burn => images,
             #[cfg(feature = "flex")]
@@ -62,7 +62,7 @@ impl ImageOps {
     }
 
     /// The reverse of [`Self::enter`].
-    pub(super) fn leave(self, x: Tensor<4>) -> Tensor<4> {
+    pub(in crate::engine) fn leave(self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Burn => x,
             #[cfg(feature = "flex")]
@@ -77,7 +77,7 @@ impl ImageOps {
     }
 
     /// A convolution, with a ReLU behind it or none.
-    pub(super) fn convolve(
+    pub(in crate::engine) fn convolve(
         self,
         x: Tensor<4>,
         filters: Filters,
@@ -101,7 +101,7 @@ impl ImageOps {
     }
 
     /// A convolution and a batch normalisation with the statistics of the batch, which are returned as well.
-    pub(super) fn convolve_and_normalise(
+    pub(in crate::engine) fn convolve_and_normalise(
         self,
         x: Tensor<4>,
         filters: Filters,
@@ -134,7 +134,7 @@ impl ImageOps {
     }
 
     /// A batch normalisation with the statistics of the batch, which are returned as well.
-    pub(super) fn normalise(
+    pub(in crate::engine) fn normalise(
         self,
         x: Tensor<4>,
         [gamma, beta]: [Tensor<1>; 2],
@@ -146,7 +146,7 @@ impl ImageOps {
     }
 
     /// Multiplies every channel by its `scale` and adds its `shift`.
-    pub(super) fn scale(
+    pub(in crate::engine) fn scale(
         self,
         x: Tensor<4>,
         scale: Tensor<1>,
@@ -157,11 +157,11 @@ impl ImageOps {
     }
 
     /// A ReLU, if wanted.
-    pub(super) fn relu(self, x: Tensor<4>, relu: bool) -> Tensor<4> {
+    pub(in crate::engine) fn relu(self, x: Tensor<4>, relu: bool) -> Tensor<4> {
         if relu { activation::relu(x) } else { x }
     }
 
-    pub(super) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+    pub(in crate::engine) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
         match self {
             Self::Burn => {
                 let Sweep { kernel, stride, padding } = sweep;
@@ -179,7 +179,7 @@ impl ImageOps {
     }
 
     /// The mean of the pixels under each window that belong to the image.
-    pub(super) fn average_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
+    pub(in crate::engine) fn average_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
         match self {
             Self::Burn => {
                 let Sweep { kernel, stride, padding } = sweep;
@@ -198,7 +198,7 @@ impl ImageOps {
     }
 
     /// The mean of each channel, `[batch, channels]`.
-    pub(super) fn global_average(self, x: Tensor<4>) -> Tensor<2> {
+    pub(in crate::engine) fn global_average(self, x: Tensor<4>) -> Tensor<2> {
         match self {
             Self::Burn => {
                 let [batch, channels, height, width] = x.dims();
@@ -215,7 +215,7 @@ impl ImageOps {
     }
 
     /// `[batch, channels · height · width]`, in this order whoever computes, as the weights behind it are.
-    pub(super) fn flatten(self, x: Tensor<4>) -> Tensor<2> {
+    pub(in crate::engine) fn flatten(self, x: Tensor<4>) -> Tensor<2> {
         let x = self.leave(x);
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels * height * width])
