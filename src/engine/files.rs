@@ -4,6 +4,7 @@ use super::{
     sniff::{Kind, sniff},
     text::{self, TextError},
 };
+use ron::Options;
 use serde::de::DeserializeOwned;
 use std::{
     io::{self, Write},
@@ -91,7 +92,19 @@ fn fix(kind: Kind) -> &'static str {
 /// # Errors
 /// When it does not.
 pub fn parse_ron<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, RonError> {
-    ron::from_str(text).map_err(|error| RonError::Parse {
+    parse_ron_as(&Options::default(), name, text)
+}
+
+/// The same, in a dialect.
+///
+/// # Errors
+/// As [`parse_ron`].
+pub fn parse_ron_as<T: DeserializeOwned>(
+    dialect: &Options,
+    name: &str,
+    text: &str,
+) -> Result<T, RonError> {
+    dialect.from_str(text).map_err(|error| RonError::Parse {
         name: name.to_owned(),
         line: error.span.start.line,
         column: error.span.start.col,

@@ -3,6 +3,7 @@
 
 pub mod benchmark;
 pub mod candidate;
+mod compute;
 #[cfg(test)]
 pub(crate) mod damage;
 pub mod data;
@@ -19,6 +20,7 @@ pub mod mask;
 mod median;
 pub mod memory;
 pub mod named;
+pub mod ops;
 pub mod report;
 pub mod run;
 pub mod search;

@@ -6,6 +6,8 @@ pub trait Named: Copy + PartialEq + 'static {
     const WHAT: &'static str;
     /// All choices, in the order of menus.
     const ALL: &'static [Self];
+    /// Their names.
+    const NAMES: &'static [&'static str];
 
     /// The name: lower case, words joined by hyphens.
     fn name(self) -> &'static str;
@@ -25,6 +27,7 @@ macro_rules! named {
         impl Named for $type {
             const WHAT: &'static str = $what;
             const ALL: &'static [Self] = &[$(Self::$variant),+];
+            const NAMES: &'static [&'static str] = &[$($name),+];
 
             fn name(self) -> &'static str {
                 match self {

@@ -235,7 +235,8 @@ mod tests {
         data::DataSource,
         device::DeviceChoice,
         lab::LabSettings,
-        template::{self, Link, NodeId, Op},
+        ops::samples,
+        template::{self, Link, NodeId},
     };
     use std::time::Duration;
 
@@ -260,7 +261,7 @@ mod tests {
         let runs = tempfile::tempdir().expect("a folder");
         let [small, ..] = template::presets();
         let mut template = small.graph().expect("presets are right").template().clone();
-        template.nodes[0].ops = vec![Op::Input { shape: [1, 8, 8] }];
+        template.nodes[0].ops = vec![samples::input([1, 8, 8])].into();
         let mut edited = template.clone();
         let gone = NodeId::from("dense-wide");
         edited.nodes.retain(|node| node.id != gone);

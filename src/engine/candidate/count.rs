@@ -141,8 +141,10 @@ mod tests {
     use super::super::tests::{graph_of, layered, relu};
     use super::*;
     use crate::engine::{
-        candidate, seed,
-        template::{BlocksPerLayer, Op},
+        candidate,
+        ops::{Op, samples},
+        seed,
+        template::BlocksPerLayer,
     };
     use proptest::prelude::*;
 
@@ -155,7 +157,7 @@ mod tests {
         ];
         let layers = proptest::collection::vec(1usize..4, 1..5);
         (layers, limit, any::<u64>()).prop_map(|(layers, limit, cut)| {
-            let mut nodes = vec![(0, vec![Op::Input { shape: [1, 1, 1] }])];
+            let mut nodes = vec![(0, vec![samples::input([1, 1, 1])])];
             let mut links = Vec::new();
             let mut above = vec![0];
             for (layer, &size) in layers.iter().enumerate() {

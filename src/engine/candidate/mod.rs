@@ -12,7 +12,8 @@ pub use space::Space;
 
 use super::{
     mask::Mask,
-    template::{Graph, Op},
+    ops::{Effect, Merge},
+    template::Graph,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -74,10 +75,6 @@ pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
     })
 }
 
-fn does_nothing(op: &Op) -> bool {
-    matches!(op, Op::Identity | Op::ConvBlock { conv: false, batch_norm: false, relu: false, .. })
-}
-
 /// What a candidate computes, in a form that is equal for masks which are the same function of the same
 /// weights: the nodes that do something, each with what feeds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,33 +88,51 @@ pub struct Canonical(Box<[u32]>);
 /// costs an evaluation, never a mistake. Dropout counts as something: it is not evaluated, but trained.
 pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
     let kept = prune(graph, mask);
-    let ops = |node: usize| graph.nodes()[node].ops.iter();
-    let identity = |node: usize| ops(node).all(does_nothing);
-    let passes_one_on = |node: usize| ops(node).all(|op| does_nothing(op) || *op == Op::Add);
-    let sums = |node: usize| matches!(graph.nodes()[node].ops.first(), Some(Op::Add));
+    let passes_on =
+        |node: usize| graph.nodes()[node].ops.iter().all(|op| op.effect() == Effect::PassesOn);
+    let zeros = |node: usize| {
+        graph.nodes()[node].ops.iter().any(|op| op.effect() == Effect::Zeros)
+            && graph.nodes()[node].ops.iter().all(|op| op.effect() != Effect::Computes)
+    };
 
-    // What feeds each kept node once identities are looked through: a multiset, sorted.
-    let mut feeds = vec![Vec::new(); graph.len()];
+    // What feeds each kept node once identities are looked through: a multiset, sorted, but where slots count a list
+    // with gaps.
+    let mut feeds: Vec<Vec<Option<usize>>> = vec![Vec::new(); graph.len()];
     for &node in graph.order().iter().filter(|&&node| kept.contains(node)) {
-        let mut sources: Vec<usize> = graph
-            .sources(node)
-            .iter()
-            .filter(|&&source| kept.contains(source))
-            .map(|&source| match feeds[source].as_slice() {
-                &[single] if passes_one_on(source) => single,
-                _ => source,
-            })
-            .collect();
-        sources.sort_unstable();
-        if !sums(node) {
-            if sources.first() == sources.last() {
-                sources.truncate(1);
+        let looked_through = graph.sources(node).iter().map(|&source| {
+            if !kept.contains(source) {
+                return None;
             }
-            if let &[source] = sources.as_slice()
-                && identity(source)
-            {
-                sources.clone_from(&feeds[source]);
+            match feeds[source].as_slice() {
+                &[Some(single)] if passes_on(source) => Some(single),
+                _ => Some(source),
             }
+        });
+        let merge = graph.merge(node);
+        let mut sources = merge.slots(looked_through);
+        match merge {
+            Merge::Mean => {
+                sources.sort_unstable();
+                if sources.first() == sources.last() {
+                    sources.truncate(1);
+                }
+                if let &[Some(source)] = sources.as_slice()
+                    && graph.merge(source) == Merge::Mean
+                    && passes_on(source)
+                {
+                    sources.clone_from(&feeds[source]);
+                }
+            }
+            Merge::Sum => {
+                sources.sort_unstable();
+                // A sum stays without what adds nothing to it.
+                let adds = |source: &Option<usize>| source.is_some_and(|source| !zeros(source));
+                if sources.iter().any(adds) {
+                    sources.retain(adds);
+                }
+            }
+            // Each slot is another input.
+            Merge::Concatenate => {}
         }
         feeds[node] = sources;
     }
@@ -132,8 +147,11 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
             code.push(node as u32);
             code.push(feeds[node].len() as u32);
             for &source in &feeds[node] {
-                code.push(source as u32);
-                needed.insert(source);
+                // A gap is no node's number.
+                code.push(source.map_or(u32::MAX, |source| source as u32));
+                if let Some(source) = source {
+                    needed.insert(source);
+                }
             }
         }
     }
@@ -143,8 +161,9 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
 #[cfg(test)]
 pub(in crate::engine) mod tests {
     use super::*;
-    use crate::engine::template::{
-        BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Padding, Template,
+    use crate::engine::{
+        ops::{ActivationFunction, ConvBlock, Op, samples},
+        template::{BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Template},
     };
     use proptest::prelude::*;
 
@@ -169,7 +188,7 @@ pub(in crate::engine) mod tests {
             .collect();
         let ops = |node: usize| {
             if node == 0 {
-                vec![Op::Input { shape: [1, 2, 2] }]
+                vec![samples::input([1, 2, 2])]
             } else if node == count {
                 vec![Op::GlobalAveragePool, Op::Output]
             } else {
@@ -232,13 +251,7 @@ pub(in crate::engine) mod tests {
             nodes: nodes
                 .into_iter()
                 .enumerate()
-                .map(|(i, (layer, ops))| Node {
-                    id: id(i),
-                    label: None,
-                    layer,
-                    ops,
-                    position: [0.0, 0.0],
-                })
+                .map(|(i, (layer, ops))| Node::new(id(i), layer, ops))
                 .collect(),
             links: links.iter().map(|&(a, b)| Link(id(a), id(b))).collect(),
         })
@@ -246,16 +259,14 @@ pub(in crate::engine) mod tests {
     }
 
     pub(in crate::engine) fn relu() -> Op {
-        Op::ConvBlock {
-            filters: 1,
-            kernel: 1,
-            stride: 1,
-            padding: crate::engine::template::Padding::Same,
-            bias: false,
-            conv: false,
-            batch_norm: false,
-            relu: true,
-        }
+        samples::relu()
+    }
+
+    /// The same, but that a node merges like this.
+    pub(in crate::engine) fn merging(graph: &Graph, node: usize, merge: Merge) -> Graph {
+        let mut template = graph.template().clone();
+        template.nodes[node].merge = merge;
+        Graph::new(template).expect("a sound template")
     }
 
     fn mask(graph: &Graph, nodes: &[usize]) -> Mask {
@@ -278,7 +289,7 @@ pub(in crate::engine) mod tests {
         assert!(problem(&graph, &Mask::full(3)).is_some_and(|what| what.contains("3 nodes")));
         // Two separate chains: 1 -> 3 and 2 -> 4.
         let ops = |node| {
-            if node == 0 { vec![Op::Input { shape: [1, 1, 1] }] } else { vec![Op::Identity] }
+            if node == 0 { vec![samples::input([1, 1, 1])] } else { vec![Op::Identity] }
         };
         let mut nodes: Vec<_> =
             [0, 1, 1, 2, 2].into_iter().enumerate().map(|(i, layer)| (layer, ops(i))).collect();
@@ -293,7 +304,7 @@ pub(in crate::engine) mod tests {
     fn identities_and_equal_means_collapse_but_real_differences_stay() {
         // Input 0; layer 1: relu 1, identity 2, identity 3; layer 2: relu 4; output 5.
         let nodes = vec![
-            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (0, vec![samples::input([1, 1, 1])]),
             (1, vec![relu()]),
             (1, vec![Op::Identity]),
             (1, vec![Op::Identity, Op::Identity]),
@@ -327,27 +338,23 @@ pub(in crate::engine) mod tests {
     #[test]
     fn what_passes_one_input_on_is_looked_through() {
         // Input 0; relus 1 and 2; layer 2: a sum 3 of both, a block 4 with all switched off, dropout 5; output 6.
-        let off = Op::ConvBlock {
-            filters: 7,
-            kernel: 3,
-            stride: 1,
-            padding: Padding::Same,
-            bias: false,
+        let off = Op::from(ConvBlock {
             conv: false,
             batch_norm: false,
-            relu: false,
-        };
+            activation: ActivationFunction::Linear,
+            ..ConvBlock::new(7, 3)
+        });
         let nodes = vec![
-            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (0, vec![samples::input([1, 1, 1])]),
             (1, vec![relu()]),
             (1, vec![relu()]),
-            (2, vec![Op::Add]),
+            (2, Vec::new()),
             (2, vec![off]),
-            (2, vec![Op::Dropout { rate: 0.5 }]),
+            (2, vec![samples::dropout(0.5)]),
             (3, vec![Op::Flatten, Op::Output]),
         ];
         let links = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (1, 5), (3, 6), (4, 6), (5, 6)];
-        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let graph = merging(&graph_of(nodes, &links, BlocksPerLayer::Any), 3, Merge::Sum);
         let form = |nodes: &[usize]| canonical(&graph, &mask(&graph, nodes));
         let plain = form(&[0, 1, 4, 6]);
         assert_eq!(plain, form(&[0, 1, 3, 6]), "a sum of one");
@@ -361,16 +368,39 @@ pub(in crate::engine) mod tests {
         // Input 0; relus 1 and 2; identity 3 (mean) and add 4 take both; output 5 takes the mean of 3 and 4.
         let ops = |op: Op| vec![op];
         let nodes = vec![
-            (0, ops(Op::Input { shape: [1, 1, 1] })),
+            (0, ops(samples::input([1, 1, 1]))),
             (1, ops(relu())),
             (1, ops(relu())),
             (2, ops(Op::Identity)),
-            (2, ops(Op::Add)),
+            (2, Vec::new()),
             (3, vec![Op::Flatten, Op::Output]),
         ];
         let links = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 5), (4, 5)];
-        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let graph = merging(&graph_of(nodes, &links, BlocksPerLayer::Any), 4, Merge::Sum);
         let form = |nodes: &[usize]| canonical(&graph, &mask(&graph, nodes));
         assert_ne!(form(&[0, 1, 2, 3, 5]), form(&[0, 1, 2, 4, 5]));
+    }
+
+    #[test]
+    fn a_concatenation_knows_its_slots() {
+        // Input 0; relus 1 and 2; identities 3 and 4 of one each; 5 concatenates 3 and 4; output 6.
+        let nodes = vec![
+            (0, vec![samples::input([1, 1, 1])]),
+            (1, vec![relu()]),
+            (1, vec![relu()]),
+            (2, vec![Op::Identity]),
+            (2, vec![Op::Identity]),
+            (3, Vec::new()),
+            (4, vec![Op::Flatten, Op::Output]),
+        ];
+        let links = [(0, 1), (0, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 5), (4, 5), (5, 6)];
+        let sum = graph_of(nodes, &links, BlocksPerLayer::Any);
+        let concatenation = merging(&sum, 5, Merge::Concatenate);
+        for (graph, equal) in [(&sum, true), (&concatenation, false)] {
+            let form = |nodes: &[usize]| canonical(graph, &mask(graph, nodes));
+            assert_eq!(form(&[0, 1, 3, 5, 6]) == form(&[0, 1, 4, 5, 6]), equal, "slots");
+            assert_eq!(form(&[0, 1, 3, 4, 5, 6]) == form(&[0, 1, 4, 5, 6]), equal, "twice");
+            assert_ne!(form(&[0, 1, 3, 5, 6]), form(&[0, 2, 3, 5, 6]));
+        }
     }
 }

@@ -333,7 +333,10 @@ mod tests {
         tests::{any_layered, graph_of, layered, relu},
     };
     use super::*;
-    use crate::engine::template::{BlocksPerLayer, Op};
+    use crate::engine::{
+        ops::{Op, samples},
+        template::BlocksPerLayer,
+    };
     use proptest::prelude::*;
 
     fn mask(graph: &Graph, nodes: &[usize]) -> Mask {
@@ -422,7 +425,7 @@ mod tests {
     /// Input 0, chains 1 -> 3 and 2 -> 4, output 5.
     fn two_chains(blocks: BlocksPerLayer) -> Graph {
         let nodes = vec![
-            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (0, vec![samples::input([1, 1, 1])]),
             (1, vec![relu()]),
             (1, vec![relu()]),
             (2, vec![relu()]),
@@ -462,7 +465,7 @@ mod tests {
     #[test]
     fn pinned_nodes_that_a_branch_of_many_paths_lies_beside_are_found() {
         // Input 0; a branch of one node, 1; and one of nine layers of three, 2 to 28; both lead to the output 29.
-        let mut nodes = vec![(0, vec![Op::Input { shape: [1, 1, 1] }]), (1, vec![relu()])];
+        let mut nodes = vec![(0, vec![samples::input([1, 1, 1])]), (1, vec![relu()])];
         nodes.extend((0..27).map(|i| (2 + i / 3, vec![relu()])));
         nodes.push((11, vec![Op::Flatten, Op::Output]));
         let wide = |layer: u32| 2 + 3 * layer as usize..5 + 3 * layer as usize;
@@ -506,7 +509,7 @@ mod tests {
     fn links_back_to_an_earlier_layer_are_handled_within_the_limit() {
         // The good path 1 -> 2 -> 3 visits layer 1 twice; 1 -> 4 -> 5 does not.
         let nodes = vec![
-            (0, vec![Op::Input { shape: [1, 1, 1] }]),
+            (0, vec![samples::input([1, 1, 1])]),
             (1, vec![relu()]),
             (2, vec![relu()]),
             (1, vec![relu()]),

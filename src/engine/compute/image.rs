@@ -2,7 +2,7 @@
 
 #[cfg(feature = "flex")]
 use super::cpu;
-use super::layers::{EPSILON, Statistics};
+use super::{EPSILON, Statistics};
 #[cfg(feature = "flex")]
 use crate::engine::kernels::{conv::Geometry, window::Window};
 #[cfg(feature = "flex")]
@@ -23,13 +23,40 @@ pub(in crate::engine) enum ImageOps {
     Cpu,
 }
 
-/// A kernel that moves over an image.
+/// A kernel that moves over an image: rows and columns of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Sweep {
-    /// Its height and width.
-    pub(in crate::engine) kernel: usize,
-    pub(in crate::engine) stride: usize,
-    pub(in crate::engine) padding: usize,
+    pub(in crate::engine) kernel: [usize; 2],
+    pub(in crate::engine) stride: [usize; 2],
+    /// On each side.
+    pub(in crate::engine) padding: [usize; 2],
+    /// Distance of the kernel's taps.
+    pub(in crate::engine) dilation: [usize; 2],
+    /// How many groups of channels are convolved apart.
+    pub(in crate::engine) groups: usize,
+}
+
+impl Sweep {
+    /// Whether the processor's own kernels take it.
+    #[cfg(feature = "flex")]
+    fn is_plain(self) -> bool {
+        let square = |[rows, columns]: [usize; 2]| rows == columns;
+        square(self.kernel)
+            && square(self.stride)
+            && square(self.padding)
+            && self.dilation == [1; 2]
+            && self.groups == 1
+            && self.padding[0] < self.kernel[0]
+    }
+
+    /// One that pools: its taps lie side by side.
+    pub(in crate::engine) fn pooling(
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Self {
+        Self { kernel, stride, padding, dilation: [1; 2], groups: 1 }
+    }
 }
 
 /// Weights and biases of a convolution.
@@ -70,8 +97,41 @@ impl ImageOps {
         }
     }
 
+    /// Which dimension of images has the channels.
+    pub(in crate::engine) fn channel_dimension(self) -> usize {
+        match self {
+            Self::Burn => 1,
+            #[cfg(feature = "flex")]
+            Self::Cpu => 3,
+        }
+    }
+
+    /// Channels, height and width of images.
+    pub(in crate::engine) fn shape(self, x: &Tensor<4>) -> [usize; 3] {
+        let dims = x.dims();
+        match self {
+            Self::Burn => [dims[1], dims[2], dims[3]],
+            #[cfg(feature = "flex")]
+            Self::Cpu => [dims[3], dims[1], dims[2]],
+        }
+    }
+
+    /// Zeros, for `[batch, channels, height, width]`.
+    pub(in crate::engine) fn zeros(
+        self,
+        [batch, channels, height, width]: [usize; 4],
+        device: &Device,
+    ) -> Tensor<4> {
+        let shape = match self {
+            Self::Burn => [batch, channels, height, width],
+            #[cfg(feature = "flex")]
+            Self::Cpu => [batch, height, width, channels],
+        };
+        Tensor::zeros(shape, device)
+    }
+
     /// A value for each channel, to be combined with images.
-    fn broadcast(self, values: Tensor<1>) -> Tensor<4> {
+    pub(in crate::engine) fn broadcast(self, values: Tensor<1>) -> Tensor<4> {
         let [channels] = values.dims();
         self.enter(values.reshape([1, channels, 1, 1]))
     }
@@ -84,18 +144,20 @@ impl ImageOps {
         sweep: Sweep,
         relu: bool,
     ) -> Tensor<4> {
-        let Filters { weight, bias, shape } = filters;
         match self {
-            Self::Burn => {
-                let Sweep { stride, padding, .. } = sweep;
-                let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-                self.relu(conv2d(x, weight.reshape(shape), bias, options), relu)
-            }
             #[cfg(feature = "flex")]
-            Self::Cpu => {
+            Self::Cpu if sweep.is_plain() => {
+                let Filters { weight, bias, shape } = filters;
                 let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
                 let geometry = geometry(&x, shape, sweep);
                 cpu::convolve(x, weight, bias, geometry, relu)
+            }
+            _ => {
+                let Filters { weight, bias, shape } = filters;
+                let Sweep { stride, padding, dilation, groups, .. } = sweep;
+                let options = ConvOptions::new(stride, padding, dilation, groups);
+                let x = conv2d(self.leave(x), weight.reshape(shape), bias, options);
+                self.relu(self.enter(x), relu)
             }
         }
     }
@@ -110,12 +172,8 @@ impl ImageOps {
         relu: bool,
     ) -> (Tensor<4>, Statistics) {
         match self {
-            Self::Burn => {
-                let x = self.convolve(x, filters, sweep, false);
-                self.normalise(x, norm, relu)
-            }
             #[cfg(feature = "flex")]
-            Self::Cpu => {
+            Self::Cpu if sweep.is_plain() => {
                 let Filters { weight, bias, shape } = filters;
                 let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
                 let geometry = geometry(&x, shape, sweep);
@@ -129,6 +187,10 @@ impl ImageOps {
                     relu,
                 );
                 (x, Statistics::new(mean, variance))
+            }
+            _ => {
+                let x = self.convolve(x, filters, sweep, false);
+                self.normalise(x, norm, relu)
             }
         }
     }
@@ -163,17 +225,15 @@ impl ImageOps {
 
     pub(in crate::engine) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
         match self {
-            Self::Burn => {
-                let Sweep { kernel, stride, padding } = sweep;
-                let options = MaxPoolOptions::new([kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding([padding; 2]);
-                max_pool2d(x, options)
-            }
             #[cfg(feature = "flex")]
-            Self::Cpu => {
+            Self::Cpu if sweep.is_plain() => {
                 let window = window(&x, sweep);
                 cpu::pool(x, cpu::Pooling::Max, window)
+            }
+            _ => {
+                let Sweep { kernel, stride, padding, .. } = sweep;
+                let options = MaxPoolOptions::new(kernel).with_stride(stride).with_padding(padding);
+                self.enter(max_pool2d(self.leave(x), options))
             }
         }
     }
@@ -181,18 +241,18 @@ impl ImageOps {
     /// The mean of the pixels under each window that belong to the image.
     pub(in crate::engine) fn average_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
         match self {
-            Self::Burn => {
-                let Sweep { kernel, stride, padding } = sweep;
-                let options = AvgPoolOptions::new([kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding([padding; 2])
-                    .with_count_include_pad(false);
-                avg_pool2d(x, options)
-            }
             #[cfg(feature = "flex")]
-            Self::Cpu => {
+            Self::Cpu if sweep.is_plain() => {
                 let window = window(&x, sweep);
                 cpu::pool(x, cpu::Pooling::Average, window)
+            }
+            _ => {
+                let Sweep { kernel, stride, padding, .. } = sweep;
+                let options = AvgPoolOptions::new(kernel)
+                    .with_stride(stride)
+                    .with_padding(padding)
+                    .with_count_include_pad(false);
+                self.enter(avg_pool2d(self.leave(x), options))
             }
         }
     }
@@ -230,7 +290,7 @@ fn geometry(x: &Tensor<4>, shape: [usize; 4], sweep: Sweep) -> Geometry {
 #[cfg(feature = "flex")]
 fn window(x: &Tensor<4>, sweep: Sweep) -> Window {
     let [_, height, width, channels] = x.dims();
-    let Sweep { kernel, stride, padding } = sweep;
+    let Sweep { kernel: [kernel, _], stride: [stride, _], padding: [padding, _], .. } = sweep;
     Window { height, width, channels, kernel, stride, padding }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::{
     device,
     run::Checkpoint,
     search::{Candidate, NodeFitness, Steering, SteeringError},
-    supernet::{Supernet, overlay},
+    supernet::{Supernet, carried_tensors, overlay},
     template::{Edit, EndEdit, Ends, Graph, NodeId, fit},
 };
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -45,8 +45,8 @@ impl fmt::Display for Edited {
 impl Lab {
     /// Goes on with the template `graph`; `None` if it is the same network.
     ///
-    /// Every node that [stays](Edit) keeps its weights, running statistics and optimizer state, bit for bit;
-    /// new ones start as the seed says. Candidates that still are ones keep id, place and evaluation; the others
+    /// Every node that [stays](Edit), and every operation of a changed one that is there as it was, keeps its weights,
+    /// running statistics and optimizer state, bit for bit; new ones start as the seed says. Candidates that still are ones keep id, place and evaluation; the others
     /// retire, and go on to inform the fitness of the nodes that are left until the weights change. Fitness stays
     /// as it was until something is evaluated. The edit is recorded in the run before anything else happens. A
     /// lab without a run begins anew.
@@ -155,19 +155,7 @@ impl Lab {
     fn carry_over(&self, name: &str, graph: &Arc<Graph>) -> Result<Checkpoint, LabError> {
         let Some(run) = &self.run else { return Err(LabError::NotTrained) };
         let old = run.checkpoint(name)?;
-        let edit = Edit::between(&self.graph, graph);
-        // Names of tensors begin with the id of their node and the number of an operation, between points; ids may
-        // hold points and numbers themselves.
-        let owner = |tensor: &str| {
-            (0..self.graph.len())
-                .filter(|&node| {
-                    let rest = tensor.strip_prefix(self.graph.id(node).as_str());
-                    let place = rest.and_then(|rest| rest.strip_prefix('.')?.split_once('.'));
-                    place.is_some_and(|(place, _)| place.parse::<usize>().is_ok())
-                })
-                .max_by_key(|&node| self.graph.id(node).as_str().len())
-        };
-        let stays = |tensor: &str| owner(tensor).is_none_or(|node| edit.stays(node).is_some());
+        let stays = carried_tensors(&self.graph, graph);
         let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
         let [weights, state] = run.checkpoint_files(name);
         let device = device::open(&self.settings.device)?;

@@ -1,6 +1,6 @@
 //! Types of arguments that several operations have, as they are written in scene files.
 
-use crate::engine::named::Named;
+use crate::engine::named::{Named, named};
 use burn::tensor::{Tensor, activation};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -209,37 +209,19 @@ pub(in crate::engine) fn elu<const D: usize>(x: Tensor<D>, alpha: f64) -> Tensor
     activation::relu(x) + below
 }
 
-impl Named for ActivationFunction {
-    const ALL: &'static [Self] = &[
-        Self::Elu,
-        Self::HardSigmoid,
-        Self::Linear,
-        Self::Relu,
-        Self::Relu6,
-        Self::Selu,
-        Self::Sigmoid,
-        Self::Softmax,
-        Self::Softplus,
-        Self::Softsign,
-        Self::Tanh,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Elu => "elu",
-            Self::HardSigmoid => "hard-sigmoid",
-            Self::Linear => "linear",
-            Self::Relu => "relu",
-            Self::Relu6 => "relu6",
-            Self::Selu => "selu",
-            Self::Sigmoid => "sigmoid",
-            Self::Softmax => "softmax",
-            Self::Softplus => "softplus",
-            Self::Softsign => "softsign",
-            Self::Tanh => "tanh",
-        }
-    }
-}
+named!(ActivationFunction, "activation", {
+    Elu => "elu", "x, but e^x - 1 below 0";
+    HardSigmoid => "hard-sigmoid", "0.2 x + 0.5 between 0 and 1";
+    Linear => "linear", "x, unchanged";
+    Relu => "relu", "x, but 0 below 0";
+    Relu6 => "relu6", "x between 0 and 6";
+    Selu => "selu", "a scaled ELU that keeps mean and variance";
+    Sigmoid => "sigmoid", "1 / (1 + e^-x)";
+    Softmax => "softmax", "shares of the channels, which add up to 1";
+    Softplus => "softplus", "ln(1 + e^x)";
+    Softsign => "softsign", "x / (1 + |x|)";
+    Tanh => "tanh", "the hyperbolic tangent";
+});
 
 /// How weights start. Names and formulas are those of Keras, but for the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -273,41 +255,21 @@ pub enum Initialiser {
     Orthogonal,
 }
 
-impl Named for Initialiser {
-    const ALL: &'static [Self] = &[
-        Self::Aligned,
-        Self::Zeros,
-        Self::Ones,
-        Self::RandomNormal,
-        Self::RandomUniform,
-        Self::TruncatedNormal,
-        Self::LecunNormal,
-        Self::LecunUniform,
-        Self::GlorotNormal,
-        Self::GlorotUniform,
-        Self::HeNormal,
-        Self::HeUniform,
-        Self::Orthogonal,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Aligned => "aligned",
-            Self::Zeros => "zeros",
-            Self::Ones => "ones",
-            Self::RandomNormal => "random-normal",
-            Self::RandomUniform => "random-uniform",
-            Self::TruncatedNormal => "truncated-normal",
-            Self::LecunNormal => "lecun-normal",
-            Self::LecunUniform => "lecun-uniform",
-            Self::GlorotNormal => "glorot-normal",
-            Self::GlorotUniform => "glorot-uniform",
-            Self::HeNormal => "he-normal",
-            Self::HeUniform => "he-uniform",
-            Self::Orthogonal => "orthogonal",
-        }
-    }
-}
+named!(Initialiser, "initialiser", {
+    Aligned => "aligned", "He normal, drawn alike by the alternatives of a layer";
+    Zeros => "zeros", "0";
+    Ones => "ones", "1";
+    RandomNormal => "random-normal", "normal with standard deviation 0.05";
+    RandomUniform => "random-uniform", "uniform between -0.05 and 0.05";
+    TruncatedNormal => "truncated-normal", "normal with standard deviation 0.05, cut off at 0.1";
+    LecunNormal => "lecun-normal", "normal with variance 1 / inputs";
+    LecunUniform => "lecun-uniform", "uniform with variance 1 / inputs";
+    GlorotNormal => "glorot-normal", "normal with variance 2 / (inputs + outputs)";
+    GlorotUniform => "glorot-uniform", "uniform with variance 2 / (inputs + outputs)";
+    HeNormal => "he-normal", "normal with variance 2 / inputs";
+    HeUniform => "he-uniform", "uniform with variance 2 / inputs";
+    Orthogonal => "orthogonal", "rows of length 1 at right angles";
+});
 
 // What serde asks for where a field is left out or at its default.
 

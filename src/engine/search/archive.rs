@@ -13,8 +13,9 @@ use super::{
 use crate::engine::{
     candidate::{self, CandidateId, Canonical},
     mask::Mask,
+    ops::Cost,
     seed,
-    template::{Cost, Graph},
+    template::Graph,
 };
 use std::{
     cmp::Ordering,

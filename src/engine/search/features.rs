@@ -3,7 +3,8 @@
 use crate::engine::{
     candidate::{Canonical, canonical, choices, prune},
     mask::Mask,
-    template::{Graph, Node, Op},
+    ops::{Merge, Op},
+    template::{Graph, Node},
 };
 use std::sync::Arc;
 
@@ -280,16 +281,14 @@ fn inner(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// What tells kinds of nodes apart: the label, and the operations. How many filters a convolution has does not
+/// What tells kinds of nodes apart: the label, and the operations. How many channels or features these give does not
 /// count, since that differs from layer to layer.
-fn kind(node: &Node) -> (Option<&str>, Vec<Op>) {
-    let mut ops = node.ops.clone();
-    for op in &mut ops {
-        if let Op::ConvBlock { filters, .. } = op {
-            *filters = 0;
-        }
+fn kind(node: &Node) -> (Option<&str>, Merge, Vec<Op>) {
+    let mut ops = node.ops.to_vec();
+    for width in ops.iter_mut().filter_map(Op::width) {
+        *width = 0;
     }
-    (node.label.as_deref(), ops)
+    (node.label.as_deref(), node.merge, ops)
 }
 
 /// What two candidates have in common.
@@ -330,8 +329,9 @@ pub(super) mod tests {
     use super::*;
     use crate::engine::{
         candidate::{sample, tests::layered},
+        ops::ConvBlock,
         seed,
-        template::{BlocksPerLayer, Padding},
+        template::BlocksPerLayer,
     };
 
     #[test]
@@ -397,16 +397,11 @@ pub(super) mod tests {
         let all =
             layers.iter().enumerate().flat_map(|(i, kernels)| kernels.iter().map(move |k| (i, *k)));
         for (node, (layer, kernel)) in template.nodes[1..].iter_mut().zip(all) {
-            node.ops = vec![Op::ConvBlock {
-                filters: layer + 1,
-                kernel,
-                stride: 1,
-                padding: Padding::Same,
-                bias: false,
-                conv: true,
+            node.ops = vec![Op::from(ConvBlock {
                 batch_norm: false,
-                relu: true,
-            }];
+                ..ConvBlock::new(layer + 1, kernel)
+            })]
+            .into();
         }
         Graph::new(template).expect("equal shapes within a layer")
     }

@@ -6,7 +6,8 @@ use crate::engine::{
     embedding::Embedding,
     mask::Mask,
     named::{Named, named},
-    template::{Cost, Edit, Graph, NodeId},
+    ops::Cost,
+    template::{Edit, Graph, NodeId},
 };
 use rand::{Rng, seq::IndexedRandom, seq::SliceRandom};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Sharing, Supernet, layers::Statistics, sharing::MOST_KEPT, tally::Tally};
+use super::{Misfit, Sharing, Supernet, sharing::MOST_KEPT, tally::Tally};
 use crate::engine::{
+    compute::Statistics,
     data::{Batch, Dataset, Packed, Split, Targets},
     loss::Loss,
     mask::Mask,

@@ -1,6 +1,6 @@
 //! How much memory running a candidate takes.
 
-use crate::engine::template::{Graph, Shape};
+use crate::engine::{ops::Shape, template::Graph};
 
 /// About how many bytes the evaluation of a candidate takes per image, at most: the largest sum of activations that
 /// are there at one time, with what an operation needs besides its input.

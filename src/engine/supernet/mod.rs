@@ -7,11 +7,8 @@
 //! Parameters are kept as flat vectors in one list, so that initialisation, optimiser and weight files
 //! treat all of them alike; each operation gives them their shape where it uses them.
 
-#[cfg(feature = "flex")]
-mod cpu;
 mod evaluate;
 mod footprint;
-mod image;
 mod init;
 mod latency;
 mod layers;
@@ -29,17 +26,18 @@ pub use sharing::Sharing;
 pub use weights::WeightsError;
 
 pub(in crate::engine) use footprint::bytes_per_image;
+pub(in crate::engine) use layers::carried_tensors;
 pub(in crate::engine) use weights::{TensorFile, TensorWriter, overlay};
 
 use crate::engine::{
+    compute::{Activation, ImageOps, Norms, Pass, Statistics},
     data::{Dataset, Targets, Task},
     loss::Loss,
     mask::Mask,
     template::Graph,
 };
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
-use image::ImageOps;
-use layers::{Activation, Norms, Pass, Plan, Statistics};
+use layers::Plan;
 use rand_chacha::ChaCha8Rng;
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -173,6 +171,11 @@ impl Supernet {
         self.plan.parameters.iter().map(|parameter| parameter.name.as_str())
     }
 
+    /// Whether weight decay shrinks each parameter, in the order of [`Self::parameter_names`].
+    pub(in crate::engine) fn decays(&self) -> impl Iterator<Item = bool> {
+        self.plan.parameters.iter().map(|parameter| parameter.is.decays)
+    }
+
     /// The flat value of each parameter, in the order of [`Self::parameter_names`].
     pub(in crate::engine) fn values(&self) -> &[Tensor<1>] {
         &self.values
@@ -183,12 +186,18 @@ impl Supernet {
         &mut self.values
     }
 
-    /// Runs the candidate `mask` on `images`, `[batch, channels, height, width]`, node by node.
-    /// Returns the class scores, `[batch, classes]`.
+    /// Runs the candidate `mask` on `images`, `[batch, channels, height, width]`, node by node, with these flat values
+    /// of all parameters, on an autodiff device where they are trained. Returns the class scores, `[batch, classes]`.
     ///
     /// # Panics
     /// If the candidate is not valid in the sense of [`candidate::problem`](crate::engine::candidate::problem).
-    fn forward(&self, mask: &Mask, images: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<2> {
+    fn forward(
+        &self,
+        mask: &Mask,
+        images: Tensor<4>,
+        values: &[Tensor<1>],
+        pass: &mut Pass<'_>,
+    ) -> Tensor<2> {
         let graph = &*self.graph;
         // An activation is dropped with its last reader, which may then work in place.
         let mut readers: Vec<_> = (0..graph.len())
@@ -196,15 +205,15 @@ impl Supernet {
             .collect();
         let mut made: Vec<Option<Activation>> = vec![None; graph.len()];
         for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
-            let incoming = graph
-                .sources(node)
-                .iter()
-                .filter(|&&source| mask.contains(source))
-                .filter_map(|&source| {
-                    readers[source] -= 1;
-                    if readers[source] == 0 { made[source].take() } else { made[source].clone() }
-                });
-            let output = self.node(node, incoming.collect(), || images.clone(), pass);
+            let incoming = graph.sources(node).iter().map(|&source| {
+                if !mask.contains(source) {
+                    return None;
+                }
+                readers[source] -= 1;
+                if readers[source] == 0 { made[source].take() } else { made[source].clone() }
+            });
+            let incoming = graph.merge(node).slots(incoming);
+            let output = self.node(node, incoming, || images.clone(), values, pass);
             if node == graph.output() {
                 return output.flat();
             }
@@ -213,24 +222,25 @@ impl Supernet {
         panic!("the candidate does not reach the output")
     }
 
-    /// What one node makes of what comes in; the input node is given the `images`.
+    /// What one node makes of what arrives at its slots; the input node is given the `images`.
     fn node(
         &self,
         node: usize,
-        incoming: Vec<Activation>,
+        incoming: Vec<Option<Activation>>,
         images: impl FnOnce() -> Tensor<4>,
+        values: &[Tensor<1>],
         pass: &mut Pass<'_>,
     ) -> Activation {
         let plan = &self.plan.nodes[node];
         let input = if node == self.graph.input() {
-            Some(Activation::Image(pass.ops.enter(images())))
+            Some(Activation::Image(pass.image.enter(images())))
         } else {
-            Activation::merge(incoming, plan.sum)
+            Activation::merge(incoming, plan.merge, &plan.slots, pass.image)
         };
         let Some(input) = input else {
             panic!("node `{}` of the candidate is not fed", self.graph.id(node))
         };
-        plan.layers.iter().fold(input, |x, layer| layer.apply(x, pass))
+        plan.layers.iter().fold(input, |x, layer| layer.apply(x, values, pass))
     }
 
     /// Class scores with given statistics, one for each batch normalisation.
@@ -241,8 +251,8 @@ impl Supernet {
         statistics: &[Statistics],
     ) -> Tensor<2> {
         let norms = Norms::Fixed(statistics);
-        let mut pass = Pass { ops: self.ops, values: &self.values, norms, dropout: None };
-        self.forward(mask, images, &mut pass)
+        let mut pass = Pass { image: self.ops, norms, dropout: None };
+        self.forward(mask, images, &self.values, &mut pass)
     }
 
     /// Loss of the candidate `mask` on one batch, and its gradients. Nothing is changed.
@@ -260,21 +270,22 @@ impl Supernet {
         loss: &Loss,
         dropout: &mut ChaCha8Rng,
     ) -> Result<Gradients, TensorReadError> {
-        let kept = |parameter: usize| mask.contains(self.plan.parameters[parameter].node);
-        let leaves: Vec<_> = self
-            .values
-            .iter()
-            .enumerate()
-            .map(
-                |(i, value)| {
-                    if kept(i) { value.clone().autodiff().require_grad() } else { value.clone() }
-                },
-            )
-            .collect();
+        let trained = |parameter: usize| {
+            let node = self.plan.parameters[parameter].owner.node;
+            mask.contains(node) && self.plan.nodes[node].trainable
+        };
+        let leaves: Vec<_> =
+            self.values
+                .iter()
+                .enumerate()
+                .map(|(i, value)| {
+                    if trained(i) { value.clone().autodiff().require_grad() } else { value.clone() }
+                })
+                .collect();
         let mut statistics = vec![None; self.plan.norms.len()];
         let norms = Norms::Batch(&mut statistics);
-        let mut pass = Pass { ops: self.ops, values: &leaves, norms, dropout: Some(dropout) };
-        let scores = self.forward(mask, images, &mut pass);
+        let mut pass = Pass { image: self.ops, norms, dropout: Some(dropout) };
+        let scores = self.forward(mask, images, &leaves, &mut pass);
         let loss = loss.mean(scores, targets, &self.device);
         let value = f64::from(loss.clone().without_autodiff().try_into_scalar::<f32>()?);
         let mut of_parameters = Vec::new();
@@ -290,10 +301,14 @@ impl Supernet {
         Ok(Gradients { loss: value, of_parameters, statistics })
     }
 
-    /// Moves the running statistics towards what a training batch showed.
+    /// Moves the running statistics towards what a training batch showed; those of frozen nodes stay.
     pub(in crate::engine) fn update_running(&mut self, gradients: &Gradients) {
-        for (running, seen) in self.running.iter_mut().zip(&gradients.statistics) {
+        let slots = self.plan.norms.iter().zip(&gradients.statistics);
+        for (running, (slot, seen)) in self.running.iter_mut().zip(slots) {
             let Some(Statistics { mean, variance }) = seen else { continue };
+            if !self.plan.nodes[slot.owner.node].trainable {
+                continue;
+            }
             let blend = |old: &Tensor<1>, new: &Tensor<1>| {
                 old.clone().mul_scalar(1.0 - MOMENTUM) + new.clone().mul_scalar(MOMENTUM)
             };
@@ -305,8 +320,7 @@ impl Supernet {
 
 impl fmt::Debug for Supernet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parameters: usize =
-            self.plan.parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
+        let parameters: u64 = self.plan.parameters.iter().map(|p| p.is.size()).sum();
         let name = &self.graph.template().name;
         write!(f, "supernet of `{name}` with {parameters} parameters on {:?}", self.device)
     }

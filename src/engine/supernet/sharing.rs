@@ -8,10 +8,13 @@
 use super::{
     Supernet,
     evaluate::{EvaluationError, Evaluator, go_on, pool},
-    layers::{Activation, Norms, Pass, Statistics},
     tally::Tally,
 };
-use crate::engine::{mask::Mask, search::Evaluation};
+use crate::engine::{
+    compute::{Activation, Norms, Pass, Statistics},
+    mask::Mask,
+    search::Evaluation,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::atomic::AtomicBool,
@@ -25,8 +28,8 @@ pub(super) const MOST_KEPT: usize = 256 << 20;
 #[derive(Debug, PartialEq, Eq, Hash, Clone)]
 struct Step {
     node: usize,
-    /// Places in the list of steps.
-    sources: Vec<usize>,
+    /// Places in the list of steps, by slot: where slots count, what is left out is a gap.
+    sources: Vec<Option<usize>>,
 }
 
 /// The steps of several candidates.
@@ -45,11 +48,11 @@ impl Steps {
             let mut of_node = vec![None; graph.len()];
             let mut own = Vec::new();
             for &node in graph.order().iter().filter(|&&node| mask.contains(node)) {
-                let sources = graph.sources(node).iter().filter_map(|&source| of_node[source]);
-                let step = Step { node, sources: sources.collect() };
+                let sources = graph.sources(node).iter().map(|&source| of_node[source]);
+                let step = Step { node, sources: graph.merge(node).slots(sources) };
                 let place = match step.sources.as_slice() {
                     // A node that does nothing is what feeds it.
-                    &[source] if supernet.plan.nodes[node].layers.is_empty() => source,
+                    &[Some(source)] if supernet.plan.nodes[node].layers.is_empty() => source,
                     _ => *known.entry(step.clone()).or_insert_with(|| {
                         steps.push(step);
                         steps.len() - 1
@@ -118,7 +121,7 @@ impl<'a> Sharing<'a> {
         let mut leads_to_norm = normalises.clone();
         let mut readers = vec![[0; 2]; count];
         for (place, step) in steps.steps.iter().enumerate().rev() {
-            for &source in &step.sources {
+            for &source in step.sources.iter().flatten() {
                 leads_to_norm[source] |= leads_to_norm[place];
                 readers[source][0] += 1;
                 readers[source][1] += usize::from(leads_to_norm[place]);
@@ -244,7 +247,7 @@ impl<'a> Sharing<'a> {
             }
             reads.insert(step, 0);
             if !self.kept.contains_key(&(step, images)) {
-                open.extend(&self.steps.steps[step].sources);
+                open.extend(self.steps.steps[step].sources.iter().flatten());
             }
         }
         let computed: Vec<_> = reads
@@ -253,7 +256,7 @@ impl<'a> Sharing<'a> {
             .filter(|&step| !self.kept.contains_key(&(step, images)))
             .collect();
         for step in computed {
-            for source in &self.steps.steps[step].sources {
+            for source in self.steps.steps[step].sources.iter().flatten() {
                 if let Some(reads) = reads.get_mut(source) {
                     *reads += 1;
                 }
@@ -268,7 +271,7 @@ impl<'a> Sharing<'a> {
                 Some(kept) => kept,
                 None => {
                     let sources = self.steps.steps[step].sources.clone();
-                    let incoming = sources.iter().filter_map(|source| read(&mut made, *source));
+                    let incoming = sources.iter().map(|source| read(&mut made, (*source)?));
                     let activation = self.compute(step, incoming.collect(), images, statistics);
                     self.keep(step, images, &activation, reads);
                     activation
@@ -288,7 +291,7 @@ impl<'a> Sharing<'a> {
     fn compute(
         &mut self,
         step: usize,
-        incoming: Vec<Activation>,
+        incoming: Vec<Option<Activation>>,
         images: Images,
         statistics: Option<&[Statistics]>,
     ) -> Activation {
@@ -301,7 +304,7 @@ impl<'a> Sharing<'a> {
                 Norms::Batch(&mut seen)
             }
         };
-        let mut pass = Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: None };
+        let mut pass = Pass { image: supernet.ops, norms, dropout: None };
         let batch = || match images {
             Images::Recalibration(number) => self.evaluator.recalibration[number].images(),
             Images::Validation(number) => self.evaluator.validation[number].images(),
@@ -311,7 +314,7 @@ impl<'a> Sharing<'a> {
             self.computed += 1;
         }
         let node = self.steps.steps[step].node;
-        let activation = supernet.node(node, incoming, batch, &mut pass);
+        let activation = supernet.node(node, incoming, batch, &supernet.values, &mut pass);
         if let Images::Recalibration(number) = images {
             let seen = seen.into_iter().enumerate();
             let seen = seen.filter_map(|(norm, seen)| Some((norm, seen?)));

@@ -1,15 +1,15 @@
 //! Values of single operations against closed forms, and what a supernet promises as a whole.
 
 use super::{
-    layers::EPSILON,
     toy::{bars, block, chain, graph, noise, small_vgg, tensor},
     *,
 };
 use crate::engine::{
     candidate,
+    compute::EPSILON,
     data::Images,
+    ops::{ActivationFunction, ConvBlock, Merge, Op, Padding, samples},
     seed,
-    template::{Op, Padding},
 };
 use std::sync::atomic::AtomicBool;
 
@@ -49,8 +49,8 @@ fn forward(
 ) -> (Tensor<2>, Vec<Option<Statistics>>) {
     let mut seen = vec![None; supernet.plan.norms.len()];
     let norms = statistics.map_or_else(|| Norms::Batch(&mut seen), Norms::Fixed);
-    let mut pass = Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: None };
-    let scores = supernet.forward(mask, images, &mut pass);
+    let mut pass = Pass { image: supernet.ops, norms, dropout: None };
+    let scores = supernet.forward(mask, images, &supernet.values, &mut pass);
     (scores, seen)
 }
 
@@ -73,7 +73,7 @@ fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
 /// An input, one operation, a flatten and the output.
 fn single(shape: [usize; 3], op: Op) -> Arc<Graph> {
     let flatten = [Op::Flatten, Op::Output];
-    chain(&[("in", &[Op::Input { shape }]), ("op", &[op]), ("out", &flatten)])
+    chain(&[("in", &[samples::input(shape)]), ("op", &[op]), ("out", &flatten)])
 }
 
 #[test]
@@ -81,26 +81,23 @@ fn convolutions_follow_the_definition() {
     for (kernel, stride, padding) in [
         (3, 1, Padding::Same),
         (2, 2, Padding::Valid),
-        (5, 2, Padding::Pixels(1)),
+        (5, 2, Padding::Pixels(1.into())),
         (1, 1, Padding::Same),
     ] {
         let (batch, channels, side, filters) = (2, 3, 6, 4);
-        let op = Op::ConvBlock {
-            filters,
-            kernel,
-            stride,
+        let op = Op::from(ConvBlock {
+            stride: stride.into(),
             padding,
             bias: true,
-            conv: true,
             batch_norm: false,
-            relu: true,
-        };
+            ..ConvBlock::new(filters, kernel)
+        });
         let mut supernet = supernet(&single([channels, side, side], op));
         let (weight, bias) = (noise(filters * channels * kernel * kernel, 0), noise(filters, 1));
         set(&mut supernet, "op.0.weight", weight.clone());
         set(&mut supernet, "op.0.bias", bias.clone());
         let x = noise(batch * channels * side * side, 2);
-        let pad = padding.pixels(kernel);
+        let [pad, _] = padding.pixels([kernel; 2]);
         let out = (side + 2 * pad - kernel) / stride + 1;
         let mut expected = Vec::new();
         for n in 0..batch {
@@ -134,29 +131,17 @@ fn convolutions_follow_the_definition() {
 fn poolings_leave_their_padding_out() {
     let image = [-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0];
     let run = |op| scores(&supernet(&single([1, 3, 3], op)), tensor(image.to_vec(), [1, 1, 3, 3]));
-    assert_close(
-        &run(Op::MaxPool { kernel: 2, stride: 2, padding: 1 }),
-        &[-1.0, -2.0, -4.0, -5.0],
-        0.0,
-    );
-    assert_close(
-        &run(Op::AveragePool { kernel: 2, stride: 2, padding: 1 }),
-        &[-1.0, -2.5, -5.5, -7.0],
-        1e-6,
-    );
-    assert_close(
-        &run(Op::MaxPool { kernel: 2, stride: 1, padding: 0 }),
-        &[-1.0, -2.0, -4.0, -5.0],
-        0.0,
-    );
+    assert_close(&run(samples::max_pool(2, 2, 1)), &[-1.0, -2.0, -4.0, -5.0], 0.0);
+    assert_close(&run(samples::average_pool(2, 2, 1)), &[-1.0, -2.5, -5.5, -7.0], 1e-6);
+    assert_close(&run(samples::max_pool(2, 1, 0)), &[-1.0, -2.0, -4.0, -5.0], 0.0);
     assert_close(&run(Op::GlobalAveragePool), &[-5.0], 1e-6);
 }
 
 #[test]
 fn a_dense_layer_multiplies_adds_and_cuts_off() {
     let mut supernet = supernet(&chain(&[
-        ("in", &[Op::Input { shape: [1, 1, 2] }]),
-        ("fc", &[Op::Flatten, Op::Dense { units: 3, relu: true }]),
+        ("in", &[samples::input([1, 1, 2])]),
+        ("fc", &[Op::Flatten, samples::dense_relu(3)]),
         ("out", &[Op::Output]),
     ]));
     // Rows are inputs, columns units.
@@ -172,16 +157,12 @@ fn a_dense_layer_multiplies_adds_and_cuts_off() {
 #[test]
 fn batch_norm_uses_the_batch_in_training_and_given_statistics_otherwise() {
     for conv in [false, true] {
-        let op = Op::ConvBlock {
-            filters: 2,
-            kernel: 1,
-            stride: 1,
-            padding: Padding::Same,
+        let op = Op::from(ConvBlock {
             bias: conv,
             conv,
-            batch_norm: true,
-            relu: false,
-        };
+            activation: ActivationFunction::Linear,
+            ..ConvBlock::new(2, 1)
+        });
         let mut supernet = supernet(&single([2, 2, 2], op));
         if conv {
             // Channel 0 is passed on as 2 x + 1, channel 1 as -x.
@@ -231,23 +212,18 @@ fn batch_norm_uses_the_batch_in_training_and_given_statistics_otherwise() {
 
 #[test]
 fn several_links_are_averaged_and_add_sums_them() {
-    let halves = |op: Op| {
-        let conv = Op::ConvBlock {
-            filters: 1,
-            kernel: 1,
-            stride: 1,
-            padding: Padding::Same,
-            bias: false,
-            conv: true,
+    let halves = |merge: Merge| {
+        let conv = Op::from(ConvBlock {
             batch_norm: false,
-            relu: false,
-        };
+            activation: ActivationFunction::Linear,
+            ..ConvBlock::new(1, 1)
+        });
         let graph = graph(
             &[
-                ("in", 0, &[Op::Input { shape: [1, 1, 2] }]),
+                ("in", 0, &[samples::input([1, 1, 2])]),
                 ("one", 1, std::slice::from_ref(&conv)),
                 ("ten", 1, std::slice::from_ref(&conv)),
-                ("join", 2, &[op]),
+                ("join", 2, &[]),
                 ("out", 3, &[Op::Flatten, Op::Output]),
             ],
             &[
@@ -259,6 +235,7 @@ fn several_links_are_averaged_and_add_sums_them() {
                 ("join", "out"),
             ],
         );
+        let graph = Arc::new(candidate::tests::merging(&graph, 3, merge));
         let mut supernet = supernet(&graph);
         set(&mut supernet, "one.0.weight", vec![1.0]);
         set(&mut supernet, "ten.0.weight", vec![10.0]);
@@ -268,7 +245,7 @@ fn several_links_are_averaged_and_add_sums_them() {
             numbers(&forward(&supernet, &mask, images, Some(&supernet.running)).0)
         }
     };
-    let (mean, sum) = (halves(Op::Identity), halves(Op::Add));
+    let (mean, sum) = (halves(Merge::Mean), halves(Merge::Sum));
     let all = ["in", "one", "ten", "join", "out"];
     assert_close(&mean(&all), &[4.0, -8.0], 1e-6);
     assert_close(&sum(&all), &[12.0, -24.0], 1e-6);
@@ -281,14 +258,14 @@ fn several_links_are_averaged_and_add_sums_them() {
 
 #[test]
 fn dropout_keeps_the_mean_in_training_and_does_nothing_otherwise() {
-    let supernet = supernet(&single([1, 100, 100], Op::Dropout { rate: 0.25 }));
+    let supernet = supernet(&single([1, 100, 100], samples::dropout(0.25)));
     let images = || Tensor::<4>::ones([1, 1, 100, 100], &Device::flex());
     assert!(scores(&supernet, images()).iter().all(|&value| value == 1.0));
     let mut rng = seed::rng(1, "test", 0);
     let norms = Norms::Fixed(&[]);
-    let mut pass =
-        Pass { ops: supernet.ops, values: &supernet.values, norms, dropout: Some(&mut rng) };
-    let values = numbers(&supernet.forward(&full(&supernet), images(), &mut pass));
+    let mut pass = Pass { image: supernet.ops, norms, dropout: Some(&mut rng) };
+    let scores = supernet.forward(&full(&supernet), images(), &supernet.values, &mut pass);
+    let values = numbers(&scores);
     assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
     let dropped = values.iter().filter(|&&value| value == 0.0).count();
     // Four standard deviations around 2500.
@@ -298,23 +275,20 @@ fn dropout_keeps_the_mean_in_training_and_does_nothing_otherwise() {
 #[test]
 fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
     // Of `skip`, one output is read twice; `b` gets a mean of three.
-    let smooth = |filters| Op::ConvBlock {
-        filters,
-        kernel: 3,
-        stride: 1,
-        padding: Padding::Same,
-        bias: true,
-        conv: true,
-        batch_norm: true,
-        relu: false,
+    let smooth = |filters| {
+        Op::from(ConvBlock {
+            bias: true,
+            activation: ActivationFunction::Linear,
+            ..ConvBlock::new(filters, 3)
+        })
     };
     let graph = graph(
         &[
-            ("in", 0, &[Op::Input { shape: [2, 4, 4] }]),
+            ("in", 0, &[samples::input([2, 4, 4])]),
             ("skip", 1, &[smooth(2)]),
-            ("a", 2, &[smooth(2), Op::AveragePool { kernel: 3, stride: 1, padding: 1 }]),
+            ("a", 2, &[smooth(2), samples::average_pool(3, 1, 1)]),
             ("left out", 2, &[smooth(2)]),
-            ("b", 3, &[smooth(3), Op::GlobalAveragePool, Op::Dense { units: 3, relu: false }]),
+            ("b", 3, &[smooth(3), Op::GlobalAveragePool, samples::dense(3)]),
             ("out", 4, &[Op::Output]),
         ],
         &[
@@ -340,7 +314,7 @@ fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
     };
     let found = gradients(&supernet);
     let expected: Vec<_> = (0..supernet.values.len())
-        .filter(|&i| kept.contains(supernet.plan.parameters[i].node))
+        .filter(|&i| kept.contains(supernet.plan.parameters[i].owner.node))
         .collect();
     assert_eq!(found.of_parameters.iter().map(|&(i, _)| i).collect::<Vec<_>>(), expected);
     for (i, gradient) in &found.of_parameters {
@@ -365,19 +339,14 @@ fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
 #[test]
 fn recalibration_takes_the_statistics_of_the_data_and_disturbs_nothing() {
     // A batch norm on the bare images: its statistics are those of the normalised pixels.
-    let bare = Op::ConvBlock {
-        filters: 1,
-        kernel: 1,
-        stride: 1,
-        padding: Padding::Same,
-        bias: false,
+    let bare = Op::from(ConvBlock {
         conv: false,
-        batch_norm: true,
-        relu: false,
-    };
+        activation: ActivationFunction::Linear,
+        ..ConvBlock::new(1, 1)
+    });
     let supernet = supernet(&chain(&[
-        ("in", &[Op::Input { shape: [1, 8, 8] }, bare]),
-        ("head", &[Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output]),
+        ("in", &[samples::input([1, 8, 8]), bare]),
+        ("head", &[Op::Flatten, samples::dense(2), Op::Output]),
     ]));
     let data = bars(64, 30);
     let before = supernet.to_bytes().expect("the CPU answers");
@@ -413,14 +382,14 @@ fn evaluation_is_the_same_twice_and_stops_when_told_to() {
 fn data_that_does_not_fit_is_refused_with_the_fix() {
     let check = |supernet: &Supernet, data: &Dataset| supernet.check_data(data, &Loss::usual(data));
     let wide = supernet(&chain(&[
-        ("in", &[Op::Input { shape: [3, 8, 8] }]),
-        ("out", &[Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output]),
+        ("in", &[samples::input([3, 8, 8])]),
+        ("out", &[Op::Flatten, samples::dense(2), Op::Output]),
     ]));
     let error = check(&wide, &bars(8, 8)).expect_err("three channels").to_string();
     assert!(error.contains("3×8×8") && error.contains("1×8×8"), "{error}");
     let narrow = supernet(&chain(&[
-        ("in", &[Op::Input { shape: [1, 8, 8] }]),
-        ("out", &[Op::Flatten, Op::Dense { units: 1, relu: false }, Op::Output]),
+        ("in", &[samples::input([1, 8, 8])]),
+        ("out", &[Op::Flatten, samples::dense(1), Op::Output]),
     ]));
     let error = check(&narrow, &bars(8, 8)).expect_err("one class").to_string();
     assert!(error.contains("2 units"), "{error}");
@@ -441,7 +410,7 @@ fn weights_start_the_same_for_equal_seeds_whatever_the_other_layers_hold() {
     assert_ne!(value(&one, "b3.0.weight"), value(&other, "b3.0.weight"));
     let alone = supernet(&graph(
         &[
-            ("in", 0, &[Op::Input { shape: [4, 8, 8] }]),
+            ("in", 0, &[samples::input([4, 8, 8])]),
             ("b3", 3, &[block(6, 3)]),
             ("out", 7, &[Op::GlobalAveragePool, Op::Output]),
         ],
@@ -457,7 +426,7 @@ fn alternatives_start_aligned_but_the_operations_of_a_node_apart() {
     let two = [block(4, 3), block(4, 3)];
     let graph = graph(
         &[
-            ("in", 0, &[Op::Input { shape: [4, 8, 8] }]),
+            ("in", 0, &[samples::input([4, 8, 8])]),
             ("a1", 1, &[block(4, 1)]),
             ("a3", 1, &two),
             ("out", 2, &[Op::GlobalAveragePool, Op::Output]),
@@ -489,7 +458,7 @@ fn weights_come_back_bit_by_bit() {
 fn weights_of_another_template_are_refused_and_change_nothing() {
     let with = |ops: &[Op]| {
         chain(&[
-            ("in", &[Op::Input { shape: [1, 8, 8] }]),
+            ("in", &[samples::input([1, 8, 8])]),
             ("a", ops),
             ("out", &[Op::GlobalAveragePool, Op::Output]),
         ])
@@ -515,14 +484,14 @@ fn candidates_that_share_are_evaluated_as_each_on_its_own() {
     // Alternatives that meet again, a link past a layer, a node that does nothing.
     let graph = graph(
         &[
-            ("in", 0, &[Op::Input { shape: [1, 8, 8] }]),
+            ("in", 0, &[samples::input([1, 8, 8])]),
             ("a1", 1, &[block(4, 1)]),
             ("a3", 1, &[block(4, 3)]),
             ("join", 2, &[Op::Identity]),
             ("b1", 3, &[block(4, 1), block(4, 1)]),
             ("b3", 3, &[block(4, 3)]),
             ("none", 3, &[Op::Identity]),
-            ("out", 4, &[Op::GlobalAveragePool, Op::Dense { units: 2, relu: false }, Op::Output]),
+            ("out", 4, &[Op::GlobalAveragePool, samples::dense(2), Op::Output]),
         ],
         &[
             ("in", "a1"),
@@ -570,23 +539,21 @@ fn candidates_that_share_are_evaluated_as_each_on_its_own() {
 
 #[test]
 fn the_processors_operations_agree_with_burns() {
-    let strided = |kernel, stride, bias| Op::ConvBlock {
-        filters: 5,
-        kernel,
-        stride,
-        padding: Padding::Same,
-        bias,
-        conv: true,
-        batch_norm: !bias,
-        relu: true,
+    let strided = |kernel: usize, stride: usize, bias| {
+        Op::from(ConvBlock {
+            stride: stride.into(),
+            bias,
+            batch_norm: !bias,
+            ..ConvBlock::new(5, kernel)
+        })
     };
     let graph = chain(&[
-        ("in", &[Op::Input { shape: [3, 12, 12] }]),
+        ("in", &[samples::input([3, 12, 12])]),
         ("a", &[block(4, 3), strided(5, 2, false)]),
-        ("b", &[Op::MaxPool { kernel: 3, stride: 1, padding: 1 }, strided(3, 1, true)]),
-        ("c", &[Op::AveragePool { kernel: 2, stride: 2, padding: 1 }, block(6, 1)]),
-        ("d", &[Op::Dropout { rate: 0.3 }]),
-        ("out", &[Op::Flatten, Op::Dense { units: 3, relu: false }, Op::Output]),
+        ("b", &[samples::max_pool(3, 1, 1), strided(3, 1, true)]),
+        ("c", &[samples::average_pool(2, 2, 1), block(6, 1)]),
+        ("d", &[samples::dropout(0.3)]),
+        ("out", &[Op::Flatten, samples::dense(3), Op::Output]),
     ]);
     let mut supernet = supernet(&graph);
     assert_ne!(supernet.ops, ImageOps::Burn);

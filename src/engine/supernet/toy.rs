@@ -2,8 +2,12 @@
 
 use crate::engine::{
     data::{Dataset, Images},
+    ops::{
+        ConvBlock, Op,
+        samples::{dense, dropout, input, max_pool},
+    },
     seed,
-    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, Op, Padding, Template},
+    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, Template},
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
@@ -16,16 +20,7 @@ pub(in crate::engine) fn graph(nodes: &[(&str, u32, &[Op])], links: &[(&str, &st
         name: "toy".to_owned(),
         about: String::new(),
         blocks_per_layer: BlocksPerLayer::Any,
-        nodes: nodes
-            .iter()
-            .map(|&(id, layer, ops)| Node {
-                id: id.into(),
-                label: None,
-                layer,
-                ops: ops.to_vec(),
-                position: [0.0; 2],
-            })
-            .collect(),
+        nodes: nodes.iter().map(|&(id, layer, ops)| Node::new(id, layer, ops.to_vec())).collect(),
         links: links.iter().map(|&(from, to)| Link(from.into(), to.into())).collect(),
     };
     Arc::new(Graph::new(template).expect("the toy is right"))
@@ -41,39 +36,22 @@ pub(in crate::engine) fn chain(nodes: &[(&str, &[Op])]) -> Arc<Graph> {
 
 /// A convolution with padding that keeps the size, batch norm and ReLU.
 pub(in crate::engine) fn block(filters: usize, kernel: usize) -> Op {
-    Op::ConvBlock {
-        filters,
-        kernel,
-        stride: 1,
-        padding: Padding::Same,
-        bias: false,
-        conv: true,
-        batch_norm: true,
-        relu: true,
-    }
+    ConvBlock::new(filters, kernel).into()
 }
 
 /// Two layers of two convolutions with a pooling between them, and a dense head: a small VGG for images
 /// of 1×8×8 and two classes.
 pub(in crate::engine) fn small_vgg() -> Arc<Graph> {
-    let pool = Op::MaxPool { kernel: 2, stride: 2, padding: 0 };
+    let pool = max_pool(2, 2, 0);
     graph(
         &[
-            ("in", 0, &[Op::Input { shape: [1, 8, 8] }]),
+            ("in", 0, &[input([1, 8, 8])]),
             ("a3", 1, &[block(4, 3)]),
             ("a5", 1, &[block(4, 5)]),
             ("pool", 2, &[pool]),
             ("b1", 3, &[block(6, 1)]),
             ("b3", 3, &[block(6, 3)]),
-            (
-                "head",
-                4,
-                &[
-                    Op::GlobalAveragePool,
-                    Op::Dropout { rate: 0.1 },
-                    Op::Dense { units: 2, relu: false },
-                ],
-            ),
+            ("head", 4, &[Op::GlobalAveragePool, dropout(0.1), dense(2)]),
             ("out", 5, &[Op::Output]),
         ],
         &[

@@ -1,6 +1,7 @@
 //! Weights in safetensors files, checked against the template they are read for.
 
-use super::{Supernet, layers::Statistics, vector};
+use super::{Supernet, vector};
+use crate::engine::compute::Statistics;
 use burn::tensor::Tensor;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,14 +53,14 @@ fn more(others: usize) -> String {
 
 impl Supernet {
     /// All weights and running statistics as a safetensors file, named
-    /// `<node id>.<op index>.<weight|bias|gamma|beta|mean|var>`. Equal weights give equal bytes.
+    /// `<node id>.<op key>.<role>`. Equal weights give equal bytes.
     ///
     /// # Errors
     /// When the device fails.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
         let mut writer = TensorWriter::default();
         for (parameter, value) in self.plan.parameters.iter().zip(&self.values) {
-            writer.tensor(parameter.name.clone(), &parameter.shape, value)?;
+            writer.tensor(parameter.name.clone(), &parameter.is.shape, value)?;
         }
         for (norm, Statistics { mean, variance }) in self.plan.norms.iter().zip(&self.running) {
             writer.tensor(format!("{}.mean", norm.name), &[norm.channels], mean)?;
@@ -80,7 +81,7 @@ impl Supernet {
             .parameters
             .iter()
             .map(|parameter| {
-                Ok(vector(file.take(&parameter.name, &parameter.shape)?, &self.device))
+                Ok(vector(file.take(&parameter.name, &parameter.is.shape)?, &self.device))
             })
             .collect::<Result<Vec<_>, WeightsError>>()?;
         let running = self

@@ -13,7 +13,8 @@ pub use error::TableError;
 
 use super::{
     mask::Mask,
-    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, NodeId, Op, Padding, Template},
+    ops::{Input, Op, Relu},
+    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, NodeId, Template},
 };
 use std::{path::Path, sync::Arc};
 
@@ -181,25 +182,14 @@ impl Table {
             NodeId::new(format!("{}:{}", position + 1, self.choices[position][choice]))
         };
         let node = |id: NodeId, label: &str, layer: usize, place: usize, ops: Vec<Op>| Node {
-            id,
             label: Some(label.to_owned()),
-            layer: layer as u32,
-            ops,
             position: [8.0 * layer as f32, 4.0 * place as f32],
+            ..Node::new(id, layer as u32, ops)
         };
-        let relu = || Op::ConvBlock {
-            filters: 1,
-            kernel: 1,
-            stride: 1,
-            padding: Padding::Same,
-            bias: false,
-            conv: false,
-            batch_norm: false,
-            relu: true,
-        };
+        let relu = || Op::Relu(Relu::default());
         let (input, output) = (NodeId::new("input"), NodeId::new("output"));
         let mut nodes =
-            vec![node(input.clone(), "input", 0, 0, vec![Op::Input { shape: [1, 1, 1] }])];
+            vec![node(input.clone(), "input", 0, 0, vec![Op::Input(Input { shape: [1, 1, 1] })])];
         let mut links = Vec::new();
         let mut above = vec![input];
         for (position, choices) in self.choices.iter().enumerate() {

@@ -30,7 +30,7 @@ impl Edit {
         let stays: Vec<_> = (0..old.len())
             .map(|node| {
                 new.index_of(old.id(node)).filter(|&twin| {
-                    new.nodes()[twin].ops == old.nodes()[node].ops
+                    new.nodes()[twin].computes() == old.nodes()[node].computes()
                         && new.input_shape(twin) == old.input_shape(node)
                 })
             })
@@ -88,7 +88,10 @@ impl Edit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::template::{Link, Op, Template, presets};
+    use crate::engine::{
+        ops::{ActivationFunction, Op},
+        template::{Link, Template, presets},
+    };
 
     fn template() -> Template {
         let [small, ..] = presets();
@@ -108,9 +111,9 @@ mod tests {
         after.links.retain(|Link(a, b)| *a != drop && *b != drop);
         after.nodes[2].position = [99.0, 0.0];
         let changed = after.nodes[3].id.clone();
-        for op in &mut after.nodes[3].ops {
-            if let Op::ConvBlock { relu, .. } = op {
-                *relu = !*relu;
+        for op in after.nodes[3].ops.iter_mut() {
+            if let Op::ConvBlock(block) = op {
+                block.activation = ActivationFunction::Linear;
             }
         }
         after.nodes.reverse();

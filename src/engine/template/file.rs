@@ -2,7 +2,7 @@
 
 use super::{Graph, Problem, Template};
 use crate::engine::files::{self, RonError, WriteError};
-use ron::ser::PrettyConfig;
+use ron::{Options, extensions::Extensions, ser::PrettyConfig};
 use std::path::Path;
 use thiserror::Error;
 
@@ -52,12 +52,19 @@ pub fn load(path: &Path) -> Result<Graph, FileError> {
     parse(&name, &text)
 }
 
+/// RON in which arguments follow the name of an operation without a second pair of brackets, and an optional value may be
+/// written without `Some`.
+pub(in crate::engine) fn dialect() -> Options {
+    let extensions = Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME;
+    Options::default().with_default_extension(extensions)
+}
+
 /// Reads and checks a template from its RON text; `name` stands in messages.
 ///
 /// # Errors
 /// When the text is not a template or the template breaks a rule.
 pub fn parse(name: &str, text: &str) -> Result<Graph, FileError> {
-    let template: Template = files::parse_ron(name, text)?;
+    let template: Template = files::parse_ron_as(&dialect(), name, text)?;
     Graph::new(template).map_err(|problems| FileError::Invalid {
         name: name.to_owned(),
         problems: problems.into_iter().map(|problem| (line_of(text, &problem), problem)).collect(),
@@ -80,7 +87,7 @@ fn line_of(text: &str, problem: &Problem) -> Option<usize> {
 /// When a value cannot be written as RON, which no template built by this program has.
 pub fn to_ron(template: &Template) -> Result<String, ron::Error> {
     let config = PrettyConfig::new().depth_limit(2).struct_names(false);
-    Ok(ron::ser::to_string_pretty(template, config)? + "\n")
+    Ok(dialect().to_string_pretty(template, config)? + "\n")
 }
 
 /// Writes the template to `path`; an existing file stays as it was until the new one is complete.

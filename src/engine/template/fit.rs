@@ -1,6 +1,7 @@
 //! Fitting the two ends of a template to data: the shape of its input, and its number of outputs.
 
-use super::{Graph, NodeId, Op};
+use super::{Block, Graph, NodeId};
+use crate::engine::ops::{Input, Op};
 use std::fmt;
 
 /// What a data set asks of a template.
@@ -57,7 +58,7 @@ pub fn fit(graph: &Graph, ends: Ends) -> Result<(Graph, Vec<EndEdit>), String> {
     let mut template = graph.template().clone();
     let mut edits = Vec::new();
     let input = &mut template.nodes[graph.input()];
-    if let Some(Op::Input { shape }) = input.ops.first_mut()
+    if let Some(Op::Input(Input { shape })) = input.ops.iter_mut().next()
         && *shape != ends.shape
     {
         let text =
@@ -121,25 +122,16 @@ enum Found {
 }
 
 /// Sets the argument that decides how many values a node gives, if it has one.
-fn set_outputs(ops: &mut [Op], outputs: usize) -> Found {
+fn set_outputs(ops: &mut Block, outputs: usize) -> Found {
     for op in ops.iter_mut().rev() {
-        match op {
-            Op::Dense { units, .. } => {
-                return Found::Set("units", std::mem::replace(units, outputs));
-            }
-            Op::ConvBlock { filters, conv: true, .. } => {
-                return Found::Set("filters", std::mem::replace(filters, outputs));
-            }
-            Op::Input { .. } => return Found::Input,
-            Op::ConvBlock { conv: false, .. }
-            | Op::MaxPool { .. }
-            | Op::AveragePool { .. }
-            | Op::GlobalAveragePool
-            | Op::Add
-            | Op::Flatten
-            | Op::Dropout { .. }
-            | Op::Identity
-            | Op::Output => {}
+        if matches!(op, Op::Input(_)) {
+            return Found::Input;
+        }
+        let fields = op.fields();
+        if let Some(width) = op.width() {
+            // The field that says it stands first: the tests of operations see to that.
+            let name = fields.first().map_or("width", |facts| facts.name);
+            return Found::Set(name, std::mem::replace(width, outputs));
         }
     }
     Found::Passes

@@ -1,37 +1,11 @@
 //! A checked template with everything the engine needs worked out.
 
-use super::{FORMAT_VERSION, NodeId, Op, Shape, Template, channels_last};
+use super::{FORMAT_VERSION, NodeId, Template, channels_last};
+use crate::engine::ops::{Cost, Input, Merge, Op, Place, Shape};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    ops::{Add, AddAssign},
 };
-
-/// What a node or a network costs for one image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Trained parameters.
-    pub params: u64,
-    /// Floating-point operations of one forward pass, multiplication and addition counted apart.
-    pub flops: u64,
-}
-
-impl Add for Cost {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            params: self.params.saturating_add(other.params),
-            flops: self.flops.saturating_add(other.flops),
-        }
-    }
-}
-
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
 
 /// One thing that is wrong with a template, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +92,8 @@ impl Graph {
         let find = |wanted: fn(&Op) -> bool| {
             template.nodes.iter().position(|node| node.ops.iter().any(wanted)).unwrap_or_default()
         };
-        let input = find(|op| matches!(op, Op::Input { .. }));
-        let output = find(|op| matches!(op, Op::Output));
+        let input = find(is_input);
+        let output = find(is_output);
         let problems = path_problems(&template, &sources, &targets, input, output);
         if !problems.is_empty() {
             return Err(problems);
@@ -224,7 +198,7 @@ impl Graph {
     pub fn image_shape(&self) -> [usize; 3] {
         // Not what the input node gives, which may have more operations.
         match self.template.nodes[self.input].ops.first() {
-            Some(&Op::Input { shape }) => shape,
+            Some(&Op::Input(Input { shape })) => shape,
             _ => unreachable!("the input node begins with an input"),
         }
     }
@@ -232,6 +206,11 @@ impl Graph {
     /// The number of classes: values at the output.
     pub fn classes(&self) -> usize {
         self.shapes[self.output].output.size()
+    }
+
+    /// How `node` joins what its links bring.
+    pub fn merge(&self, node: usize) -> Merge {
+        self.template.nodes[node].merge
     }
 
     /// What enters `node`; `None` for the input node.
@@ -255,6 +234,14 @@ impl Graph {
     }
 }
 
+fn is_input(op: &Op) -> bool {
+    matches!(op, Op::Input(_))
+}
+
+fn is_output(op: &Op) -> bool {
+    matches!(op, Op::Output)
+}
+
 fn node_problems(template: &Template) -> Vec<Problem> {
     let mut problems = Vec::new();
     if template.version == 0 || template.version > FORMAT_VERSION {
@@ -275,24 +262,24 @@ fn node_problems(template: &Template) -> Vec<Problem> {
         if id.as_str().trim().is_empty() {
             report("a node without an id", "give it a unique id");
         }
-        if node.ops.is_empty() {
-            report("the node holds no operation", "add one, for example `ops: [Identity]`");
-        }
         if node.position.iter().any(|x| !x.is_finite()) {
             report("the position is not a number", "set it to two numbers, in studs");
         }
         for (place, op) in node.ops.iter().enumerate() {
-            match op {
-                Op::Input { .. } if place > 0 => {
-                    report("input is not the node's first operation", "put it first");
+            match op.place() {
+                Place::First if place > 0 => {
+                    report(
+                        &format!("{} is not the node's first operation", op.name()),
+                        "put it first",
+                    );
                 }
-                Op::Add if place > 0 => {
-                    report("add is not the node's first operation", "put it first");
+                Place::Last if place + 1 < node.ops.len() => {
+                    report(
+                        &format!("{} is not the node's last operation", op.name()),
+                        "put it last",
+                    );
                 }
-                Op::Output if place + 1 < node.ops.len() => {
-                    report("output is not the node's last operation", "put it last");
-                }
-                _ => {}
+                Place::First | Place::Anywhere | Place::Last => {}
             }
         }
     }
@@ -305,10 +292,7 @@ fn node_problems(template: &Template) -> Vec<Problem> {
             ));
         }
     }
-    for (name, wanted) in [
-        ("input", (|op| matches!(op, Op::Input { .. })) as fn(&Op) -> bool),
-        ("output", |op| matches!(op, Op::Output)),
-    ] {
+    for (name, wanted) in [("input", is_input as fn(&Op) -> bool), ("output", is_output)] {
         let found: Vec<_> = template
             .nodes
             .iter()
@@ -441,7 +425,8 @@ pub(super) fn reachable(start: usize, neighbours: &[Vec<usize>]) -> Vec<bool> {
 
 /// An input whose shape looks as other programs write it, with the channels last.
 fn channels_last_problem(input: &super::Node) -> Option<Problem> {
-    let Some(&Op::Input { shape: shape @ [first, second, third] }) = input.ops.first() else {
+    let Some(&Op::Input(Input { shape: shape @ [first, second, third] })) = input.ops.first()
+    else {
         return None;
     };
     let [channels, height, width] = channels_last(shape)?;
@@ -469,20 +454,29 @@ fn infer_shapes(
         else {
             continue;
         };
-        if let [(first, shape), rest @ ..] = inputs.as_slice() {
-            for (other, other_shape) in rest {
-                if shape != other_shape {
-                    let (a, b) = (&template.nodes[*first].id, &template.nodes[*other].id);
-                    problems.push(Problem::new(
-                        &[id, a, b],
-                        format!("`{id}` joins {shape} from `{a}` with {other_shape} from `{b}`"),
-                        "give both the same filters, stride and padding; `Same` keeps the size of odd kernels only",
-                    ));
-                    continue 'nodes;
-                }
+        let slots: Vec<_> = inputs.iter().map(|&(_, shape)| shape).collect();
+        let merge = template.nodes[node].merge;
+        let input = match merge.output(&slots) {
+            Ok(input) => input,
+            Err(pair) => {
+                let [(a, one), (b, other)] =
+                    pair.map(|place| (&template.nodes[inputs[place].0].id, inputs[place].1));
+                let fix = match merge {
+                    Merge::Mean | Merge::Sum => {
+                        "give both the same filters, stride and padding; `Same` keeps the size of odd kernels only"
+                    }
+                    Merge::Concatenate => {
+                        "give both the same height and width, by stride and padding"
+                    }
+                };
+                problems.push(Problem::new(
+                    &[id, a, b],
+                    format!("`{id}` joins {one} from `{a}` with {other} from `{b}`"),
+                    fix,
+                ));
+                continue 'nodes;
             }
-        }
-        let input = inputs.first().map(|&(_, shape)| shape);
+        };
         let (mut shape, mut cost) = (input, Cost::default());
         for op in &template.nodes[node].ops {
             match op.infer(shape) {

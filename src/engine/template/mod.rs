@@ -4,27 +4,27 @@
 //! template that has been checked, with everything the engine needs worked out: order, neighbours,
 //! shapes, costs.
 
+mod block;
 mod edit;
 mod file;
 mod fit;
 mod graph;
-mod op;
 mod presets;
-mod shape;
 
+pub use block::Block;
 pub use edit::Edit;
 pub use file::{FileError, load, parse, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit};
-pub use graph::{Cost, Graph, Problem};
-pub use op::{Family, Op, Padding};
+pub use graph::{Graph, Problem};
 pub use presets::{Preset, presets};
-pub use shape::Shape;
 
+use super::ops::{Face, Family, Merge, Op};
+use block::Elements;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
 /// The version of the scene format that this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The name of a node, unique within its template. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,44 +98,104 @@ impl BlocksPerLayer {
 
 /// One node of the template; on screen, a brick.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenNode", into = "WrittenNode")]
 pub struct Node {
     /// Unique name, used by links and journals.
     pub id: NodeId,
     /// What stands on the brick; the operation's own name where it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Nodes with the same number are alternatives of one another.
     pub layer: u32,
+    /// How what the links bring is joined.
+    pub merge: Merge,
     /// The operations, applied in order.
-    pub ops: Vec<Op>,
+    pub ops: Block,
+    /// Whether training changes its weights.
+    pub trainable: bool,
     /// Where the brick stands on the plate: studs along the data flow, studs across it.
     pub position: [f32; 2],
 }
 
+/// A node as scene files have it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename = "Node", deny_unknown_fields)]
+struct WrittenNode {
+    id: NodeId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    layer: u32,
+    ops: Elements,
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    trainable: bool,
+    position: [f32; 2],
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+impl From<WrittenNode> for Node {
+    fn from(written: WrittenNode) -> Self {
+        let WrittenNode { id, label, layer, ops: Elements { merge, block }, trainable, position } =
+            written;
+        Self { id, label, layer, merge, ops: block, trainable, position }
+    }
+}
+
+impl From<Node> for WrittenNode {
+    fn from(node: Node) -> Self {
+        let Node { id, label, layer, merge, ops: block, trainable, position } = node;
+        Self { id, label, layer, ops: Elements { merge, block }, trainable, position }
+    }
+}
+
 impl Node {
+    /// A node with these operations, where the plate begins; it takes the mean of its links and is trained.
+    pub fn new(id: impl Into<NodeId>, layer: u32, ops: impl Into<Block>) -> Self {
+        Self {
+            id: id.into(),
+            label: None,
+            layer,
+            merge: Merge::Mean,
+            ops: ops.into(),
+            trainable: true,
+            position: [0.0; 2],
+        }
+    }
+
     /// What the brick says: the label, or the first operation with its key argument.
     pub fn title(&self) -> String {
-        match (&self.label, self.ops.as_slice()) {
+        match (&self.label, &*self.ops) {
             (Some(label), _) => label.clone(),
-            (None, []) => self.id.to_string(),
+            (None, []) => self.merge.name().to_owned(),
             (None, [op]) => op.to_string(),
             (None, [op, rest @ ..]) => format!("{op} +{}", rest.len()),
         }
     }
 
+    /// What stands on the brick for each of its operations; for the way it merges where it has none.
+    pub fn faces(&self) -> Vec<Face> {
+        if self.ops.is_empty() {
+            return vec![Face { name: self.merge.name(), ..Face::default() }];
+        }
+        self.ops.iter().map(Op::face).collect()
+    }
+
     /// The family that colours the brick: that of the most telling operation.
     pub fn family(&self) -> Family {
-        let families: Vec<_> = self.ops.iter().map(Op::family).collect();
-        let rank = |family: &&Family| match family {
-            Family::Convolution => 0,
-            Family::Terminal => 1,
-            Family::Dense => 2,
-            Family::Pooling => 3,
-            Family::Merge => 4,
-            Family::Identity => 5,
-        };
-        families.iter().min_by_key(rank).copied().unwrap_or(Family::Identity)
+        let families = self.ops.iter().map(Op::family);
+        let merges = (self.merge != Merge::Mean || self.ops.is_empty()).then_some(Family::Merge);
+        families.chain(merges).min_by_key(|family| family.rank()).unwrap_or(Family::Merge)
+    }
+
+    /// What two nodes must have in common to compute the same with the same weights.
+    pub(in crate::engine) fn computes(&self) -> (Merge, &Block, bool) {
+        (self.merge, &self.ops, self.trainable)
     }
 }
 
@@ -171,7 +231,9 @@ impl Template {
 
     /// Whether `other` is the same network: it may differ in names, labels and in where nodes stand.
     pub fn is_same_network(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Node, &Node)| (&a.id, a.layer, &a.ops) == (&b.id, b.layer, &b.ops);
+        let same = |(a, b): (&Node, &Node)| {
+            (&a.id, a.layer, a.computes()) == (&b.id, b.layer, b.computes())
+        };
         self.blocks_per_layer == other.blocks_per_layer
             && self.links == other.links
             && self.nodes.len() == other.nodes.len()

@@ -33,7 +33,7 @@ pub fn presets() -> [Preset; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::template::Op;
+    use crate::engine::ops::Op;
 
     fn graph(name: &str) -> Graph {
         let preset = presets().into_iter().find(|preset| preset.name == name).expect("exists");
@@ -65,8 +65,7 @@ mod tests {
     #[test]
     fn vgg11_has_eight_levels_of_three_convolutions() {
         let graph = graph("vgg11");
-        let is_conv =
-            |&node: &usize| matches!(graph.nodes()[node].ops[0], Op::ConvBlock { conv: true, .. });
+        let is_conv = |&node: &usize| matches!(&graph.nodes()[node].ops[0], Op::ConvBlock(block) if block.conv);
         let levels =
             graph.layers().iter().filter(|layer| layer.len() == 3 && layer.iter().all(&is_conv));
         assert_eq!(levels.count(), 8);

@@ -135,9 +135,10 @@ mod tests {
     use super::*;
     use crate::engine::{
         candidate::{problem, tests::layered},
+        ops::{Op, samples},
         seed,
         supernet::toy,
-        template::{BlocksPerLayer, Op},
+        template::BlocksPerLayer,
     };
 
     fn draw(policy: PathPolicy, graph: &Graph, fitness: &[f64], index: u64) -> Vec<Mask> {
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn a_sandwich_has_the_largest_and_the_smallest_candidate() {
         let nodes: [(&str, u32, &[Op]); 5] = [
-            ("in", 0, &[Op::Input { shape: [1, 8, 8] }]),
+            ("in", 0, &[samples::input([1, 8, 8])]),
             ("one", 1, &[toy::block(4, 1)]),
             ("five", 1, &[toy::block(4, 5)]),
             ("three", 1, &[toy::block(4, 3)]),

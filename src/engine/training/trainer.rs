@@ -8,6 +8,7 @@ use crate::engine::{
     data::{Batch, Dataset, Split},
     loss::Loss,
     mask::Mask,
+    ops::Shape,
     report::EpochReport,
     search::Evaluation,
     seed,
@@ -15,7 +16,7 @@ use crate::engine::{
         EvaluationError, EvaluationSettings, Evaluator, Gradients, Misfit, Supernet, TensorFile,
         TensorWriter, WeightsError, vector,
     },
-    template::{Graph, NodeId, Op, Shape},
+    template::{Graph, NodeId},
 };
 use burn::tensor::{Tensor, TensorData, TensorReadError};
 use rand::seq::SliceRandom;
@@ -125,9 +126,9 @@ fn normalises_pixels(graph: &Graph) -> Option<&NodeId> {
     let has_one = |node: &usize| {
         let mut shape = graph.input_shape(*node);
         graph.nodes()[*node].ops.iter().any(|op| {
+            let normalises = shape.is_some_and(|input| !op.learned(input).norms.is_empty());
             shape = op.infer(shape).ok().map(|(output, _)| output);
-            matches!(op, Op::ConvBlock { batch_norm: true, .. })
-                && matches!(shape, Some(Shape::Image([_, 1, 1])))
+            normalises && matches!(shape, Some(Shape::Image([_, 1, 1]) | Shape::Flat(_)))
         })
     };
     (0..graph.len()).find(has_one).map(|node| graph.id(node))
@@ -383,9 +384,7 @@ impl Trainer {
         for gradients in &round {
             supernet.update_running(gradients);
         }
-        // Biases and batch normalisations are not decayed, as is usual (He et al. 2019, arXiv 1812.01187).
-        let decays: Vec<_> =
-            supernet.parameter_names().map(|name| name.ends_with(".weight")).collect();
+        let decays: Vec<_> = supernet.decays().collect();
         let (kind, decay) = (self.settings.optimizer, self.settings.weight_decay());
         let values = supernet.values_mut();
         for (i, gradient) in of_parameters {

@@ -67,7 +67,7 @@ fn a_preset_takes_the_shape_and_the_classes_of_the_data() {
     let data = table(folder.path(), "rows.csv", 120, 60);
     let graph = table_template(10, &TWO);
     let wide = graph.template().nodes[0].ops[0].clone();
-    assert_eq!(wide, template::Op::Input { shape: [2, 1, 1] });
+    assert_eq!(wide, crate::engine::ops::samples::input([2, 1, 1]));
     let settings = LabSettings { data, fit: true, ..LabSettings::default() };
     let mut lab = lab_with(graph, folder.path(), settings);
     let before = lab.candidates()[0].cost.params;

@@ -130,7 +130,7 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     let told = facts(&lab);
 
     let mut other = lab.graph().template().clone();
-    other.nodes[0].ops = vec![template::Op::Input { shape: [1, 10, 10] }];
+    other.nodes[0].ops = vec![crate::engine::ops::samples::input([1, 10, 10])].into();
     let error = lab.edit(Arc::new(Graph::new(other).expect("is right"))).expect_err("no such data");
     assert!(
         error.to_string().contains("1×10×10") && error.to_string().contains("input brick"),

@@ -6,8 +6,9 @@ use crate::engine::{
         self,
         tests::{graph_of, layered},
     },
+    ops::{ActivationFunction, ConvBlock, Op, samples},
     search::{Evaluation, SearchState},
-    template::{BlocksPerLayer, Link, Op, Padding, presets},
+    template::{BlocksPerLayer, Link, presets},
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -149,17 +150,12 @@ fn new_candidates_are_within_the_limits_and_those_come_first() {
 #[test]
 fn limits_are_met_in_a_broad_layer_too() {
     // One layer of 60 equal convolutions, of which any may be kept; three fit.
-    let conv = Op::ConvBlock {
-        filters: 1,
-        kernel: 1,
-        stride: 1,
-        padding: Padding::Same,
-        bias: false,
-        conv: true,
+    let conv = Op::from(ConvBlock {
         batch_norm: false,
-        relu: false,
-    };
-    let mut nodes = vec![(0, vec![Op::Input { shape: [1, 2, 2] }])];
+        activation: ActivationFunction::Linear,
+        ..ConvBlock::new(1, 1)
+    });
+    let mut nodes = vec![(0, vec![samples::input([1, 2, 2])])];
     nodes.extend((0..60).map(|_| (1, vec![conv.clone()])));
     nodes.push((2, vec![Op::Flatten, Op::Output]));
     let links: Vec<_> = (1..61).flat_map(|node| [(0, node), (node, 61)]).collect();

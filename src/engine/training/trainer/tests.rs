@@ -5,8 +5,8 @@ use crate::engine::{
     data::Images,
     loss::LossKind,
     named::Named,
+    ops::{ConvBlock, Op, samples},
     supernet::toy::{bars, graph, noise, small_vgg},
-    template::{Op, Padding},
     training::{Augment, OptimizerKind, PathPolicy, Schedule},
 };
 use burn::tensor::Device;
@@ -216,13 +216,12 @@ fn table(rows: usize) -> Dataset {
 }
 
 fn two_heads() -> Supernet {
-    let dense = |units, relu| Op::Dense { units, relu };
     let graph = graph(
         &[
-            ("in", 0, &[Op::Input { shape: [2, 1, 1] }, Op::Flatten]),
-            ("wide", 1, &[dense(16, true)]),
-            ("deep", 1, &[dense(8, true), dense(16, true)]),
-            ("out", 2, &[dense(1, false), Op::Output]),
+            ("in", 0, &[samples::input([2, 1, 1]), Op::Flatten]),
+            ("wide", 1, &[samples::dense_relu(16)]),
+            ("deep", 1, &[samples::dense_relu(8), samples::dense_relu(16)]),
+            ("out", 2, &[samples::dense(1), Op::Output]),
         ],
         &[("in", "wide"), ("in", "deep"), ("wide", "out"), ("deep", "out")],
     );
@@ -267,22 +266,14 @@ fn several_paths_a_step_train_with_the_mean_of_their_gradients() {
         ..settings()
     };
     // Without batch normalisation and dropout, paths do not depend on each other.
-    let conv = |kernel| Op::ConvBlock {
-        filters: 3,
-        kernel,
-        stride: 1,
-        padding: crate::engine::template::Padding::Same,
-        bias: true,
-        conv: true,
-        batch_norm: false,
-        relu: true,
-    };
+    let conv =
+        |kernel| Op::from(ConvBlock { bias: true, batch_norm: false, ..ConvBlock::new(3, kernel) });
     let graph = graph(
         &[
-            ("in", 0, &[Op::Input { shape: [1, 8, 8] }]),
+            ("in", 0, &[samples::input([1, 8, 8])]),
             ("a", 1, &[conv(1)]),
             ("b", 1, &[conv(3)]),
-            ("out", 2, &[Op::GlobalAveragePool, Op::Dense { units: 2, relu: false }, Op::Output]),
+            ("out", 2, &[Op::GlobalAveragePool, samples::dense(2), Op::Output]),
         ],
         &[("in", "a"), ("in", "b"), ("a", "out"), ("b", "out")],
     );
@@ -450,24 +441,16 @@ fn a_network_that_is_no_supernet_is_trained_as_a_whole() {
 #[test]
 fn a_batch_of_one_is_refused_where_a_batch_norm_gets_one_pixel() {
     let net = |ops: &[Op]| {
-        let flat = [Op::Flatten, Op::Dense { units: 2, relu: false }, Op::Output];
+        let flat = [Op::Flatten, samples::dense(2), Op::Output];
         let nodes: [(&str, u32, &[Op]); 3] =
-            [("in", 0, &[Op::Input { shape: [1, 8, 8] }]), ("block", 1, ops), ("out", 2, &flat)];
+            [("in", 0, &[samples::input([1, 8, 8])]), ("block", 1, ops), ("out", 2, &flat)];
         Supernet::new(graph(&nodes, &[("in", "block"), ("block", "out")]), 1, &Device::flex())
     };
-    let block = |kernel, stride| Op::ConvBlock {
-        filters: 4,
-        kernel,
-        stride,
-        padding: Padding::Same,
-        bias: false,
-        conv: true,
-        batch_norm: true,
-        relu: true,
+    let block = |kernel: usize, stride: usize| {
+        Op::from(ConvBlock { stride: stride.into(), ..ConvBlock::new(4, kernel) })
     };
     let one = TrainSettings { batch_size: 1, ..settings() };
-    let refused =
-        net(&[block(3, 2), Op::MaxPool { kernel: 4, stride: 4, padding: 0 }, block(1, 1)]);
+    let refused = net(&[block(3, 2), samples::max_pool(4, 4, 0), block(1, 1)]);
     let check = |network: &Supernet, settings, data: &Dataset| {
         trainer_with(network, data, settings).check_batches(network, data)
     };

@@ -1,0 +1,84 @@
+//! The largest value of each window.
+
+use super::{
+    Effect, Learned, Own, Shape,
+    field::{Field, Kind, MOST, field},
+    operation::{Face, Family, Operation, Place},
+    arguments::{Pair, is_zero, zero},
+    shape::{Misfit, image, product},
+    window::windows,
+};
+use crate::engine::compute::{Activation, Pass, Sweep};
+use serde::{Deserialize, Serialize};
+
+/// The largest value of each window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool {
+    /// Rows and columns of the window.
+    pub kernel: Pair,
+    /// Step of the window.
+    pub stride: Pair,
+    /// Margin around the image, which is left out.
+    #[serde(default = "zero", skip_serializing_if = "is_zero")]
+    pub padding: Pair,
+}
+
+impl MaxPool {
+    fn sweep(&self) -> Sweep {
+        let (Pair(kernel), Pair(stride), Pair(padding)) = (self.kernel, self.stride, self.padding);
+        Sweep::pooling(kernel, stride, padding)
+    }
+}
+
+impl Operation for MaxPool {
+    const NAME: &'static str = "max pool";
+    const FAMILY: Family = Family::Pooling;
+    const WHAT: &'static str = "The largest value of each window.";
+    const PLACE: Place = Place::Anywhere;
+    const FIELDS: &'static [Field<Self>] = &[
+        field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the window"),
+        field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the window"),
+        field!(padding: Kind::Pair { least: 0, most: MOST }, "pixels", "Margin around the image, which is left out"),
+    ];
+
+    fn example() -> Self {
+        Self { kernel: Pair::square(2), stride: Pair::square(2), padding: Pair::ZERO }
+    }
+
+    fn face(&self) -> Face {
+        Face { name: Self::NAME, window: self.kernel.to_string(), ..Face::default() }
+    }
+
+    fn parts(&self) -> Vec<&'static str> {
+        vec![Self::NAME]
+    }
+
+    fn output(&self, input: Shape) -> Result<Shape, Misfit> {
+        let name = format!("{} {}", Self::NAME, self.kernel);
+        let [channels, height, width] = image(&name, input)?;
+        let [height, width] = windows(&name, [height, width], self.sweep())?;
+        Ok(Shape::Image([channels, height, width]))
+    }
+
+    fn learned(&self, _input: Shape) -> Learned {
+        Learned::NOTHING
+    }
+
+    fn flops(&self, _input: Shape, output: Shape) -> u64 {
+        let Pair([rows, columns]) = self.kernel;
+        product(&[output.size(), rows, columns])
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Computes
+    }
+
+    fn width(&mut self) -> Option<&mut usize> {
+        None
+    }
+
+    fn forward(&self, x: Activation, _own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
+        Activation::Image(pass.image.max_pool(x.image(), self.sweep()))
+    }
+}

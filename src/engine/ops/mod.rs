@@ -1,0 +1,255 @@
+//! The operations that bricks hold, one file each.
+//!
+//! An operation says all there is to know of it in its own file, as an [`Operation`](operation::Operation): its
+//! arguments, what it gives for what it is given, what it learns and costs, and how it is computed. A new one is such a
+//! file and a line in the list below; nothing else in the program lists operations.
+
+mod arguments;
+mod field;
+mod merge;
+mod operation;
+#[cfg(test)]
+pub(in crate::engine) mod samples;
+mod shape;
+mod window;
+
+pub use arguments::{ActivationFunction, Initialiser, Padding, Pair};
+pub use field::{Facts, FieldError, Kind, MOST, Value};
+pub use merge::Merge;
+pub use operation::{Face, Family, Place};
+pub use shape::{Cost, Misfit, MisfitKind, Shape};
+
+pub(in crate::engine) use operation::{Effect, Learned, NormSlot, Own, Parameter, Start};
+pub(in crate::engine) use shape::misfit;
+
+use super::compute::{Activation, Pass};
+use operation::{AnyOperation, Operation};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Declares the modules of all operations, [`Op`], and what [`Op`] and scene files need to know of all of them.
+macro_rules! operations {
+    ($($module:ident => $kind:ident $(($op:ident: $arguments:ident))?,)*) => {
+        $(mod $module;)*
+        $($(pub use $module::$arguments;)?)*
+
+        /// One operation. A node holds any number, which are applied in order (a *block*).
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Op {
+            $(
+                #[doc = concat!("See `ops/", stringify!($module), ".rs`.")]
+                $kind $(($arguments))?,
+            )*
+        }
+
+        impl Op {
+            /// Every operation as a palette gives it, in the order of palettes.
+            pub fn examples() -> Vec<Self> {
+                vec![$(operations!(@example $module $kind $(($arguments))?)),*]
+            }
+
+            fn any(&self) -> &dyn AnyOperation {
+                match self {
+                    $(Self::$kind $(($op))? => operations!(@operand $module $kind $(($op))?),)*
+                }
+            }
+
+            /// As [`Self::any`]; operations without arguments have nothing to change.
+            fn any_mut(&mut self) -> Option<&mut dyn AnyOperation> {
+                match self {
+                    $(Self::$kind $(($op))? => operations!(@operand_mut $kind $(($op))?),)*
+                }
+            }
+        }
+
+        /// What a scene file lists of a node: how its links merge, where that is told, and its operations.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub(in crate::engine) enum Element {
+            /// [`Merge::Sum`].
+            Add,
+            /// [`Merge::Mean`].
+            Average,
+            /// [`Merge::Concatenate`].
+            Concatenate,
+            $($kind $(($arguments))?,)*
+        }
+
+        impl From<Op> for Element {
+            fn from(op: Op) -> Self {
+                match op {
+                    $(Op::$kind $(($op))? => Self::$kind $(($op))?,)*
+                }
+            }
+        }
+
+        impl Element {
+            /// The operation, or the way to merge.
+            pub(in crate::engine) fn split(self) -> Result<Op, Merge> {
+                match self {
+                    Self::Add => Err(Merge::Sum),
+                    Self::Average => Err(Merge::Mean),
+                    Self::Concatenate => Err(Merge::Concatenate),
+                    $(Self::$kind $(($op))? => Ok(Op::$kind $(($op))?),)*
+                }
+            }
+        }
+
+        $(operations!(@from $kind $(($arguments))?);)*
+    };
+    (@example $module:ident $kind:ident) => { Op::$kind };
+    (@example $module:ident $kind:ident ($arguments:ident)) => {
+        Op::$kind(<$arguments as Operation>::example())
+    };
+    (@operand $module:ident $kind:ident) => { &$module::$kind };
+    (@operand $module:ident $kind:ident ($op:ident)) => { $op };
+    (@operand_mut $kind:ident) => { None };
+    (@operand_mut $kind:ident ($op:ident)) => { Some($op) };
+    (@from $kind:ident) => {};
+    (@from $kind:ident ($arguments:ident)) => {
+        impl From<$arguments> for Op {
+            fn from(arguments: $arguments) -> Self {
+                Self::$kind(arguments)
+            }
+        }
+    };
+}
+
+operations! {
+    input => Input(op: Input),
+    conv_block => ConvBlock(op: ConvBlock),
+    conv2d => Conv2d(op: Conv2d),
+    max_pool => MaxPool(op: MaxPool),
+    average_pool => AveragePool(op: AveragePool),
+    global_average_pool => GlobalAveragePool,
+    dense => Dense(op: Dense),
+    dropout => Dropout(op: Dropout),
+    batch_norm => BatchNorm,
+    relu => Relu(op: Relu),
+    flatten => Flatten,
+    identity => Identity,
+    output => Output,
+}
+
+impl Op {
+    /// Its name in palettes, in lower case.
+    pub fn name(&self) -> &'static str {
+        self.any().name()
+    }
+
+    /// What it does, in one sentence.
+    pub fn what(&self) -> &'static str {
+        self.any().what()
+    }
+
+    /// What it does, for colours and grouping.
+    pub fn family(&self) -> Family {
+        self.any().family()
+    }
+
+    /// Where in a brick's sequence it may stand.
+    pub fn place(&self) -> Place {
+        self.any().place()
+    }
+
+    /// What there is to know of its arguments, in the order of scene files.
+    pub fn fields(&self) -> Vec<Facts> {
+        self.any().fields()
+    }
+
+    /// The value of an argument; `None` where there is none of that name.
+    pub fn get(&self, field: &str) -> Option<Value> {
+        self.any().get(field)
+    }
+
+    /// Gives an argument another value.
+    ///
+    /// # Errors
+    /// When there is no such argument, or it does not take the value; nothing has changed then.
+    pub fn set(&mut self, field: &str, value: &Value) -> Result<(), FieldError> {
+        let op = self.name();
+        let unknown = || FieldError::Unknown { op, field: field.to_owned(), fields: Vec::new() };
+        self.any_mut().ok_or_else(unknown)?.set(field, value)
+    }
+
+    /// What stands on a brick.
+    pub fn face(&self) -> Face {
+        self.any().face()
+    }
+
+    /// Names of the parts that a brick shows as studs, such as `conv`, `batch norm`, `relu`.
+    pub fn parts(&self) -> Vec<&'static str> {
+        self.any().parts()
+    }
+
+    /// The output shape for `input` (`None` where nothing feeds it), and what one image costs.
+    ///
+    /// # Errors
+    /// Why it does not fit, and what to do.
+    pub fn infer(&self, input: Option<Shape>) -> Result<(Shape, Cost), Misfit> {
+        self.any().check()?;
+        let output = match (self, input) {
+            (Self::Input(own), None) => own.shape(),
+            (Self::Input(_), Some(_)) => {
+                return misfit(
+                    MisfitKind::HasInput,
+                    "an input has an incoming link",
+                    "remove the link",
+                );
+            }
+            (_, None) => {
+                return misfit(
+                    MisfitKind::NoInput,
+                    format!("{self} has no incoming link"),
+                    "link a node to it, or delete it",
+                );
+            }
+            (_, Some(input)) => self.any().output(input)?,
+        };
+        let input = input.unwrap_or(output);
+        let parameters = self.learned(input).parameters;
+        let params = parameters.iter().map(Parameter::size).fold(0, u64::saturating_add);
+        shape::bounded(self, output, params)?;
+        Ok((output, Cost { params, flops: self.any().flops(input, output) }))
+    }
+
+    /// What it has to learn for an input that fits.
+    pub(in crate::engine) fn learned(&self, input: Shape) -> Learned {
+        self.any().learned(input)
+    }
+
+    /// What it makes of its input, as far as equal candidates are told by it.
+    pub(in crate::engine) fn effect(&self) -> Effect {
+        self.any().effect()
+    }
+
+    /// The argument that says how many channels or features it gives, where there is one.
+    pub(in crate::engine) fn width(&mut self) -> Option<&mut usize> {
+        self.any_mut()?.width()
+    }
+
+    /// What it makes of a batch that fits.
+    pub(in crate::engine) fn forward(
+        &self,
+        x: Activation,
+        own: Own<'_>,
+        pass: &mut Pass<'_>,
+    ) -> Activation {
+        self.any().forward(x, own, pass)
+    }
+}
+
+/// The name with its window and its most telling argument: `conv 3×3 · 64`.
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Face { name, window, short, .. } = self.face();
+        f.write_str(name)?;
+        if !window.is_empty() {
+            write!(f, " {window}")?;
+        }
+        if !short.is_empty() {
+            let between = if window.is_empty() { " " } else { " · " };
+            write!(f, "{between}{short}")?;
+        }
+        Ok(())
+    }
+}
