@@ -1,6 +1,6 @@
 //! Colours, in one place for world and panels alike.
 
-use crate::engine::template::Family;
+use crate::engine::ops::Family;
 use bevy::color::{Color, Srgba};
 
 /// An opaque colour from `0xRRGGBB`.
@@ -36,6 +36,9 @@ pub const fn family_color(family: Family) -> Color {
         Family::Convolution => rgb(0xF2B134),
         Family::Pooling => rgb(0x2FB5B0),
         Family::Dense => rgb(0x4C7DF0),
+        Family::Activation => rgb(0xEF6461),
+        Family::Normalisation => rgb(0x7BC47F),
+        Family::Shape => rgb(0x8FA3BF),
         Family::Merge => rgb(0xA97BEA),
         Family::Terminal => rgb(0xC9CFD8),
         Family::Identity => rgb(0x626B7B),

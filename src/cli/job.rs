@@ -174,11 +174,15 @@ pub(super) fn find_template(name: &str) -> Result<(Graph, Option<PathBuf>)> {
     if path.is_dir() {
         bail!("{name} is a folder; give the scene file (.ron) in it");
     }
-    let names: Vec<_> = presets().iter().map(|preset| preset.name).collect();
     bail!(
         "there is no file {name}, nor a preset of that name; the presets are {}",
-        names.join(", ")
+        template_names()
     )
+}
+
+/// The names of all presets, for messages.
+pub(super) fn template_names() -> String {
+    presets().iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ")
 }
 
 /// Trains `lab` for as many epochs as are missing; `false` if that was stopped.

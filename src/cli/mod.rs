@@ -14,6 +14,7 @@ mod report;
 mod runs;
 mod search;
 mod steering;
+mod template;
 mod train;
 mod training;
 mod verify;
@@ -47,6 +48,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// List and show runs, edit the template of one.
     Runs(runs::RunsArgs),
+    /// Check, mend, show and begin templates.
+    Template(template::TemplateArgs),
     /// Measure how good and how fast the engine is.
     Bench(bench::BenchArgs),
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Some(Command::Search(args)) => search::execute(args),
         Some(Command::Verify(args)) => verify::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
+        Some(Command::Template(args)) => template::execute(args),
         Some(Command::Bench(args)) => bench::execute(args),
         #[cfg(feature = "gui")]
         None => app::execute(cli.app),

@@ -6,7 +6,7 @@ use crate::{
         device::DeviceChoice,
         lab::{Caution, Edited, Lab},
         run,
-        template::{Edit, Graph, NodeId},
+        template::{Graph, NodeId, TemplateDiff},
     },
     format::Quality,
 };
@@ -141,8 +141,12 @@ fn edit(folder: &Path, graph: Graph, json: bool) -> Result<ExitCode> {
     }
     if json {
         let edited = edited.unwrap_or_else(|| lab.unedited());
-        let Edited { nodes: Edit { kept, added, changed, dropped, .. }, valid, retired, stale } =
-            edited;
+        let Edited {
+            nodes: TemplateDiff { kept, added, changed, dropped, .. },
+            valid,
+            retired,
+            stale,
+        } = edited;
         output::json(&EditReport {
             kept,
             added,

@@ -2,7 +2,7 @@
 
 use super::{
     mask::Mask,
-    template::{Edit, Graph},
+    template::{Graph, TemplateDiff},
 };
 use faer::{Mat, Side};
 
@@ -73,7 +73,7 @@ impl Embedding {
 
     /// The map for an edited template: nodes that stay move a candidate as they did. Another one takes the mean
     /// of its layer's and a small step of its own, which parts it from them.
-    pub fn edit(&self, edit: &Edit, graph: &Graph) -> Self {
+    pub fn edit(&self, edit: &TemplateDiff, graph: &Graph) -> Self {
         let known = edit.carry_values(
             &self.steps.iter().copied().map(Some).collect::<Vec<_>>(),
             &None::<[f64; 3]>,

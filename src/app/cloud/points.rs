@@ -150,7 +150,7 @@ fn linear(color: Color) -> [f32; 3] {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::engine::{candidate::CandidateId, mask::Mask, search::Candidate, template::Cost};
+    use crate::engine::{candidate::CandidateId, mask::Mask, ops::Cost, search::Candidate};
 
     /// A candidate at `position` over three nodes, of which it keeps the first two.
     pub(in crate::app::cloud) fn placed(

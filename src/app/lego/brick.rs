@@ -7,7 +7,7 @@ use crate::{
         stage::STUD,
         theme::{self, rgb},
     },
-    engine::template::{Family, Node},
+    engine::{ops::Family, template::Node},
 };
 use bevy::{color::Luminance, prelude::*};
 

@@ -4,7 +4,10 @@
 use super::brick;
 use crate::{
     app::{camera::MainCamera, font, stage::STUD},
-    engine::template::{Graph, Op},
+    engine::{
+        ops::{Face, Op},
+        template::Graph,
+    },
 };
 use bevy::{light::NotShadowCaster, prelude::*, transform::TransformSystems};
 use bevy_rich_text3d::{
@@ -96,46 +99,37 @@ pub(super) fn text(graph: &Graph, node: usize) -> Text3d {
 /// The two lines on the brick of a node: name and key argument, or the first and the other parts of a
 /// block. A single line leaves the second empty.
 fn lines(graph: &Graph, node: usize) -> [String; 2] {
-    let ops = graph.nodes()[node].ops.as_slice();
-    let (name, argument) = match ops {
-        [] => (graph.id(node).to_string(), String::new()),
-        [op] => argument_of(op, graph),
-        [first, second] => (first.to_string(), second.to_string()),
-        [first, rest @ ..] => (first.to_string(), format!("and {} more", rest.len())),
+    let brick = &graph.nodes()[node];
+    let faces = brick.faces();
+    let (name, argument) = match (faces.as_slice(), &*brick.ops) {
+        ([face], ops) => argument_of(face, ops.first(), graph),
+        (_, [first, second]) => (first.to_string(), second.to_string()),
+        (_, [first, rest @ ..]) => (first.to_string(), format!("and {} more", rest.len())),
+        (_, []) => (graph.id(node).to_string(), String::new()),
     };
-    match (&graph.nodes()[node].label, argument.is_empty()) {
+    match (&brick.label, argument.is_empty()) {
         (Some(label), true) => [label.clone(), name],
         (Some(label), false) => [label.clone(), argument],
         (None, _) => [name, argument],
     }
 }
 
-fn argument_of(op: &Op, graph: &Graph) -> (String, String) {
-    let window = |kernel: usize| format!("{kernel}×{kernel}");
-    let argument = match *op {
-        Op::Input { shape: [c, h, w] } => format!("{c}×{h}×{w}"),
-        Op::ConvBlock { conv: true, filters, kernel, stride, .. } => {
-            let step = if stride > 1 { format!(" /{stride}") } else { String::new() };
-            return (
-                format!("{} {}", op.name(), window(kernel)),
-                format!("{filters} filters{step}"),
-            );
-        }
-        Op::MaxPool { kernel, .. } | Op::AveragePool { kernel, .. } => window(kernel),
-        Op::Dense { units, .. } => crate::format::counted(units, "unit", "units"),
-        Op::Dropout { rate } => format!("{:.0} %", rate * 100.0),
-        Op::Output if graph.classes() == 1 => "1 output".to_owned(),
-        Op::Output => format!("{} classes", graph.classes()),
-        Op::GlobalAveragePool | Op::Add | Op::Flatten | Op::Identity | Op::ConvBlock { .. } => {
-            String::new()
-        }
+fn argument_of(face: &Face, op: Option<&Op>, graph: &Graph) -> (String, String) {
+    let Face { name, window, long, .. } = face;
+    if !window.is_empty() && !long.is_empty() {
+        return (format!("{name} {window}"), long.clone());
+    }
+    let argument = match op {
+        Some(Op::Output) if graph.classes() == 1 => "1 output".to_owned(),
+        Some(Op::Output) => format!("{} classes", graph.classes()),
+        _ => format!("{window}{long}"),
     };
     // A long name would have to be written small: its last word goes to the second line.
-    match op.name().rsplit_once(' ') {
-        Some((first, last)) if op.name().len() > LONGEST_NAME => {
+    match name.rsplit_once(' ') {
+        Some((first, last)) if name.len() > LONGEST_NAME => {
             (first.to_owned(), format!("{last} {argument}").trim_end().to_owned())
         }
-        _ => (op.name().to_owned(), argument),
+        _ => ((*name).to_owned(), argument),
     }
 }
 

@@ -25,7 +25,10 @@ use super::{
     settings::Settings,
     stage::{StageSystems, diffuse_light, world_from_studs},
 };
-use crate::engine::template::{Family, Node, NodeId, Op};
+use crate::engine::{
+    ops::{Family, Op},
+    template::{Node, NodeId},
+};
 use bevy::{light::NotShadowCaster, prelude::*};
 use bevy_rich_text3d::Text3d;
 use labels::{Label, LabelMaterial, label};
@@ -188,7 +191,7 @@ impl SharedAssets {
     fn brick(&mut self, node: &Node, unlit: bool, meshes: &mut Assets<Mesh>) -> Handle<Mesh> {
         let (family, width) = (node.family(), brick::width(node));
         let ports = [
-            !node.ops.iter().any(|op| matches!(op, Op::Input { .. })),
+            !node.ops.iter().any(|op| matches!(op, Op::Input(_))),
             !node.ops.iter().any(|op| matches!(op, Op::Output)),
         ];
         let light = |normal: Vec3| if unlit { diffuse_light(normal) } else { LinearRgba::WHITE };

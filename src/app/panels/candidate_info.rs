@@ -5,7 +5,7 @@ use super::{
     view::{View, Wishes},
     widgets,
 };
-use crate::engine::template::Family;
+use crate::engine::ops::Family;
 use bevy_egui::egui::{Align2, Pos2, RichText, Ui};
 use egui_plot::{
     Axis, GridMark, LineStyle, Plot, PlotPoint, Points, Text, VLine, uniform_grid_spacer,

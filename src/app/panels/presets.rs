@@ -10,7 +10,7 @@ use super::{
 use crate::format::counted;
 use crate::{
     app::document::DocumentRequest,
-    engine::template::{Family, presets},
+    engine::{ops::Family, template::presets},
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};
 

@@ -5,8 +5,11 @@ use super::{
     view::{View, Wishes},
     widgets,
 };
-use crate::engine::template::{BlocksPerLayer, Cost, Op, Padding};
-use crate::format::{compact, counted, grouped};
+use crate::engine::{
+    ops::{Cost, Facts, Op, Padding, Value},
+    template::{BlocksPerLayer, Graph},
+};
+use crate::format::{compact, grouped};
 use bevy_egui::egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 /// Draws the section's content, `height` points high.
@@ -42,12 +45,18 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
     };
     widgets::row(ui, "Layer", layer);
 
+    if joins_links(graph, node) {
+        widgets::row(ui, "Links", graph.merge(node).name()).on_hover_text(graph.merge(node).what());
+    }
+    if !brick.trainable {
+        widgets::row(ui, "Trained", "no, it is frozen");
+    }
     for (place, op) in brick.ops.iter().enumerate() {
         ui.add_space(4.0);
         let number = if brick.ops.len() > 1 { format!("{}. ", place + 1) } else { String::new() };
         ui.label(style::strong(format!("{number}{}", operation(op))));
         for (name, value) in arguments(op) {
-            widgets::row(ui, name, value);
+            widgets::row(ui, &name, value);
         }
     }
 
@@ -76,6 +85,11 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
 
     neighbours(ui, view, "Fed by", graph.sources(node), wishes);
     neighbours(ui, view, "Feeds", graph.targets(node), wishes);
+}
+
+/// Whether it matters how a brick joins its links.
+fn joins_links(graph: &Graph, node: usize) -> bool {
+    graph.sources(node).len() > 1
 }
 
 /// Bricks at the other ends of links: hovering one shows it on the plate, a click selects it.
@@ -142,107 +156,52 @@ fn blocks(blocks: BlocksPerLayer) -> String {
     }
 }
 
-/// The name of an operation, or of the parts of a block that are on.
+/// The name of an operation, or its parts where it has several.
 fn operation(op: &Op) -> String {
-    match op {
-        Op::ConvBlock { .. } => counted_parts(&op.parts()),
-        _ => op.name().to_owned(),
-    }
+    let parts = op.parts();
+    if parts.len() > 1 { parts.join(" · ") } else { op.face().name.to_owned() }
 }
 
-fn counted_parts(parts: &[&str]) -> String {
-    if parts.is_empty() { "empty block".to_owned() } else { parts.join(" · ") }
-}
-
-/// All arguments of an operation by name, those at their default included.
-pub(super) fn arguments(op: &Op) -> Vec<(&'static str, String)> {
-    let square = |side: usize| format!("{side}×{side}");
-    let pixels = |pixels: usize| counted(pixels, "pixel", "pixels");
-    let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
-    match *op {
-        Op::Input { shape: [channels, height, width] } => vec![
-            ("Channels", channels.to_string()),
-            ("Height", counted(height, "pixel", "pixels")),
-            ("Width", counted(width, "pixel", "pixels")),
-        ],
-        Op::ConvBlock { filters, kernel, stride, padding, bias, conv, batch_norm, relu } => {
-            let padding = match padding {
-                Padding::Same => format!("same, {}", pixels(padding.pixels(kernel))),
-                Padding::Valid => "none".to_owned(),
-                Padding::Pixels(count) => pixels(count),
-            };
-            let mut rows = vec![("Convolution", switch(conv))];
-            if conv {
-                rows.extend([
-                    ("Filters", filters.to_string()),
-                    ("Kernel", square(kernel)),
-                    ("Stride", stride.to_string()),
-                    ("Padding", padding),
-                    ("Bias", switch(bias)),
-                ]);
+/// All arguments of an operation by name, with their units, those at their default included.
+pub(super) fn arguments(op: &Op) -> Vec<(String, String)> {
+    op.fields()
+        .into_iter()
+        .filter_map(|Facts { name, unit, .. }| {
+            let mut words = name.replace('_', " ");
+            if let Some(first) = words.get_mut(..1) {
+                first.make_ascii_uppercase();
             }
-            rows.extend([("Batch norm", switch(batch_norm)), ("ReLU", switch(relu))]);
-            rows
-        }
-        Op::MaxPool { kernel, stride, padding } | Op::AveragePool { kernel, stride, padding } => {
-            vec![
-                ("Window", square(kernel)),
-                ("Stride", stride.to_string()),
-                ("Padding", pixels(padding)),
-            ]
-        }
-        Op::Dense { units, relu } => vec![("Units", units.to_string()), ("ReLU", switch(relu))],
-        Op::Dropout { rate } => vec![("Rate", rate.to_string())],
-        Op::GlobalAveragePool | Op::Add | Op::Flatten | Op::Identity | Op::Output => Vec::new(),
-    }
+            let value = op.get(name)?;
+            let value = match (&value, unit) {
+                (_, "") | (Value::Padding(Padding::Same | Padding::Valid), _) => value.to_string(),
+                _ => format!("{value} {unit}"),
+            };
+            Some((words, value))
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ops::{ActivationFunction, ConvBlock};
 
     #[test]
     fn a_convolution_lists_every_argument_with_its_unit() {
-        let op = Op::ConvBlock {
-            filters: 64,
-            kernel: 3,
-            stride: 1,
-            padding: Padding::Same,
-            bias: false,
-            conv: true,
-            batch_norm: true,
-            relu: false,
-        };
+        let block = ConvBlock { activation: ActivationFunction::Linear, ..ConvBlock::new(64, 3) };
+        let op = Op::from(block);
         let rows = arguments(&op);
-        let rows: Vec<_> = rows.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let expected = [
-            ("Convolution", "on"),
-            ("Filters", "64"),
-            ("Kernel", "3×3"),
-            ("Stride", "1"),
-            ("Padding", "same, 1 pixel"),
+        assert_eq!(rows.len(), op.fields().len());
+        for (name, value) in [
+            ("Filters", "64 channels"),
+            ("Kernel", "3×3 pixels"),
+            ("Padding", "same"),
             ("Bias", "off"),
             ("Batch norm", "on"),
-            ("ReLU", "off"),
-        ];
-        assert_eq!(rows, expected);
+            ("Activation", "linear"),
+        ] {
+            assert!(rows.contains(&(name.to_owned(), value.to_owned())), "{name}: {rows:?}");
+        }
         assert_eq!(operation(&op), "conv · batch norm");
-    }
-
-    #[test]
-    fn a_block_without_convolution_hides_what_it_ignores() {
-        let op = Op::ConvBlock {
-            filters: 64,
-            kernel: 3,
-            stride: 1,
-            padding: Padding::Same,
-            bias: true,
-            conv: false,
-            batch_norm: true,
-            relu: true,
-        };
-        assert!(
-            arguments(&op).iter().all(|(name, _)| !["Filters", "Kernel", "Bias"].contains(name))
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{font, theme},
-    engine::template::Family,
+    engine::ops::Family,
 };
 use bevy::color::{Alpha, Color, ColorToPacked, Srgba};
 use bevy_egui::egui::{
@@ -68,6 +68,9 @@ pub(super) const fn family_shape(family: Family) -> MarkerShape {
         Family::Convolution => MarkerShape::Circle,
         Family::Pooling => MarkerShape::Square,
         Family::Dense => MarkerShape::Diamond,
+        Family::Activation => MarkerShape::Right,
+        Family::Normalisation => MarkerShape::Down,
+        Family::Shape => MarkerShape::Left,
         Family::Merge => MarkerShape::Up,
         Family::Terminal => MarkerShape::Plus,
         Family::Identity => MarkerShape::Cross,

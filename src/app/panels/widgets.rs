@@ -165,9 +165,16 @@ pub(super) fn paint_marker(
         MarkerShape::Diamond => {
             painter.add(filled(vec![at(0.0, -1.0), at(1.0, 0.0), at(0.0, 1.0), at(-1.0, 0.0)]));
         }
-        MarkerShape::Up => {
+        MarkerShape::Up | MarkerShape::Down | MarkerShape::Left | MarkerShape::Right => {
             let x = 0.75_f32.sqrt();
-            painter.add(filled(vec![at(0.0, -1.0), at(x, 0.5), at(-x, 0.5)]));
+            // The corners of the one that points up, turned.
+            let turned = |x: f32, y: f32| match shape {
+                MarkerShape::Down => at(-x, -y),
+                MarkerShape::Left => at(y, -x),
+                MarkerShape::Right => at(-y, x),
+                _ => at(x, y),
+            };
+            painter.add(filled(vec![turned(0.0, -1.0), turned(x, 0.5), turned(-x, 0.5)]));
         }
         MarkerShape::Plus => {
             painter.line_segment([at(-1.0, 0.0), at(1.0, 0.0)], stroke);

@@ -88,8 +88,11 @@ pub struct Canonical(Box<[u32]>);
 /// costs an evaluation, never a mistake. Dropout counts as something: it is not evaluated, but trained.
 pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
     let kept = prune(graph, mask);
-    let passes_on =
-        |node: usize| graph.nodes()[node].ops.iter().all(|op| op.effect() == Effect::PassesOn);
+    // The input passes on what no node gives.
+    let passes_on = |node: usize| {
+        node != graph.input()
+            && graph.nodes()[node].ops.iter().all(|op| op.effect() == Effect::PassesOn)
+    };
     let zeros = |node: usize| {
         graph.nodes()[node].ops.iter().any(|op| op.effect() == Effect::Zeros)
             && graph.nodes()[node].ops.iter().all(|op| op.effect() != Effect::Computes)

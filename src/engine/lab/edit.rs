@@ -6,7 +6,7 @@ use crate::engine::{
     run::Checkpoint,
     search::{Candidate, NodeFitness, Steering, SteeringError},
     supernet::{Supernet, carried_tensors, overlay},
-    template::{Edit, EndEdit, Ends, Graph, NodeId, fit},
+    template::{EndEdit, Ends, Graph, NodeId, TemplateDiff, fit},
 };
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -14,7 +14,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
     /// What has become of the nodes.
-    pub nodes: Edit,
+    pub nodes: TemplateDiff,
     /// Candidates that still are ones, evaluated or not.
     pub valid: usize,
     /// Candidates that the edit took out of the search.
@@ -26,7 +26,7 @@ pub struct Edited {
 
 impl fmt::Display for Edited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Edit { kept, added, changed, dropped, .. } = &self.nodes;
+        let TemplateDiff { kept, added, changed, dropped, .. } = &self.nodes;
         write!(f, "template edited: {} nodes kept", kept.len())?;
         for (what, ids) in [("new", added), ("changed", changed), ("gone", dropped)] {
             if !ids.is_empty() {
@@ -45,7 +45,7 @@ impl fmt::Display for Edited {
 impl Lab {
     /// Goes on with the template `graph`; `None` if it is the same network.
     ///
-    /// Every node that [stays](Edit), and every operation of a changed one that is there as it was, keeps its weights,
+    /// Every node that [stays](TemplateDiff), and every operation of a changed one that is there as it was, keeps its weights,
     /// running statistics and optimizer state, bit for bit; new ones start as the seed says. Candidates that still are ones keep id, place and evaluation; the others
     /// retire, and go on to inform the fitness of the nodes that are left until the weights change. Fitness stays
     /// as it was until something is evaluated. The edit is recorded in the run before anything else happens. A
@@ -59,7 +59,7 @@ impl Lab {
             return Ok(None);
         }
         if self.run.is_none() {
-            let nodes = Edit::between(&self.graph, &graph);
+            let nodes = TemplateDiff::between(&self.graph, &graph);
             let steering = self.search.steering().carry(&graph);
             let mut new =
                 Self::new(graph, self.settings.clone(), self.runs.clone(), self.name.clone());
@@ -74,7 +74,9 @@ impl Lab {
             return Err(LabError::OtherEnds { wanted: ends(&self.graph), found: ends(&graph) });
         }
         // Before anything is written.
-        self.search.clone().edit(Arc::clone(&graph), &Edit::between(&self.graph, &graph))?;
+        self.search
+            .clone()
+            .edit(Arc::clone(&graph), &TemplateDiff::between(&self.graph, &graph))?;
         self.make_writable()?;
         let (number, step) = (self.template + 1, self.trained_steps());
         let carried = match self.checkpoint.clone() {
@@ -102,7 +104,7 @@ impl Lab {
     /// What an edit that changes nothing does.
     pub fn unedited(&self) -> Edited {
         Edited {
-            nodes: Edit::between(&self.graph, &self.graph),
+            nodes: TemplateDiff::between(&self.graph, &self.graph),
             valid: self.search.candidates().iter().filter(|c| !c.is_retired()).count(),
             retired: 0,
             stale: self.search.stale().len(),
@@ -116,11 +118,11 @@ impl Lab {
         graph: Arc<Graph>,
         number: u32,
         step: u64,
-    ) -> Result<(Edit, usize), SteeringError> {
+    ) -> Result<(TemplateDiff, usize), SteeringError> {
         /// What is known of a new node.
         const NOTHING: NodeFitness =
             NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
-        let edit = Edit::between(&self.graph, &graph);
+        let edit = TemplateDiff::between(&self.graph, &graph);
         let fitness = edit.carry_values(&self.fitness(), &NOTHING);
         // A network with other links is another one.
         let candidates = self.search.candidates();

@@ -124,7 +124,7 @@ impl Operation for Conv2d {
     }
 
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
-        self.convolution().output(&super::Op::from(self.clone()).to_string(), input)
+        self.convolution().output(&self.face().to_string(), input)
     }
 
     fn learned(&self, input: Shape) -> Learned {

@@ -215,9 +215,9 @@ impl Operation for ConvBlock {
 
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
         if self.conv {
-            self.convolution().output(&self.face_text(), input)
+            self.convolution().output(&self.face().to_string(), input)
         } else {
-            Ok(Shape::Image(image(&self.face_text(), input)?))
+            Ok(Shape::Image(image(&self.face().to_string(), input)?))
         }
     }
 
@@ -276,11 +276,5 @@ impl Operation for ConvBlock {
             Some(max) => x.clamp_max(max),
             None => x,
         })
-    }
-}
-
-impl ConvBlock {
-    fn face_text(&self) -> String {
-        super::Op::from(self.clone()).to_string()
     }
 }

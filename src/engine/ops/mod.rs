@@ -238,18 +238,9 @@ impl Op {
     }
 }
 
-/// The name with its window and its most telling argument: `conv 3×3 · 64`.
+/// What stands on a brick, in one line: `conv 3×3 · 64`.
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Face { name, window, short, .. } = self.face();
-        f.write_str(name)?;
-        if !window.is_empty() {
-            write!(f, " {window}")?;
-        }
-        if !short.is_empty() {
-            let between = if window.is_empty() { " " } else { " · " };
-            write!(f, "{between}{short}")?;
-        }
-        Ok(())
+        self.face().fmt(f)
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::engine::compute::{Activation, Pass};
 use burn::tensor::Tensor;
+use std::fmt;
 
 /// What an operation does, for colours and grouping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +111,22 @@ pub struct Face {
     pub short: String,
     /// The same with its unit.
     pub long: String,
+}
+
+/// The name with its window and its most telling argument: `conv 3×3 · 64`.
+impl fmt::Display for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, window, short, .. } = self;
+        f.write_str(name)?;
+        if !window.is_empty() {
+            write!(f, " {window}")?;
+        }
+        if !short.is_empty() {
+            let between = if window.is_empty() { " " } else { " · " };
+            write!(f, "{between}{short}")?;
+        }
+        Ok(())
+    }
 }
 
 /// How the values of a parameter start.

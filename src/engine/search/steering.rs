@@ -7,7 +7,7 @@ use crate::engine::{
     mask::Mask,
     named::{Named, named},
     ops::Cost,
-    template::{Edit, Graph, NodeId},
+    template::{Graph, NodeId, TemplateDiff},
 };
 use rand::{Rng, seq::IndexedRandom, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
@@ -317,7 +317,7 @@ impl Guide {
     /// The same wishes in an edited template, in which the candidates are `candidates`.
     pub(super) fn edit(
         &self,
-        edit: &Edit,
+        edit: &TemplateDiff,
         graph: &Graph,
         candidates: &[Candidate],
     ) -> Result<Self, SteeringError> {

@@ -32,6 +32,12 @@ impl Block {
         self.ops.iter_mut()
     }
 
+    /// The operation with this key, to change its arguments.
+    pub fn by_key_mut(&mut self, key: u32) -> Option<&mut Op> {
+        let place = self.keys.iter().position(|&found| found == key)?;
+        self.ops.get_mut(place)
+    }
+
     /// Puts an operation at `place`, under a key that none of the others has, which is returned.
     pub fn insert(&mut self, place: usize, op: Op) -> u32 {
         let key = self.keys.iter().max().map_or(0, |&largest| largest.saturating_add(1));
@@ -72,7 +78,7 @@ impl From<Vec<Op>> for Block {
 }
 
 /// How a node merges, and its operations, as scene files list them: `[Add, Flatten]`, or with keys
-/// `{1: Flatten, 0: Relu}` where they are not those that the places in the list give.
+/// `{1: Flatten, 0: Output}` where they are not those that the places in the list give.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Elements {
     pub(super) merge: Merge,
@@ -207,21 +213,21 @@ mod tests {
 
     #[test]
     fn a_list_gives_keys_by_place_and_is_written_as_it_was_read() {
-        for text in ["[Flatten,Relu]", "[Add,Flatten]", "[Average]", "[Concatenate,BatchNorm]"] {
+        for text in ["[Flatten,Relu()]", "[Add,Flatten]", "[Average]", "[Concatenate,BatchNorm]"] {
             assert_eq!(write(&read(text)), text);
         }
-        let elements = read("[Add, Flatten, Relu]");
+        let elements = read("[Add, Flatten, Relu()]");
         assert_eq!((elements.merge, elements.block.keys.as_slice()), (Merge::Sum, &[1, 2][..]));
     }
 
     #[test]
     fn an_operation_that_is_put_before_others_leaves_them_their_keys() {
-        let mut elements = read("[Flatten, Relu]");
+        let mut elements = read("[Flatten, Relu()]");
         elements.block.insert(1, Op::Dropout(Dropout { rate: 0.5 }));
-        assert_eq!(write(&elements), "{0:Flatten,2:Dropout(rate:0.5),1:Relu}");
+        assert_eq!(write(&elements), "{0:Flatten,2:Dropout(rate:0.5),1:Relu()}");
         assert_eq!(read(&write(&elements)), elements);
         elements.block.remove(1);
-        assert_eq!(write(&elements), "[Flatten,Relu]");
+        assert_eq!(write(&elements), "[Flatten,Relu()]");
     }
 
     #[test]
@@ -229,7 +235,7 @@ mod tests {
         for (text, wanted) in [
             ("[Flatten, Add]", "put it first"),
             ("[Add, Concatenate]", "put it first"),
-            ("{1: Flatten, 1: Relu}", "two operations have the key 1"),
+            ("{1: Flatten, 1: Flatten}", "two operations have the key 1"),
             ("[Flaten]", "Flaten"),
             ("7", "a list of operations"),
         ] {

@@ -1,87 +1,361 @@
-//! What an edit leaves of a template, so that what is known of the nodes that stay can be kept.
+//! Edits of templates as values: what a hand does in the window, what a fix does, what a command does.
 
-use super::{Graph, NodeId};
-use crate::engine::mask::Mask;
+use super::{Block, BlocksPerLayer, Link, Node, NodeId, Template};
+use crate::engine::ops::{FieldError, Merge, Op, Value};
+use thiserror::Error;
 
-/// What has become of the nodes of a template.
-///
-/// A node stays if the edited template has one with the same id, the same operations and the same shape of
-/// what enters it: then its weights fit, and in the same company it computes the same. Where it stands and
-/// what its label says do not matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
-    /// For each node of the old template its index in the new one, if it stays.
-    stays: Vec<Option<usize>>,
-    /// Nodes of the new template.
-    new_count: usize,
-    /// Nodes that stay, in the order of the new template.
-    pub kept: Vec<NodeId>,
-    /// Nodes that are new.
-    pub added: Vec<NodeId>,
-    /// Nodes that are there with other operations or another input shape, and begin anew.
-    pub changed: Vec<NodeId>,
-    /// Nodes that are gone.
-    pub dropped: Vec<NodeId>,
+/// One step of editing. Nodes and links are named, so that a list of edits means the same whatever came before it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Adds a node without links.
+    Add(Node),
+    /// Takes nodes out, with their links. Healed, what fed each is linked to what it fed.
+    Remove {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+        /// Whether the gap is closed.
+        heal: bool,
+    },
+    /// Gives a node another id, in its links as well.
+    Rename {
+        /// The node.
+        node: NodeId,
+        /// Its new id.
+        id: NodeId,
+    },
+    /// Gives the node at a place of the list another id, in no link: for ids that are missing or occur twice.
+    RenameAt {
+        /// The place, from 0.
+        place: usize,
+        /// Its new id.
+        id: NodeId,
+    },
+    /// Sets what stands on a brick.
+    SetLabel {
+        /// The node.
+        node: NodeId,
+        /// The label; none for the operation's own name.
+        label: Option<String>,
+    },
+    /// Puts a node into another layer.
+    SetLayer {
+        /// The node.
+        node: NodeId,
+        /// The layer's number.
+        layer: u32,
+    },
+    /// Puts a brick elsewhere on the plate.
+    Move {
+        /// The node.
+        node: NodeId,
+        /// Studs along the data flow, studs across it.
+        position: [f32; 2],
+    },
+    /// Sets how a node joins its links.
+    SetMerge {
+        /// The node.
+        node: NodeId,
+        /// The way.
+        merge: Merge,
+    },
+    /// Freezes nodes, or lets them be trained.
+    SetTrainable {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+        /// Whether training changes their weights.
+        trainable: bool,
+    },
+    /// Gives an argument of an operation another value.
+    SetField {
+        /// The node.
+        node: NodeId,
+        /// The key of the operation.
+        key: u32,
+        /// The argument.
+        field: String,
+        /// Its new value.
+        value: Value,
+    },
+    /// Puts an operation into a node's sequence, under a new key.
+    InsertOp {
+        /// The node.
+        node: NodeId,
+        /// Where in the sequence, from 0.
+        place: usize,
+        /// The operation.
+        op: Op,
+    },
+    /// Takes an operation out of a node's sequence.
+    RemoveOp {
+        /// The node.
+        node: NodeId,
+        /// The key of the operation.
+        key: u32,
+    },
+    /// Gives a node other operations.
+    Replace {
+        /// The node.
+        node: NodeId,
+        /// How it joins its links.
+        merge: Merge,
+        /// Its operations.
+        ops: Block,
+    },
+    /// Links two nodes.
+    Connect {
+        /// Where data comes from.
+        from: NodeId,
+        /// Where it goes.
+        to: NodeId,
+        /// The slot at `to`; the last where it is left out.
+        slot: Option<usize>,
+    },
+    /// Takes a link away; one, where it occurs twice.
+    Disconnect(Link),
+    /// Puts a node into a link: the link leads to it, and it takes the link's slot.
+    InsertOnLink {
+        /// The link.
+        link: Link,
+        /// The node.
+        node: Node,
+    },
+    /// Makes room for a layer: the nodes of this layer and of all behind it move one layer on.
+    InsertLayer {
+        /// The layer that becomes free.
+        at: u32,
+    },
+    /// Puts alternatives beside a node: in its layer, fed as it is, feeding what it feeds.
+    FanOut {
+        /// The node.
+        node: NodeId,
+        /// The alternatives; their layer is set.
+        variants: Vec<Node>,
+    },
+    /// Sets how many blocks of a layer a candidate may keep.
+    SetBlocksPerLayer(BlocksPerLayer),
+    /// Says that the file is of this program's version.
+    SetVersion(u32),
 }
 
-impl Edit {
-    /// Compares two templates.
-    pub fn between(old: &Graph, new: &Graph) -> Self {
-        let stays: Vec<_> = (0..old.len())
-            .map(|node| {
-                new.index_of(old.id(node)).filter(|&twin| {
-                    new.nodes()[twin].computes() == old.nodes()[node].computes()
-                        && new.input_shape(twin) == old.input_shape(node)
-                })
-            })
-            .collect();
-        let (mut kept, mut added, mut changed) = (Vec::new(), Vec::new(), Vec::new());
-        for node in new.nodes() {
-            match old.index_of(&node.id) {
-                Some(twin) if stays[twin].is_some() => kept.push(node.id.clone()),
-                Some(_) => changed.push(node.id.clone()),
-                None => added.push(node.id.clone()),
+/// Why an edit cannot be made.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Refusal {
+    /// There is no such node.
+    #[error("there is no node `{0}`; the edit was made for another template")]
+    NoNode(NodeId),
+    /// There is no node at this place of the list.
+    #[error("there is no node number {0}; the edit was made for another template")]
+    NoPlace(usize),
+    /// The id is another node's.
+    #[error("there is a node `{0}` already; take another id")]
+    Taken(NodeId),
+    /// There is no such link.
+    #[error("there is no link from `{}` to `{}`", .0.0, .0.1)]
+    NoLink(Link),
+    /// The link is there already.
+    #[error("`{}` is linked to `{}` already", .0.0, .0.1)]
+    Linked(Link),
+    /// The node has no such operation.
+    #[error("`{node}` has no operation {key}")]
+    NoOp {
+        /// The node.
+        node: NodeId,
+        /// The key, or the place, that was asked for.
+        key: usize,
+    },
+    /// The operation does not take the value.
+    #[error("`{node}`: {source}")]
+    Field {
+        /// The node.
+        node: NodeId,
+        /// Why.
+        source: FieldError,
+    },
+    /// Layers are numbered as far as they can be.
+    #[error("layer numbers end at {}", u32::MAX)]
+    Layers,
+}
+
+impl Template {
+    /// The template with these edits made, in order. It may be wrong in itself.
+    ///
+    /// # Errors
+    /// The first edit that cannot be made.
+    pub fn edited(&self, edits: &[Edit]) -> Result<Self, Refusal> {
+        let mut template = self.clone();
+        for edit in edits {
+            template.make(edit)?;
+        }
+        Ok(template)
+    }
+
+    fn place(&self, id: &NodeId) -> Result<usize, Refusal> {
+        let place = self.nodes.iter().position(|node| node.id == *id);
+        place.ok_or_else(|| Refusal::NoNode(id.clone()))
+    }
+
+    fn at(&mut self, id: &NodeId) -> Result<&mut Node, Refusal> {
+        let place = self.place(id)?;
+        Ok(&mut self.nodes[place])
+    }
+
+    fn free(&self, id: &NodeId) -> Result<(), Refusal> {
+        match self.node(id) {
+            Some(_) => Err(Refusal::Taken(id.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn make(&mut self, edit: &Edit) -> Result<(), Refusal> {
+        match edit {
+            Edit::Add(node) => {
+                self.free(&node.id)?;
+                self.nodes.push(node.clone());
+            }
+            Edit::Remove { nodes, heal } => {
+                for id in nodes {
+                    self.remove(id, *heal)?;
+                }
+            }
+            Edit::Rename { node, id } => {
+                if node != id {
+                    self.free(id)?;
+                }
+                self.at(node)?.id = id.clone();
+                for Link(from, to) in &mut self.links {
+                    for end in [from, to] {
+                        if end == node {
+                            *end = id.clone();
+                        }
+                    }
+                }
+            }
+            Edit::RenameAt { place, id } => {
+                self.free(id)?;
+                self.nodes.get_mut(*place).ok_or(Refusal::NoPlace(*place))?.id = id.clone();
+            }
+            Edit::SetLabel { node, label } => self.at(node)?.label.clone_from(label),
+            Edit::SetLayer { node, layer } => self.at(node)?.layer = *layer,
+            Edit::Move { node, position } => self.at(node)?.position = *position,
+            Edit::SetMerge { node, merge } => self.at(node)?.merge = *merge,
+            Edit::SetTrainable { nodes, trainable } => {
+                for id in nodes {
+                    self.at(id)?.trainable = *trainable;
+                }
+            }
+            Edit::SetField { node, key, field, value } => {
+                let no_op = Refusal::NoOp { node: node.clone(), key: *key as usize };
+                let op = self.at(node)?.ops.by_key_mut(*key).ok_or(no_op)?;
+                op.set(field, value)
+                    .map_err(|source| Refusal::Field { node: node.clone(), source })?;
+            }
+            Edit::InsertOp { node, place, op } => {
+                let block = &mut self.at(node)?.ops;
+                if *place > block.len() {
+                    return Err(Refusal::NoOp { node: node.clone(), key: *place });
+                }
+                block.insert(*place, op.clone());
+            }
+            Edit::RemoveOp { node, key } => {
+                let no_op = Refusal::NoOp { node: node.clone(), key: *key as usize };
+                let block = &mut self.at(node)?.ops;
+                let place = block.keyed().position(|(found, _)| found == *key).ok_or(no_op)?;
+                block.remove(place);
+            }
+            Edit::Replace { node, merge, ops } => {
+                let node = self.at(node)?;
+                (node.merge, node.ops) = (*merge, ops.clone());
+            }
+            Edit::Connect { from, to, slot } => {
+                self.place(from)?;
+                self.place(to)?;
+                let link = Link(from.clone(), to.clone());
+                if self.links.contains(&link) {
+                    return Err(Refusal::Linked(link));
+                }
+                let into = self.links.iter().enumerate().filter(|(_, link)| link.1 == *to);
+                let place = slot.and_then(|slot| into.map(|(place, _)| place).nth(slot));
+                self.links.insert(place.unwrap_or(self.links.len()), link);
+            }
+            Edit::Disconnect(link) => {
+                let place = self.links.iter().rposition(|found| found == link);
+                self.links.remove(place.ok_or_else(|| Refusal::NoLink(link.clone()))?);
+            }
+            Edit::InsertOnLink { link, node } => {
+                self.free(&node.id)?;
+                let place = self.links.iter().position(|found| found == link);
+                let place = place.ok_or_else(|| Refusal::NoLink(link.clone()))?;
+                self.nodes.push(node.clone());
+                self.links[place] = Link(node.id.clone(), link.1.clone());
+                self.links.insert(place, Link(link.0.clone(), node.id.clone()));
+            }
+            Edit::InsertLayer { at } => {
+                for node in self.nodes.iter_mut().filter(|node| node.layer >= *at) {
+                    node.layer = node.layer.checked_add(1).ok_or(Refusal::Layers)?;
+                }
+            }
+            Edit::FanOut { node, variants } => {
+                let layer = self.at(node)?.layer;
+                for variant in variants {
+                    self.free(&variant.id)?;
+                    self.nodes.push(Node { layer, ..variant.clone() });
+                    let twins: Vec<_> = self
+                        .links
+                        .iter()
+                        .filter_map(|Link(from, to)| {
+                            let id = || variant.id.clone();
+                            match (from == node, to == node) {
+                                (true, false) => Some(Link(id(), to.clone())),
+                                (false, true) => Some(Link(from.clone(), id())),
+                                (true, true) | (false, false) => None,
+                            }
+                        })
+                        .collect();
+                    self.links.extend(twins);
+                }
+            }
+            Edit::SetBlocksPerLayer(blocks) => self.blocks_per_layer = *blocks,
+            Edit::SetVersion(version) => self.version = *version,
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, id: &NodeId, heal: bool) -> Result<(), Refusal> {
+        let place = self.place(id)?;
+        self.nodes.remove(place);
+        let fed: Vec<_> = self.links.iter().filter(|link| link.1 == *id).cloned().collect();
+        let feeds: Vec<_> = self.links.iter().filter(|link| link.0 == *id).cloned().collect();
+        if heal {
+            // Each new link takes the slot of the one that it replaces.
+            for Link(_, to) in &feeds {
+                let place = self.links.iter().position(|link| link.0 == *id && link.1 == *to);
+                let mut place = place.unwrap_or(self.links.len());
+                for Link(from, _) in &fed {
+                    let link = Link(from.clone(), to.clone());
+                    if from != id && to != id && !self.links.contains(&link) {
+                        self.links.insert(place, link);
+                        place += 1;
+                    }
+                }
             }
         }
-        let dropped = old
-            .nodes()
-            .iter()
-            .filter(|node| new.index_of(&node.id).is_none())
-            .map(|node| node.id.clone())
-            .collect();
-        Self { stays, new_count: new.len(), kept, added, changed, dropped }
+        self.links.retain(|Link(from, to)| from != id && to != id);
+        Ok(())
     }
 
-    /// Where a node of the old template is in the new one; `None` if it has not stayed.
-    pub fn stays(&self, node: usize) -> Option<usize> {
-        self.stays[node]
-    }
-
-    /// What is left of a set of nodes of the old template.
-    pub fn carry(&self, mask: &Mask) -> Mask {
-        Mask::from_nodes(self.new_count, mask.iter().filter_map(|node| self.stays[node]))
-    }
-
-    /// Values that belong to the nodes of the old template, for those of the new one.
-    pub fn carry_values<T: Clone>(&self, values: &[T], of_new: &T) -> Vec<T> {
-        let mut carried = vec![of_new.clone(); self.new_count];
-        for (value, stays) in values.iter().zip(&self.stays) {
-            if let Some(node) = stays {
-                carried[*node] = value.clone();
+    /// An id that no node has: `stem`, or with a number behind it.
+    pub fn free_id(&self, stem: &str) -> NodeId {
+        let mut number = 1;
+        loop {
+            let id = match number {
+                1 => NodeId::new(stem),
+                number => NodeId::new(format!("{stem}-{number}")),
+            };
+            if self.node(&id).is_none() {
+                return id;
             }
+            number += 1;
         }
-        carried
-    }
-
-    /// Whether the nodes of the old template in `before`, which are those of the new one in `after`, are fed by
-    /// one another as they were, in the same order.
-    pub fn keeps_links(&self, old: &Graph, before: &Mask, new: &Graph, after: &Mask) -> bool {
-        before.iter().all(|node| {
-            let Some(twin) = self.stays[node] else { return false };
-            let fed = old.sources(node).iter().filter(|&&source| before.contains(source));
-            let feeds = new.sources(twin).iter().filter(|&&source| after.contains(source));
-            fed.map(|&source| self.stays[source]).eq(feeds.map(|&source| Some(source)))
-        })
     }
 }
 
@@ -89,87 +363,138 @@ impl Edit {
 mod tests {
     use super::*;
     use crate::engine::{
-        ops::{ActivationFunction, Op},
-        template::{Link, Template, presets},
+        ops::samples::{dense, input},
+        template::{FORMAT_VERSION, Graph},
     };
+    use proptest::prelude::*;
 
+    fn link(from: &str, to: &str) -> Link {
+        Link(from.into(), to.into())
+    }
+
+    /// in -> a -> out, in -> b -> out.
     fn template() -> Template {
-        let [small, ..] = presets();
-        small.graph().expect("presets are right").template().clone()
-    }
-
-    fn graph(template: Template) -> Graph {
-        Graph::new(template).expect("a sound template")
+        let node = |id: &str, layer, ops: Vec<Op>| Node::new(id, layer, ops);
+        Template {
+            version: FORMAT_VERSION,
+            name: "test".to_owned(),
+            about: String::new(),
+            blocks_per_layer: BlocksPerLayer::One,
+            nodes: vec![
+                node("in", 0, vec![input([1, 2, 2]), Op::Flatten]),
+                node("a", 1, vec![dense(3)]),
+                node("b", 1, vec![dense(3)]),
+                node("out", 2, vec![dense(2), Op::Output]),
+            ],
+            links: vec![link("in", "a"), link("in", "b"), link("a", "out"), link("b", "out")],
+        }
     }
 
     #[test]
-    fn nodes_stay_where_id_operations_and_input_do() {
-        let before = template();
-        let mut after = before.clone();
-        let drop: NodeId = "c2-5x5".into();
-        after.nodes.retain(|node| node.id != drop);
-        after.links.retain(|Link(a, b)| *a != drop && *b != drop);
-        after.nodes[2].position = [99.0, 0.0];
-        let changed = after.nodes[3].id.clone();
-        for op in after.nodes[3].ops.iter_mut() {
-            if let Op::ConvBlock(block) = op {
-                block.activation = ActivationFunction::Linear;
-            }
-        }
-        after.nodes.reverse();
-        let (before, after) = (graph(before), graph(after));
-        let edit = Edit::between(&before, &after);
-        assert_eq!(
-            (&edit.changed, &edit.dropped, edit.added.len()),
-            (&vec![changed], &vec![drop], 0)
-        );
-        assert_eq!(edit.kept.len(), before.len() - 2);
-        for node in 0..before.len() {
-            if let Some(twin) = edit.stays(node) {
-                assert_eq!(before.id(node), after.id(twin));
-            }
-        }
-        let all: Vec<_> = (0..before.len()).collect();
-        let carried = edit.carry_values(&all, &usize::MAX);
-        assert_eq!(carried.iter().filter(|&&old| old == usize::MAX).count(), 1);
-        assert_eq!(edit.carry(&Mask::full(before.len())).len(), before.len() - 2);
+    fn a_removed_node_is_healed_in_its_slot() {
+        let removed = template()
+            .edited(&[Edit::Remove { nodes: vec!["a".into()], heal: true }])
+            .expect("goes");
+        assert_eq!(removed.links, [link("in", "b"), link("in", "out"), link("b", "out")]);
+        let cut = template()
+            .edited(&[Edit::Remove { nodes: vec!["a".into()], heal: false }])
+            .expect("goes");
+        assert_eq!(cut.links, [link("in", "b"), link("b", "out")]);
     }
 
     #[test]
-    fn a_link_between_two_kept_nodes_changes_what_they_compute() {
-        let before = template();
-        let mut after = before.clone();
-        after.links.swap(0, 1);
-        let link = after.links.pop().expect("there are links");
-        after.links.insert(0, link);
-        let (before, after) = (graph(before), graph(after));
-        let edit = Edit::between(&before, &after);
-        let all = Mask::full(before.len());
-        // One alternative a layer is fed by one other: the order of links does not matter to it.
-        let path = crate::engine::candidate::sample_single_path(
-            &before,
-            &mut crate::engine::seed::rng(1, "test", 0),
-        );
-        assert!(edit.keeps_links(&before, &path, &after, &edit.carry(&path)));
-        assert!(edit.keeps_links(&before, &all, &before, &all));
-        let mut skip = before.template().clone();
-        let cut =
-            skip.links.iter().position(|link| path_has(&before, &path, link)).expect("a link");
-        let Link(from, to) = skip.links[cut].clone();
-        skip.links.retain(|link| !(link.0 == from && link.1 == to));
-        if let Ok(skip) = Graph::new(skip) {
-            let edit = Edit::between(&before, &skip);
-            assert!(!edit.keeps_links(&before, &path, &skip, &edit.carry(&path)));
-        } else {
-            panic!("the preset has alternatives for every link");
-        }
+    fn a_node_on_a_link_and_an_alternative_give_a_sound_template() {
+        let edited = template()
+            .edited(&[
+                Edit::InsertLayer { at: 2 },
+                Edit::InsertOnLink {
+                    link: link("a", "out"),
+                    node: Node::new("c", 2, vec![dense(3)]),
+                },
+                Edit::FanOut {
+                    node: "c".into(),
+                    variants: vec![Node::new("d", 9, vec![dense(3)])],
+                },
+            ])
+            .expect("goes");
+        let graph = Graph::new(edited).expect("is sound");
+        let ids =
+            |nodes: &[usize]| nodes.iter().map(|&n| graph.id(n).to_string()).collect::<Vec<_>>();
+        let layers: Vec<_> = graph.layers().iter().map(|layer| ids(layer)).collect();
+        assert_eq!(layers, [vec!["in"], vec!["a", "b"], vec!["c", "d"], vec!["out"]]);
+        let out = graph.index_of(&"out".into()).expect("is there");
+        assert_eq!(ids(graph.sources(out)), ["c", "b", "d"]);
     }
 
-    fn path_has(graph: &Graph, path: &Mask, Link(a, b): &Link) -> bool {
-        let has = |id| graph.index_of(id).is_some_and(|node| path.contains(node));
-        has(a)
-            && has(b)
-            && graph.targets(graph.index_of(a).expect("a node")).len() > 1
-            && graph.sources(graph.index_of(b).expect("a node")).len() > 1
+    #[test]
+    fn what_cannot_be_done_is_refused_and_changes_nothing() {
+        let refused = |edit: Edit| template().edited(&[edit]).expect_err("is refused").to_string();
+        let no = refused(Edit::Remove { nodes: vec!["x".into()], heal: true });
+        assert!(no.contains("no node `x`"), "{no}");
+        let taken = refused(Edit::Rename { node: "a".into(), id: "b".into() });
+        assert!(taken.contains("node `b` already"), "{taken}");
+        let linked = refused(Edit::Connect { from: "in".into(), to: "a".into(), slot: None });
+        assert!(linked.contains("linked to `a` already"), "{linked}");
+        let field = refused(Edit::SetField {
+            node: "a".into(),
+            key: 0,
+            field: "units".to_owned(),
+            value: Value::Count(0),
+        });
+        assert!(field.contains("`a`: the units of dense cannot be 0"), "{field}");
+        let op = refused(Edit::RemoveOp { node: "a".into(), key: 7 });
+        assert!(op.contains("no operation 7"), "{op}");
+    }
+
+    #[test]
+    fn renaming_takes_the_links_along() {
+        let renamed =
+            template().edited(&[Edit::Rename { node: "a".into(), id: "z".into() }]).expect("goes");
+        assert_eq!(renamed.links[0], link("in", "z"));
+        assert_eq!(renamed.links[2], link("z", "out"));
+        assert_eq!(renamed.free_id("b"), "b-2".into());
+    }
+
+    /// Any edit, of nodes that may not be there.
+    fn any_edit() -> impl Strategy<Value = Edit> {
+        let id =
+            || prop::sample::select(vec!["in", "a", "b", "out", "c", ""]).prop_map(NodeId::new);
+        let any_node =
+            (id(), 0..4_u32).prop_map(|(id, layer)| Node::new(id, layer, vec![dense(3)]));
+        prop_oneof![
+            any_node.prop_map(Edit::Add),
+            (id(), any::<bool>()).prop_map(|(id, heal)| Edit::Remove { nodes: vec![id], heal }),
+            (id(), id()).prop_map(|(node, id)| Edit::Rename { node, id }),
+            (0..6_usize, id()).prop_map(|(place, id)| Edit::RenameAt { place, id }),
+            (id(), any::<u32>()).prop_map(|(node, layer)| Edit::SetLayer { node, layer }),
+            (id(), id(), prop::option::of(0..9_usize)).prop_map(|(from, to, slot)| Edit::Connect {
+                from,
+                to,
+                slot
+            }),
+            (id(), id()).prop_map(|(from, to)| Edit::Disconnect(Link(from, to))),
+            (id(), 0..5_usize).prop_map(|(node, place)| Edit::InsertOp {
+                node,
+                place,
+                op: Op::Flatten
+            }),
+            (id(), 0..5_u32).prop_map(|(node, key)| Edit::RemoveOp { node, key }),
+            any::<u32>().prop_map(|at| Edit::InsertLayer { at }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn edits_never_panic_and_what_they_give_can_be_checked(
+            edits in prop::collection::vec(any_edit(), 1..12)
+        ) {
+            let mut template = template();
+            for edit in edits {
+                if let Ok(edited) = template.edited(&[edit]) {
+                    template = edited;
+                }
+            }
+            let _checked = Graph::new(template);
+        }
     }
 }

@@ -59,12 +59,20 @@ pub(in crate::engine) fn dialect() -> Options {
     Options::default().with_default_extension(extensions)
 }
 
+/// Reads a template from its RON text, whether it is right or wrong; `name` stands in messages.
+///
+/// # Errors
+/// When the text is not a template.
+pub fn read(name: &str, text: &str) -> Result<Template, RonError> {
+    files::parse_ron_as(&dialect(), name, text)
+}
+
 /// Reads and checks a template from its RON text; `name` stands in messages.
 ///
 /// # Errors
 /// When the text is not a template or the template breaks a rule.
 pub fn parse(name: &str, text: &str) -> Result<Graph, FileError> {
-    let template: Template = files::parse_ron_as(&dialect(), name, text)?;
+    let template = read(name, text)?;
     Graph::new(template).map_err(|problems| FileError::Invalid {
         name: name.to_owned(),
         problems: problems.into_iter().map(|problem| (line_of(text, &problem), problem)).collect(),

@@ -4,19 +4,27 @@
 //! template that has been checked, with everything the engine needs worked out: order, neighbours,
 //! shapes, costs.
 
+mod analysis;
 mod block;
+mod diff;
 mod edit;
 mod file;
 mod fit;
+mod fixes;
 mod graph;
 mod presets;
+mod problem;
 
+pub use analysis::{Analysis, NodeFacts};
 pub use block::Block;
-pub use edit::Edit;
-pub use file::{FileError, load, parse, save, to_ron};
+pub use diff::TemplateDiff;
+pub use edit::{Edit, Refusal};
+pub use file::{FileError, load, parse, read, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit};
-pub use graph::{Graph, Problem};
+pub use fixes::mended;
+pub use graph::Graph;
 pub use presets::{Preset, presets};
+pub use problem::{Fix, Problem, ProblemKind};
 
 use super::ops::{Face, Family, Merge, Op};
 use block::Elements;
@@ -200,8 +208,14 @@ impl Node {
 }
 
 /// A link that carries data from the first node to the second; written `("from", "to")` in files.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Link(pub NodeId, pub NodeId);
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` -> `{}`", self.0, self.1)
+    }
+}
 
 /// The super-graph whose subgraphs are the candidates, as edited and as stored in `scenes/`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

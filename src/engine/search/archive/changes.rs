@@ -5,7 +5,7 @@ use crate::engine::{
     candidate::{self, CandidateId},
     mask::Mask,
     search::{Objective, SteeringError},
-    template::{Edit, Graph},
+    template::{Graph, TemplateDiff},
 };
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ impl SearchState {
     ///
     /// # Errors
     /// When no candidate of the edited template can be what is asked for; nothing has changed then.
-    pub fn edit(&mut self, graph: Arc<Graph>, edit: &Edit) -> Result<usize, SteeringError> {
+    pub fn edit(&mut self, graph: Arc<Graph>, edit: &TemplateDiff) -> Result<usize, SteeringError> {
         let mut edited = self.clone();
         let retiring = edited.carry_over(graph, edit);
         edited.guide = self.guide.edit(edit, &edited.graph, &edited.candidates)?;
@@ -73,7 +73,7 @@ impl SearchState {
         Ok(retiring)
     }
 
-    fn carry_over(&mut self, graph: Arc<Graph>, edit: &Edit) -> usize {
+    fn carry_over(&mut self, graph: Arc<Graph>, edit: &TemplateDiff) -> usize {
         let old = std::mem::replace(&mut self.graph, graph);
         // Representatives are those of a table, which no one edits.
         self.features = Features::new(&self.graph, None);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::{
     candidate::tests::layered,
-    template::{BlocksPerLayer, Edit, Link},
+    template::{BlocksPerLayer, Link, TemplateDiff},
 };
 
 /// An accuracy with main effects, a pair effect, and differences between any two candidates.
@@ -207,7 +207,7 @@ fn lasting_fitness_is_the_same_before_and_after_the_weights_change() {
     rest.nodes.retain(|node| node.id != *gone);
     rest.links.retain(|Link(a, b)| a != gone && b != gone);
     let rest = Arc::new(Graph::new(rest).expect("is sound"));
-    search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest)).expect("goes");
+    search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest)).expect("goes");
     let (all, lasting) = (search.fitness(), search.lasting_fitness());
     assert_ne!(values(&all), values(&lasting), "the retired ones inform the first");
     search.weights_changed();

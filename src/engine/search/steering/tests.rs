@@ -185,7 +185,8 @@ fn candidates_that_an_edit_retires_are_on_no_front() {
     rest.nodes.retain(|node| node.id != *graph.id(gone));
     rest.links.retain(|Link(a, b)| a != graph.id(gone) && b != graph.id(gone));
     let rest = Arc::new(Graph::new(rest).expect("is sound"));
-    let retired = search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest)).expect("goes");
+    let retired =
+        search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest)).expect("goes");
     assert!(retired > 0);
     for id in search.front(Measure::Parameters) {
         assert!(!search.candidates()[id.index()].is_retired());
@@ -376,7 +377,7 @@ fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_
     // What is not forbidden goes.
     let rest = without(&ids[..1]);
     let before = search.candidates().to_vec();
-    let refused = search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest));
+    let refused = search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest));
     assert_eq!(refused, Err(SteeringError::Cut));
     let keeping_first: Vec<_> = search
         .candidates()
@@ -388,11 +389,11 @@ fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_
     let mut united = search.clone();
     united.steer(one, &cloud).expect("can be met");
     let gone = without(&ids[..1]);
-    let refused = united.edit(Arc::clone(&gone), &Edit::between(&graph, &gone));
+    let refused = united.edit(Arc::clone(&gone), &TemplateDiff::between(&graph, &gone));
     assert_eq!(refused, Err(SteeringError::NothingShared));
     assert_eq!((search.candidates(), search.graph().len()), (before.as_slice(), graph.len()));
     // What is forbidden goes.
     let rest = without(&ids[1..2]);
-    search.edit(Arc::clone(&rest), &Edit::between(&graph, &rest)).expect("leaves some");
+    search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest)).expect("leaves some");
     assert_eq!(search.steering().forbidden, ids[2..]);
 }

@@ -1,0 +1,578 @@
+//! Edits that mend the problems of a template.
+
+use super::{
+    Analysis, Edit, FORMAT_VERSION, Fix, Link, Node, NodeId, Problem, ProblemKind, Template,
+};
+use crate::engine::ops::{
+    ActivationFunction, ConvBlock, Dense, Facts, Input, Kind, MOST, Merge, MisfitKind, Op, Padding,
+    Pair, Place, Reshape, Shape, Value,
+};
+
+fn fix(title: impl Into<String>, edits: Vec<Edit>) -> Fix {
+    Fix { title: title.into(), edits }
+}
+
+/// What mends `problem`, the least surprising first; nothing where only the author can know.
+pub(super) fn of(template: &Template, analysis: &Analysis, problem: &Problem) -> Vec<Fix> {
+    let first = problem.nodes.first();
+    match &problem.kind {
+        ProblemKind::Version => vec![fix(
+            format!("read it as version {FORMAT_VERSION}"),
+            vec![Edit::SetVersion(FORMAT_VERSION)],
+        )],
+        &ProblemKind::NoId { place } => {
+            let id = template.free_id(&format!("node-{place}"));
+            vec![fix(format!("call it `{id}`"), vec![Edit::RenameAt { place, id }])]
+        }
+        ProblemKind::SharedId => first.map(|id| shared_id(template, id)).into_iter().collect(),
+        ProblemKind::Position => {
+            let place = |id: &NodeId| Edit::Move { node: id.clone(), position: [0.0; 2] };
+            vec![fix("put it where the plate begins", first.map(place).into_iter().collect())]
+        }
+        &ProblemKind::Place { key } => {
+            first.map(|id| misplaced(template, id, key)).into_iter().flatten().collect()
+        }
+        ProblemKind::NoInput => vec![add_input(template, analysis)],
+        ProblemKind::NoOutput => vec![add_output(template, analysis)],
+        ProblemKind::SeveralEnds => vec![keep_first_end(template, &problem.nodes)],
+        ProblemKind::LinkToNothing(link) => dangling(template, analysis, link),
+        ProblemKind::LinkToItself(link) | ProblemKind::LinkTwice(link) => {
+            vec![fix(format!("delete the link {link}"), vec![Edit::Disconnect(link.clone())])]
+        }
+        ProblemKind::LinkWithinLayer(link) => within_layer(template, link),
+        ProblemKind::Cycle => cycle(template, analysis, &problem.nodes),
+        ProblemKind::NotFed | ProblemKind::LeadsNowhere | ProblemKind::Apart => {
+            first.map(|id| loose(template, analysis, id, &problem.kind)).unwrap_or_default()
+        }
+        &ProblemKind::ChannelsLast { shape: [channels, height, width] } => {
+            let set = |id: &NodeId| {
+                let key = template.node(id)?.ops.keyed().next()?.0;
+                let value = Value::Sizes([channels, height, width].map(|side| side as i64).into());
+                let (node, field) = (id.clone(), "shape".to_owned());
+                Some(Edit::SetField { node, key, field, value })
+            };
+            let title = format!("make the shape ({channels}, {height}, {width})");
+            first.and_then(set).map(|edit| fix(title, vec![edit])).into_iter().collect()
+        }
+        ProblemKind::Merge => match problem.nodes.as_slice() {
+            [node, ..] => join(template, analysis, node),
+            [] => Vec::new(),
+        },
+        &ProblemKind::Op { key, input, misfit } => first
+            .map(|id| misfitting(template, analysis, id, key, input, misfit))
+            .unwrap_or_default(),
+    }
+}
+
+fn delete(id: &NodeId) -> Fix {
+    let edit = Edit::Remove { nodes: vec![id.clone()], heal: false };
+    fix(format!("delete `{id}`"), vec![edit])
+}
+
+fn connect(from: &NodeId, to: &NodeId) -> Edit {
+    Edit::Connect { from: from.clone(), to: to.clone(), slot: None }
+}
+
+/// All but the first of those that share an id get one of their own.
+fn shared_id(template: &Template, id: &NodeId) -> Fix {
+    let twins = template.nodes.iter().enumerate().filter(|(_, node)| node.id == *id).skip(1);
+    let mut named = template.clone();
+    let edits = twins
+        .map(|(place, _)| {
+            let free = named.free_id(&format!("{id}-{place}"));
+            named.nodes[place].id = free.clone();
+            Edit::RenameAt { place, id: free }
+        })
+        .collect();
+    fix("give the others ids of their own", edits)
+}
+
+/// An operation that must be first or last is moved there, or goes where there is one already.
+fn misplaced(template: &Template, id: &NodeId, key: u32) -> Option<Fix> {
+    let block = &template.node(id)?.ops;
+    let place = block.keyed().position(|(found, _)| found == key)?;
+    let op = &block[place];
+    let remove = Edit::RemoveOp { node: id.clone(), key };
+    let wanted = op.place();
+    let (there, end) = match wanted {
+        Place::First => (block.first()?, 0),
+        Place::Last => (block.last()?, block.len() - 1),
+        Place::Anywhere => return None,
+    };
+    if there.place() == wanted {
+        return Some(fix(format!("take the {} out", op.name()), vec![remove]));
+    }
+    let insert = Edit::InsertOp { node: id.clone(), place: end, op: op.clone() };
+    let words = if wanted == Place::First { "first" } else { "last" };
+    Some(fix(format!("put the {} {words}", op.name()), vec![remove, insert]))
+}
+
+fn add_input(template: &Template, analysis: &Analysis) -> Fix {
+    let id = template.free_id("input");
+    let edge = |places: &[Vec<usize>]| -> Vec<NodeId> {
+        let loose = template.nodes.iter().zip(places).filter(|(_, links)| links.is_empty());
+        loose.map(|(node, _)| node.id.clone()).collect()
+    };
+    let layer = template.nodes.iter().map(|node| node.layer).min().unwrap_or(1);
+    let mut edits = Vec::new();
+    if layer == 0 {
+        edits.push(Edit::InsertLayer { at: 0 });
+    }
+    let op = Op::Input(Input { shape: [1, 28, 28] });
+    edits.push(Edit::Add(Node::new(id.clone(), layer.saturating_sub(1), vec![op])));
+    edits.extend(edge(&analysis.sources).iter().map(|to| connect(&id, to)));
+    fix("add an input of 1×28×28 images before the first bricks", edits)
+}
+
+fn add_output(template: &Template, analysis: &Analysis) -> Fix {
+    let id = template.free_id("output");
+    let last = template.nodes.iter().map(|node| node.layer).max().unwrap_or(0);
+    let ends = template.nodes.iter().zip(&analysis.targets).filter(|(_, to)| to.is_empty());
+    let mut edits =
+        vec![Edit::Add(Node::new(id.clone(), last.saturating_add(1), vec![Op::Output]))];
+    edits.extend(ends.map(|(node, _)| connect(&node.id, &id)));
+    fix("add an output behind the last bricks", edits)
+}
+
+/// Of several inputs or outputs, the first stays.
+fn keep_first_end(template: &Template, holders: &[NodeId]) -> Fix {
+    let is_input = holders.first().and_then(|id| template.node(id)).is_some_and(|node| {
+        node.ops.iter().filter(|op| matches!(op, Op::Input(_))).count() >= 1
+            && holders.iter().all(|id| {
+                template
+                    .node(id)
+                    .is_some_and(|node| node.ops.iter().any(|op| matches!(op, Op::Input(_))))
+            })
+    });
+    let is_end =
+        |op: &Op| if is_input { matches!(op, Op::Input(_)) } else { matches!(op, Op::Output) };
+    let mut ends = template
+        .nodes
+        .iter()
+        .flat_map(|node| {
+            node.ops.keyed().filter(|(_, op)| is_end(op)).map(move |(key, _)| (node, key))
+        })
+        .skip(1)
+        .map(|(node, key)| (node.id.clone(), key, node.ops.len()))
+        .peekable();
+    let mut edits = Vec::new();
+    while let Some((node, key, count)) = ends.next() {
+        // A brick that would be empty goes.
+        if count == 1 {
+            edits.push(Edit::Remove { nodes: vec![node], heal: false });
+        } else {
+            edits.push(Edit::RemoveOp { node, key });
+        }
+    }
+    fix(format!("keep the first {} only", if is_input { "input" } else { "output" }), edits)
+}
+
+/// A link that names what is no node.
+fn dangling(template: &Template, analysis: &Analysis, link: &Link) -> Vec<Fix> {
+    let mut fixes = Vec::new();
+    let nearest = |id: &NodeId| -> Option<NodeId> {
+        if analysis.index.contains_key(id) {
+            return Some(id.clone());
+        }
+        let distance = |node: &Node| strsim::damerau_levenshtein(node.id.as_str(), id.as_str());
+        let nearest =
+            template.nodes.iter().take(MOST_COMPARED).min_by_key(|node| distance(node))?;
+        (distance(nearest) <= 2).then(|| nearest.id.clone())
+    };
+    if let (Some(from), Some(to)) = (nearest(&link.0), nearest(&link.1))
+        && from != to
+        && !template.links.contains(&Link(from.clone(), to.clone()))
+    {
+        fixes.push(fix(
+            format!("link `{from}` to `{to}` instead"),
+            vec![Edit::Disconnect(link.clone()), connect(&from, &to)],
+        ));
+    }
+    fixes.push(fix(format!("delete the link {link}"), vec![Edit::Disconnect(link.clone())]));
+    fixes
+}
+
+/// How many ids a misspelt one is compared with.
+const MOST_COMPARED: usize = 2_000;
+
+/// Of two nodes of one layer that are linked, the one that is fed gets a layer behind it.
+fn within_layer(template: &Template, link: &Link) -> Vec<Fix> {
+    let (Some(to), delete) = (
+        template.node(&link.1),
+        fix(format!("delete the link {link}"), vec![Edit::Disconnect(link.clone())]),
+    ) else {
+        return Vec::new();
+    };
+    let Some(behind) = to.layer.checked_add(1) else { return vec![delete] };
+    let edits = vec![
+        Edit::InsertLayer { at: behind },
+        Edit::SetLayer { node: link.1.clone(), layer: behind },
+    ];
+    vec![fix(format!("give `{}` a layer of its own behind it", link.1), edits), delete]
+}
+
+/// A circle is opened where a link leads back to an earlier layer, otherwise at its end.
+fn cycle(template: &Template, analysis: &Analysis, nodes: &[NodeId]) -> Vec<Fix> {
+    let layer = |id: &NodeId| analysis.index.get(id).map(|&place| template.nodes[place].layer);
+    let mut links: Vec<_> = nodes
+        .iter()
+        .zip(nodes.iter().cycle().skip(1))
+        .map(|(from, to)| Link(from.clone(), to.clone()))
+        .filter(|link| template.links.contains(link))
+        .collect();
+    links.reverse();
+    links.sort_by_key(|Link(from, to)| layer(from) < layer(to));
+    links
+        .into_iter()
+        .take(MOST_CHOICES)
+        .map(|link| fix(format!("delete the link {link}"), vec![Edit::Disconnect(link)]))
+        .collect()
+}
+
+/// The most fixes of one problem.
+const MOST_CHOICES: usize = 4;
+
+/// A node that no path from the input to the output leads through is linked to what stands nearest, or goes.
+fn loose(template: &Template, analysis: &Analysis, id: &NodeId, kind: &ProblemKind) -> Vec<Fix> {
+    let (Some(&place), Some(input), Some(output)) =
+        (analysis.index.get(id), analysis.input, analysis.output)
+    else {
+        return vec![delete(id)];
+    };
+    let layer = template.nodes[place].layer;
+    let fed = super::analysis::reachable(input, &analysis.targets);
+    let leads = super::analysis::reachable(output, &analysis.sources);
+    let before = template
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|&(other, node)| fed[other] && node.layer < layer && other != output)
+        .max_by_key(|(_, node)| node.layer)
+        .map(|(_, node)| &node.id);
+    let after = template
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|&(other, node)| leads[other] && node.layer > layer && other != input)
+        .min_by_key(|(_, node)| node.layer)
+        .map(|(_, node)| &node.id);
+    let mut edits = Vec::new();
+    let mut words = Vec::new();
+    if !matches!(kind, ProblemKind::LeadsNowhere)
+        && let Some(from) = before
+    {
+        edits.push(connect(from, id));
+        words.push(format!("link `{from}` to it"));
+    }
+    if !matches!(kind, ProblemKind::NotFed)
+        && let Some(to) = after
+    {
+        edits.push(connect(id, to));
+        words.push(format!("link it to `{to}`"));
+    }
+    let wanted = if matches!(kind, ProblemKind::Apart) { 2 } else { 1 };
+    let mut fixes = Vec::new();
+    if edits.len() == wanted {
+        fixes.push(fix(words.join(" and "), edits));
+    }
+    // The ends of a template cannot go.
+    if place != input && place != output {
+        fixes.push(delete(id));
+    }
+    fixes
+}
+
+/// What meets at a node is given the shape that most of it has.
+fn join(template: &Template, analysis: &Analysis, id: &NodeId) -> Vec<Fix> {
+    let Some(&node) = analysis.index.get(id) else { return Vec::new() };
+    let shapes: Vec<_> = analysis.sources[node]
+        .iter()
+        .filter_map(|&source| Some((source, analysis.nodes[source].output?)))
+        .collect();
+    // The first of those that occur most often.
+    let count = |shape: Shape| shapes.iter().filter(|&&(_, other)| other == shape).count();
+    let Some(&(_, wanted)) = shapes.iter().rev().max_by_key(|&&(_, shape)| count(shape)) else {
+        return Vec::new();
+    };
+    let others: Vec<_> = shapes.iter().filter(|&&(_, shape)| shape != wanted).collect();
+    let merge = template.nodes[node].merge;
+    let mut fixes = Vec::new();
+    let mut collect = |title: &str, edits: Option<Vec<Vec<Edit>>>| {
+        if let Some(edits) = edits {
+            fixes.push(fix(title, edits.concat()));
+        }
+    };
+    let same_place = |shape: Shape| match (shape, wanted) {
+        (Shape::Flat(_), Shape::Flat(_)) => true,
+        (Shape::Image([_, h, w]), Shape::Image([_, height, width])) => (h, w) == (height, width),
+        (Shape::Flat(_) | Shape::Image(_), _) => false,
+    };
+    let match_widths = || {
+        others
+            .iter()
+            .map(|&&(source, shape)| {
+                let narrow = same_place(shape).then(|| set_width(template, source, wanted));
+                narrow.flatten().map(|edit| vec![edit])
+            })
+            .collect()
+    };
+    if merge != Merge::Concatenate {
+        collect("match the filters or units", match_widths());
+    }
+    let mut named = template.clone();
+    let project = others
+        .iter()
+        .map(|&&(source, shape)| {
+            let from = template.nodes[source].id.clone();
+            let op = projection(shape, wanted)?;
+            let free = named.free_id(&format!("{from}-to-{id}"));
+            let layers = [template.nodes[source].layer, template.nodes[node].layer];
+            let mut new = Node::new(free, 0, op);
+            let position = [0, 1].map(|axis| {
+                f32::midpoint(
+                    template.nodes[source].position[axis],
+                    template.nodes[node].position[axis],
+                )
+            });
+            new.position = position;
+            let mut edits = Vec::new();
+            match layers {
+                // There is a layer between them.
+                [before, behind] if before + 1 < behind => new.layer = before + 1,
+                [before, _] => {
+                    edits.push(Edit::InsertLayer { at: before.saturating_add(1) });
+                    new.layer = before.saturating_add(1);
+                }
+            }
+            named.nodes.push(new.clone());
+            let link = Link(from, id.clone());
+            edits.push(Edit::InsertOnLink { link, node: new });
+            Some(edits)
+        })
+        .collect();
+    collect("insert a projection", project);
+    for &&(source, _) in &others {
+        let link = Link(template.nodes[source].id.clone(), id.clone());
+        let spare = analysis.targets[source].len() > 1 && analysis.sources[node].len() > 1;
+        if spare && fixes.len() < MOST_CHOICES {
+            fixes.push(fix(format!("delete the link {link}"), vec![Edit::Disconnect(link)]));
+        }
+    }
+    fixes
+}
+
+/// Sets the width of what a node gives to that of `wanted`, if an argument of its last operation says it.
+fn set_width(template: &Template, node: usize, wanted: Shape) -> Option<Edit> {
+    let node = &template.nodes[node];
+    let (key, op) = node.ops.keyed().next_back()?;
+    let mut op = op.clone();
+    op.width()?;
+    let field = op.fields().first()?.name.to_owned();
+    let value = Value::Count(wanted.channels());
+    Some(Edit::SetField { node: node.id.clone(), key, field, value })
+}
+
+/// What turns activations of one shape into those of another, as a shortcut of a residual network does.
+fn projection(from: Shape, to: Shape) -> Option<Vec<Op>> {
+    match (from, to) {
+        (Shape::Image([_, h, w]), Shape::Image([channels, height, width])) => {
+            let stride = |side: usize, wanted: usize| {
+                (1..=side).find(|&stride| side.div_ceil(stride) == wanted)
+            };
+            let mut block = ConvBlock::new(channels, 1);
+            block.stride = Pair([stride(h, height)?, stride(w, width)?]);
+            block.activation = ActivationFunction::Linear;
+            Some(vec![block.into()])
+        }
+        (Shape::Flat(_), Shape::Flat(units)) => Some(vec![Dense::new(units).into()]),
+        (Shape::Image(_), Shape::Flat(units)) => {
+            Some(vec![Op::GlobalAveragePool, Dense::new(units).into()])
+        }
+        (Shape::Flat(_), Shape::Image([channels, height, width])) => {
+            let units = channels.checked_mul(height)?.checked_mul(width)?;
+            let shape = [channels, height, width].map(|side| side as i64).into();
+            (units <= MOST).then(|| vec![Dense::new(units).into(), Reshape { shape }.into()])
+        }
+    }
+}
+
+/// An operation that does not fit what enters it.
+fn misfitting(
+    template: &Template,
+    analysis: &Analysis,
+    id: &NodeId,
+    key: u32,
+    input: Option<Shape>,
+    misfit: MisfitKind,
+) -> Vec<Fix> {
+    let Some(block) = template.node(id).map(|node| &node.ops) else { return Vec::new() };
+    let Some(place) = block.keyed().position(|(found, _)| found == key) else { return Vec::new() };
+    let op = &block[place];
+    let set = |field: &'static str, value: Value| {
+        let known = op.fields().iter().any(|facts| facts.name == field && facts.kind.takes(&value));
+        let title = format!("set the {field} to {value}");
+        let edit = Edit::SetField { node: id.clone(), key, field: field.to_owned(), value };
+        known.then(|| fix(title, vec![edit]))
+    };
+    let put_before =
+        |title: &str, op: Op| fix(title, vec![Edit::InsertOp { node: id.clone(), place, op }]);
+    let take_out = || {
+        let edit = Edit::RemoveOp { node: id.clone(), key };
+        fix(format!("take the {} out", op.name()), vec![edit])
+    };
+    match misfit {
+        MisfitKind::Argument { field } => {
+            let facts = op.fields().into_iter().find(|facts| facts.name == field);
+            let value = facts
+                .zip(op.get(field))
+                .and_then(|(Facts { kind, .. }, value)| nearest(kind, &value));
+            value.and_then(|value| set(field, value)).into_iter().collect()
+        }
+        MisfitKind::NeedsFlat => vec![
+            put_before("put a global average before it", Op::GlobalAveragePool),
+            put_before("put a flatten before it", Op::Flatten),
+        ],
+        MisfitKind::NeedsImage => {
+            let features = input.map_or(1, Shape::size);
+            let shape = vec![features as i64, 1, 1];
+            let image = Op::from(Reshape { shape });
+            let mut fixes = vec![take_out()];
+            if features <= MOST {
+                fixes.push(put_before("make the vector an image of one pixel before it", image));
+            }
+            fixes
+        }
+        MisfitKind::NoInput => vec![delete(id)],
+        MisfitKind::HasInput => {
+            let fed: Vec<_> = template
+                .links
+                .iter()
+                .filter(|link| link.1 == *id && analysis.index.contains_key(&link.0))
+                .map(|link| Edit::Disconnect(link.clone()))
+                .collect();
+            if fed.is_empty() {
+                vec![take_out()]
+            } else {
+                vec![fix("delete the links into it", fed)]
+            }
+        }
+        MisfitKind::Window => {
+            let Some(Shape::Image([_, height, width])) = input else { return vec![take_out()] };
+            let smaller = match op.get("kernel") {
+                Some(Value::Pair(Pair([rows, columns]))) => {
+                    Some(Value::Pair(Pair([rows.min(height), columns.min(width)])))
+                }
+                _ => None,
+            };
+            let mut fixes: Vec<_> =
+                smaller.and_then(|kernel| set("kernel", kernel)).into_iter().collect();
+            // A smaller kernel may leave the padding, or what it covers by dilation, too large.
+            for fix in &mut fixes {
+                let ones = Value::Pair(Pair::ONE);
+                fix.edits.extend(set("dilation", ones).into_iter().flat_map(|fix| fix.edits));
+            }
+            fixes.push(take_out());
+            fixes
+        }
+        MisfitKind::Padding => {
+            let none = [Value::Padding(Padding::Valid), Value::Pair(Pair::ZERO)];
+            none.into_iter().filter_map(|value| set("padding", value)).chain([take_out()]).collect()
+        }
+        MisfitKind::Groups => {
+            set("groups", Value::Count(1)).into_iter().chain([take_out()]).collect()
+        }
+        MisfitKind::Values => vec![take_out()],
+        MisfitKind::Size => {
+            let mut copy = op.clone();
+            let width = copy.width().is_some().then(|| op.fields().first().map(|facts| facts.name));
+            let kernel = set("kernel", Value::Pair(Pair::square(3)));
+            let smaller = width.flatten().and_then(|field| set(field, Value::Count(16)));
+            let both = smaller.map(|mut smaller| {
+                if let Some(kernel) = kernel {
+                    smaller.edits.extend(kernel.edits);
+                }
+                smaller
+            });
+            both.into_iter().chain((place > 0).then(take_out)).collect()
+        }
+    }
+}
+
+/// The value nearest to `value` that a field takes, where there is one.
+fn nearest(kind: Kind, value: &Value) -> Option<Value> {
+    let value = match (kind, value) {
+        (Kind::Count { least, most }, Value::Count(count)) => {
+            Value::Count((*count).clamp(least, most))
+        }
+        (Kind::Pair { least, most }, Value::Pair(Pair(sides))) => {
+            Value::Pair(Pair(sides.map(|side| side.clamp(least, most))))
+        }
+        (Kind::Padding, Value::Padding(_)) => Value::Padding(Padding::Same),
+        (Kind::Number { least, below }, Value::Number(number)) => {
+            Value::Number(if *number >= below { f64::midpoint(least, below) } else { least })
+        }
+        (Kind::Bound, Value::Bound(_)) => Value::Bound(None),
+        (Kind::Sizes { most, smallest, open, .. }, Value::Sizes(sizes)) => {
+            let mut sizes: Vec<_> =
+                sizes
+                    .iter()
+                    .take(most)
+                    .map(|&size| {
+                        if open && size == -1 {
+                            -1
+                        } else {
+                            size.clamp(smallest as i64, MOST as i64)
+                        }
+                    })
+                    .collect();
+            // One may be left open.
+            let mut left_open = false;
+            for size in &mut sizes {
+                if *size == -1 && std::mem::replace(&mut left_open, true) {
+                    *size = smallest as i64;
+                }
+            }
+            Value::Sizes(sizes)
+        }
+        (
+            Kind::Count { .. }
+            | Kind::Pair { .. }
+            | Kind::Padding
+            | Kind::Number { .. }
+            | Kind::Bound
+            | Kind::Choice(_)
+            | Kind::Switch
+            | Kind::Sizes { .. },
+            _,
+        ) => return None,
+    };
+    kind.takes(&value).then_some(value)
+}
+
+/// The template with its problems mended one after the other, each by the first of its fixes that makes it better, and
+/// what was done. Some may be left, which have no fix.
+pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
+    let mut template = template.clone();
+    let mut done = Vec::new();
+    let mut analysis = Analysis::of(&template);
+    'again: loop {
+        // Further if the first stage that has problems is a later one, or has fewer.
+        let left = |analysis: &Analysis| {
+            let stage = analysis.problems.first().map_or(u8::MAX, |problem| problem.kind.stage());
+            (std::cmp::Reverse(stage), analysis.first_problems().count())
+        };
+        let before = left(&analysis);
+        for problem in analysis.first_problems() {
+            for fix in &problem.fixes {
+                let Ok(edited) = template.edited(&fix.edits) else { continue };
+                let after = Analysis::of(&edited);
+                if left(&after) < before {
+                    done.push((problem.clone(), fix.clone()));
+                    (template, analysis) = (edited, after);
+                    continue 'again;
+                }
+            }
+        }
+        return (template, done);
+    }
+}
