@@ -202,6 +202,22 @@ pub(in crate::engine) struct Own<'a> {
     pub(in crate::engine) first_norm: usize,
 }
 
+impl Own<'_> {
+    /// The values of the next parameter, which are taken off.
+    pub(in crate::engine) fn next_value(&mut self) -> Tensor<1> {
+        let value = self.values[0].clone();
+        self.values = &self.values[1..];
+        value
+    }
+
+    /// The place of the next batch normalisation, which is taken off.
+    pub(in crate::engine) fn next_norm(&mut self) -> usize {
+        let place = self.first_norm;
+        self.first_norm += 1;
+        place
+    }
+}
+
 /// An operation. Everything the program knows of one is said here and nowhere else.
 pub(in crate::engine) trait Operation: Sized + 'static {
     /// Its name in palettes, in lower case.
@@ -233,6 +249,12 @@ pub(in crate::engine) trait Operation: Sized + 'static {
     /// Floating-point operations for one input that fits, and its output.
     fn flops(&self, input: Shape, output: Shape) -> u64;
 
+    /// The most values that there are at one time while it computes, besides its output.
+    fn working(&self, input: Shape, output: Shape) -> u64 {
+        // An output may be normalised into another one.
+        (input.size() as u64).saturating_add(output.size() as u64)
+    }
+
     /// What it makes of its input, as far as equal candidates are told by it.
     fn effect(&self) -> Effect;
 
@@ -258,6 +280,7 @@ pub(super) trait AnyOperation {
     fn output(&self, input: Shape) -> Result<Shape, Misfit>;
     fn learned(&self, input: Shape) -> Learned;
     fn flops(&self, input: Shape, output: Shape) -> u64;
+    fn working(&self, input: Shape, output: Shape) -> u64;
     fn effect(&self) -> Effect;
     fn width(&mut self) -> Option<&mut usize>;
     fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation;
@@ -343,6 +366,10 @@ impl<T: Operation> AnyOperation for T {
 
     fn flops(&self, input: Shape, output: Shape) -> u64 {
         Operation::flops(self, input, output)
+    }
+
+    fn working(&self, input: Shape, output: Shape) -> u64 {
+        Operation::working(self, input, output)
     }
 
     fn effect(&self) -> Effect {

@@ -549,30 +549,222 @@ fn nearest(kind: Kind, value: &Value) -> Option<Value> {
     kind.takes(&value).then_some(value)
 }
 
-/// The template with its problems mended one after the other, each by the first of its fixes that makes it better, and
-/// what was done. Some may be left, which have no fix.
+/// How many nodes are looked at, all in all, before the search for fixes ends: about a second's work.
+const MOST_LOOKED_AT: usize = 1_000_000;
+
+/// The template with its problems mended, each by the first of its fixes that makes the template better, and what was
+/// done. Problems may be left: those that only the author can mend, and what is left of a template that has very many.
 pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
     let mut template = template.clone();
     let mut done = Vec::new();
     let mut analysis = Analysis::of(&template);
-    'again: loop {
-        // Further if the first stage that has problems is a later one, or has fewer.
-        let left = |analysis: &Analysis| {
-            let stage = analysis.problems.first().map_or(u8::MAX, |problem| problem.kind.stage());
-            (std::cmp::Reverse(stage), analysis.first_problems().count())
-        };
+    let mut looks = MOST_LOOKED_AT / template.nodes.len().max(1);
+    // Further if the first stage that has problems is a later one, or has fewer.
+    let left = |analysis: &Analysis| {
+        let stage = analysis.problems.first().map_or(u8::MAX, |problem| problem.kind.stage());
+        (std::cmp::Reverse(stage), analysis.first_problems().count())
+    };
+    while !analysis.problems.is_empty() && looks > 0 {
         let before = left(&analysis);
+        // All at once, where that helps: a broken file has many problems of one kind.
+        let (mut all, mut made) = (template.clone(), Vec::new());
         for problem in analysis.first_problems() {
-            for fix in &problem.fixes {
-                let Ok(edited) = template.edited(&fix.edits) else { continue };
-                let after = Analysis::of(&edited);
-                if left(&after) < before {
-                    done.push((problem.clone(), fix.clone()));
-                    (template, analysis) = (edited, after);
-                    continue 'again;
-                }
+            if let Some(fix) = problem.fixes.first()
+                && let Ok(edited) = all.edited(&fix.edits)
+            {
+                all = edited;
+                made.push((problem.clone(), fix.clone()));
             }
         }
-        return (template, done);
+        looks -= 1;
+        let after = Analysis::of(&all);
+        if !made.is_empty() && left(&after) < before {
+            done.append(&mut made);
+            (template, analysis) = (all, after);
+            continue;
+        }
+        let choices: Vec<_> = analysis
+            .first_problems()
+            .flat_map(|problem| problem.fixes.iter().map(move |fix| (problem.clone(), fix.clone())))
+            .collect();
+        let better = choices.into_iter().find_map(|(problem, fix)| {
+            looks = looks.checked_sub(1)?;
+            let edited = template.edited(&fix.edits).ok()?;
+            let after = Analysis::of(&edited);
+            (left(&after) < before).then_some((problem, fix, edited, after))
+        });
+        let Some((problem, fix, edited, after)) = better else { break };
+        done.push((problem, fix));
+        (template, analysis) = (edited, after);
+    }
+    (template, done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{
+        ops::{
+            Merge,
+            samples::{dense, dropout, input, max_pool},
+        },
+        seed,
+        template::{BlocksPerLayer, Graph, parse, presets, read, to_ron},
+    };
+    use rand::{RngExt, seq::IndexedRandom};
+    use rand_chacha::ChaCha8Rng;
+
+    /// A residual branch of two layers and a concatenation of two widths.
+    fn branches() -> Template {
+        let conv = |filters| Op::from(ConvBlock::new(filters, 3));
+        let nodes = vec![
+            Node::new("in", 0, vec![input([1, 8, 8])]),
+            Node::new("stem", 1, vec![conv(4)]),
+            Node::new("a", 2, vec![conv(8)]),
+            Node::new("b", 3, vec![conv(4)]),
+            Node { merge: Merge::Sum, ..Node::new("sum", 4, vec![]) },
+            Node::new("c", 5, vec![conv(3)]),
+            Node { merge: Merge::Concatenate, ..Node::new("cat", 6, vec![Op::BatchNorm]) },
+            Node::new("pool", 7, vec![max_pool(2, 2, 0), Op::Flatten, dropout(0.2)]),
+            Node::new("head", 8, vec![dense(3)]),
+            Node::new("out", 9, vec![Op::Output]),
+        ];
+        let links = [
+            ("in", "stem"),
+            ("stem", "a"),
+            ("a", "b"),
+            ("b", "sum"),
+            ("stem", "sum"),
+            ("sum", "c"),
+            ("c", "cat"),
+            ("sum", "cat"),
+            ("cat", "pool"),
+            ("pool", "head"),
+            ("head", "out"),
+        ];
+        Template {
+            version: FORMAT_VERSION,
+            name: "branches".to_owned(),
+            about: String::new(),
+            blocks_per_layer: BlocksPerLayer::Any,
+            nodes,
+            links: links.iter().map(|&(a, b)| Link(a.into(), b.into())).collect(),
+        }
+    }
+
+    /// Breaks a template in one of many ways.
+    fn damage(template: &mut Template, rng: &mut ChaCha8Rng) {
+        let any = |rng: &mut ChaCha8Rng| rng.random_range(0..template.nodes.len());
+        let place = any(rng);
+        let id = template.nodes[place].id.clone();
+        let link = template.links.choose(rng).cloned();
+        let Some(link) = link else { return };
+        let first_op = |template: &mut Template, op: Op| {
+            template.nodes[place].ops = std::iter::once(op)
+                .chain(template.nodes[place].ops.iter().cloned())
+                .collect::<Vec<_>>()
+                .into();
+        };
+        match rng.random_range(0..22) {
+            0 => template.links.retain(|other| *other != link),
+            1 => template.links.push(link),
+            2 => template.links.push(Link(id.clone(), id)),
+            3 => template.links.push(Link(id, "nowhere".into())),
+            4 => template.links.push(Link(link.1, link.0)),
+            5 => template.nodes[place].id = template.nodes[0].id.clone(),
+            6 => template.nodes[place].id = " ".into(),
+            7 => template.nodes[place].position = [f32::NAN, 0.0],
+            8 => template.nodes[place].layer = template.nodes[0].layer,
+            9 => template.version = 99,
+            10 => {
+                template.nodes.remove(place);
+            }
+            11 => first_op(template, ConvBlock::new(5, 3).into()),
+            12 => first_op(template, Op::Flatten),
+            13 => first_op(template, max_pool(40, 40, 0)),
+            14 => first_op(template, max_pool(2, 1, 7)),
+            15 => first_op(template, dense(0)),
+            16 => first_op(template, dropout(2.0)),
+            17 => first_op(template, Op::Output),
+            18 => first_op(template, input([28, 28, 1])),
+            19 => first_op(template, ConvBlock { groups: 7, ..ConvBlock::new(9, 3) }.into()),
+            20 => first_op(template, ConvBlock::new(MOST + 1, MOST).into()),
+            _ => first_op(template, Reshape { shape: vec![7, -1, 5] }.into()),
+        }
+    }
+
+    #[test]
+    fn two_hundred_broken_templates_say_what_is_wrong_and_are_mended() {
+        let mut bases = vec![branches()];
+        for preset in presets() {
+            bases.push(preset.graph().expect("is right").template().clone());
+        }
+        let (mut broken, mut mended_ones) = (0, 0);
+        for number in 0..260_u64 {
+            let mut rng = seed::rng(11, "test/broken", number);
+            let mut template = bases[number as usize % bases.len()].clone();
+            for _ in 0..=number % 3 {
+                damage(&mut template, &mut rng);
+            }
+            let analysis = Analysis::of(&template);
+            if analysis.problems.is_empty() {
+                continue;
+            }
+            broken += 1;
+            for problem in &analysis.problems {
+                assert!(!problem.what.is_empty() && !problem.fix.is_empty(), "{problem:?}");
+                for fix in &problem.fixes {
+                    let made = template.edited(&fix.edits);
+                    assert!(made.is_ok(), "number {number}: {problem}: {fix:?}: {made:?}");
+                }
+            }
+            let (fixed, done) = mended(&template);
+            let left = Analysis::of(&fixed).problems;
+            assert!(left.is_empty(), "number {number}: {} after {done:#?}", left[0]);
+            let graph = Graph::new(fixed).expect("has no problem");
+            // It is a file that says the same.
+            let text = to_ron(graph.template()).expect("can be written");
+            assert_eq!(parse("fixed", &text).expect("is right").template(), graph.template());
+            mended_ones += 1;
+        }
+        assert!(broken >= 200 && mended_ones == broken, "{mended_ones} of {broken}");
+    }
+
+    #[test]
+    fn each_fix_of_a_merge_makes_it_fit() {
+        let mut template = branches();
+        let b = template.node_mut(&"b".into()).expect("is there");
+        b.ops = vec![ConvBlock { stride: 2.into(), ..ConvBlock::new(6, 3) }.into()].into();
+        let analysis = Analysis::of(&template);
+        let [problem] = analysis.problems.as_slice() else { panic!("{:?}", analysis.problems) };
+        assert_eq!(problem.kind, ProblemKind::Merge);
+        assert!(problem.what.contains("6×4×4") && problem.what.contains("4×8×8"), "{problem}");
+        // `stem` is projected to what `b` gives, or the other way; or a link goes.
+        assert!(problem.fixes.len() >= 2, "{:?}", problem.fixes);
+        for fix in &problem.fixes {
+            let edited = template.edited(&fix.edits).expect("can be made");
+            let after = Analysis::of(&edited);
+            assert!(
+                !after.problems.iter().any(|it| it.kind == ProblemKind::Merge),
+                "{}",
+                fix.title
+            );
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_nodes_are_looked_at_and_told_in_some_lines() {
+        let mut template = branches();
+        for place in 0..100_000 {
+            template.nodes.push(Node::new(format!("n{place}"), 3, vec![dense(2)]));
+        }
+        let analysis = Analysis::of(&template);
+        assert_eq!(analysis.problems.len(), 100_000);
+        let (_, done) = mended(&template);
+        assert!(!done.is_empty());
+        let text = to_ron(&template).expect("can be written");
+        assert_eq!(read("large", &text).expect("is read").nodes.len(), template.nodes.len());
+        let error = parse("large", &text).expect_err("is wrong").to_string();
+        assert!(error.lines().count() < 20 && error.contains("not connected"), "{error}");
     }
 }
