@@ -1,7 +1,12 @@
 //! Numbers, durations and names as people read them: the same everywhere, in the window and on the command
 //! line.
 
-use crate::engine::{data::DataSummary, lab::Lab, template::Graph};
+use crate::engine::{
+    data::DataSummary,
+    lab::Lab,
+    search::{Evaluation, Objective},
+    template::Graph,
+};
 
 /// A count in at most four characters and a unit: `999`, `12.3 k`, `4.5 M`, `123 G`.
 pub(crate) fn compact(count: u64) -> String {
@@ -76,6 +81,57 @@ impl Quality {
         match self {
             Self::Accuracy => percent(value),
             Self::R2 => format!("{value:.3}"),
+        }
+    }
+}
+
+/// What candidates are told by: what the run makes large, by its right name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Goal {
+    /// What accuracy is.
+    pub(crate) quality: Quality,
+    /// What the run makes large.
+    pub(crate) objective: Objective,
+}
+
+impl Goal {
+    /// Of the candidates of a lab.
+    pub(crate) fn of_lab(lab: &Lab) -> Self {
+        Self { quality: Quality::of_lab(lab), objective: lab.settings().objective }
+    }
+
+    /// `accuracy`, `R²`, `balanced accuracy` or `loss`.
+    pub(crate) fn name(self) -> &'static str {
+        match self.objective {
+            Objective::Accuracy => self.quality.name(),
+            Objective::BalancedAccuracy => "balanced accuracy",
+            Objective::Loss => "loss",
+        }
+    }
+
+    /// A value of it: `71.3 %` or `0.713`.
+    pub(crate) fn text(self, figure: f64) -> String {
+        match self.objective {
+            Objective::Accuracy => self.quality.text(figure),
+            Objective::BalancedAccuracy => percent(figure),
+            Objective::Loss if figure.is_finite() => format!("{figure:.4}"),
+            Objective::Loss => "not a number".to_owned(),
+        }
+    }
+
+    /// What an evaluation gave in it.
+    pub(crate) fn of(self, evaluation: &Evaluation) -> String {
+        self.text(self.objective.figure(evaluation))
+    }
+
+    /// The same where it stands alone: with its name, if that is not accuracy.
+    #[cfg(feature = "gui")]
+    pub(crate) fn named(self, evaluation: &Evaluation) -> String {
+        match self.objective {
+            Objective::Accuracy => self.of(evaluation),
+            Objective::BalancedAccuracy | Objective::Loss => {
+                format!("{} {}", self.name(), self.of(evaluation))
+            }
         }
     }
 }

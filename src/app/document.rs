@@ -5,12 +5,13 @@ use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
     data::{DataSource, DataSummary},
-    report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress},
+    report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress, Topic},
     run::{Run, RunError},
-    search::NodeFitness,
+    search::{NodeFitness, Objective},
     template::{self, FileError, Graph, NodeId, Template},
     training::TrainSettings,
 };
+use crate::format::{Goal, Quality};
 use bevy::prelude::*;
 use std::{
     path::{Path, PathBuf},
@@ -150,8 +151,13 @@ pub struct CandidateEvaluated {
 pub enum Notice {
     /// Good to know.
     Info(String),
-    /// Results are not worth what they seem to be: why, and what to do.
-    Caution(String),
+    /// All that there is to be cautious about at present; what was told before about the same holds no more.
+    Cautions {
+        /// What these are about.
+        about: Topic,
+        /// Each says why, and what to do.
+        texts: Vec<String>,
+    },
     /// Something failed: what, where, what to do.
     Error(String),
 }
@@ -307,6 +313,8 @@ pub struct Archive {
     pub fitness: Vec<NodeFitness>,
     /// The finished iterations.
     pub iterations: Vec<IterationReport>,
+    /// What the search makes large.
+    pub objective: Objective,
     /// The data in numbers, once it was read.
     pub data: Option<DataSummary>,
 }
@@ -330,8 +338,15 @@ impl Archive {
 
     /// The best candidate so far.
     pub fn best(&self) -> Option<&PlacedCandidate> {
-        let best = self.candidates.iter().filter_map(|c| c.candidate.rank()).max()?;
+        let rank = |placed: &PlacedCandidate| placed.candidate.rank(self.objective);
+        let best = self.candidates.iter().filter_map(rank).max()?;
         self.get(best.id)
+    }
+
+    /// What candidates of the template are told by.
+    pub(super) fn goal(&self, graph: &Graph) -> Goal {
+        let quality = Quality::of(graph, self.data.as_ref());
+        Goal { quality, objective: self.objective }
     }
 
     /// The lowest and the highest proxy accuracy so far.

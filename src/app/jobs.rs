@@ -9,7 +9,7 @@ use super::{
 };
 use crate::engine::{
     lab::{Lab, LabSettings},
-    report::{Job, PlacedCandidate, Report},
+    report::{Job, PlacedCandidate, Report, Topic},
     search::Standing,
     worker::{Worker, WorkerError},
 };
@@ -82,6 +82,8 @@ fn start_worker(
     *views.history = TrainingHistory::default();
     *views.status = JobStatus::default();
     *focus = Focus::default();
+    // The new worker tells what holds of its results, but has not looked at memory yet.
+    views.notices.write(Notice::Cautions { about: Topic::Memory, texts: Vec::new() });
     // The thread is not waited for here, since no frame waits for a job.
     let before = jobs.worker.take().and_then(|worker| SyncCell::to_inner(worker).end());
     let device = settings.device;
@@ -244,12 +246,13 @@ fn take(report: Report, views: &mut Views) {
     let Views { archive, history, status, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
+        Report::Objective(objective) => archive.objective = objective,
         Report::Data(summary) => archive.data = Some(summary),
         Report::Note(note) => {
             notices.write(Notice::Info(note));
         }
-        Report::Caution(caution) => {
-            notices.write(Notice::Caution(caution));
+        Report::Cautions { about, texts } => {
+            notices.write(Notice::Cautions { about, texts });
         }
         // What it did is in a note; the candidates are told again, with other costs.
         Report::Fitted(_) => **archive = Archive::default(),

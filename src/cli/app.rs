@@ -1,9 +1,13 @@
 //! `nas-navigator app`: the window, or a tour through it.
 
-use super::{arguments, data::DataArgs, job, runs};
+use super::{
+    arguments::{self, Device, RunsFolder},
+    data::DataArgs,
+    job, runs,
+};
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
-    engine::{device::DeviceChoice, training::TrainSettings},
+    engine::training::TrainSettings,
     signals,
 };
 use anyhow::{Result, bail};
@@ -26,22 +30,14 @@ pub(super) struct AppArgs {
     /// Seed of every random draw; a run keeps its own.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "run")]
     seed: u64,
-    /// Where to train: auto, cpu, cuda:N or wgpu:N.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: Device,
     /// The most of the machine's memory that the evaluation of new runs may take, such as 500M or 2G [default: half of what
     /// is free].
     #[arg(long, value_name = "BYTES", value_parser = job::bytes)]
     memory: Option<u64>,
-    /// Folder that holds the runs.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "runs",
-        env = "NAS_NAVIGATOR_RUNS",
-        value_parser = arguments::path()
-    )]
-    runs: PathBuf,
+    #[command(flatten)]
+    runs: RunsFolder,
     /// Walk through the program as this file says; off-screen where there is no display.
     #[arg(long, value_name = "FILE", value_parser = arguments::path())]
     tour: Option<PathBuf>,
@@ -92,7 +88,7 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     }
     let moved_data = args.data.data.clone().filter(|_| args.run.is_some());
     let document = match args.run {
-        Some(run) => Document::of_run(&runs::folder(&args.runs, run))?,
+        Some(run) => Document::of_run(&runs::folder(&args.runs.runs, run))?,
         None => {
             let (graph, file) = job::find_template(&args.template)?;
             Document::new(graph, file)
@@ -105,12 +101,12 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
         memory: args.memory,
         data: args.data.data.unwrap_or_default(),
         training: TrainSettings::default(),
-        device: args.device,
+        device: args.device.device,
         epochs: 3,
         iterations: 4,
         candidates: 10,
         seed: args.seed,
-        runs: args.runs,
+        runs: args.runs.runs,
         reduced_motion: args.reduced_motion,
         low_quality: false,
     };

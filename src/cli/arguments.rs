@@ -1,11 +1,34 @@
-//! What arguments of several commands have in common: paths with `~`, and empty environment variables.
+//! What arguments of several commands have in common: where runs are and where to compute, paths with `~`, and empty
+//! environment variables.
 
-use crate::engine::files;
+use crate::engine::{device::DeviceChoice, files};
 use clap::{
-    Command,
+    Args, Command,
     builder::{PathBufValueParser, Resettable, TypedValueParser},
 };
 use std::path::PathBuf;
+
+/// Where runs are.
+#[derive(Debug, Args)]
+pub(super) struct RunsFolder {
+    /// Folder that holds the runs.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "NAS_NAVIGATOR_RUNS",
+        value_parser = path()
+    )]
+    pub(super) runs: PathBuf,
+}
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub(super) struct Device {
+    /// Where to train, evaluate and time: auto, cpu, cuda:N or wgpu:N.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
+    pub(super) device: DeviceChoice,
+}
 
 /// Reads a path; a `~` that it begins with is the home folder.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {

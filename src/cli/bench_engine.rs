@@ -1,7 +1,7 @@
 //! `nas-navigator bench engine`: how fast this machine trains and evaluates.
 
-use super::output;
-use crate::engine::{device::DeviceChoice, speed};
+use super::{arguments::Device, output};
+use crate::engine::speed;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -9,16 +9,15 @@ use std::process::ExitCode;
 /// Arguments of `bench engine`.
 #[derive(Debug, Args)]
 pub(super) struct EngineBenchArgs {
-    /// Where to compute: auto, cpu, cuda:N or wgpu:N.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: Device,
     /// Print the results as one line of JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn execute(args: &EngineBenchArgs) -> Result<ExitCode> {
-    let speed = speed::measure(&args.device)?;
+    let speed = speed::measure(&args.device.device)?;
     if args.json {
         output::json_line(&speed)?;
     } else {

@@ -1,13 +1,17 @@
 //! What `train` and `search` share: their arguments, the lab they work in, and a stop on Ctrl-C and other signals.
 
 use super::{
-    arguments, data::DataArgs, output, progress::ProgressPrinter, report::RunReport, runs,
+    arguments::{self, Device, RunsFolder},
+    data::DataArgs,
+    output,
+    progress::ProgressPrinter,
+    report::RunReport,
+    runs,
     training::TrainingArgs,
 };
 use crate::{
     engine::{
         data::DataSource,
-        device::DeviceChoice,
         files,
         lab::{Control, Lab, LabSettings},
         template::{self, Graph, presets},
@@ -40,18 +44,10 @@ pub(super) struct JobArgs {
     /// Seed of every random draw [default: 1].
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     seed: Option<u64>,
-    /// Where to train: auto, cpu, cuda:N or wgpu:N.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
-    device: DeviceChoice,
-    /// Folder that holds the runs.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "runs",
-        env = "NAS_NAVIGATOR_RUNS",
-        value_parser = arguments::path()
-    )]
-    runs: PathBuf,
+    #[command(flatten)]
+    device: Device,
+    #[command(flatten)]
+    runs: RunsFolder,
     /// Name of the new run's folder [default: after template, data and seed].
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     name: Option<String>,
@@ -86,8 +82,8 @@ impl JobArgs {
                     "{flag} was settled when the run began; leave it out, or start a new run without --resume"
                 );
             }
-            let folder = runs::folder(&self.runs, run.clone());
-            let mut lab = Lab::open_to_write(&folder, self.device)?;
+            let folder = runs::folder(&self.runs.runs, run.clone());
+            let mut lab = Lab::open_to_write(&folder, self.device.device)?;
             lab.set_memory(self.memory);
             if let Some(data) = &self.data.data {
                 lab.move_data(data.clone());
@@ -110,12 +106,12 @@ impl JobArgs {
             read: self.data.read(),
             fit: self.data.fit || file.is_none(),
             memory: self.memory,
-            device: self.device,
+            device: self.device.device,
             seed: self.seed.unwrap_or(1),
             training: self.training.settings(),
             ..LabSettings::default()
         };
-        Ok(Lab::new(Arc::new(graph), settings, self.runs.clone(), self.name.clone()))
+        Ok(Lab::new(Arc::new(graph), settings, self.runs.runs.clone(), self.name.clone()))
     }
 
     /// How many epochs are still to be trained.

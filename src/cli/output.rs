@@ -73,29 +73,49 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
     })
 }
 
+/// Text as a terminal can be given it. Names of files and classes are other people's: control characters among them could
+/// colour, move or hide what stands around them.
+fn harmless(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
+}
+
 /// Writes one JSON document and a newline to stdout.
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(value).context("cannot write the report as JSON")?;
-    text.push(b'\n');
-    write(&text)
+    write_json(serde_json::to_string_pretty(value))
 }
 
 /// Writes one line of JSON to stdout.
 pub(super) fn json_line(value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_vec(value).context("cannot write the report as JSON")?;
-    text.push(b'\n');
-    write(&text)
+    write_json(serde_json::to_string(value))
+}
+
+fn write_json(text: serde_json::Result<String>) -> Result<()> {
+    let text = text.context("cannot write the report as JSON")?;
+    write(format!("{}\n", escaped(&text)).as_bytes())
+}
+
+/// The JSON `text` with all control characters escaped: the standard asks for that below the space only.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            escaped += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Writes text to stdout.
 pub(super) fn data(text: &str) -> Result<()> {
-    write(text.as_bytes())
+    write(harmless(text).as_bytes())
 }
 
 /// Writes one message line to stderr.
 pub(super) fn message(text: &str) {
     // Where even stderr is gone there is nobody left to tell.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", harmless(text));
 }
 
 fn write(bytes: &[u8]) -> Result<()> {
@@ -110,6 +130,16 @@ fn write(bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_control_character_reaches_the_terminal() {
+        let name = "a\u{1b}[31m\u{7}\r\u{7f}\u{9b}2J";
+        assert_eq!(harmless(name), "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\u{fffd}2J");
+        assert_eq!(harmless("two\nlines\tapart, grün"), "two\nlines\tapart, grün");
+        let json = escaped(&serde_json::to_string(&[name]).expect("is text"));
+        assert!(!json.contains(char::is_control), "{json}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).expect("is JSON"), [name]);
+    }
 
     #[test]
     fn what_is_no_log_filter_is_told() {

@@ -3,7 +3,7 @@
 use super::output;
 use crate::{
     engine::report::{Job, Progress, Report},
-    format::{self, Quality},
+    format::{self, Goal, Quality},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -31,69 +31,77 @@ fn bar() -> Option<ProgressBar> {
 pub(super) struct ProgressPrinter {
     bar: Option<ProgressBar>,
     last_line: Instant,
-    quality: Quality,
+    goal: Goal,
     /// Those that were told.
     cautions: Vec<String>,
 }
 
 impl ProgressPrinter {
-    /// A printer for the stderr of this process; `quality` is what the results are.
-    pub(super) fn new(quality: Quality) -> Self {
-        Self { bar: bar(), last_line: Instant::now(), quality, cautions: Vec::new() }
+    /// A printer for the stderr of this process; `goal` is what the results are told by.
+    pub(super) fn new(goal: Goal) -> Self {
+        Self { bar: bar(), last_line: Instant::now(), goal, cautions: Vec::new() }
     }
 
     /// Shows one report.
     pub(super) fn print(&mut self, report: &Report) {
         if let Report::Data(summary) = report {
             let numbers = summary.classes.is_empty();
-            self.quality = if numbers { Quality::R2 } else { Quality::Accuracy };
+            self.goal.quality = if numbers { Quality::R2 } else { Quality::Accuracy };
         }
-        if let Report::Progress(progress) = report {
-            self.progress(progress);
-        } else if let Some(text) = self.text(report) {
-            // A job tells again what holds on.
-            if !self.cautions.contains(&text) {
-                self.line(&text);
+        match report {
+            Report::Progress(progress) => self.progress(progress),
+            Report::Cautions { texts, .. } => {
+                for text in texts {
+                    // A job tells again what holds on.
+                    if !self.cautions.contains(text) {
+                        self.line(&format!("caution: {text}"));
+                        self.cautions.push(text.clone());
+                    }
+                }
             }
-            if matches!(report, Report::Caution(_)) {
-                self.cautions.push(text);
+            _ => {
+                if let Some(text) = self.text(report) {
+                    self.line(&text);
+                }
             }
         }
     }
 
     /// The line on a report that is worth one.
     fn text(&self, report: &Report) -> Option<String> {
-        let Self { quality, .. } = self;
-        let name = quality.name();
+        let Self { goal, .. } = self;
+        let Goal { quality, .. } = goal;
         match report {
             Report::RunOpened { path, .. } => Some(format!("run {}", path.display())),
             Report::Epoch(epoch) => Some(format!(
-                "epoch {}: training loss {:.4}, validation loss {:.4}, validation {name} {}, {:.1} s",
+                "epoch {}: training loss {:.4}, validation loss {:.4}, validation {} {}, {:.1} s",
                 epoch.epoch,
                 epoch.train_loss,
                 epoch.val_loss,
+                quality.name(),
                 quality.text(epoch.val_accuracy),
                 epoch.seconds
             )),
             Report::Iteration(iteration) => Some(format!(
-                "iteration {}: {} candidates, mean proxy {name} {}, best {} (candidate {}), {:.1} s",
+                "iteration {}: {} candidates, mean proxy {} {}, best {} (candidate {}), {:.1} s",
                 iteration.iteration,
                 iteration.candidates.len(),
-                quality.text(iteration.mean_accuracy),
-                quality.text(iteration.best_accuracy),
+                goal.name(),
+                goal.of(&iteration.mean),
+                goal.of(&iteration.best_evaluation),
                 iteration.best.0,
                 iteration.seconds
             )),
             Report::Retrained(retrained) => Some(format!(
-                "candidate {}: retrained {name} {}, {:.1} s",
+                "candidate {}: retrained {} {}, {:.1} s",
                 retrained.id.0,
-                quality.text(retrained.accuracy),
+                goal.name(),
+                goal.of(&retrained.evaluation),
                 retrained.seconds
             )),
             Report::EndsEarly(why) => Some(why.to_string()),
             Report::Data(summary) => Some(format!("data: {summary}")),
             Report::Note(note) => Some(format!("note: {note}")),
-            Report::Caution(caution) => Some(format!("caution: {caution}")),
             _ => None,
         }
     }
@@ -181,20 +189,51 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{candidate::CandidateId, lab::Retrained};
+    use crate::engine::{
+        candidate::CandidateId,
+        lab::Retrained,
+        report::IterationReport,
+        search::{Evaluation, Objective},
+    };
+
+    const EVALUATION: Evaluation =
+        Evaluation { accuracy: 0.3351, balanced_accuracy: Some(0.25), loss: 0.5 };
+
+    fn text(quality: Quality, objective: Objective, report: &Report) -> String {
+        ProgressPrinter::new(Goal { quality, objective }).text(report).expect("is worth a line")
+    }
 
     #[test]
     fn results_are_called_what_they_are() {
-        let report = Report::Retrained(Retrained {
-            id: CandidateId(9),
-            epochs: 1,
-            accuracy: 0.3351,
-            loss: 0.5,
-            seconds: 2.0,
+        let (id, evaluation) = (CandidateId(9), EVALUATION);
+        let report = Report::Retrained(Retrained { id, epochs: 1, evaluation, seconds: 2.0 });
+        let text = |quality, objective| text(quality, objective, &report);
+        let r2 = text(Quality::R2, Objective::Accuracy);
+        assert_eq!(r2, "candidate 9: retrained R² 0.335, 2.0 s");
+        let share = text(Quality::Accuracy, Objective::Accuracy);
+        assert_eq!(share, "candidate 9: retrained accuracy 33.5 %, 2.0 s");
+        let balanced = text(Quality::Accuracy, Objective::BalancedAccuracy);
+        assert_eq!(balanced, "candidate 9: retrained balanced accuracy 25.0 %, 2.0 s");
+        let loss = text(Quality::Accuracy, Objective::Loss);
+        assert_eq!(loss, "candidate 9: retrained loss 0.5000, 2.0 s");
+    }
+
+    #[test]
+    fn an_iteration_is_told_in_the_objective() {
+        let objective = Objective::Loss;
+        let report = Report::Iteration(IterationReport {
+            iteration: 2,
+            candidates: vec![CandidateId(9)],
+            objective,
+            mean: EVALUATION,
+            best: CandidateId(4),
+            best_evaluation: Evaluation { loss: 0.25, ..EVALUATION },
+            fitness: Vec::new(),
+            seconds: 1.0,
         });
-        let text = |quality| ProgressPrinter::new(quality).text(&report);
-        assert_eq!(text(Quality::R2).as_deref(), Some("candidate 9: retrained R² 0.335, 2.0 s"));
-        let share = text(Quality::Accuracy);
-        assert_eq!(share.as_deref(), Some("candidate 9: retrained accuracy 33.5 %, 2.0 s"));
+        assert_eq!(
+            text(Quality::Accuracy, objective, &report),
+            "iteration 2: 1 candidates, mean proxy loss 0.5000, best 0.2500 (candidate 4), 1.0 s"
+        );
     }
 }

@@ -6,12 +6,12 @@ use crate::{
         candidate::{self, CandidateId},
         data::DataSummary,
         lab::{Caution, Lab, Verification},
-        named::Named,
+        named::{Named, by_name},
         report::EpochReport,
         search::{Candidate, Objective, Standing, Steering},
         supernet::Latency,
     },
-    format::{self, Quality},
+    format::{self, Goal, Quality},
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -30,7 +30,8 @@ pub(super) struct RunReport {
     /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
     measure: Quality,
     /// What the search makes large.
-    objective: &'static str,
+    #[serde(serialize_with = "by_name")]
+    objective: Objective,
     /// The data in numbers, with what was inferred when it was read; `null` for runs of older programs.
     examples: Option<DataSummary>,
     /// Why results are not worth what they seem to be.
@@ -60,6 +61,11 @@ struct IterationSummary {
     candidates: usize,
     mean_accuracy: f64,
     best_accuracy: f64,
+    /// What the search made large in it, with the mean and the best of that.
+    #[serde(serialize_with = "by_name")]
+    objective: Objective,
+    mean: f64,
+    best: f64,
     seconds: f64,
 }
 
@@ -67,6 +73,8 @@ struct IterationSummary {
 struct BestReport {
     candidate: u32,
     iteration: u32,
+    /// What the objective of the run is for it.
+    proxy: f64,
     proxy_accuracy: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     balanced_accuracy: Option<f64>,
@@ -86,6 +94,8 @@ struct BestReport {
 #[derive(Debug, Serialize)]
 struct FrontReport {
     candidate: u32,
+    /// What the objective of the run is for it.
+    proxy: f64,
     proxy_accuracy: f64,
     params: u64,
     flops: u64,
@@ -128,12 +138,13 @@ const SYNERGIES: usize = 10;
 impl RunReport {
     /// The report on the present state of `lab`.
     pub(super) fn new(lab: &Lab) -> Self {
-        let graph = lab.graph();
+        let (graph, objective) = (lab.graph(), lab.settings().objective);
         let best = lab.best().and_then(|candidate| {
             let evaluation = candidate.evaluation?;
             Some(BestReport {
                 candidate: candidate.id.0,
                 iteration: candidate.iteration? + 1,
+                proxy: objective.figure(&evaluation),
                 proxy_accuracy: evaluation.accuracy,
                 balanced_accuracy: evaluation.balanced_accuracy,
                 loss: evaluation.loss,
@@ -164,8 +175,11 @@ impl RunReport {
             .map(|report| IterationSummary {
                 iteration: report.iteration,
                 candidates: report.candidates.len(),
-                mean_accuracy: report.mean_accuracy,
-                best_accuracy: report.best_accuracy,
+                mean_accuracy: report.mean.accuracy,
+                best_accuracy: report.best_evaluation.accuracy,
+                objective: report.objective,
+                mean: report.objective.figure(&report.mean),
+                best: report.objective.figure(&report.best_evaluation),
                 seconds: report.seconds,
             })
             .collect();
@@ -180,9 +194,11 @@ impl RunReport {
             })
             .collect();
         let on_front = |candidate: &Candidate| {
+            let evaluation = candidate.evaluation?;
             Some(FrontReport {
                 candidate: candidate.id.0,
-                proxy_accuracy: candidate.evaluation?.accuracy,
+                proxy: objective.figure(&evaluation),
+                proxy_accuracy: evaluation.accuracy,
                 params: candidate.cost.params,
                 flops: candidate.cost.flops,
                 latency_seconds: candidate.latency,
@@ -199,7 +215,7 @@ impl RunReport {
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
             measure: Quality::of_lab(lab),
-            objective: lab.settings().objective.name(),
+            objective: lab.settings().objective,
             examples: lab.summary().cloned(),
             cautions: lab.cautions(),
             epochs: lab.epoch_reports().to_vec(),
@@ -237,9 +253,10 @@ impl RunReport {
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quality = self.measure;
+        let goal = Goal { quality, objective: self.objective };
         writeln!(f, "template  {}, data {}, seed {}", self.template, self.data, self.seed)?;
-        if self.objective != Objective::default().name() {
-            writeln!(f, "objective {}", self.objective)?;
+        if !self.objective.is_default() {
+            writeln!(f, "objective {}", self.objective.name())?;
         }
         if let Some(examples) = &self.examples {
             writeln!(f, "examples  {examples}")?;
@@ -274,8 +291,8 @@ impl fmt::Display for RunReport {
             f,
             "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
             best.candidate,
-            quality.name(),
-            quality.text(best.proxy_accuracy),
+            goal.name(),
+            goal.text(best.proxy),
             format::compact(best.params),
             format::compact(best.flops)
         )?;
@@ -288,7 +305,13 @@ impl fmt::Display for RunReport {
                 "          (evaluated before the last training; a search evaluates it again)"
             )?;
         }
-        if let Some(balanced) = best.balanced_accuracy {
+        if !self.objective.is_default() {
+            let accuracy = quality.text(best.proxy_accuracy);
+            writeln!(f, "          (its {} is {accuracy})", quality.name())?;
+        }
+        if let Some(balanced) = best.balanced_accuracy
+            && self.objective != Objective::BalancedAccuracy
+        {
             writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
         }
         writeln!(f, "keeps     {}", best.kept.join(" "))?;
@@ -308,11 +331,12 @@ impl fmt::Display for RunReport {
             write!(f, "\n{}", verify::text(verification, quality))?;
         }
         if let Some(front) = &self.front {
+            let width = goal.name().chars().count().max(9);
             writeln!(
                 f,
-                "\n{:<9} {:>9} {:>10} {:>10} {:>12}",
+                "\n{:<9} {:>width$} {:>10} {:>10} {:>12}",
                 "front",
-                quality.name(),
+                goal.name(),
                 "parameters",
                 "FLOPs",
                 "latency"
@@ -321,9 +345,9 @@ impl fmt::Display for RunReport {
                 let latency = candidate.latency_seconds;
                 writeln!(
                     f,
-                    "{:<9} {:>9} {:>10} {:>10} {:>12}",
+                    "{:<9} {:>width$} {:>10} {:>10} {:>12}",
                     candidate.candidate,
-                    quality.text(candidate.proxy_accuracy),
+                    goal.text(candidate.proxy),
                     format::compact(candidate.params),
                     format::compact(candidate.flops),
                     latency.map_or_else(|| "-".to_owned(), |secs| format!("{:.3} ms", secs * 1e3))

@@ -1,14 +1,21 @@
 //! `nas-navigator runs`: lists and shows run folders without changing them, and edits the template of one.
 
-use super::{arguments, job::load_template, output, report::RunReport};
+use super::{
+    arguments::{self, Device, RunsFolder},
+    job::load_template,
+    output,
+    report::RunReport,
+};
 use crate::{
     engine::{
         device::DeviceChoice,
         lab::{Caution, Edited, Lab},
+        named::by_name,
         run,
-        template::{Graph, NodeId, TemplateDiff},
+        search::Objective,
+        template::{TemplateDiff, Graph, NodeId},
     },
-    format::Quality,
+    format::{Goal, Quality},
 };
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -22,19 +29,12 @@ use std::{
 
 /// Arguments of `runs`.
 #[derive(Debug, Args)]
+#[command(mut_arg("runs", |runs| runs.global(true)))]
 pub(super) struct RunsArgs {
     #[command(subcommand)]
     command: RunsCommand,
-    /// Folder that holds the runs.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "runs",
-        env = "NAS_NAVIGATOR_RUNS",
-        value_parser = arguments::path()
-    )]
-    runs: PathBuf,
+    #[command(flatten)]
+    runs: RunsFolder,
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -52,9 +52,8 @@ enum RunsCommand {
         /// Time the best candidates, too.
         #[arg(long)]
         latency: bool,
-        /// Where to time them: auto, cpu, cuda:N or wgpu:N.
-        #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
-        device: DeviceChoice,
+        #[command(flatten)]
+        device: Device,
     },
     /// Go on with an edited template: what is known of the nodes that stay is kept.
     Edit {
@@ -92,15 +91,27 @@ struct RunLine {
     /// What the best is: accuracy, or R² where numbers are predicted.
     measure: Quality,
     best_proxy_accuracy: Option<f64>,
+    /// What the search makes large, and the best of that.
+    #[serde(serialize_with = "by_name")]
+    objective: Objective,
+    best_proxy: Option<f64>,
     /// Why results are not worth what they seem to be.
     cautions: Vec<Caution>,
 }
 
+impl RunLine {
+    /// Whether the best means less than it seems to.
+    fn is_doubtful(&self) -> bool {
+        self.best_proxy.is_some() && !self.cautions.is_empty()
+    }
+}
+
 pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
+    let runs = &args.runs.runs;
     match args.command {
-        RunsCommand::List => list(&args.runs, args.json),
+        RunsCommand::List => list(runs, args.json),
         RunsCommand::Show { run, latency, device } => {
-            let lab = Lab::open(&folder(&args.runs, run), device)?;
+            let lab = Lab::open(&folder(runs, run), device.device)?;
             let mut report = RunReport::new(&lab);
             if latency {
                 report.time(&lab)?;
@@ -110,7 +121,7 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
         }
         RunsCommand::Edit { run, template } => {
             let graph = load_template(&template)?;
-            edit(&folder(&args.runs, run), graph, args.json)
+            edit(&folder(runs, run), graph, args.json)
         }
     }
 }
@@ -188,15 +199,20 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
             "run", "epochs", "iterations", "evaluated", "best"
         );
         for line in &lines {
-            let best = line.best_proxy_accuracy;
-            let mark = if best.is_some() && !line.cautions.is_empty() { " !" } else { "" };
-            let best = best.map_or_else(|| "-".to_owned(), |best| line.measure.text(best));
+            let goal = Goal { quality: line.measure, objective: line.objective };
+            let mark = if line.is_doubtful() { " !" } else { "" };
+            let best = line.best_proxy.map_or_else(|| "-".to_owned(), |best| goal.text(best));
+            let what = if line.best_proxy.is_none() || line.objective.is_default() {
+                String::new()
+            } else {
+                format!(" ({})", goal.name())
+            };
             text += &format!(
-                "{:<width$} {:>6} {:>10} {:>9} {:>7}{mark}\n",
+                "{:<width$} {:>6} {:>10} {:>9} {:>7}{what}{mark}\n",
                 line.name, line.epochs, line.iterations, line.evaluated, best
             );
         }
-        if text.contains(" !\n") {
+        if lines.iter().any(RunLine::is_doubtful) {
             text += "! means less than it seems to: `runs show NAME` says why\n";
         }
         output::data(&text)?;
@@ -207,6 +223,7 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
 fn summary(folder: &Path, lab: &Lab) -> RunLine {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let best = lab.best().and_then(|best| best.evaluation);
+    let objective = lab.settings().objective;
     RunLine {
         name: name.unwrap_or_default(),
         template: lab.graph().template().name.clone(),
@@ -217,6 +234,8 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
         evaluated: lab.evaluated(),
         measure: Quality::of_lab(lab),
         best_proxy_accuracy: best.map(|best| best.accuracy),
+        objective,
+        best_proxy: best.map(|best| objective.figure(&best)),
         cautions: lab.cautions(),
     }
 }

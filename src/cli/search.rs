@@ -11,7 +11,7 @@ use crate::{
         run::{Budget, Targets},
         search::Objective,
     },
-    format::Quality,
+    format::Goal,
 };
 use anyhow::Result;
 use clap::Args;
@@ -56,7 +56,7 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     if let Some(objective) = args.objective {
         lab.aim_at(objective)?;
     }
-    let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
     let epochs = args.job.epochs_to_go(&lab);
     let targets = lab.targets();
     let given = Budget {

@@ -3,7 +3,7 @@
 use crate::engine::{
     candidate::CandidateId,
     lab::Lab,
-    search::{Candidate, Measure, Steering},
+    search::{Measure, Rank, Steering},
     template::NodeId,
 };
 use anyhow::{Result, bail};
@@ -56,7 +56,7 @@ impl SteeringArgs {
             given.iter().map(|id| NodeId::new(id.clone())).collect()
         };
         let candidates = |given: &Option<Selection>, before: Vec<CandidateId>| match given {
-            Some(selection) => selection.of(lab.candidates()),
+            Some(selection) => selection.of(lab.ranked()),
             None => Ok(before),
         };
         let steering = Steering {
@@ -106,21 +106,23 @@ impl FromStr for Selection {
 }
 
 impl Selection {
-    fn of(&self, candidates: &[Candidate]) -> Result<Vec<CandidateId>> {
+    /// Those of the `ranked` candidates, best first.
+    fn of(&self, mut ranked: Vec<Rank>) -> Result<Vec<CandidateId>> {
         let (count, best) = match self {
             Self::These(ids) => return Ok(ids.clone()),
             &Self::Best(count) => (count, true),
             &Self::Worst(count) => (count, false),
         };
-        let mut ranked: Vec<_> = candidates.iter().filter_map(Candidate::rank).collect();
         if ranked.len() < count {
             bail!(
-                "{count} candidates are to be chosen by their accuracy, {} are evaluated; search first, then steer \
+                "{count} candidates are to be chosen by what they are worth, {} are evaluated; search first, then steer \
                  with --resume",
                 ranked.len()
             );
         }
-        ranked.sort_unstable_by(|a, b| if best { b.cmp(a) } else { a.cmp(b) });
+        if !best {
+            ranked.reverse();
+        }
         Ok(ranked[..count].iter().map(|rank| rank.id).collect())
     }
 }

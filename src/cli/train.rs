@@ -1,7 +1,7 @@
 //! `nas-navigator train`: trains a supernet and keeps its weights.
 
 use super::{job, progress::ProgressPrinter};
-use crate::format::Quality;
+use crate::format::Goal;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ pub(super) struct TrainArgs {
 pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
-    let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
     let epochs = args.job.epochs_to_go(&lab);
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;
     printer.finish();

@@ -1,14 +1,18 @@
-//! `nas-navigator verify`: retrains candidates from scratch, to see how well their proxy accuracies rank them.
+//! `nas-navigator verify`: retrains candidates from scratch, to see how well their proxies rank them.
 
-use super::{arguments, job, output, progress::ProgressPrinter, runs};
+use super::{
+    arguments::{self, Device, RunsFolder},
+    job, output,
+    progress::ProgressPrinter,
+    runs,
+};
 use crate::{
     engine::{
         data::DataSource,
-        device::DeviceChoice,
         kendall::Kendall,
         lab::{Lab, Verification, VerifySettings},
     },
-    format::{Quality, counted},
+    format::{Goal, Quality, counted},
 };
 use anyhow::Result;
 use clap::Args;
@@ -32,18 +36,10 @@ pub(super) struct VerifyArgs {
     /// Where the data of the run is now, if it has moved.
     #[arg(long, value_name = "DATA")]
     data: Option<DataSource>,
-    /// Where to train: auto, cpu, cuda:N or wgpu:N.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "NAS_NAVIGATOR_DEVICE")]
-    device: DeviceChoice,
-    /// Folder that holds the runs.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "runs",
-        env = "NAS_NAVIGATOR_RUNS",
-        value_parser = arguments::path()
-    )]
-    runs: PathBuf,
+    #[command(flatten)]
+    device: Device,
+    #[command(flatten)]
+    runs: RunsFolder,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -51,7 +47,7 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
-    let mut lab = Lab::open_to_write(&runs::folder(&args.runs, args.run), args.device)?;
+    let mut lab = Lab::open_to_write(&runs::folder(&args.runs.runs, args.run), args.device.device)?;
     if let Some(data) = args.data {
         lab.move_data(data);
     }
@@ -60,7 +56,7 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         random: args.random,
         epochs: args.epochs.map(|epochs| epochs as usize),
     };
-    let mut printer = ProgressPrinter::new(Quality::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
     let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
     printer.finish();
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
@@ -74,13 +70,15 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
 
 /// The table of a verification, and what it says.
 pub(super) fn text(verification: &Verification, quality: Quality) -> String {
-    let mut text = format!("{:>9} {:>8} {:>9}\n", "candidate", "proxy", "retrained");
+    let goal = Goal { quality, objective: verification.objective };
+    let name = goal.name();
+    let mut text = format!("{:>9} {:>8} {:>9}  ({name})\n", "candidate", "proxy", "retrained");
     for candidate in &verification.candidates {
         text += &format!(
             "{:>9} {:>8} {:>9}\n",
             candidate.candidate.0,
-            quality.text(candidate.proxy_accuracy),
-            quality.text(candidate.retrained_accuracy)
+            goal.text(candidate.proxy),
+            goal.text(candidate.retrained)
         );
     }
     text += &match verification.kendall {
@@ -92,10 +90,44 @@ pub(super) fn text(verification: &Verification, quality: Quality) -> String {
             };
             let epochs = counted(verification.epochs, "epoch", "epochs");
             format!(
-                "Kendall's tau {tau:.2}, {interval}, {count} candidates retrained for {epochs}\n"
+                "Kendall's tau of {name} {tau:.2}, {interval}, {count} candidates retrained for {epochs}\n"
             )
         }
-        None => "Kendall's tau: too few candidates, or none that differ\n".to_owned(),
+        None => format!("Kendall's tau of {name}: too few candidates, or none that differ\n"),
     };
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{candidate::CandidateId, lab::Verified, search::Objective};
+
+    #[test]
+    fn the_figures_are_those_of_the_objective_and_are_named() {
+        let verified = |candidate, proxy, retrained| Verified {
+            candidate: CandidateId(candidate),
+            proxy,
+            retrained,
+            proxy_accuracy: 0.9,
+            retrained_accuracy: 0.8,
+            params: 1,
+            flops: 1,
+            seconds: 1.0,
+        };
+        let candidates = vec![verified(7, 0.25, 0.125), verified(3, 0.5, f64::NAN)];
+        let kendall = Some(Kendall { tau: 0.5, low: -0.25, high: 0.75, count: 5 });
+        let verification =
+            Verification { epochs: 2, objective: Objective::Loss, candidates, kendall };
+        let told = text(&verification, Quality::Accuracy);
+        let lines: Vec<_> =
+            told.lines().map(|l| l.split_whitespace().collect::<Vec<_>>()).collect();
+        assert_eq!(lines[0], ["candidate", "proxy", "retrained", "(loss)"]);
+        assert_eq!(lines[1], ["7", "0.2500", "0.1250"]);
+        assert_eq!(lines[2], ["3", "0.5000", "not", "a", "number"]);
+        assert!(told.contains("Kendall's tau of loss 0.50, 95 % interval -0.25 to 0.75"), "{told}");
+        let balanced = Verification { objective: Objective::BalancedAccuracy, ..verification };
+        let told = text(&balanced, Quality::Accuracy);
+        assert!(told.contains("(balanced accuracy)") && told.contains("25.0 %"), "{told}");
+    }
 }

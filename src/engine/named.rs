@@ -21,6 +21,14 @@ pub trait Named: Copy + PartialEq + 'static {
     }
 }
 
+/// Writes a choice as its name, for reports: files that are read again have the variant.
+pub fn by_name<T: Named, S: serde::Serializer>(
+    choice: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(choice.name())
+}
+
 /// Implements [`Named`] and `Display` for an enum.
 macro_rules! named {
     ($type:ident, $what:literal, { $($variant:ident => $name:literal, $about:literal;)+ }) => {

@@ -2,7 +2,7 @@
 
 use super::{
     candidate::CandidateId,
-    search::{Candidate, Evaluation, NodeFitness},
+    search::{Candidate, Evaluation, NodeFitness, Objective},
 };
 use std::fmt;
 
@@ -77,12 +77,14 @@ pub struct IterationReport {
     pub iteration: u32,
     /// Candidates evaluated in it.
     pub candidates: Vec<CandidateId>,
-    /// Their mean proxy accuracy.
-    pub mean_accuracy: f64,
+    /// What the search made large in it.
+    pub objective: Objective,
+    /// The means of what their evaluations gave.
+    pub mean: Evaluation,
     /// The best candidate of the whole search so far.
     pub best: CandidateId,
-    /// Its proxy accuracy.
-    pub best_accuracy: f64,
+    /// What its evaluation gave.
+    pub best_evaluation: Evaluation,
     /// Fitness and frequency of every node, by node index.
     pub fitness: Vec<NodeFitness>,
     /// Seconds the iteration took.
@@ -125,6 +127,15 @@ impl fmt::Display for EarlyEnd {
     }
 }
 
+/// What cautions are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Results that are not worth what they seem to be.
+    Results,
+    /// Memory that may not be enough.
+    Memory,
+}
+
 /// One message of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
@@ -135,12 +146,20 @@ pub enum Report {
         /// Its path.
         path: std::path::PathBuf,
     },
+    /// What the search makes large: by this, candidates are compared.
+    Objective(Objective),
     /// The data in numbers.
     Data(super::data::DataSummary),
     /// What was inferred, changed or left out.
     Note(String),
-    /// Why results are not worth what they seem to be, and what to do.
-    Caution(String),
+    /// Everything that there is to be cautious about at present: what was told before about the same no longer holds
+    /// unless it is told again.
+    Cautions {
+        /// What these are about.
+        about: Topic,
+        /// Each says why, and what to do.
+        texts: Vec<String>,
+    },
     /// The template was fitted to the data: the same nodes and links, of which some have other arguments.
     Fitted(std::sync::Arc<super::template::Graph>),
     /// The template was edited: everything reported before is told anew after this, for its nodes.

@@ -214,3 +214,33 @@ fn runs_whose_results_mean_little_are_marked() {
     let text = String::from_utf8(listed.get_output().stdout.clone()).expect("is text");
     assert!(text.contains("% !") && text.contains("`runs show NAME` says why"), "{text}");
 }
+
+#[test]
+fn control_characters_in_names_of_files_and_classes_never_reach_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let photos = folder.path().join("photos");
+    for (class, shade) in [("cat\u{1b}[31m", 40), ("dog", 200)] {
+        let class = photos.join("train").join(class);
+        fs::create_dir_all(&class).expect("a folder");
+        for number in 0..20 {
+            let photo = image::GrayImage::from_pixel(8, 8, image::Luma([shade + number]));
+            photo.save(class.join(format!("{number}.png"))).expect("is written");
+        }
+        fs::write(class.join("bad\u{7}.png"), "no image").expect("is written");
+    }
+    let mut command = program(folder.path());
+    command.args(["train", "--template", "3-conv-3-layer", "--epochs", "1", "--device", "cpu"]);
+    command.args(["--data", &format!("images:{}", photos.display())]);
+    let is_harmless = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
+    let text = failure(&mut command, 1);
+    assert!(text.contains("bad\u{fffd}.png") && text.contains("cat\u{fffd}[31m"), "{text:?}");
+    assert!(is_harmless(&text), "{text:?}");
+    let done = command.arg("--skip-unreadable").assert().success();
+    for bytes in [&done.get_output().stdout, &done.get_output().stderr] {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(text.contains("bad\u{fffd}.png") && is_harmless(&text), "{text:?}");
+    }
+    let report = stdout_json(command.arg("--json"));
+    let classes = &report["examples"]["classes"];
+    assert_eq!(classes[0]["name"], "cat\u{1b}[31m", "JSON has it escaped");
+}

@@ -5,6 +5,13 @@
 //! `NAS_NAVIGATOR_FUZZ_SECONDS=600` each reader gets so long; what it finds is printed with the file, which is
 //! kept.
 
+#[path = "../../src/engine/damage.rs"]
+mod damage;
+#[path = "../../src/engine/delimited/made.rs"]
+mod made;
+
+use damage::Damage;
+use made::{gzip, workbook, workbook_hiding};
 use nas_navigator::engine::{
     data::{DataSource, Dataset, Missing, ReadOptions, TaskKind},
     device::DeviceChoice,
@@ -14,6 +21,10 @@ use nas_navigator::engine::{
     table::Table,
     template::{self, presets},
     training::{TrainSettings, Trainer},
+};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -71,87 +82,25 @@ unsafe impl GlobalAlloc for Watching {
 /// The most that a reader may ask for at once, whatever a small file says.
 const BUDGET: usize = 64 << 20;
 
-/// A generator that needs no crate (`SplitMix64`; G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014).
-struct Draws(u64);
+/// Makes mutations, for each reader always the same.
+struct Mutator(TestRunner);
 
-impl Draws {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, count: usize) -> usize {
-        (self.next() % count.max(1) as u64) as usize
-    }
-}
-
-/// Pieces of text that readers trip over.
-const PIECES: [&[u8]; 24] = [
-    b"18446744073709551615",
-    b"-1",
-    b"1e999",
-    b"NaN",
-    b"0",
-    b"\xff\xfe",
-    b"\xef\xbb\xbf",
-    b"\0\0\0\0",
-    b"\xff\xff\xff\xff",
-    b"\"",
-    b",",
-    b";",
-    b"\t",
-    b"\n",
-    b"\r",
-    b"(((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((",
-    b"[",
-    b"}",
-    b"/*",
-    b"#",
-    b"sep=;\n",
-    "\u{2212}\u{202f}\u{feff}".as_bytes(),
-    b"\x1f\x8b",
-    b"None",
-];
-
-/// The bytes with one to four changes.
-fn mutate(bytes: &[u8], draws: &mut Draws) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for _ in 0..=draws.below(4) {
-        let at = draws.below(bytes.len() + 1);
-        let end = (at + 1 + draws.below(40)).min(bytes.len());
-        match draws.below(8) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << draws.below(8),
-            1 if at < bytes.len() => bytes[at] = draws.next() as u8,
-            2 => bytes.truncate(at),
-            3 if at < end => drop(bytes.drain(at..end)),
-            4 if at < end => {
-                let again = bytes[at..end].to_vec();
-                let place = draws.below(bytes.len());
-                bytes.splice(place..place, again);
-            }
-            5 if at < end => {
-                let piece = PIECES[draws.below(PIECES.len())];
-                bytes.splice(at..end, piece.iter().copied());
-            }
-            6 => {
-                // Numbers are where sizes are.
-                let digits: Vec<_> =
-                    (0..bytes.len()).filter(|&place| bytes[place].is_ascii_digit()).collect();
-                if let Some(&place) = digits.get(draws.below(digits.len())) {
-                    let piece = PIECES[draws.below(5)];
-                    bytes.splice(place..=place, piece.iter().copied());
-                }
-            }
-            _ => {
-                let piece = PIECES[draws.below(PIECES.len())];
-                bytes.splice(at..at, piece.iter().copied());
-            }
+impl Mutator {
+    fn new(name: &str) -> Self {
+        let mut seed = [0; 32];
+        for (place, byte) in name.bytes().enumerate() {
+            seed[place % 32] ^= byte;
         }
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        Self(TestRunner::new_with_rng(Config::default(), rng))
     }
-    bytes
+
+    /// The bytes with one to four changes.
+    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let damages = proptest::collection::vec(Damage::any(), 1..=4).new_tree(&mut self.0);
+        let damages = damages.expect("nothing is rejected").current();
+        damages.iter().fold(bytes.to_vec(), |bytes, damage| damage.to(&bytes))
+    }
 }
 
 /// Gives `read` the file at `path` with many mutations of its bytes; `read` gives the message of a refusal. The reader's
@@ -167,7 +116,7 @@ fn fuzz(
     let valid = fs::read(path).expect("a valid file");
     read().unwrap_or_else(|error| panic!("{name}: the valid file is refused: {error}"));
     let file = path.file_name().expect("a file").to_string_lossy().into_owned();
-    let (clock, mut draws) = (Instant::now(), Draws(name.bytes().map(u64::from).sum()));
+    let (clock, mut mutator) = (Instant::now(), Mutator::new(name));
     let (mut tried, mut refused, mut found) = (0_usize, 0_usize, Vec::new());
     let goes_on = |tried: usize| match seconds {
         Some(seconds) => clock.elapsed() < seconds,
@@ -175,7 +124,7 @@ fn fuzz(
     };
     while goes_on(tried) && found.len() < 10 {
         tried += 1;
-        let bytes = mutate(&valid, &mut draws);
+        let bytes = mutator.mutate(&valid);
         fs::write(path, &bytes).expect("is written");
         LARGEST.with(|largest| largest.set(0));
         let answer = catch_unwind(AssertUnwindSafe(read));
@@ -262,11 +211,36 @@ fn tables() {
 #[test]
 fn packed_tables() {
     let folder = folder();
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(rows(60, ",").as_bytes()).expect("packs");
-    let file = put(folder.path().join("rows.csv.gz"), packed.finish().expect("packs"));
+    let file = put(folder.path().join("rows.csv.gz"), gzip(rows(60, ",").as_bytes()));
     let source = DataSource::Csv { file: file.clone(), label: None };
     fuzz("packed-table", &file, (300, 1), &|| load(&source, &ReadOptions::default()));
+}
+
+#[test]
+fn workbooks() {
+    let folder = folder();
+    let text = rows(60, ",");
+    let lines: Vec<Vec<String>> = text
+        .lines()
+        .map(|line| {
+            let is_number = |cell: &str| cell.parse::<f64>().is_ok();
+            let cell = |cell: &str| {
+                if is_number(cell) { format!("<v>{cell}</v>") } else { cell.to_owned() }
+            };
+            line.split(',').map(cell).collect()
+        })
+        .collect();
+    let lines: Vec<Vec<&str>> =
+        lines.iter().map(|line| line.iter().map(String::as_str).collect()).collect();
+    let lines: Vec<&[&str]> = lines.iter().map(Vec::as_slice).collect();
+    for (name, bytes) in [
+        ("single", workbook(&[("Trees", &lines)])),
+        ("hiding", workbook_hiding(&[("About", &[&["trees"]]), ("Trees", &lines)], &["About"])),
+    ] {
+        let file = put(folder.path().join(format!("{name}.xlsx")), bytes);
+        let source = DataSource::Csv { file: file.clone(), label: Some("kind".to_owned()) };
+        fuzz(name, &file, (150, 2), &|| load(&source, &ReadOptions::default()));
+    }
 }
 
 fn idx(kind: u8, sizes: &[u32], content: &[u8]) -> Vec<u8> {
@@ -290,42 +264,55 @@ fn idx_files() {
     for (name, bytes) in &parts {
         put(folder.path().join(name), bytes);
     }
-    let inside = folder.path().file_name().expect("a name").to_string_lossy().into_owned();
-    for (name, bytes) in &parts {
-        let file = folder.path().join(name);
-        let read = || {
-            let named =
-                |text: String| if text.contains(&inside) { format!("{text} {name}") } else { text };
-            load(&source, &ReadOptions::default()).map_err(named)
-        };
-        fuzz(name, &file, (150, 4), &read);
-        put(file, bytes);
+    let names = parts.each_ref().map(|(name, _)| *name);
+    fuzz_parts(&source, folder.path(), &names, 150);
+}
+
+/// `count` records of CIFAR whose label bytes count up to these numbers.
+fn records(count: u8, labels: &[u8]) -> Vec<u8> {
+    let record = |number: u8| {
+        let labels = labels.iter().map(move |classes| number % classes);
+        labels.chain(std::iter::repeat_n(number, 3072))
+    };
+    (0..count).flat_map(record).collect()
+}
+
+/// Fuzzes files of the data set in `folder`.
+fn fuzz_parts(source: &DataSource, folder: &Path, names: &[&str], tries: usize) {
+    let inside = folder.file_name().expect("a name").to_string_lossy().into_owned();
+    for &name in names {
+        let file = folder.join(name);
+        let valid = fs::read(&file).expect("is there");
+        // A message may speak of the folder where its files contradict one another.
+        let named =
+            |text: String| if text.contains(&inside) { format!("{text} {name}") } else { text };
+        let read = || load(source, &ReadOptions::default()).map_err(named);
+        fuzz(name, &file, (tries, names.len() as u32), &read);
+        put(file, valid);
     }
 }
 
 #[test]
-fn cifar_files() {
+fn cifar_10_files() {
     let folder = folder();
-    let record = |class: u8| [&[class][..], &[class; 3072]].concat();
-    let bytes: Vec<u8> = (0..20).flat_map(|i| record(i % 10)).collect();
     let names: Vec<_> = (1..=5).map(|i| format!("data_batch_{i}.bin")).collect();
     for name in names.iter().map(String::as_str).chain(["test_batch.bin"]) {
-        put(folder.path().join(name), &bytes);
+        put(folder.path().join(name), records(20, &[10]));
     }
-    let meta = put(folder.path().join("batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+    put(folder.path().join("batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
     let source = DataSource::Cifar10(folder.path().to_owned());
-    let inside = folder.path().file_name().expect("a name").to_string_lossy().into_owned();
-    for file in [folder.path().join("data_batch_3.bin"), meta] {
-        let valid = fs::read(&file).expect("is there");
-        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-        let read = || {
-            let named =
-                |text: String| if text.contains(&inside) { format!("{text} {name}") } else { text };
-            load(&source, &ReadOptions::default()).map_err(named)
-        };
-        fuzz(&name, &file, (100, 2), &read);
-        put(file, valid);
-    }
+    fuzz_parts(&source, folder.path(), &["data_batch_3.bin", "batches.meta.txt"], 100);
+}
+
+#[test]
+fn cifar_100_files() {
+    let folder = folder();
+    put(folder.path().join("train.bin"), records(200, &[20, 100]));
+    put(folder.path().join("test.bin"), records(100, &[20, 100]));
+    let classes: String = (0..100).map(|class| format!("thing {class}\n")).collect();
+    put(folder.path().join("fine_label_names.txt"), classes);
+    let source = DataSource::Cifar100(folder.path().to_owned());
+    fuzz_parts(&source, folder.path(), &["train.bin", "test.bin", "fine_label_names.txt"], 60);
 }
 
 #[test]

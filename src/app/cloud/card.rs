@@ -11,10 +11,10 @@ use super::{
 };
 use crate::engine::{
     mask::Mask,
-    search::{Candidate, Standing},
+    search::{Candidate, Objective, Standing},
     template::Graph,
 };
-use crate::format::{self, Quality};
+use crate::format::{self, Goal};
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
@@ -81,8 +81,8 @@ fn show_card(
                 ui.set_width(WIDTH);
                 overlay::tighten(ui);
                 let (best, graph) = (scores.best == Some(id), document.graph());
-                let quality = Quality::of(graph, archive.data.as_ref());
-                show_content(ui, &placed.candidate, best, graph, quality);
+                let goal = archive.goal(graph);
+                show_content(ui, &placed.candidate, best, graph, goal);
             });
         });
     Ok(())
@@ -132,7 +132,7 @@ fn show_content(
     candidate: &Candidate,
     is_best: bool,
     graph: &Graph,
-    quality: Quality,
+    goal: Goal,
 ) {
     ui.horizontal(|ui| {
         ui.label(overlay::primary(format!("Candidate {}", candidate.id)).strong());
@@ -150,7 +150,7 @@ fn show_content(
     if let Some(standing) = standing_text(candidate.standing) {
         ui.label(overlay::secondary(standing));
     }
-    for (name, value) in facts(candidate, quality) {
+    for (name, value) in facts(candidate, goal) {
         overlay::row(ui, &name, value);
     }
     // While another template is being opened, the archive may still be that of the last one.
@@ -170,7 +170,7 @@ fn standing_text(standing: Standing) -> Option<&'static str> {
 }
 
 /// What is known of a candidate, as names and values.
-fn facts(candidate: &Candidate, quality: Quality) -> Vec<(String, String)> {
+fn facts(candidate: &Candidate, goal: Goal) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     if let Some(evaluation) = candidate.evaluation {
         let loss = if evaluation.loss.is_finite() {
@@ -178,8 +178,12 @@ fn facts(candidate: &Candidate, quality: Quality) -> Vec<(String, String)> {
         } else {
             "not a number".to_owned()
         };
-        let name = format!("Proxy {}", quality.name());
-        facts.extend([(name, quality.text(evaluation.accuracy)), ("Loss".to_owned(), loss)]);
+        let quality = goal.quality;
+        facts.push((format!("Proxy {}", quality.name()), quality.text(evaluation.accuracy)));
+        if goal.objective == Objective::BalancedAccuracy {
+            facts.push(("Balanced accuracy".to_owned(), goal.of(&evaluation)));
+        }
+        facts.push(("Loss".to_owned(), loss));
     }
     if let Some(iteration) = candidate.iteration {
         // The engine counts from 0, the iteration ring from 1.
@@ -265,7 +269,7 @@ mod tests {
         let mut candidate = placed(7, [0.0; 3], None).candidate;
         candidate.cost.params = 1_234_567;
         let facts_of = |candidate: &Candidate| {
-            facts(candidate, Quality::Accuracy)
+            facts(candidate, Goal::default())
                 .into_iter()
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use super::{
     },
     Scores,
 };
-use crate::engine::{candidate::CandidateId, report::PlacedCandidate};
+use crate::engine::{candidate::CandidateId, report::PlacedCandidate, search::Objective};
 use bevy::{input::keyboard::KeyboardInput, prelude::*};
 use bevy_egui::input::EguiWantsInput;
 
@@ -35,8 +35,8 @@ fn step_by_accuracy(
         let now = focus.selected_candidate;
         let next = match sign(&press.logical_key, press.key_code).as_deref() {
             Some("b") => scores.best,
-            Some("]") => neighbour(&archive.candidates, now, Step::Better),
-            Some("[") => neighbour(&archive.candidates, now, Step::Worse),
+            Some("]") => neighbour(&archive.candidates, archive.objective, now, Step::Better),
+            Some("[") => neighbour(&archive.candidates, archive.objective, now, Step::Worse),
             _ => continue,
         };
         if next.is_some() && next != now {
@@ -56,10 +56,11 @@ enum Step {
 /// the best. `None` at the end.
 fn neighbour(
     candidates: &[PlacedCandidate],
+    objective: Objective,
     from: Option<CandidateId>,
     step: Step,
 ) -> Option<CandidateId> {
-    let rank = |candidate: &PlacedCandidate| candidate.candidate.rank();
+    let rank = |candidate: &PlacedCandidate| candidate.candidate.rank(objective);
     let ranks = candidates.iter().filter_map(rank);
     let here = from.and_then(|id| candidates.get(id.index())).and_then(rank);
     let next = match (here, step) {
@@ -80,7 +81,7 @@ mod tests {
         let candidates: Vec<_> =
             (0..).zip(accuracies).map(|(id, accuracy)| placed(id, [0.0; 3], accuracy)).collect();
         let walk = |from: Option<u32>, step| {
-            neighbour(&candidates, from.map(CandidateId), step).map(|id| id.0)
+            neighbour(&candidates, Objective::default(), from.map(CandidateId), step).map(|id| id.0)
         };
 
         assert_eq!(walk(None, Step::Better), Some(2));

@@ -9,7 +9,7 @@ use super::{
     Scores,
     overlay::{self, Overlay},
 };
-use crate::format::{self, Quality};
+use crate::format::{self, Goal};
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, egui};
 
@@ -51,13 +51,7 @@ fn show_legend(
         overlay::plate(0.94).show(ui, |ui| {
             ui.set_width(WIDTH);
             overlay::tighten(ui);
-            show_content(
-                ui,
-                &scores,
-                &archive,
-                &history,
-                Quality::of(document.graph(), archive.data.as_ref()),
-            );
+            show_content(ui, &scores, &archive, &history, archive.goal(document.graph()));
         });
     });
     Ok(())
@@ -75,8 +69,10 @@ fn show_content(
     scores: &Scores,
     archive: &Archive,
     history: &TrainingHistory,
-    quality: Quality,
+    goal: Goal,
 ) {
+    // Colours are by accuracy, whatever is made large.
+    let quality = goal.quality;
     if let Some((low, high)) = scores.range {
         ui.label(overlay::secondary(format!("Proxy {}", quality.name())));
         show_color_bar(ui);
@@ -106,7 +102,7 @@ fn show_content(
             overlay::star(ui);
             ui.label(overlay::secondary(format!("{what} {}", best.candidate.id)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(overlay::primary(quality.text(evaluation.accuracy)));
+                ui.label(overlay::primary(goal.named(&evaluation)));
             });
         });
     } else {
@@ -162,7 +158,7 @@ mod tests {
     fn the_legend_says_what_is_known_and_what_to_do_next() {
         let say = |scores: &Scores, history: &TrainingHistory| {
             let output = egui::Context::default().run_ui(egui::RawInput::default(), |ui| {
-                show_content(ui, scores, &Archive::default(), history, Quality::Accuracy);
+                show_content(ui, scores, &Archive::default(), history, Goal::default());
             });
             let texts = output.shapes.iter().filter_map(|clipped| match &clipped.shape {
                 egui::Shape::Text(text) => Some(text.galley.text().to_owned()),

@@ -1,7 +1,7 @@
 //! Everything that was reported since the start, and the toasts that are still on screen.
 
 use super::{style, widgets};
-use crate::app::document::Notice;
+use crate::{app::document::Notice, engine::report::Topic};
 use bevy_egui::egui::{Label, RichText, ScrollArea, Ui};
 use std::collections::VecDeque;
 
@@ -13,8 +13,8 @@ const KEPT: usize = 200;
 pub(super) enum Kind {
     /// Good to know.
     Info,
-    /// Results are not worth what they seem to be.
-    Caution,
+    /// Something to be cautious about, as long as it holds.
+    Caution(Topic),
     /// Something failed.
     Error,
 }
@@ -44,22 +44,35 @@ pub(super) struct Notices {
 impl Notices {
     /// Takes a notice into the log, and on screen if `toast` says so.
     pub(super) fn add(&mut self, notice: &Notice, at_secs: f64, toast: bool) {
-        let (kind, text) = match notice {
-            Notice::Info(text) => (Kind::Info, text),
-            Notice::Caution(text) => (Kind::Caution, text),
-            Notice::Error(text) => (Kind::Error, text),
-        };
-        // A job tells again what still holds.
-        let told =
-            self.entries.iter().rev().find(|entry| entry.text == *text && kind == Kind::Caution);
-        if told.is_some_and(|entry| self.toasts.contains(&entry.number)) {
-            return;
+        match notice {
+            Notice::Info(text) => self.push(Kind::Info, text, at_secs, toast),
+            Notice::Error(text) => self.push(Kind::Error, text, at_secs, toast),
+            Notice::Cautions { about, texts } => {
+                let kind = Kind::Caution(*about);
+                let Self { entries, toasts, .. } = self;
+                let entry = |number: u64| entries.iter().find(|entry| entry.number == number);
+                // What does not hold any more goes; in the log it stays.
+                toasts.retain(|&number| {
+                    entry(number)
+                        .is_none_or(|entry| entry.kind != kind || texts.contains(&entry.text))
+                });
+                let shown: Vec<_> = toasts.iter().filter_map(|&number| entry(number)).collect();
+                // A job tells again what still holds.
+                let is_shown =
+                    |text: &String| shown.iter().any(|e| e.kind == kind && e.text == *text);
+                let new: Vec<_> = texts.iter().filter(|text| !is_shown(text)).cloned().collect();
+                new.iter().for_each(|text| self.push(kind, text, at_secs, toast));
+            }
         }
+    }
+
+    fn push(&mut self, kind: Kind, text: &str, at_secs: f64, toast: bool) {
         if self.entries.len() == KEPT {
             self.entries.pop_front();
         }
         self.count += 1;
-        self.entries.push_back(Entry { number: self.count, at_secs, kind, text: text.clone() });
+        let text = text.to_owned();
+        self.entries.push_back(Entry { number: self.count, at_secs, kind, text });
         if toast {
             self.toasts.push(self.count);
         }
@@ -99,7 +112,7 @@ pub(super) fn show(ui: &mut Ui, notices: &mut Notices, height: f32) {
                     Kind::Error => {
                         RichText::new(format!("Error: {}", entry.text)).color(style::ERROR_TEXT)
                     }
-                    Kind::Caution => RichText::new(format!("Caution: {}", entry.text)),
+                    Kind::Caution(_) => RichText::new(format!("Caution: {}", entry.text)),
                     Kind::Info => RichText::new(&entry.text),
                 };
                 ui.add(Label::new(text).wrap().selectable(true));
@@ -135,6 +148,28 @@ mod tests {
         assert_eq!((toast.text.as_str(), toast.kind), ("no disk", Kind::Error));
         notices.clear();
         assert!(notices.toasts.is_empty() && notices.errors() == 0);
+    }
+
+    #[test]
+    fn a_caution_leaves_the_screen_when_it_no_longer_holds() {
+        let mut notices = Notices::default();
+        let mut tell = |about, texts: &[&str]| {
+            let texts = texts.iter().map(|&text| text.to_owned()).collect();
+            notices.add(&Notice::Cautions { about, texts }, 0.0, true);
+            let shown = notices.toasts.iter().filter_map(|&number| notices.get(number));
+            shown.map(|entry| entry.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(tell(Topic::Memory, &["Much memory"]), ["Much memory"]);
+        let both = ["Much memory", "Few rows", "All equal"];
+        assert_eq!(tell(Topic::Results, &["Few rows", "All equal"]), both);
+        assert_eq!(tell(Topic::Results, &["Few rows"]), ["Much memory", "Few rows"]);
+        assert_eq!(tell(Topic::Memory, &[]), ["Few rows"]);
+        assert!(tell(Topic::Results, &[]).is_empty());
+        assert_eq!(notices.entries.len(), 3, "the log keeps them");
+        notices.add(&Notice::Error("no disk".to_owned()), 0.0, true);
+        let none = Notice::Cautions { about: Topic::Results, texts: Vec::new() };
+        notices.add(&none, 0.0, true);
+        assert_eq!(notices.toasts.len(), 1, "an error stays");
     }
 
     #[test]

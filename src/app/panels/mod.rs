@@ -147,7 +147,7 @@ fn collect_notices(
         .iter()
         .filter_map(|notice| match notice {
             Notice::Error(text) => Some(text.clone()),
-            Notice::Info(_) | Notice::Caution(_) => None,
+            Notice::Info(_) | Notice::Cautions { .. } => None,
         })
         .collect();
     let settled = dialogs::settle(&mut state.dialog, &document, opened, &errors);
@@ -180,13 +180,15 @@ fn close_window(
 
 /// Good news begins with a capital letter; an error may begin with the name of a file, which stays.
 fn in_sentence_case(notice: &Notice) -> Notice {
-    let capital = |text: &str| {
+    let capital = |text: &str| -> String {
         let mut letters = text.chars();
         letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
     };
     match notice {
         Notice::Info(text) => Notice::Info(capital(text)),
-        Notice::Caution(text) => Notice::Caution(capital(text)),
+        Notice::Cautions { about, texts } => {
+            Notice::Cautions { about: *about, texts: texts.iter().map(|t| capital(t)).collect() }
+        }
         error @ Notice::Error(_) => error.clone(),
     }
 }

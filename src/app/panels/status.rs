@@ -4,7 +4,7 @@ use super::{log::Notices, style, view::View, widgets};
 use crate::{
     app::document::{Archive, JobStatus},
     engine::report::Job,
-    format::{self, Quality},
+    format::{self, Goal},
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
 
@@ -16,14 +16,14 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
             ui.add(Label::new(widgets::secondary(format!("run {name}"))).truncate())
                 .on_hover_text(format!("Everything is recorded in {}", folder.display()));
         }
-        let quality = Quality::of(view.document.graph(), view.archive.data.as_ref());
-        if let Some(mean) = mean_text(view.archive, quality) {
+        let goal = view.archive.goal(view.document.graph());
+        if let Some(mean) = mean_text(view.archive, goal) {
             ui.label(widgets::secondary(mean))
-                .on_hover_text(format!("Mean proxy {} of the last iteration", quality.name()));
+                .on_hover_text(format!("Mean proxy {} of the last iteration", goal.name()));
         }
-        if let Some(best) = best_text(view.archive, quality) {
+        if let Some(best) = best_text(view.archive, goal) {
             ui.label(style::strong(best))
-                .on_hover_text(format!("Highest proxy {} so far", quality.name()));
+                .on_hover_text(format!("Best proxy {} so far", goal.name()));
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if let (Some(_), Some(progress)) = (view.status.running, view.status.progress) {
@@ -86,23 +86,30 @@ fn status_text(status: &JobStatus, trained: bool) -> String {
     parts.join(" · ")
 }
 
-/// The best candidate so far: `best 78.4 % · candidate 41`.
-fn best_text(archive: &Archive, quality: Quality) -> Option<String> {
+/// The best candidate so far: `best 78.4 % · candidate 41`, or `best loss 0.4312 · candidate 41`.
+fn best_text(archive: &Archive, goal: Goal) -> Option<String> {
     let best = &archive.best()?.candidate;
-    let accuracy = best.evaluation?.accuracy;
-    Some(format!("best {} · candidate {}", quality.text(accuracy), best.id.0))
+    let evaluation = best.evaluation?;
+    Some(format!("best {} · candidate {}", goal.named(&evaluation), best.id.0))
 }
 
 /// The mean of the last iteration.
-fn mean_text(archive: &Archive, quality: Quality) -> Option<String> {
+fn mean_text(archive: &Archive, goal: Goal) -> Option<String> {
     let last = archive.iterations.last()?;
-    Some(format!("mean of iteration {}: {}", last.iteration, quality.text(last.mean_accuracy)))
+    Some(format!("mean of iteration {}: {}", last.iteration, goal.named(&last.mean)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::report::Progress;
+    use crate::{
+        app::panels::view::tests::Shown,
+        engine::{
+            candidate::CandidateId,
+            report::Progress,
+            search::{Evaluation, Objective},
+        },
+    };
 
     fn training(eta_secs: Option<f64>) -> JobStatus {
         let progress =
@@ -119,6 +126,24 @@ mod tests {
         assert_eq!(status_text(&training(None), true), "Training · step 120 of 1,375");
         let searching = JobStatus { running: Some(Job::Search), ..Default::default() };
         assert_eq!(status_text(&searching, true), "Searching");
+    }
+
+    #[test]
+    fn the_best_and_the_mean_are_told_in_what_the_run_makes_large() {
+        let mut shown = Shown::new();
+        shown.search();
+        let mut other = shown.archive.candidates[0].clone();
+        other.candidate.id = CandidateId(1);
+        other.candidate.evaluation =
+            Some(Evaluation { accuracy: 0.4, balanced_accuracy: Some(0.3), loss: 0.25 });
+        shown.archive.candidates.push(other);
+        let text = |shown: &Shown| {
+            let goal = shown.archive.goal(shown.document.graph());
+            best_text(&shown.archive, goal).expect("one is evaluated")
+        };
+        assert_eq!(text(&shown), "best 50.0 % · candidate 0");
+        shown.archive.objective = Objective::Loss;
+        assert_eq!(text(&shown), "best loss 0.2500 · candidate 1");
     }
 
     #[test]

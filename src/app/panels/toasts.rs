@@ -1,4 +1,5 @@
-//! Short notices over the world: good news leaves by itself, cautions and errors stay until they are closed.
+//! Short notices over the world: good news leaves by itself, errors stay until they are closed, cautions
+//! also leave when they no longer hold.
 
 use super::{
     log::{Kind, Notices},
@@ -104,7 +105,7 @@ fn sign(ui: &mut Ui, kind: Kind) {
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(18.0), Sense::hover());
     let (fill, ink, letter) = match kind {
         Kind::Error => (style::paint(theme::ERROR), Color32::WHITE, "!"),
-        Kind::Caution => (style::text(), style::paint(theme::PANEL), "!"),
+        Kind::Caution(_) => (style::text(), style::paint(theme::PANEL), "!"),
         Kind::Info => (style::TRACK, style::text(), "i"),
     };
     ui.painter().circle_filled(rect.center(), 8.0, fill);
@@ -131,7 +132,7 @@ fn close_button(ui: &mut Ui) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::document::Notice;
+    use crate::{app::document::Notice, engine::report::Topic};
     use bevy_egui::egui::{Pos2, RawInput};
 
     #[test]
@@ -139,8 +140,9 @@ mod tests {
         let mut notices = Notices::default();
         notices.add(&Notice::Info("Saved".to_owned()), 0.0, true);
         notices.add(&Notice::Error("No disk".to_owned()), 0.0, true);
-        notices.add(&Notice::Caution("Few rows".to_owned()), 0.0, true);
-        notices.add(&Notice::Caution("Few rows".to_owned()), 0.5, true);
+        let few = Notice::Cautions { about: Topic::Results, texts: vec!["Few rows".to_owned()] };
+        notices.add(&few, 0.0, true);
+        notices.add(&few, 0.5, true);
         let context = Context::default();
         let free = Rect::from_min_size(Pos2::ZERO, Vec2::new(700.0, 600.0));
         let mut at = |now_secs| {

@@ -153,8 +153,8 @@ impl Sight<'_, '_> {
         let count = self.archive.candidates.len();
         let evaluated =
             self.archive.candidates.iter().enumerate().filter_map(|(number, placed)| {
-                let accuracy = placed.candidate.evaluation?.accuracy;
-                Some((u32::try_from(number).ok()?, accuracy))
+                let worth = self.archive.objective.worth(&placed.candidate.evaluation?);
+                Some((u32::try_from(number).ok()?, worth))
             });
         let found = match pick {
             Pick::Best => evaluated.reduce(|best, next| if next.1 > best.1 { next } else { best }),

@@ -316,4 +316,6 @@ fn unwrapped(text: &str, dialect: &Dialect) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(in crate::engine) mod tests;
+pub(in crate::engine) mod made;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! Tests of the reader as a whole: packed files, workbooks, and files that are something else.
 
-use super::*;
-use flate2::{Compression, Crc, write::GzEncoder};
+use super::{
+    made::{gzip, workbook, workbook_hiding, zip},
+    *,
+};
+use flate2::Compression;
 use proptest::prelude::*;
 use std::io::Write as _;
 
@@ -16,114 +19,6 @@ fn rows(bytes: &[u8]) -> Result<Vec<Vec<String>>, SheetError> {
 
 fn message(bytes: &[u8]) -> String {
     rows(bytes).expect_err("is refused").to_string()
-}
-
-/// `bytes` as gzip packs them.
-pub(in crate::engine) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("to memory");
-    encoder.finish().expect("to memory")
-}
-
-/// A workbook of sheets with these rows. Cells are XML, such as `<v>5</v>`; what has none is a text.
-pub(in crate::engine) fn workbook(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
-    const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
-    const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
-    let numbered = sheets.iter().enumerate();
-    let list: String = numbered
-        .clone()
-        .map(|(i, (name, _))| {
-            format!("<sheet name=\"{name}\" sheetId=\"{}\" r:id=\"rId{}\"/>", i + 1, i + 1)
-        })
-        .collect();
-    let relations: String = numbered
-        .clone()
-        .map(|(i, _)| {
-            format!(
-                "<Relationship Id=\"rId{0}\" Type=\"{OFFICE}/worksheet\" Target=\"worksheets/sheet{0}.xml\"/>",
-                i + 1
-            )
-        })
-        .collect();
-    let mut parts = vec![
-        ("[Content_Types].xml".to_owned(), format!("<Types xmlns=\"{PACKAGE}/content-types\"/>")),
-        (
-            "_rels/.rels".to_owned(),
-            format!(
-                "<Relationships xmlns=\"{PACKAGE}/relationships\"><Relationship Id=\"rId1\" \
-                 Type=\"{OFFICE}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
-            ),
-        ),
-        (
-            "xl/workbook.xml".to_owned(),
-            format!(
-                "<workbook xmlns=\"{MAIN}\" xmlns:r=\"{OFFICE}\"><sheets>{list}</sheets></workbook>"
-            ),
-        ),
-        (
-            "xl/_rels/workbook.xml.rels".to_owned(),
-            format!("<Relationships xmlns=\"{PACKAGE}/relationships\">{relations}</Relationships>"),
-        ),
-    ];
-    for (i, (_, rows)) in numbered {
-        let mut data = String::new();
-        for (row, cells) in (1..).zip(*rows) {
-            data += &format!("<row r=\"{row}\">");
-            for (column, cell) in ('A'..='Z').zip(*cells) {
-                let place = format!("{column}{row}");
-                data += &if cell.is_empty() {
-                    String::new()
-                } else if cell.starts_with('<') {
-                    format!("<c r=\"{place}\">{cell}</c>")
-                } else if cell.starts_with('#') {
-                    format!("<c r=\"{place}\" t=\"e\"><v>{cell}</v></c>")
-                } else {
-                    format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{cell}</t></is></c>")
-                };
-            }
-            data += "</row>";
-        }
-        let sheet =
-            format!("<worksheet xmlns=\"{MAIN}\"><sheetData>{data}</sheetData></worksheet>");
-        parts.push((format!("xl/worksheets/sheet{}.xml", i + 1), sheet));
-    }
-    let parts: Vec<_> = parts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
-    zip(&parts)
-}
-
-/// A ZIP archive with these files, not packed.
-fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut archive, mut list) = (Vec::new(), Vec::new());
-    for (name, content) in files {
-        let mut crc = Crc::new();
-        crc.update(content);
-        let size = (content.len() as u32).to_le_bytes();
-        let header = [
-            &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
-            &crc.sum().to_le_bytes(),
-            &size,
-            &size,
-            &(name.len() as u16).to_le_bytes(),
-            &[0, 0],
-        ]
-        .concat();
-        let place = (archive.len() as u32).to_le_bytes();
-        archive.extend([b"PK\x03\x04", &header[..], name.as_bytes(), content].concat());
-        list.extend(
-            [b"PK\x01\x02\x14\x00", &header[..], &[0; 10], &place, name.as_bytes()].concat(),
-        );
-    }
-    let count = (files.len() as u16).to_le_bytes();
-    let end = [
-        b"PK\x05\x06\0\0\0\0",
-        &count[..],
-        &count,
-        &(list.len() as u32).to_le_bytes(),
-        &(archive.len() as u32).to_le_bytes(),
-        &[0, 0],
-    ];
-    [archive, list, end.concat()].concat()
 }
 
 const SMALL: &str = "a,b\n1,2.5\n";
@@ -216,6 +111,24 @@ fn a_word_about_the_data_on_the_first_sheet_is_passed_over_and_formulas_need_val
     let formulas: &[&[&str]] = &[&["a", "b"], &["<v>1</v>", "<f>A2*2</f><v></v>"]];
     let error = message(&workbook(&[("one", formulas)]));
     assert!(error.contains("row 2 of the sheet `one`") && error.contains("LibreOffice"), "{error}");
+}
+
+#[test]
+fn hidden_sheets_come_last_and_the_one_that_is_read_is_named() {
+    let table = |cell: &'static str| [["a", "b"], ["<v>1</v>", cell]];
+    let (draft, real) = (table("draft"), table("real"));
+    let (draft, real) = (draft.each_ref().map(|r| &r[..]), real.each_ref().map(|r| &r[..]));
+    let sheets: [(&str, &[&[&str]]); 2] = [("Draft", &draft), ("Real", &real)];
+    let read = |hidden: &[&str]| {
+        let sheet = Sheet::from_bytes(workbook_hiding(&sheets, hidden)).unwrap();
+        (sheet.name.clone(), sheet.rows().last().unwrap().unwrap().cells.join("|"))
+    };
+    assert_eq!(read(&[]), (Some("Draft".to_owned()), "1|draft".to_owned()));
+    assert_eq!(read(&["Draft"]), (Some("Real".to_owned()), "1|real".to_owned()));
+    // What is hidden is better than nothing, and is named.
+    let sheets: [(&str, &[&[&str]]); 2] = [("Empty", &[]), ("Real", &real)];
+    let sheet = Sheet::from_bytes(workbook_hiding(&sheets, &["Real"])).unwrap();
+    assert!(sheet.notes[0].contains("`Real`"), "{:?}", sheet.notes);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::Lab;
 use crate::engine::{
     data::DataSummary,
-    search::{Candidate, Evaluation, Objective, Standing},
+    report::{Report, Topic},
+    search::{Evaluation, Objective, SearchState, Standing},
 };
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -118,6 +119,12 @@ impl Serialize for Caution {
     }
 }
 
+/// The report that these and no others hold.
+pub(super) fn told(cautions: &[Caution]) -> Report {
+    let texts = cautions.iter().map(ToString::to_string).collect();
+    Report::Cautions { about: Topic::Results, texts }
+}
+
 /// What is to be said before anything is trained.
 pub(super) fn of_data(summary: &DataSummary) -> Vec<Caution> {
     let mut cautions = Vec::new();
@@ -150,7 +157,6 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
         accuracy: epoch.val_accuracy,
         balanced_accuracy: epoch.val_balanced_accuracy,
         loss: epoch.val_loss,
-        ..Evaluation::default()
     });
     if let (Some(summary), Some(shown)) = (&lab.summary, best.or(last)) {
         match summary.commonest() {
@@ -170,7 +176,7 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
             Some(_) | None => {}
         }
     }
-    cautions.extend(ties(lab.search.candidates()));
+    cautions.extend(ties(&lab.search));
     cautions
 }
 
@@ -188,11 +194,11 @@ fn is_no_better(shown: &Evaluation, share: f64, summary: &DataSummary) -> bool {
 }
 
 /// Whether all candidates that can be compared have the same results.
-pub(super) fn ties(candidates: &[Candidate]) -> Option<Caution> {
-    let present = candidates.iter().filter(|c| c.standing == Standing::Present);
+pub(super) fn ties(search: &SearchState) -> Option<Caution> {
+    let present = search.candidates().iter().filter(|c| c.standing == Standing::Present);
     let evaluations: Vec<_> = present.filter_map(|candidate| candidate.evaluation).collect();
     let [first, rest @ ..] = evaluations.as_slice() else { return None };
-    let equal = rest.iter().all(|other| first.compare(other).is_eq());
+    let equal = rest.iter().all(|other| search.objective().compare(first, other).is_eq());
     (!rest.is_empty() && equal).then_some(Caution::AllEqual { candidates: evaluations.len() })
 }
 

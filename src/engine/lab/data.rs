@@ -61,9 +61,7 @@ impl Lab {
         for note in &summary.notes {
             report(Report::Note(note.clone()));
         }
-        for caution in super::caution::of_data(&summary) {
-            report(Report::Caution(caution.to_string()));
-        }
+        report(super::caution::told(&super::caution::of_data(&summary)));
         self.summary = Some(summary);
         Ok(data)
     }
@@ -274,6 +272,7 @@ impl Lab {
         let (seed, pool) = (self.settings.seed, self.settings.pool);
         // Costs are others.
         self.search = SearchState::new(Arc::clone(&graph), seed, pool);
+        self.search.compare_by(self.settings.objective);
         self.search.steer(steering, &self.embedding)?;
         self.layout = Arc::clone(&graph);
         self.graph = graph;

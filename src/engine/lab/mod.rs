@@ -28,8 +28,8 @@ use super::{
     report::{EpochReport, IterationReport, PlacedCandidate, Report},
     run::{Event, Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{
-        Candidate, Evaluation, Measure, NodeFitness, Objective, SearchError, SearchState, Steering,
-        SteeringError, Synergy,
+        Candidate, Evaluation, Measure, NodeFitness, Objective, Rank, SearchError, SearchState,
+        Steering, SteeringError, Synergy,
     },
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::Graph,
@@ -333,7 +333,8 @@ impl Lab {
         runs: PathBuf,
         name: Option<String>,
     ) -> Self {
-        let search = SearchState::new(Arc::clone(&graph), settings.seed, settings.pool);
+        let mut search = SearchState::new(Arc::clone(&graph), settings.seed, settings.pool);
+        search.compare_by(settings.objective);
         let embedding = embed(&search);
         Self {
             layout: Arc::clone(&graph),
@@ -464,6 +465,11 @@ impl Lab {
         self.search.best().and_then(|id| self.search.candidate(id))
     }
 
+    /// The evaluated candidates, best first.
+    pub fn ranked(&self) -> Vec<Rank> {
+        self.search.ranked()
+    }
+
     /// How long the `count` best candidates take on the lab's device, which is named, for an image, and for a batch
     /// as evaluation uses it; best first.
     ///
@@ -475,10 +481,8 @@ impl Lab {
     ) -> Result<(DeviceChoice, Vec<(CandidateId, [Latency; 2])>), LabError> {
         let (name, device) = super::device::open_named(&self.settings.device)?;
         let supernet = Supernet::new(Arc::clone(&self.graph), self.settings.seed, &device);
-        let mut ranked: Vec<_> =
-            self.search.candidates().iter().filter_map(Candidate::rank).collect();
-        ranked.sort_unstable_by(|a, b| b.cmp(a));
-        let timed: Result<_, LabError> = ranked
+        let timed: Result<_, LabError> = self
+            .ranked()
             .into_iter()
             .take(count)
             .map(|rank| {
@@ -559,9 +563,7 @@ impl Lab {
     }
 
     fn tell_cautions(&self, report: &mut dyn FnMut(Report)) {
-        for caution in self.cautions() {
-            report(Report::Caution(caution.to_string()));
-        }
+        report(caution::told(&self.cautions()));
     }
 
     /// Fingerprint of the data, once a job has loaded it or the run says it.
@@ -582,12 +584,13 @@ impl Lab {
             .as_ref()
             .map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         run.into_iter()
+            .chain([Report::Objective(self.settings.objective)])
             .chain(self.summary.clone().map(Report::Data))
             .chain(self.epochs.iter().copied().map(Report::Epoch))
             .chain([Report::Placed(self.placed())])
             .chain(self.iterations.iter().cloned().map(Report::Iteration))
             .chain(self.retrained.iter().copied().map(Report::Retrained))
-            .chain(self.cautions().into_iter().map(|caution| Report::Caution(caution.to_string())))
+            .chain([caution::told(&self.cautions())])
             .collect()
     }
 

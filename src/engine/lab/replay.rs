@@ -34,8 +34,9 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
     }
     let count = pool.len();
     let config = run.config();
-    let search = SearchState::restore(Arc::clone(&graph), config.seed, pool, count, 0)
+    let mut search = SearchState::restore(Arc::clone(&graph), config.seed, pool, count, 0)
         .map_err(|error| mismatch(folder, error.to_string()))?;
+    search.compare_by(config.objective);
     let embedding = embed(&search);
     let mut lab = Lab {
         settings: LabSettings {
@@ -127,8 +128,7 @@ impl Replay<'_> {
                     lab.search.weights_changed();
                     self.measured_at = step;
                 }
-                let objective = lab.settings.objective;
-                let evaluation = Evaluation { accuracy, balanced_accuracy, loss, objective };
+                let evaluation = Evaluation { accuracy, balanced_accuracy, loss };
                 lab.take(id, evaluation).map_err(damaged)?;
             }
             Event::Timed { id, latency } => {
@@ -145,8 +145,9 @@ impl Replay<'_> {
             Event::Retuned { .. } => {
                 lab.settings.training = self.run.retuned(lab.settings.training, &event);
             }
-            Event::Retrained { id, epochs, accuracy, loss, seconds } => {
-                lab.retrained.push(Retrained { id, epochs, accuracy, loss, seconds });
+            Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds } => {
+                let evaluation = Evaluation { accuracy, balanced_accuracy, loss };
+                lab.take_retrained(Retrained { id, epochs, evaluation, seconds });
             }
             Event::Iteration { iteration, candidates, mean_accuracy, best, seconds } => {
                 let next = lab.search.finished_iterations() + 1;
@@ -154,13 +155,16 @@ impl Replay<'_> {
                 lab.search.finish_iteration();
                 lab.seconds.search += seconds;
                 lab.unfinished_iteration = 0.0;
+                let unknown =
+                    Evaluation { accuracy: f64::NAN, balanced_accuracy: None, loss: f64::NAN };
                 let evaluation = lab.search.candidate(best).and_then(|best| best.evaluation);
                 lab.iterations.push(IterationReport {
                     iteration,
+                    objective: lab.settings.objective,
+                    mean: Evaluation { accuracy: mean_accuracy, ..lab.mean_of(&candidates) },
                     candidates,
-                    mean_accuracy,
                     best,
-                    best_accuracy: evaluation.map_or(f64::NAN, |evaluation| evaluation.accuracy),
+                    best_evaluation: evaluation.unwrap_or(unknown),
                     fitness: if self.fitness { lab.search.fitness() } else { Vec::new() },
                     seconds,
                 });

@@ -179,7 +179,7 @@ impl Lab {
         self.record([Event::Iteration {
             iteration,
             candidates: done.candidates.clone(),
-            mean_accuracy: done.mean_accuracy,
+            mean_accuracy: done.mean.accuracy,
             best: done.best,
             seconds,
         }])?;
@@ -233,8 +233,7 @@ impl Lab {
                 Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
                 evaluated => evaluated?,
             };
-            let evaluation = Evaluation { objective: self.settings.objective, ..evaluation };
-            let Evaluation { accuracy, balanced_accuracy, loss, .. } = evaluation;
+            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
             self.record([Event::Evaluated {
                 id,
@@ -332,18 +331,22 @@ impl Lab {
         candidates: Vec<CandidateId>,
         seconds: f64,
     ) -> Option<IterationReport> {
-        let accuracy =
-            |id: &CandidateId| Some(self.search.candidates()[id.index()].evaluation?.accuracy);
         let best = self.best()?;
-        let accuracies: Vec<_> = candidates.iter().filter_map(accuracy).collect();
         Some(IterationReport {
             iteration,
-            mean_accuracy: accuracies.iter().sum::<f64>() / accuracies.len().max(1) as f64,
+            objective: self.settings.objective,
+            mean: self.mean_of(&candidates),
             best: best.id,
-            best_accuracy: best.evaluation?.accuracy,
+            best_evaluation: best.evaluation?,
             fitness: self.search.fitness(),
             candidates,
             seconds,
         })
+    }
+
+    /// The mean of what evaluating these candidates gave.
+    pub(super) fn mean_of(&self, candidates: &[CandidateId]) -> Evaluation {
+        let evaluation = |id: &CandidateId| self.search.candidate(*id)?.evaluation;
+        Evaluation::mean(&candidates.iter().filter_map(evaluation).collect::<Vec<_>>())
     }
 }

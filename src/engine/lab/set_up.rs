@@ -5,7 +5,7 @@ use crate::{
     engine::{
         data::Dataset,
         device, memory,
-        report::Report,
+        report::{Report, Topic},
         run::{Event, RUN_VERSION, Run, RunConfig, RunState, Targets},
         search::Candidate,
         supernet::{EvaluationSettings, Evaluator, Supernet, bytes_per_image},
@@ -101,18 +101,20 @@ impl Lab {
         Ok(())
     }
 
-    /// Says so where a run that was begun with more memory may not find enough.
+    /// Says whether a run that was begun with more memory may not find enough now.
     fn warn_of_memory(&self, report: &mut dyn FnMut(Report)) {
         let (budget, at_once) = (self.memory(), self.settings.evaluation.batch_size as u64);
         let needed = bytes_per_image(&self.graph).saturating_mul(at_once);
-        if needed > budget {
-            report(Report::Caution(format!(
+        let text = || {
+            format!(
                 "evaluation takes about {}B, since this run looks at {at_once} images at once, more than the {}B that it \
                  may take; close other programs, or start a new run",
                 format::compact(needed),
                 format::compact(budget)
-            )));
-        }
+            )
+        };
+        let texts = (needed > budget).then(text).into_iter().collect();
+        report(Report::Cautions { about: Topic::Memory, texts });
     }
 
     /// The supernet of the present template with what training and evaluation need besides, as the last

@@ -1,13 +1,14 @@
-//! Retraining candidates from scratch, to see how well the proxy accuracies of a search rank them.
+//! Retraining candidates from scratch, to see how well a search ranks them.
 
 use super::{Caution, Control, Lab, LabError, caution::ties, pace::Pace};
 use crate::engine::{
     candidate::CandidateId,
     kendall::{FEWEST, Kendall},
     mask::Mask,
+    named::by_name,
     report::{Job, Report},
     run::Event,
-    search::{Candidate, Standing},
+    search::{Candidate, Evaluation, Objective, Standing},
     seed,
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
     template::{BlocksPerLayer, Graph, Problem, Template},
@@ -35,33 +36,38 @@ pub struct Retrained {
     pub id: CandidateId,
     /// For how many epochs.
     pub epochs: usize,
-    /// Its accuracy on all validation images.
-    pub accuracy: f64,
-    /// Its validation loss.
-    pub loss: f64,
+    /// What it is worth on all validation images.
+    pub evaluation: Evaluation,
     /// Seconds it took.
     pub seconds: f64,
 }
 
-/// How well proxy accuracies rank candidates.
+/// How well proxies rank candidates.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
     /// Epochs for which each candidate was trained from scratch.
     pub epochs: usize,
-    /// The candidates, best proxy accuracy first.
+    /// What candidates are ranked by: that of the run.
+    #[serde(serialize_with = "by_name")]
+    pub objective: Objective,
+    /// The candidates, best proxy first.
     pub candidates: Vec<Verified>,
     /// How far the two orders agree; `None` where one of them is no order.
     pub kendall: Option<Kendall>,
 }
 
-/// A candidate with both of its accuracies.
+/// A candidate with what both of its trainings gave.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Verified {
     /// Which.
     pub candidate: CandidateId,
-    /// With inherited weights.
+    /// What the run's objective is with inherited weights: an accuracy, or the loss.
+    pub proxy: f64,
+    /// The same with weights of its own.
+    pub retrained: f64,
+    /// Accuracy with inherited weights.
     pub proxy_accuracy: f64,
-    /// With its own.
+    /// Accuracy with its own.
     pub retrained_accuracy: f64,
     /// Trained parameters.
     pub params: u64,
@@ -89,7 +95,7 @@ impl Lab {
         if stale > 0 {
             return Err(LabError::StaleProxies { stale });
         }
-        if let Some(Caution::AllEqual { candidates }) = ties(self.search.candidates()) {
+        if let Some(Caution::AllEqual { candidates }) = ties(&self.search) {
             return Err(LabError::ProxiesTie { candidates });
         }
         let epochs = settings.epochs.unwrap_or(self.epochs.len());
@@ -104,7 +110,7 @@ impl Lab {
         self.set_up(self.epochs.len(), self.state.targets, report)?;
         let missing: Vec<_> = chosen
             .into_iter()
-            .filter(|&id| !self.retrained.iter().any(|r| (r.id, r.epochs) == (id, epochs)))
+            .filter(|&id| !self.told(epochs).any(|retrained| retrained.id == id))
             .collect();
         let steps = match &self.bench {
             Some(bench) => bench.trainer.steps(&bench.data) as u64,
@@ -122,9 +128,17 @@ impl Lab {
                 stopped = true;
                 break;
             };
-            let Retrained { id, epochs, accuracy, loss, seconds } = retrained;
-            self.record([Event::Retrained { id, epochs, accuracy, loss, seconds }])?;
-            self.retrained.push(retrained);
+            let Retrained { id, epochs, evaluation, seconds } = retrained;
+            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+            self.record([Event::Retrained {
+                id,
+                epochs,
+                accuracy,
+                balanced_accuracy,
+                loss,
+                seconds,
+            }])?;
+            self.take_retrained(retrained);
             report(Report::Retrained(retrained));
         }
         if let Some(run) = &mut self.run {
@@ -135,51 +149,66 @@ impl Lab {
         Ok(stopped)
     }
 
-    /// How well proxy accuracies rank the candidates that were trained from scratch for so many `epochs`, or for as
-    /// many as the last one; `None` where there are none. What cannot be computed any more counts as the worst.
+    /// How well the run's objective with inherited weights ranks the candidates that were trained from scratch for so many
+    /// `epochs`, or for as many as the last one; `None` where there are none. What cannot be computed any more counts as
+    /// the worst.
     pub fn verification(&self, epochs: Option<usize>) -> Option<Verification> {
         let epochs = epochs.or_else(|| Some(self.retrained.last()?.epochs))?;
-        let worst = |accuracy: f64| if accuracy.is_nan() { f64::NEG_INFINITY } else { accuracy };
+        let objective = self.settings.objective;
         let mut candidates: Vec<_> = self
-            .retrained
-            .iter()
-            .filter(|retrained| retrained.epochs == epochs)
+            .told(epochs)
             .filter_map(|retrained| {
-                // Accuracies of other weights do not compare.
+                // Evaluations of other weights do not compare.
                 let present = |candidate: &&Candidate| candidate.standing == Standing::Present;
                 let candidate = self.search.candidate(retrained.id).filter(present)?;
+                let evaluations = (candidate.evaluation?, retrained.evaluation);
                 let verified = Verified {
                     candidate: retrained.id,
-                    proxy_accuracy: worst(candidate.evaluation?.accuracy),
-                    retrained_accuracy: worst(retrained.accuracy),
+                    proxy: objective.figure(&evaluations.0),
+                    retrained: objective.figure(&evaluations.1),
+                    proxy_accuracy: evaluations.0.accuracy,
+                    retrained_accuracy: evaluations.1.accuracy,
                     params: candidate.cost.params,
                     flops: candidate.cost.flops,
                     seconds: retrained.seconds,
                 };
-                Some((candidate.rank()?, verified))
+                Some((candidate.rank(objective)?, verified, evaluations))
             })
             .collect();
-        candidates.sort_by_key(|&(rank, _)| std::cmp::Reverse(rank));
-        let candidates: Vec<_> = candidates.into_iter().map(|(_, verified)| verified).collect();
-        let pairs: Vec<_> =
-            candidates.iter().map(|c| (c.proxy_accuracy, c.retrained_accuracy)).collect();
         if candidates.is_empty() {
             return None;
         }
+        candidates.sort_by_key(|&(rank, ..)| std::cmp::Reverse(rank));
+        let worth = |evaluation| objective.worth(evaluation);
+        let pairs: Vec<_> = candidates.iter().map(|(_, _, (a, b))| (worth(a), worth(b))).collect();
         let kendall = Kendall::of(&pairs, self.settings.seed);
-        Some(Verification { epochs, candidates, kendall })
+        let candidates = candidates.into_iter().map(|(_, verified, _)| verified).collect();
+        Some(Verification { epochs, objective, candidates, kendall })
+    }
+
+    /// Takes what training a candidate from scratch gave, instead of what was known of it.
+    pub(super) fn take_retrained(&mut self, retrained: Retrained) {
+        self.retrained.retain(|known| (known.id, known.epochs) != (retrained.id, retrained.epochs));
+        self.retrained.push(retrained);
+    }
+
+    /// The candidates that were retrained for so many `epochs` and of which the run's objective is known: journals of
+    /// older programs have no balanced accuracy of them.
+    fn told(&self, epochs: usize) -> impl Iterator<Item = &Retrained> {
+        let has_balanced = |evaluation: &Evaluation| evaluation.balanced_accuracy.is_some();
+        let proxy = |id| self.search.candidate(id).and_then(|candidate| candidate.evaluation);
+        self.retrained.iter().filter(move |retrained| {
+            let comparable = self.settings.objective != Objective::BalancedAccuracy
+                || has_balanced(&retrained.evaluation)
+                || !proxy(retrained.id).is_some_and(|proxy| has_balanced(&proxy));
+            retrained.epochs == epochs && comparable
+        })
     }
 
     /// The best candidates, best first, and others.
-    fn choose(&self, top: usize, random: usize) -> Vec<CandidateId> {
-        let mut ranked: Vec<_> = self
-            .search
-            .candidates()
-            .iter()
-            .filter(|candidate| candidate.standing == Standing::Present)
-            .filter_map(Candidate::rank)
-            .collect();
-        ranked.sort_unstable_by(|a, b| b.cmp(a));
+    pub(super) fn choose(&self, top: usize, random: usize) -> Vec<CandidateId> {
+        let mut ranked = self.search.ranked();
+        ranked.retain(|rank| rank.current);
         let mut rest = ranked.split_off(top.min(ranked.len()));
         rest.shuffle(&mut seed::rng(self.settings.seed, "verify/random", 0));
         rest.truncate(random);
@@ -233,8 +262,7 @@ impl Lab {
             evaluated => evaluated?,
         };
         let seconds = clock.elapsed().as_secs_f64();
-        let (accuracy, loss) = (evaluation.accuracy, evaluation.loss);
-        Ok(Some(Retrained { id, epochs, accuracy, loss, seconds }))
+        Ok(Some(Retrained { id, epochs, evaluation, seconds }))
     }
 }
 

@@ -108,6 +108,9 @@ pub enum Event {
         /// Its accuracy on all validation images.
         #[serde(deserialize_with = "number_or_null")]
         accuracy: f64,
+        /// Its balanced accuracy, where there are classes; not in journals of older programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        balanced_accuracy: Option<f64>,
         /// Its validation loss.
         #[serde(deserialize_with = "number_or_null")]
         loss: f64,
@@ -357,7 +360,7 @@ mod tests {
                 best: id,
                 seconds,
             },
-            Event::Retrained { id, epochs: 1, accuracy, loss, seconds },
+            Event::Retrained { id, epochs: 1, accuracy, balanced_accuracy: None, loss, seconds },
         ];
         let mut journal = Journal::open(&path).expect("opens");
         journal.append(all).expect("is written");
@@ -372,6 +375,23 @@ mod tests {
         let read: Vec<_> = events(&path).iter().flat_map(numbers).collect();
         assert_eq!(read.len(), 8);
         assert!(read.iter().all(|number| number.is_nan()), "{read:?}");
+    }
+
+    #[test]
+    fn what_older_programs_knew_of_retrained_candidates_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let line = r#"{"time":0,"event":"retrained","id":3,"epochs":2,"accuracy":0.5,"loss":1.0,"seconds":4.0}"#;
+        std::fs::write(&path, format!("{line}\n")).expect("is written");
+        let retrained = Event::Retrained {
+            id: CandidateId(3),
+            epochs: 2,
+            accuracy: 0.5,
+            balanced_accuracy: None,
+            loss: 1.0,
+            seconds: 4.0,
+        };
+        assert_eq!(events(&path), [retrained]);
     }
 
     #[test]

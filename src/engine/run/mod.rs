@@ -13,27 +13,28 @@
 //! The journal tells nothing of sessions: a run that was stopped or killed and resumed has the same one,
 //! but for times, as a run that was not.
 
+mod claim;
+mod config;
 mod journal;
 
+pub use config::{DataPlace, RunConfig};
 pub use journal::{Entry, Event, Journal, read as read_journal};
 
 pub(super) use journal::number_or_null;
 
 use super::{
-    data::{DataSource, DataSummary, ReadOptions},
+    data::{DataSource, DataSummary},
     files::{self, RonError, WriteError},
-    search::Objective,
     template::{self, FileError, Graph},
     training::TrainSettings,
 };
+use claim::{claim, lock, make_folder};
 use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{File, TryLockError},
+    fs::File,
     io,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 use thiserror::Error;
 
@@ -132,67 +133,6 @@ pub enum RunError {
 impl RunError {
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
-    }
-}
-
-/// What a run was started with; the content of `run.ron`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunConfig {
-    /// Version of the format, [`RUN_VERSION`].
-    pub version: u32,
-    /// Version of the program that made the run.
-    pub program: String,
-    /// Seconds since 1970 at the start.
-    pub created: u64,
-    /// Name of the template.
-    pub template: String,
-    /// The data, as [`DataSource`] writes it.
-    pub data: DataSource,
-    /// Where the data was when the run began; nothing for data that is part of the program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_place: Option<DataPlace>,
-    /// How the data is read where its files leave a choice.
-    #[serde(default, skip_serializing_if = "ReadOptions::is_default")]
-    pub read: ReadOptions,
-    /// What the search makes large.
-    #[serde(default, skip_serializing_if = "Objective::is_default")]
-    pub objective: Objective,
-    /// Fingerprint of the data, so that a resumed run is not fed other images unnoticed.
-    pub data_fingerprint: String,
-    /// Where it was started, as it was asked for: `auto`, `cpu`, `cuda:0`, `wgpu:0`.
-    pub device: String,
-    /// Seed of every random draw.
-    pub seed: u64,
-    /// How the supernet is trained.
-    pub training: TrainSettings,
-    /// How candidates are evaluated.
-    pub evaluation: super::supernet::EvaluationSettings,
-    /// How many candidates the cloud starts with.
-    pub pool: usize,
-}
-
-/// Where the data of a run was when it began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataPlace {
-    /// From the root.
-    pub absolute: PathBuf,
-    /// From the run's folder.
-    pub from_run: PathBuf,
-}
-
-impl DataPlace {
-    /// Where `source` is, seen from the root and from the folder of a run; `None` for what is part of the program.
-    fn of(source: &DataSource, run: &Path) -> Option<Self> {
-        let (_, path) = source.on_disk()?;
-        let absolute = std::path::absolute(path).ok()?;
-        let run = std::path::absolute(run).ok()?;
-        let shared =
-            run.components().zip(absolute.components()).take_while(|(a, b)| a == b).count();
-        let up = run.components().skip(shared).map(|_| "..".as_ref());
-        let down = absolute.components().skip(shared).map(|part| part.as_os_str());
-        Some(Self { from_run: up.chain(down).collect(), absolute })
     }
 }
 
@@ -682,16 +622,6 @@ pub fn list(runs: &Path) -> Result<Vec<PathBuf>, RunError> {
     Ok(folders)
 }
 
-fn make_folder(path: &Path) -> Result<PathBuf, RunError> {
-    match std::fs::create_dir(path) {
-        Ok(()) => Ok(path.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(RunError::Exists { path: path.to_owned() })
-        }
-        Err(source) => Err(RunError::io(path, source)),
-    }
-}
-
 const CONFIG: &str = "run.ron";
 const STATE: &str = "state.ron";
 const DATA: &str = "data.ron";
@@ -735,93 +665,4 @@ fn delete_other_checkpoints(folder: &Path, name: &str) -> Result<(), RunError> {
 fn checkpoint_files(folder: &Path, name: &str) -> [PathBuf; 2] {
     ["supernet.safetensors", "trainer.safetensors"]
         .map(|file| folder.join("weights").join(name).join(file))
-}
-
-/// Makes the folder for a new run and locks it. What is left of a run that was killed while it was being made
-/// is taken over.
-fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
-    match make_folder(folder) {
-        Err(exists @ RunError::Exists { .. }) => {
-            if !is_remainder(folder) {
-                return Err(exists);
-            }
-            let lock = lock(folder)?;
-            // Looked at again, now that nobody else can make a run of it.
-            if !is_remainder(folder) {
-                return Err(exists);
-            }
-            remove_remainder(folder).map_err(|source| RunError::io(folder, source))?;
-            Ok((folder.to_owned(), lock))
-        }
-        made => {
-            let folder = made?;
-            let lock = lock(&folder)?;
-            Ok((folder, lock))
-        }
-    }
-}
-
-/// Whether a folder holds what there is of a run before its `run.ron`, and nothing else: no weights either,
-/// since those come later.
-fn is_remainder(folder: &Path) -> bool {
-    let known = |path: &Path| match path.file_name().and_then(|name| name.to_str()) {
-        Some("weights") => std::fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_none()),
-        Some("template") => holds_only(path, &|inside| match inside.file_name() {
-            Some(name) => *name == *template_file(1) || is_on_its_way(&name.to_string_lossy()),
-            None => false,
-        }),
-        Some(LOCK | STATE | DATA | "journal.jsonl") => true,
-        Some(name) => is_on_its_way(name),
-        None => false,
-    };
-    holds_only(folder, &known)
-}
-
-/// Whether a file of this name has not got its real one yet.
-fn is_on_its_way(name: &str) -> bool {
-    name.starts_with(".tmp")
-}
-
-/// Whether all that is in a folder is known.
-fn holds_only(folder: &Path, known: &dyn Fn(&Path) -> bool) -> bool {
-    std::fs::read_dir(folder)
-        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| known(&entry.path()))))
-}
-
-fn remove_remainder(folder: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.ends_with("template") {
-            std::fs::remove_dir_all(path)?;
-        } else if path.is_dir() {
-            std::fs::remove_dir(path)?;
-        } else if !path.ends_with(LOCK) {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-const LOCK: &str = "lock";
-
-/// How long a locked run is waited for. A process that was killed holds its lock until the system has taken it
-/// down, which takes a moment when it has much memory and many threads.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-
-fn lock(folder: &Path) -> Result<File, RunError> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(|source| RunError::io(&path, source))?;
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
-                thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(RunError::InUse { path: folder.to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(RunError::io(&path, source)),
-        }
-    }
 }

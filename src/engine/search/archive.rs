@@ -4,7 +4,7 @@ mod changes;
 mod wishes;
 
 use super::{
-    Evaluation,
+    Evaluation, Objective,
     features::{Features, Representative},
     fitness::{Model, Synergy},
     proposal::{self, Known},
@@ -51,13 +51,14 @@ impl Candidate {
         Some((&self.mask, self.evaluation?))
     }
 
-    /// What it is ordered by; `None` until it is evaluated, and once the template has lost it.
-    pub fn rank(&self) -> Option<Rank> {
+    /// What it is ordered by where this is made large; `None` until it is evaluated, and once the template has lost it.
+    pub fn rank(&self, objective: Objective) -> Option<Rank> {
         let Self { affordable, id, .. } = *self;
         let current = self.standing == Standing::Present;
         (!self.is_retired()).then_some(Rank {
             affordable,
             current,
+            objective,
             evaluation: self.evaluation?,
             id,
         })
@@ -92,6 +93,8 @@ pub struct Rank {
     pub affordable: bool,
     /// Whether the evaluation is one with the present weights.
     pub current: bool,
+    /// By what evaluations are compared: the same for all that are.
+    pub objective: Objective,
     /// The evaluation.
     pub evaluation: Evaluation,
     /// Whose it is.
@@ -101,7 +104,8 @@ pub struct Rank {
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
         let better = self.affordable.cmp(&other.affordable).then(self.current.cmp(&other.current));
-        better.then(self.evaluation.compare(&other.evaluation)).then(other.id.cmp(&self.id))
+        let evaluation = self.objective.compare(&self.evaluation, &other.evaluation);
+        better.then(evaluation).then(other.id.cmp(&self.id))
     }
 }
 
@@ -202,6 +206,7 @@ pub struct SearchState {
     /// How many candidates at the beginning of the archive were drawn before the first iteration.
     pool: usize,
     finished: u32,
+    objective: Objective,
     guide: Guide,
 }
 
@@ -291,6 +296,11 @@ impl SearchState {
         &self.graph
     }
 
+    /// By what evaluations are compared.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
     /// All candidates known, by id.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
@@ -337,6 +347,7 @@ impl SearchState {
         let known = Known {
             graph: &self.graph,
             features: &self.features,
+            objective: self.objective,
             evaluated: self
                 .candidates
                 .iter()
@@ -411,7 +422,16 @@ impl SearchState {
 
     /// The best candidate evaluated so far, by [`Candidate::rank`].
     pub fn best(&self) -> Option<CandidateId> {
-        self.candidates.iter().filter_map(Candidate::rank).max().map(|rank| rank.id)
+        let rank = |candidate: &Candidate| candidate.rank(self.objective);
+        self.candidates.iter().filter_map(rank).max().map(|rank| rank.id)
+    }
+
+    /// The evaluated candidates, best first.
+    pub fn ranked(&self) -> Vec<Rank> {
+        let rank = |candidate: &Candidate| candidate.rank(self.objective);
+        let mut ranked: Vec<_> = self.candidates.iter().filter_map(rank).collect();
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        ranked
     }
 
     /// What the evaluations so far say about each node of the template.
@@ -428,7 +448,7 @@ impl SearchState {
     }
 
     fn fitness_by(&self, evaluated: &[(&Mask, Evaluation)]) -> Vec<NodeFitness> {
-        let model = Model::fit(&self.features, evaluated);
+        let model = Model::fit(&self.features, evaluated, self.objective);
         let mut counts = vec![0; self.graph.len()];
         for (mask, _) in evaluated {
             for node in mask.iter() {
@@ -462,7 +482,7 @@ impl SearchState {
         if evaluated.is_empty() {
             return Vec::new();
         }
-        Model::fit(&self.features, &evaluated).synergies(count)
+        Model::fit(&self.features, &evaluated, self.objective).synergies(count)
     }
 
     /// What is known by the weights of the last evaluations.
@@ -484,6 +504,7 @@ impl SearchState {
             by_mask: HashMap::new(),
             pool: 0,
             finished: 0,
+            objective: Objective::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the evaluations say about each node: a Bayesian linear model of rank-normalised accuracy.
 
 use super::{
-    Evaluation,
+    Evaluation, Objective,
     features::{Features, Overlap},
     normal,
 };
@@ -212,11 +212,15 @@ pub(super) struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// Fits the model; with no evaluations it is the prior.
-    pub(super) fn fit(features: &'a Features, evaluated: &[(&Mask, Evaluation)]) -> Self {
+    pub(super) fn fit(
+        features: &'a Features,
+        evaluated: &[(&Mask, Evaluation)],
+        objective: Objective,
+    ) -> Self {
         let prepare = |most: usize| {
-            let evaluated = thin_out(evaluated, most);
+            let evaluated = thin_out(evaluated, most, objective);
             let rows: Vec<_> = evaluated.iter().map(|(mask, _)| features.row(mask)).collect();
-            (rows, normal::normal_scores(&evaluated, |a, b| a.1.compare(&b.1)))
+            (rows, normal::normal_scores(&evaluated, |a, b| objective.compare(&a.1, &b.1)))
         };
         let (rows, scores) = prepare(MOST_FOR_PRIOR);
         let prior = Prior::likeliest(features, &rows, &scores);
@@ -337,10 +341,14 @@ fn square(a: &[f64]) -> f64 {
 }
 
 /// At most `most` of the evaluations: the best ones as one half, and the rest evenly over the ranks.
-fn thin_out<'m>(evaluated: &[(&'m Mask, Evaluation)], most: usize) -> Vec<(&'m Mask, Evaluation)> {
+fn thin_out<'m>(
+    evaluated: &[(&'m Mask, Evaluation)],
+    most: usize,
+    objective: Objective,
+) -> Vec<(&'m Mask, Evaluation)> {
     let mut kept = evaluated.to_vec();
     if kept.len() > most {
-        kept.sort_by(|a, b| b.1.compare(&a.1));
+        kept.sort_by(|a, b| objective.compare(&b.1, &a.1));
         let rest = kept.split_off(most / 2);
         let count = most - kept.len();
         kept.extend((0..count).map(|i| rest[i * rest.len() / count]));
@@ -358,6 +366,10 @@ mod tests {
         template::{BlocksPerLayer, Graph},
     };
     use proptest::prelude::*;
+
+    fn fit<'a>(features: &'a Features, evaluated: &[(&Mask, Evaluation)]) -> Model<'a> {
+        Model::fit(features, evaluated, Objective::Accuracy)
+    }
 
     fn evaluation(accuracy: f64) -> Evaluation {
         Evaluation { accuracy, ..Evaluation::default() }
@@ -387,7 +399,7 @@ mod tests {
     fn nothing_is_known_without_evaluations() {
         let graph = layered(&[3, 1, 2], BlocksPerLayer::One, &[]);
         let features = Features::new(&graph, None);
-        let model = Model::fit(&features, &[]);
+        let model = fit(&features, &[]);
         for node in 0..graph.len() {
             let Some((effect, before)) = model.effect(node) else {
                 assert!(
@@ -406,7 +418,7 @@ mod tests {
         let graph = layered(&[2], BlocksPerLayer::One, &[]);
         let features = Features::new(&graph, None);
         let mask = Mask::from_nodes(4, [0, 1, 3]);
-        let model = Model::fit(&features, &[(&mask, evaluation(0.7))]);
+        let model = fit(&features, &[(&mask, evaluation(0.7))]);
         let row = features.row(&mask);
         let k = LEVEL + model.prior.node * 0.5;
         let posterior = model.predict(&[row])[0].posterior;
@@ -430,7 +442,7 @@ mod tests {
             // Worth of the nodes of each layer, not in the order of the list.
             let worth = [0.0, 0.3, 0.9, 0.1, 0.5, 0.0, 0.7, 0.2, 0.8, 0.1, 0.4, 0.0];
             let data = evaluated(&graph, 60, |mask| mask.iter().map(|node| worth[node]).sum());
-            let model = Model::fit(&features, &borrowed(&data));
+            let model = fit(&features, &borrowed(&data));
             for layer in &graph.layers()[1..4] {
                 let mut by_worth = layer.clone();
                 by_worth.sort_by(|&a, &b| worth[a].total_cmp(&worth[b]));
@@ -455,7 +467,7 @@ mod tests {
             let both = mask.contains(2) && mask.contains(9);
             f64::from(u8::from(both)) + mask.iter().map(|node| noise[node]).sum::<f64>()
         });
-        let model = Model::fit(&features, &borrowed(&data));
+        let model = fit(&features, &borrowed(&data));
         let score = |first: usize, last: usize| {
             let row = features.row(&Mask::from_nodes(graph.len(), [0, first, 5, last, 10]));
             model.predict(&[row])[0].posterior.mean
@@ -481,7 +493,7 @@ mod tests {
             let seen = mask.iter().filter(|&node| node < 10 || node == 13);
             *mask = Mask::from_nodes(graph.len(), seen.chain([12]).collect::<Vec<_>>());
         });
-        let model = Model::fit(&features, &borrowed(&data));
+        let model = fit(&features, &borrowed(&data));
         let probability = |node| model.effect(node).expect("optional").0.probability_positive();
         assert!(probability(5) > 0.99, "{}", probability(5));
         assert!(probability(11) > 0.7, "{}", probability(11));
@@ -492,8 +504,10 @@ mod tests {
     fn thinning_out_keeps_the_best_and_spans_the_rest() {
         let mask = Mask::empty(1);
         let data: Vec<_> = (0..1_000).map(|i| (&mask, evaluation(f64::from(i)))).collect();
-        let kept: Vec<_> =
-            thin_out(&data, 100).into_iter().map(|(_, evaluation)| evaluation.accuracy).collect();
+        let kept: Vec<_> = thin_out(&data, 100, Objective::Accuracy)
+            .into_iter()
+            .map(|(_, evaluation)| evaluation.accuracy)
+            .collect();
         assert_eq!(kept.len(), 100);
         assert!((950..1_000).all(|i| kept.contains(&f64::from(i))));
         assert!(kept.iter().any(|&x| x < 50.0));
@@ -510,7 +524,7 @@ mod tests {
             let mut next = accuracies.iter().copied();
             let mut rng = seed::rng(6, "test", 0);
             let data: Vec<_> = std::iter::from_fn(|| Some((sample(&graph, &mut rng), evaluation(next.next()?)))).collect();
-            let model = Model::fit(&features, &borrowed(&data));
+            let model = fit(&features, &borrowed(&data));
             for node in 1..=5 {
                 let (effect, before) = model.effect(node).expect("an optional node");
                 prop_assert!((0.0..=1.0).contains(&effect.probability_positive()));

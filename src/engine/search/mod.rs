@@ -45,6 +45,35 @@ impl Objective {
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What an evaluation gave in this: an accuracy, or the loss. Accuracy stands for balanced accuracy where that is
+    /// not known, as for numbers, which have no classes.
+    pub fn figure(self, evaluation: &Evaluation) -> f64 {
+        match self {
+            Self::Accuracy => evaluation.accuracy,
+            Self::BalancedAccuracy => evaluation.balanced_accuracy.unwrap_or(evaluation.accuracy),
+            Self::Loss => evaluation.loss,
+        }
+    }
+
+    /// The same so that more is better; what is not a number is the worst of all, so that a candidate that diverged
+    /// counts as a bad one.
+    pub fn worth(self, evaluation: &Evaluation) -> f64 {
+        let figure = self.figure(evaluation);
+        worst_if_nan(if self == Self::Loss { -figure } else { figure })
+    }
+
+    /// Worse is less: by the objective, and by loss where that is equal.
+    pub fn compare(self, a: &Evaluation, b: &Evaluation) -> Ordering {
+        let loss = |evaluation: &Evaluation| worst_if_nan(-evaluation.loss);
+        let accuracy = |evaluation: &Evaluation| worst_if_nan(evaluation.accuracy);
+        let by_objective = self.worth(a).total_cmp(&self.worth(b));
+        by_objective.then(loss(a).total_cmp(&loss(b))).then(accuracy(a).total_cmp(&accuracy(b)))
+    }
+}
+
+fn worst_if_nan(value: f64) -> f64 {
+    if value.is_nan() { f64::NEG_INFINITY } else { value }
 }
 
 /// What evaluating a candidate gave.
@@ -60,29 +89,19 @@ pub struct Evaluation {
     pub balanced_accuracy: Option<f64>,
     /// Mean validation loss.
     pub loss: f64,
-    /// By which of these evaluations are compared.
-    #[serde(skip)]
-    pub objective: Objective,
 }
 
 impl Evaluation {
-    /// Worse is less: by the objective, and by loss where that is equal. What is not a number is the
-    /// worst of all, so that a candidate that diverged counts as a bad one.
-    pub fn compare(&self, other: &Self) -> Ordering {
-        let rank = |x: f64| if x.is_nan() { f64::NEG_INFINITY } else { x };
-        rank(self.value())
-            .total_cmp(&rank(other.value()))
-            .then(rank(-self.loss).total_cmp(&rank(-other.loss)))
-            .then(rank(self.accuracy).total_cmp(&rank(other.accuracy)))
-    }
-
-    /// What the search makes large: higher is better.
-    fn value(&self) -> f64 {
-        match self.objective {
-            Objective::Accuracy => self.accuracy,
-            // Numbers have no classes.
-            Objective::BalancedAccuracy => self.balanced_accuracy.unwrap_or(self.accuracy),
-            Objective::Loss => -self.loss,
+    /// The mean of each figure; balanced accuracy where all have one.
+    pub fn mean(evaluations: &[Self]) -> Self {
+        let count = evaluations.len().max(1) as f64;
+        let mean = |figure: fn(&Self) -> f64| evaluations.iter().map(figure).sum::<f64>() / count;
+        let balanced: Option<Vec<_>> =
+            evaluations.iter().map(|evaluation| evaluation.balanced_accuracy).collect();
+        Self {
+            accuracy: mean(|evaluation| evaluation.accuracy),
+            balanced_accuracy: balanced.map(|all| all.iter().sum::<f64>() / count),
+            loss: mean(|evaluation| evaluation.loss),
         }
     }
 }
@@ -101,24 +120,22 @@ mod tests {
             evaluation(0.1, 1.0),
             evaluation(0.2, 3.0),
         ];
-        assert!(ascending.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt()));
-        assert!(ascending[0].compare(&ascending[0]).is_eq());
+        let compare = |a, b| Objective::Accuracy.compare(a, b);
+        assert!(ascending.windows(2).all(|pair| compare(&pair[0], &pair[1]).is_lt()));
+        assert!(compare(&ascending[0], &ascending[0]).is_eq());
     }
 
     #[test]
     fn another_objective_is_another_order() {
         // Always the common class, and one that finds the rare one, too.
         let [lazy, fair] = [(0.97, 0.5, 0.2), (0.9, 0.8, 0.3)].map(|(accuracy, balanced, loss)| {
-            move |objective| Evaluation {
-                accuracy,
-                balanced_accuracy: Some(balanced),
-                loss,
-                objective,
-            }
+            Evaluation { accuracy, balanced_accuracy: Some(balanced), loss }
         });
-        let order = |objective| lazy(objective).compare(&fair(objective));
         assert_eq!(
-            Objective::ALL.iter().map(|&objective| order(objective)).collect::<Vec<_>>(),
+            Objective::ALL
+                .iter()
+                .map(|objective| objective.compare(&lazy, &fair))
+                .collect::<Vec<_>>(),
             [Ordering::Greater, Ordering::Less, Ordering::Greater]
         );
     }

@@ -1,7 +1,7 @@
 //! Chooses which candidates to evaluate next.
 
 use super::{
-    Evaluation,
+    Evaluation, Objective,
     archive::FAIR_START,
     features::Features,
     fitness::{Model, Predicted},
@@ -57,6 +57,7 @@ pub(super) struct Proposal {
 pub(super) struct Known<'a> {
     pub(super) graph: &'a Graph,
     pub(super) features: &'a Features,
+    pub(super) objective: Objective,
     pub(super) evaluated: Vec<Evaluated<'a>>,
     /// Candidates of the pool that were never proposed.
     pub(super) waiting: Vec<&'a Mask>,
@@ -104,7 +105,7 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
     }
 
     let data: Vec<_> = known.evaluated.iter().map(|known| (known.mask, known.evaluation)).collect();
-    let model = Model::fit(known.features, &data);
+    let model = Model::fit(known.features, &data, known.objective);
     drafts.add_children(&model, rng);
     drafts.add_fresh(count, rng);
     waiting.shuffle(rng);
@@ -195,7 +196,7 @@ impl Drafts<'_> {
 /// The evaluated candidates to breed from: the best, those that are wanted first; where a cost is to be low
 /// besides, those of the front, and then those of the front of the others.
 fn elite(known: &Known<'_>) -> Vec<Proposal> {
-    let Known { guided, .. } = known;
+    let Known { guided, objective, .. } = known;
     let mut order: Vec<_> = known
         .evaluated
         .iter()
@@ -203,7 +204,8 @@ fn elite(known: &Known<'_>) -> Vec<Proposal> {
         .collect();
     order.sort_by(|(unwanted_a, a), (unwanted_b, b)| {
         let wanted_first = unwanted_a.cmp(unwanted_b);
-        wanted_first.then(b.evaluation.compare(&a.evaluation)).then(a.id.cmp(&b.id))
+        let better_first = objective.compare(&b.evaluation, &a.evaluation);
+        wanted_first.then(better_first).then(a.id.cmp(&b.id))
     });
     let mut order: Vec<_> = order.into_iter().map(|(_, known)| known).collect();
     let mut chosen = Vec::new();
@@ -442,6 +444,7 @@ mod tests {
         let known = Known {
             graph,
             features: &Features::new(graph, None),
+            objective: Objective::Accuracy,
             evaluated: evaluated
                 .iter()
                 .enumerate()
@@ -506,7 +509,7 @@ mod tests {
             pick([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
             pick([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
         );
-        let model = Model::fit(&features, &[]);
+        let model = Model::fit(&features, &[], Objective::Accuracy);
         with_known(&graph, &[], &Guide::free(&graph), |known| {
             let chosen = choose(&model, known, &[a.clone(), near.clone(), apart.clone()], 2);
             assert_eq!(chosen, [a.clone(), apart.clone()]);
@@ -537,7 +540,7 @@ mod tests {
             let features = Features::new(&graph, None);
             let guide = Guide::free(&graph);
             let guided = Guided::new(&guide, &graph, LatencyModel::default());
-            let breeder = Breeder::new(&guided, &Model::fit(&features, &[]));
+            let breeder = Breeder::new(&guided, &Model::fit(&features, &[], Objective::Accuracy));
             let parents: Vec<_> = drawn(&graph, 4).into_iter().map(|mask| Proposal { mask, parents: vec![] }).collect();
             let mut rng = seed::rng(s, "test", 0);
             for _ in 0..20 {

@@ -88,12 +88,7 @@ impl Tally {
         let shown = self.classes.iter().filter(|(shown, _)| *shown > 0);
         let recalls: Vec<_> = shown.map(|&(shown, right)| right as f64 / shown as f64).collect();
         let balanced = recalls.iter().sum::<f64>() / recalls.len().max(1) as f64;
-        Evaluation {
-            accuracy: right as f64 / images,
-            balanced_accuracy: Some(balanced),
-            loss,
-            ..Evaluation::default()
-        }
+        Evaluation { accuracy: right as f64 / images, balanced_accuracy: Some(balanced), loss }
     }
 }
 
@@ -157,7 +152,7 @@ mod tests {
         tally.add(tensor(scores, [3, 3]), &Targets::Classes(vec![0, 0, 0])).expect("adds up");
         let scores = [[0.0, 0.0, 1.0], [1000.0, 0.0, 0.0]].concat();
         tally.add(tensor(scores, [2, 3]), &Targets::Classes(vec![2, 2])).expect("adds up");
-        let Evaluation { accuracy, balanced_accuracy, loss, .. } = tally.finish();
+        let Evaluation { accuracy, balanced_accuracy, loss } = tally.finish();
         assert_eq!((accuracy, balanced_accuracy), (0.8, Some(0.75)));
         let exp = |x: f64| x.exp();
         let wanted = (exp(1.0) + 2.0).ln() - 1.0 + (exp(2.0) + 1.0 + exp(1.0)).ln() - 2.0

@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_choices_or_names_is_told() {
+        let note =
+            |texts: &[&str]| split(&texts.iter().map(ToString::to_string).collect::<Vec<_>>()).note;
+        // All combinations are there, which names hardly are.
+        let whole = note(&["1-1", "1-2", "2-1", "2-2"]).expect("is told");
+        assert!(whole.contains("are separated by `-`"), "{whole}");
+        let part = note(&["2-1", "1-2"]).expect("is told");
+        assert!(part.contains("such as `2-1` are one choice each"), "{part}");
+        assert!(part.contains("if `-` separates choices, write `/`"), "{part}");
+        assert_eq!(note(&["2-1"]), None, "one architecture is no choice");
+        assert_eq!(note(&["2-1", "3"]), None, "these have nothing in common");
+    }
+
+    #[test]
     fn names_of_one_layer_stay_whole() {
         for texts in [
             &["conv-3x3", "conv-5x5", "pool-3x3"][..],

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::{
     data::{DataSource, ImageSize, Split, Targets, Task, TaskKind},
-    delimited::tests::{gzip, workbook},
+    delimited::made::{gzip, workbook},
 };
 use proptest::prelude::*;
 use std::fs;
@@ -487,6 +487,30 @@ fn a_workbook_is_read_as_its_text_would_be() {
     let data = load_bytes(&workbook(&[("one", &lines)]), None, ReadOptions::default()).unwrap();
     assert_eq!(rows(&data), rows(&load(&small("x,y,kind\n"))));
     has_note(&data, &["from a workbook", "2 classes (a, b)"]);
+}
+
+#[test]
+fn an_error_in_a_workbook_names_the_sheet_where_there_are_several() {
+    let mut lines: Vec<&[&str]> = vec![&["x", "y", "kind"]];
+    lines.extend(
+        [["<v>1</v>", "<v>2.5</v>", "a"], ["<v>3</v>", "<v>1.5</v>", "b"]]
+            .iter()
+            .map(|r| &r[..])
+            .cycle()
+            .take(20),
+    );
+    lines.push(&["many", "<v>2.5</v>", "a"]);
+    let said = |sheets: &[(&str, &[&[&str]])]| {
+        let refused = load_bytes(&workbook(sheets), Some("kind"), ReadOptions::default());
+        refused.expect_err("has a text for a number").to_string()
+    };
+    let several = said(&[("Readme", &[&["made by me"]]), ("Data 2024", &lines)]);
+    assert!(
+        several.contains("line 22") && several.contains("(in the sheet `Data 2024`)"),
+        "{several}"
+    );
+    let single = said(&[("Data 2024", &lines)]);
+    assert!(single.contains("line 22") && !single.contains("Data 2024"), "{single}");
 }
 
 #[test]

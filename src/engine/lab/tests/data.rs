@@ -310,7 +310,7 @@ fn candidates_that_tie_are_told_and_not_verified() {
     let mut told = Vec::new();
     let report = &mut |report| told.push(report);
     lab.search(1, 4, Budget::default(), &Control::default(), report).expect("is searched");
-    let tie = |report: &Report| matches!(report, Report::Caution(text) if text.contains("all 4"));
+    let tie = |report: &Report| matches!(report, Report::Cautions { texts, .. } if texts.iter().any(|t| t.contains("all 4")));
     assert!(told.iter().any(tie), "{told:?}");
     assert!(lab.fitness().iter().all(|node| node.fitness == 0.5), "{:?}", lab.fitness());
     let settings = VerifySettings { top: 2, random: 2, epochs: Some(1) };

@@ -1,6 +1,10 @@
 //! Candidates that are retrained.
 
 use super::*;
+use crate::engine::{
+    kendall::Kendall,
+    search::{Evaluation, Objective},
+};
 
 #[test]
 fn verification_is_resumed_exactly_and_told_by_the_folder() {
@@ -86,4 +90,74 @@ fn a_candidate_that_an_edit_links_otherwise_is_not_taken_for_the_one_that_was_re
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(opened.retrained.iter().map(|r| r.id).collect::<Vec<_>>(), untouched);
+}
+
+/// A run whose candidates are all retrained for an epoch, in memory only: as accurate as their proxies, the other way
+/// round in all else.
+fn all_retrained(runs: &Path, name: &str) -> Lab {
+    let mut lab = lab(runs, name);
+    let control = Control::default();
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(2, 4, Budget::default(), &control, &mut ignore).expect("searches");
+    let retrained = lab.candidates().iter().filter_map(|candidate| {
+        let proxy = candidate.evaluation?;
+        let evaluation = Evaluation {
+            accuracy: proxy.accuracy,
+            balanced_accuracy: proxy.balanced_accuracy.map(|balanced| 1.0 - balanced),
+            loss: 10.0 - proxy.loss,
+        };
+        Some(Retrained { id: candidate.id, epochs: 1, evaluation, seconds: 1.0 })
+    });
+    lab.retrained = retrained.collect();
+    assert_eq!(lab.retrained.len(), 8);
+    lab
+}
+
+#[test]
+fn candidates_are_taken_and_ranked_by_the_objective_of_the_run() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut lab = all_retrained(runs.path(), "run");
+    for (objective, tau) in
+        [(Objective::Accuracy, 1.0), (Objective::BalancedAccuracy, -1.0), (Objective::Loss, -1.0)]
+    {
+        lab.aim_at(objective).expect("has classes");
+        let told = lab.verification(Some(1)).expect("is there");
+        assert_eq!(told.objective, objective);
+        let evaluation =
+            |id: CandidateId| lab.candidates()[id.index()].evaluation.expect("is evaluated");
+        for (place, verified) in told.candidates.iter().enumerate() {
+            let proxy = evaluation(verified.candidate);
+            assert_eq!(verified.proxy, objective.figure(&proxy));
+            assert_eq!(verified.proxy_accuracy, proxy.accuracy);
+            let before = told.candidates[..place].iter().map(|v| evaluation(v.candidate));
+            before.for_each(|before| assert!(objective.compare(&before, &proxy).is_ge()));
+        }
+        assert_eq!(told.kendall.map(|kendall: Kendall| kendall.tau), Some(tau), "{objective}");
+        let best: Vec<_> = told.candidates.iter().map(|v| v.candidate).take(3).collect();
+        assert_eq!(lab.choose(3, 0), best, "{objective}");
+    }
+}
+
+#[test]
+fn candidates_whose_balanced_accuracy_an_older_program_did_not_keep_are_retrained_for_it() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = all_retrained(runs.path(), "run");
+    let without = |retrained: &mut Retrained| retrained.evaluation.balanced_accuracy = None;
+    lab.retrained.iter_mut().for_each(without);
+    assert_eq!(lab.verification(Some(1)).expect("is there").candidates.len(), 8);
+    lab.aim_at(Objective::BalancedAccuracy).expect("has classes");
+    assert_eq!(lab.verification(Some(1)), None);
+    let settings = VerifySettings { top: 5, random: 0, epochs: Some(1) };
+    lab.verify(settings, &control, &mut ignore).expect("verifies");
+    let verification = lab.verification(Some(1)).expect("is there");
+    assert_eq!(verification.candidates.len(), 5);
+    assert_eq!(lab.retrained.len(), 8, "each is known once");
+    lab.aim_at(Objective::Loss).expect("is recorded");
+    assert_eq!(lab.verification(Some(1)).expect("is there").candidates.len(), 8);
+    drop(lab);
+    let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    opened.aim_at(Objective::BalancedAccuracy).expect("is recorded");
+    let again = opened.verification(Some(1)).expect("is there");
+    assert_eq!(again, verification, "the journal keeps balanced accuracies");
 }

@@ -26,11 +26,7 @@ impl SearchState {
 
     /// Compares all evaluations by this objective from here on.
     pub fn compare_by(&mut self, objective: Objective) {
-        for candidate in &mut self.candidates {
-            if let Some(evaluation) = &mut candidate.evaluation {
-                evaluation.objective = objective;
-            }
-        }
+        self.objective = objective;
     }
 
     /// Says that the weights have changed: what was evaluated has to be evaluated again, see

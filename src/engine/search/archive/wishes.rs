@@ -67,7 +67,7 @@ impl SearchState {
             .candidates
             .iter()
             .filter(|candidate| candidate.affordable)
-            .filter_map(|candidate| Some((measure.of(candidate)?, candidate.rank()?)))
+            .filter_map(|candidate| Some((measure.of(candidate)?, candidate.rank(self.objective)?)))
             .collect();
         // Accuracies of different weights do not compare.
         let current = known.iter().any(|(_, rank)| rank.current);
@@ -75,7 +75,8 @@ impl SearchState {
         known.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
         let mut front: Vec<Rank> = Vec::new();
         for (_, rank) in known {
-            let better = |best: &Rank| rank.evaluation.compare(&best.evaluation).is_gt();
+            let better =
+                |best: &Rank| self.objective.compare(&rank.evaluation, &best.evaluation).is_gt();
             if front.last().is_none_or(better) {
                 front.push(rank);
             }

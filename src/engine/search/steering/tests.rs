@@ -90,8 +90,7 @@ fn new_candidates_come_from_the_region_or_of_the_union() {
     let cloud = cloud(&search);
     // Later on the best are so much alike that fewer than 20 lie between them.
     search_on(&mut search, 2);
-    let mut ranked: Vec<_> = search.candidates().iter().filter_map(Candidate::rank).collect();
-    ranked.sort_by(|a, b| b.cmp(a));
+    let ranked = search.ranked();
     let best: Vec<_> = ranked[..8].iter().map(|rank| rank.id).collect();
     let members = masks(&search, &best);
     let union = members.iter().cloned().reduce(|a, b| a.union(&b)).expect("some");
