@@ -3,7 +3,7 @@
 use super::{output, verify};
 use crate::{
     engine::{
-        candidate::{self, CandidateId},
+        candidate::{self, CandidateId, SpaceSize},
         data::DataSummary,
         lab::{Caution, Lab, Verification},
         named::{Named, by_name},
@@ -22,11 +22,19 @@ use std::fmt;
 #[derive(Debug, Serialize)]
 pub(super) struct RunReport {
     template: String,
-    /// Valid candidates of the template; `null` where they cannot be counted.
+    /// Valid candidates of the template; `null` where they are not known exactly.
     search_space: Option<u128>,
+    /// What is known of their number then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search_space_estimate: Option<SizeEstimate>,
+    #[serde(skip)]
+    size: SpaceSize,
     data: String,
     data_fingerprint: Option<String>,
     seed: u64,
+    /// The path policy of the training, and, for `auto`, what it comes to in this template.
+    policy: &'static str,
+    paths: &'static str,
     /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
     measure: Quality,
     /// What the search makes large.
@@ -53,6 +61,13 @@ pub(super) struct RunReport {
     nodes: Vec<NodeReport>,
     synergies: Vec<SynergyReport>,
     seconds: crate::engine::lab::PhaseSeconds,
+}
+
+#[derive(Debug, Serialize)]
+struct SizeEstimate {
+    log10: f64,
+    /// Standard error of the number as a share of it.
+    relative_error: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,9 +223,18 @@ impl RunReport {
             .steering()
             .pareto
             .map(|measure| lab.front(measure).into_iter().filter_map(on_front).collect());
+        let size = candidate::count(graph);
+        let policy = lab.settings().training.policy;
         Self {
             template: graph.template().name.clone(),
-            search_space: candidate::count(graph),
+            search_space: size.exact(),
+            search_space_estimate: size.exact().is_none().then(|| SizeEstimate {
+                log10: size.log10(),
+                relative_error: size.relative_error(),
+            }),
+            size,
+            policy: policy.name(),
+            paths: policy.of(graph).name(),
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
@@ -267,9 +291,7 @@ impl fmt::Display for RunReport {
         for caution in &self.cautions {
             writeln!(f, "caution   {caution}")?;
         }
-        if let Some(count) = self.search_space {
-            writeln!(f, "space     {count} candidates")?;
-        }
+        writeln!(f, "space     {} candidates", self.size)?;
         if let Some(last) = self.epochs.last() {
             writeln!(
                 f,
@@ -279,6 +301,10 @@ impl fmt::Display for RunReport {
                 quality.name(),
                 quality.text(last.val_accuracy)
             )?;
+        }
+        if !self.epochs.is_empty() {
+            let auto = if self.policy == self.paths { "" } else { " (auto)" };
+            writeln!(f, "paths     {}{auto}", self.paths)?;
         }
         let Some(best) = &self.best else { return Ok(()) };
         writeln!(

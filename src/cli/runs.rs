@@ -13,7 +13,7 @@ use crate::{
         named::by_name,
         run,
         search::Objective,
-        template::{TemplateDiff, Graph, NodeId},
+        template::{Graph, NodeId, TemplateDiff},
     },
     format::{Goal, Quality},
 };

@@ -106,7 +106,7 @@ struct CheckReport {
     nodes: usize,
     links: Vec<LinkReport>,
     cost: CostReport,
-    /// How many candidates there are; `null` where there are problems, or more than can be counted.
+    /// How many candidates there are; `null` where there are problems.
     candidates: Option<String>,
     problems: Vec<ProblemReport>,
 }
@@ -159,7 +159,7 @@ fn check(name: &str, json: bool) -> Result<ExitCode> {
     let analysis = Analysis::of(&template);
     let sound = analysis.problems.is_empty();
     let graph = if sound { Graph::new(template.clone()).ok() } else { None };
-    let candidates = graph.as_ref().and_then(candidate::count).map(|count| count.to_string());
+    let candidates = graph.as_ref().map(candidate::count);
     let code = if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
         output::json(&CheckReport {
@@ -175,12 +175,12 @@ fn check(name: &str, json: bool) -> Result<ExitCode> {
                 })
                 .collect(),
             cost: analysis.cost().into(),
-            candidates,
+            candidates: candidates.map(|size| size.to_string()),
             problems: analysis.problems.iter().map(Into::into).collect(),
         })?;
         return Ok(code);
     }
-    let mut text = summary(&name, &template, analysis.cost(), candidates.as_deref());
+    let mut text = summary(&name, &template, analysis.cost(), candidates);
     // All links of a node carry the same.
     for (place, node) in template.nodes.iter().enumerate() {
         let to: Vec<_> = template
@@ -218,11 +218,11 @@ fn clean(line: &str) -> String {
     body.replace(char::is_control, " ") + end
 }
 
-fn summary(name: &str, template: &Template, cost: Cost, candidates: Option<&str>) -> String {
+fn summary(name: &str, template: &Template, cost: Cost, candidates: Option<SpaceSize>) -> String {
     let size = match candidates {
-        Some(count) => match count.parse() {
-            Ok(count) => format!(", {} candidates", grouped(count)),
-            Err(_) => format!(", {count} candidates"),
+        Some(size) => match size.exact().and_then(|count| u64::try_from(count).ok()) {
+            Some(count) => format!(", {} candidates", grouped(count)),
+            None => format!(", {size} candidates"),
         },
         None => String::new(),
     };
@@ -433,9 +433,9 @@ fn show(name: &str, json: bool) -> Result<ExitCode> {
             ]);
         }
     }
-    let candidates = candidate::count(&graph).map(|count| count.to_string());
+    let candidates = Some(candidate::count(&graph));
     let cost = graph.total_cost(0..graph.len());
-    let head = summary(name, graph.template(), cost, candidates.as_deref());
+    let head = summary(name, graph.template(), cost, candidates);
     output::data(&(head + &table(&rows)))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -468,7 +468,7 @@ struct PresetReport {
     about: String,
     nodes: usize,
     links: usize,
-    candidates: Option<String>,
+    candidates: String,
     cost: CostReport,
 }
 
@@ -481,7 +481,7 @@ fn list_presets(json: bool) -> Result<ExitCode> {
             about: graph.template().about.clone(),
             nodes: graph.len(),
             links: graph.template().links.len(),
-            candidates: candidate::count(&graph).map(|count| count.to_string()),
+            candidates: candidate::count(&graph).to_string(),
             cost: graph.total_cost(0..graph.len()).into(),
         });
     }
@@ -499,7 +499,7 @@ fn list_presets(json: bool) -> Result<ExitCode> {
             report.about.clone(),
             report.nodes.to_string(),
             report.links.to_string(),
-            report.candidates.clone().unwrap_or_else(|| "?".to_owned()),
+            report.candidates.clone(),
             compact(report.cost.parameters),
             compact(report.cost.flops),
         ]

@@ -16,7 +16,7 @@ use clap::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub(super) struct TrainingArgs {
-    /// Which paths a step trains [default: single-path].
+    /// Which paths a step trains [default: auto].
     #[arg(long, value_name = "POLICY", value_parser = named::<PathPolicy>(), conflicts_with = "resume")]
     policy: Option<PathPolicy>,
     /// What training makes small; numbers to predict take auto, mean-square, mean-absolute or mean-square-log

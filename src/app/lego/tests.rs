@@ -9,9 +9,10 @@ use crate::{
     engine::{
         candidate::CandidateId,
         mask::Mask,
+        ops::Cost,
         report::PlacedCandidate,
         search::Candidate,
-        template::{Cost, Graph, presets},
+        template::{Graph, presets},
     },
 };
 use bevy::{

@@ -241,6 +241,7 @@ fn on_disk(kind: &str, text: &str) -> Result<DataSource, String> {
 /// Draws the button that opens the other training settings; `true` when it is pressed.
 pub(super) fn training(ui: &mut Ui, view: View<'_>, choices: &Choices) -> bool {
     let TrainSettings { optimizer, loss, policy, .. } = choices.training;
+    let policy = policy.told(view.document.graph());
     let what = format!(
         "Optimizer, loss, path policy and more; other ones begin another run with the next training\nNow {optimizer}, \
          loss {loss}, {policy}"

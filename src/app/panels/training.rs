@@ -4,6 +4,7 @@ use super::{controls::BUSY, dialogs, style, view::View, widgets};
 use crate::engine::{
     loss::LossKind,
     named::Named,
+    template::Graph,
     training::{OptimizerKind, TrainSettings},
 };
 use bevy_egui::egui::{ComboBox, Context, DragValue, Grid, Key, Ui};
@@ -18,7 +19,7 @@ pub(super) fn ask(context: &Context, view: View<'_>, training: &mut TrainSetting
             Grid::new("training settings")
                 .num_columns(2)
                 .spacing([2.0 * style::GAP, style::GAP])
-                .show(ui, |ui| rows(ui, training));
+                .show(ui, |ui| rows(ui, training, view.document.graph()));
         });
         ui.add_space(style::GAP);
         let note = if !idle {
@@ -45,8 +46,16 @@ pub(super) fn ask(context: &Context, view: View<'_>, training: &mut TrainSetting
     modal.inner || context.input(|input| input.key_pressed(Key::Escape))
 }
 
-fn rows(ui: &mut Ui, training: &mut TrainSettings) {
-    row(ui, "Paths", "Which paths a step trains", |ui| choose(ui, &mut training.policy));
+fn rows(ui: &mut Ui, training: &mut TrainSettings, graph: &Graph) {
+    row(ui, "Paths", "Which paths a step trains", |ui| {
+        ui.horizontal(|ui| {
+            choose(ui, &mut training.policy);
+            let chosen = training.policy.of(graph);
+            if chosen != training.policy {
+                ui.label(widgets::secondary(format!("here {chosen}")));
+            }
+        });
+    });
     row(ui, "Loss", "What training makes small", |ui| choose(ui, &mut training.loss));
     let smooths =
         matches!(training.loss, LossKind::Auto | LossKind::CrossEntropy | LossKind::KlDivergence);
@@ -136,6 +145,7 @@ fn choose<T: Named>(ui: &mut Ui, choice: &mut T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::template::presets;
     use bevy_egui::egui::{self, RawInput};
 
     #[test]
@@ -143,9 +153,10 @@ mod tests {
         // What a choice from the list does: the row is drawn with one optimizer and left with another.
         let context = Context::default();
         let mut training = TrainSettings { weight_decay: Some(0.5), ..TrainSettings::default() };
+        let graph = presets()[0].graph().expect("is sound");
         let draw = |training: &mut TrainSettings| {
             let output = context.run_ui(RawInput::default(), |ui| {
-                egui::CentralPanel::default().show(ui, |ui| rows(ui, training));
+                egui::CentralPanel::default().show(ui, |ui| rows(ui, training, &graph));
             });
             output.drop_without_applying_deltas();
         };

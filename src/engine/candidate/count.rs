@@ -1,221 +1,200 @@
 //! How many valid candidates a template has.
 
-use super::{
-    super::{mask::Mask, template::Graph},
-    problem,
-};
+use super::{super::template::Graph, Space};
+use std::fmt;
 
-/// Nodes beside input and output up to which candidates of any wiring are counted one by one.
-const MOST_NODES: usize = 16;
-
-/// Subsets of a layer up to which those of two neighbouring layers are compared one by one.
-const MOST_SUBSETS: usize = 1 << 10;
-
-/// The number of valid candidates of `graph`, see [`problem`]: different masks, also where they compute the same
-/// function. Exact, or `None` where it cannot be counted soon: in a large template with links that skip a layer, or
-/// with large layers that are not fully linked; or where it is above 10^38.
-pub fn count(graph: &Graph) -> Option<u128> {
-    if is_chain(graph) { count_chain(graph) } else { count_each(graph) }
+/// How many candidates there are: different masks, also where they compute the same function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SpaceSize {
+    /// So many.
+    Exact(u128),
+    /// So many, counted in full, but rounded: there are more than a whole number holds.
+    Rounded {
+        /// The decimal logarithm.
+        log10: f64,
+    },
+    /// About so many: there are too many ways to count them in full.
+    Estimate {
+        /// The decimal logarithm; -∞ where none was found.
+        log10: f64,
+        /// The standard error of the number (not of its logarithm) as a share of it.
+        relative_error: f64,
+    },
 }
 
-/// Whether every link leads to the next layer, and input and output stand alone in the first and the last.
-fn is_chain(graph: &Graph) -> bool {
-    let next = |from: usize| {
-        graph.targets(from).iter().all(|&to| graph.layer_of(to) == graph.layer_of(from) + 1)
-    };
-    let alone = |layer: Option<&Vec<usize>>, node| layer.is_some_and(|layer| *layer == [node]);
-    alone(graph.layers().first(), graph.input())
-        && alone(graph.layers().last(), graph.output())
-        && (0..graph.len()).all(next)
+impl SpaceSize {
+    /// From the natural logarithm of a number that was counted in full.
+    pub(super) fn rounded(ln: f64) -> Self {
+        Self::Rounded { log10: ln / std::f64::consts::LN_10 }
+    }
+
+    /// From the natural logarithms of independent estimates, two or more, each right on average.
+    pub(super) fn estimated(ln: &[f64]) -> Self {
+        let highest = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if highest == f64::NEG_INFINITY {
+            return Self::Estimate { log10: highest, relative_error: f64::INFINITY };
+        }
+        let count = ln.len() as f64;
+        let values: Vec<_> = ln.iter().map(|ln| (ln - highest).exp()).collect();
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self::Estimate {
+            log10: (highest + mean.ln()) / std::f64::consts::LN_10,
+            relative_error: (squares / (count - 1.0) / count).sqrt() / mean,
+        }
+    }
+
+    /// The number, if it is known exactly.
+    pub fn exact(self) -> Option<u128> {
+        match self {
+            Self::Exact(count) => Some(count),
+            Self::Rounded { .. } | Self::Estimate { .. } => None,
+        }
+    }
+
+    /// The decimal logarithm of the number, as well as it is known; of none, -∞.
+    pub fn log10(self) -> f64 {
+        match self {
+            Self::Exact(count) => (count as f64).log10(),
+            Self::Rounded { log10 } | Self::Estimate { log10, .. } => log10,
+        }
+    }
+
+    /// The standard error of the number as a share of it; 0 where it was counted in full.
+    pub fn relative_error(self) -> f64 {
+        match self {
+            Self::Exact(_) | Self::Rounded { .. } => 0.0,
+            Self::Estimate { relative_error, .. } => relative_error,
+        }
+    }
 }
 
-/// In a chain a candidate is valid if, between any two neighbouring layers, each kept node above has a kept
-/// target and each one below a kept source.
-fn count_chain(graph: &Graph) -> Option<u128> {
-    let layers = graph.layers();
-    let limit = |layer: &[usize]| graph.template().blocks_per_layer.limit(layer.len());
-    // How many ways lead to each subset of the layer, or to all of them together where it is fully linked to
-    // the next.
-    let mut ways: Ways = Ways::Each(vec![(1, 1)]);
-    for pair in layers.windows(2) {
-        let (above, below) = (&pair[0], &pair[1]);
-        let full = above.iter().all(|&from| graph.targets(from).len() == below.len());
-        ways = if full {
-            Ways::Equal { subsets: subsets(below.len(), limit(below))?, ways: ways.total()? }
-        } else {
-            let from = ways.of_each(above.len(), limit(above))?;
-            Ways::Each(step(graph, above, below, &from, limit(below))?)
+impl fmt::Display for SpaceSize {
+    /// `6561`, `≈ 2.3 × 10⁴⁵` or `≈ 1.2 × 10⁹ (± 3 %)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log10 = match *self {
+            Self::Exact(count) => return write!(f, "{count}"),
+            Self::Estimate { log10: f64::NEG_INFINITY, .. } => return f.write_str("unknown"),
+            Self::Rounded { log10 } | Self::Estimate { log10, .. } => log10,
         };
-    }
-    ways.total()
-}
-
-/// Ways from the input to the subsets of a layer.
-enum Ways {
-    /// Subsets as bits, with the ways to each.
-    Each(Vec<(u64, u128)>),
-    /// As many to each of so many subsets.
-    Equal { subsets: u128, ways: u128 },
-}
-
-impl Ways {
-    fn total(&self) -> Option<u128> {
-        match self {
-            Self::Each(each) => {
-                each.iter().try_fold(0_u128, |sum, &(_, ways)| sum.checked_add(ways))
+        let mut exponent = log10.floor();
+        let mut digits = format!("{:.1}", 10_f64.powf(log10 - exponent));
+        if digits == "10.0" {
+            (exponent, digits) = (exponent + 1.0, "1.0".to_owned());
+        }
+        let raised: String = format!("{exponent:.0}").chars().map(raised).collect();
+        write!(f, "≈ {digits} × 10{raised}")?;
+        match *self {
+            Self::Estimate { relative_error, .. } => {
+                let percent = 100.0 * relative_error;
+                let places = usize::from(percent < 1.0);
+                write!(f, " (± {percent:.places$} %)")
             }
-            &Self::Equal { subsets, ways } => subsets.checked_mul(ways),
-        }
-    }
-
-    fn of_each(self, size: usize, limit: usize) -> Option<Vec<(u64, u128)>> {
-        match self {
-            Self::Each(each) => Some(each),
-            Self::Equal { ways, .. } => {
-                Some(list_subsets(size, limit)?.into_iter().map(|subset| (subset, ways)).collect())
-            }
+            Self::Exact(_) | Self::Rounded { .. } => Ok(()),
         }
     }
 }
 
-fn step(
-    graph: &Graph,
-    above: &[usize],
-    below: &[usize],
-    from: &[(u64, u128)],
-    limit: usize,
-) -> Option<Vec<(u64, u128)>> {
-    let bits = |neighbours: &[usize], layer: &[usize]| -> u64 {
-        let places = layer.iter().enumerate();
-        places.map(|(i, node)| u64::from(neighbours.contains(node)) << i).sum()
-    };
-    let targets: Vec<_> = above.iter().map(|&node| bits(graph.targets(node), below)).collect();
-    let sources: Vec<_> = below.iter().map(|&node| bits(graph.sources(node), above)).collect();
-    let linked = |kept: u64, neighbours: &[u64], others: u64| {
-        neighbours.iter().enumerate().all(|(i, near)| kept >> i & 1 == 0 || near & others != 0)
-    };
-    let mut reached = Vec::new();
-    for to in list_subsets(below.len(), limit)? {
-        let ways = from
-            .iter()
-            .filter(|&&(kept, _)| linked(kept, &targets, to) && linked(to, &sources, kept))
-            .try_fold(0_u128, |sum, &(_, ways)| sum.checked_add(ways))?;
-        if ways > 0 {
-            reached.push((to, ways));
-        }
-    }
-    Some(reached)
+/// A digit as an exponent.
+fn raised(digit: char) -> char {
+    let raised = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    digit.to_digit(10).map_or('⁻', |digit| raised[digit as usize])
 }
 
-/// How many subsets of `size` nodes have 1 to `limit` of them.
-fn subsets(size: usize, limit: usize) -> Option<u128> {
-    let (mut sum, mut binomial) = (0_u128, 1_u128);
-    for taken in 1..=limit.min(size) {
-        binomial = binomial.checked_mul((size - taken + 1) as u128)? / taken as u128;
-        sum = sum.checked_add(binomial)?;
-    }
-    Some(sum)
-}
-
-fn list_subsets(size: usize, limit: usize) -> Option<Vec<u64>> {
-    let few = subsets(size, limit)? <= MOST_SUBSETS as u128 && size < 20;
-    few.then(|| (1..1_u64 << size).filter(|subset| subset.count_ones() as usize <= limit).collect())
-}
-
-fn count_each(graph: &Graph) -> Option<u128> {
-    let ends = [graph.input(), graph.output()];
-    let others: Vec<_> = (0..graph.len()).filter(|node| !ends.contains(node)).collect();
-    (others.len() <= MOST_NODES).then(|| {
-        (0..1_u32 << others.len())
-            .filter(|bits| {
-                let kept = others.iter().enumerate().filter(|&(i, _)| bits >> i & 1 == 1);
-                let nodes = kept.map(|(_, &node)| node).chain(ends);
-                problem(graph, &Mask::from_nodes(graph.len(), nodes)).is_none()
-            })
-            .count() as u128
-    })
+/// How many valid candidates `graph` has, see [`problem`](super::problem): exact, or an estimate in a large template of
+/// irregular links. It takes half a second at most.
+pub fn count(graph: &Graph) -> SpaceSize {
+    Space::whole(graph).sampler().size()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{graph_of, layered, relu};
-    use super::*;
-    use crate::engine::{
-        candidate,
-        ops::{Op, samples},
-        seed,
-        template::BlocksPerLayer,
+    use super::super::{
+        problem,
+        sampler::tests::sparse,
+        tests::{any_layered, layered},
     };
+    use super::*;
+    use crate::engine::{mask::Mask, template::BlocksPerLayer};
     use proptest::prelude::*;
 
-    /// A template of layers that are linked to the next, but not every node to every one.
-    fn sparse() -> impl Strategy<Value = Graph> {
-        let limit = prop_oneof![
-            Just(BlocksPerLayer::One),
-            Just(BlocksPerLayer::UpTo(2)),
-            Just(BlocksPerLayer::Any)
-        ];
-        let layers = proptest::collection::vec(1usize..4, 1..5);
-        (layers, limit, any::<u64>()).prop_map(|(layers, limit, cut)| {
-            let mut nodes = vec![(0, vec![samples::input([1, 1, 1])])];
-            let mut links = Vec::new();
-            let mut above = vec![0];
-            for (layer, &size) in layers.iter().enumerate() {
-                let below: Vec<_> = (nodes.len()..nodes.len() + size).collect();
-                nodes.extend(below.iter().map(|_| (layer as u32 + 1, vec![relu()])));
-                for (i, &from) in above.iter().enumerate() {
-                    for (j, &to) in below.iter().enumerate() {
-                        // One link to and from each node stays, so that the template is sound.
-                        let needed = i % below.len() == j || j % above.len() == i;
-                        if needed || cut >> ((from * 7 + to) % 64) & 1 == 1 {
-                            links.push((from, to));
-                        }
-                    }
-                }
-                above = below;
-            }
-            let output = nodes.len();
-            nodes.push((layers.len() as u32 + 1, vec![Op::Flatten, Op::Output]));
-            links.extend(above.into_iter().map(|from| (from, output)));
-            graph_of(nodes, &links, limit)
-        })
+    /// All masks of a space of few nodes are tried.
+    fn count_each(space: &Space<'_>) -> u128 {
+        let graph = space.graph();
+        let nodes: Vec<_> = (0..graph.len()).collect();
+        assert!(nodes.len() <= 18);
+        let kept = |bits: u32| nodes.iter().copied().filter(move |node| bits >> node & 1 == 1);
+        (0..1_u32 << nodes.len())
+            .filter(|&bits| space.problem(&Mask::from_nodes(nodes.len(), kept(bits))).is_none())
+            .count() as u128
+    }
+
+    fn some(bits: u64, nodes: usize) -> Mask {
+        Mask::from_nodes(nodes, (0..nodes).filter(|node| bits >> (2 * node) & 3 == 3))
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn chains_are_counted_as_brute_force_counts_them(graph in sparse()) {
-            prop_assert!(is_chain(&graph));
-            prop_assert_eq!(count_chain(&graph), count_each(&graph));
-        }
+        #![proptest_config(ProptestConfig::with_cases(96))]
 
         #[test]
-        fn every_sample_of_any_subset_is_valid_and_one_of_the_counted(graph in sparse(), s in 0u64..99) {
-            let mut rng = seed::rng(s, "test", 0);
-            let drawn: std::collections::HashSet<_> = (0..50)
-                .map(|_| candidate::sample(&graph, &mut rng))
-                .inspect(|mask| assert_eq!(problem(&graph, mask), None))
-                .collect();
-            prop_assert!(count(&graph).is_some_and(|count| drawn.len() as u128 <= count));
+        fn the_count_is_what_brute_force_counts(
+            graph in prop_oneof![any_layered(5, 3), sparse(4, 3)],
+            pins in any::<u64>(), cuts in any::<u64>(), free in any::<bool>()
+        ) {
+            let nodes = graph.len();
+            let pinned = if free { Mask::empty(nodes) } else { some(pins, nodes) };
+            let forbidden = if free { Mask::empty(nodes) } else { some(cuts, nodes) };
+            let space = Space::new(&graph, &pinned, &Mask::full(nodes).difference(&forbidden).union(&pinned));
+            let size = space.sampler().size();
+            if nodes <= 16 {
+                prop_assert_eq!(size, SpaceSize::Exact(count_each(&space)));
+            }
+            let all = space.list_all(1 << 16).expect("a few");
+            prop_assert!(all.iter().all(|mask| problem(&graph, mask).is_none()));
+            prop_assert_eq!(size, SpaceSize::Exact(all.len() as u128));
         }
     }
 
     #[test]
     fn full_layers_multiply() {
         let count_of = |layers: &[usize], blocks| count(&layered(layers, blocks, &[]));
-        assert_eq!(count_of(&[3, 4, 2], BlocksPerLayer::One), Some(24));
-        assert_eq!(count_of(&[3, 4], BlocksPerLayer::UpTo(2)), Some(6 * 10));
-        assert_eq!(count_of(&[3, 70], BlocksPerLayer::Any), Some(7 * ((1 << 70) - 1)));
-        assert_eq!(count_of(&[100, 100], BlocksPerLayer::Any), None, "above what a number holds");
+        assert_eq!(count_of(&[3, 4, 2], BlocksPerLayer::One), SpaceSize::Exact(24));
+        assert_eq!(count_of(&[3, 4], BlocksPerLayer::UpTo(2)), SpaceSize::Exact(6 * 10));
+        assert_eq!(count_of(&[3, 70], BlocksPerLayer::Any), SpaceSize::Exact(7 * ((1 << 70) - 1)));
+        let large = count_of(&[100, 100], BlocksPerLayer::Any);
+        assert_eq!(large.exact(), None, "above what a number holds");
+        assert!((large.log10() - 200.0 * 2_f64.log10()).abs() < 1e-9, "{large:?}");
+        assert_eq!(large.to_string(), "≈ 1.6 × 10⁶⁰");
     }
 
     #[test]
-    fn links_that_skip_layers_are_counted_one_by_one_where_that_is_soon() {
-        // Input 0, layers {1, 2} and {3}, output 4. A link past layer 2 makes it optional.
+    fn links_that_skip_layers_are_counted() {
+        // Input 0, layers {1, 2} and {3}, output 4; a link past layer 2: 1-3, 2-3, and 1 alone.
         let graph = layered(&[2, 1], BlocksPerLayer::One, &[(1, 4)]);
-        assert!(!is_chain(&graph));
-        // 1-3, 2-3, and 1 alone.
-        assert_eq!(count(&graph), Some(3));
-        assert_eq!(count(&layered(&[4; 5], BlocksPerLayer::One, &[(1, 9)])), None);
+        assert_eq!(count(&graph), SpaceSize::Exact(3));
+        // All paths, and those from 1 past the second layer to 9.
+        let graph = layered(&[4; 5], BlocksPerLayer::One, &[(1, 9)]);
+        assert_eq!(count(&graph), SpaceSize::Exact(4_u128.pow(5) + 4 * 4));
+        // A hundred residual branches of three layers of two: each is left out, or has 2³ or 3³ ways.
+        let layers: Vec<_> = (0..100).flat_map(|_| [2, 2, 2, 1]).collect();
+        let skips: Vec<_> = (0..100).map(|i| (7 * i, 7 * (i + 1))).collect();
+        for (blocks, ways) in [(BlocksPerLayer::One, 9.0_f64), (BlocksPerLayer::Any, 28.0)] {
+            let size = count(&layered(&layers, blocks, &skips));
+            assert!(matches!(size, SpaceSize::Rounded { .. }), "{size:?}");
+            assert!((size.log10() - 100.0 * ways.log10()).abs() < 1e-9, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_told_with_their_error() {
+        assert_eq!(SpaceSize::Exact(6561).to_string(), "6561");
+        let about = |log10: f64, relative_error| SpaceSize::Estimate { log10, relative_error };
+        assert_eq!(about(1.2e9_f64.log10(), 0.03).to_string(), "≈ 1.2 × 10⁹ (± 3 %)");
+        assert_eq!(about(9.99e9_f64.log10(), 0.004).to_string(), "≈ 1.0 × 10¹⁰ (± 0.4 %)");
+        assert_eq!(about(f64::NEG_INFINITY, f64::INFINITY).to_string(), "unknown");
+        // Three estimates of 1, 2 and 3: the mean is 2, the standard error of it 1/√3.
+        let size = SpaceSize::estimated(&[1_f64.ln(), 2_f64.ln(), 3_f64.ln()]);
+        assert!((size.log10() - 2_f64.log10()).abs() < 1e-12);
+        assert!((size.relative_error() - 0.5 / 3_f64.sqrt()).abs() < 1e-12);
     }
 }

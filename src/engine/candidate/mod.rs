@@ -1,13 +1,17 @@
 //! Candidates as masks: which are valid, how others are mended, how they are drawn, which are the same.
 
 mod count;
+mod groups;
 mod repair;
+mod sampler;
 mod sampling;
 mod space;
+mod sweep;
 
-pub use count::count;
+pub use count::{SpaceSize, count};
 pub use repair::{prune, repair};
-pub use sampling::{Choice, choices, fair_design, list_all, sample, sample_single_path};
+pub use sampler::Sampler;
+pub use sampling::{Choice, list_all, sample, sample_single_path};
 pub use space::Space;
 
 use super::{

@@ -1,11 +1,10 @@
-//! Draws candidates at random, and the balanced set that a search starts from.
+//! What there is to choose in each layer, and all candidates of small templates.
 
 use super::{
     super::{mask::Mask, template::Graph},
-    Canonical, Space, canonical, prune,
+    Space, prune,
 };
-use rand::{Rng, RngExt, seq::SliceRandom};
-use std::collections::HashSet;
+use rand::Rng;
 
 /// What there is to choose in one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,35 +20,6 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// For each number of kept nodes from `least` to `most`: the share of the allowed subsets that have it.
-    pub fn size_shares(&self) -> Vec<f64> {
-        let n = self.nodes.len();
-        // Logarithms of binomial coefficients, which overflow otherwise in layers of over 1,000 nodes.
-        let mut log_count = vec![0.0; n + 1];
-        for size in 1..=n {
-            log_count[size] = log_count[size - 1] + ((n - size + 1) as f64 / size as f64).ln();
-        }
-        let counts = &log_count[self.least..=self.most];
-        let largest = counts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let shares: Vec<_> = counts.iter().map(|count| (count - largest).exp()).collect();
-        let total: f64 = shares.iter().sum();
-        shares.into_iter().map(|share| share / total).collect()
-    }
-
-    /// The probability that a given alternative is kept when every allowed subset is equally likely.
-    pub fn inclusion(&self) -> f64 {
-        if self.nodes.is_empty() {
-            return 0.0;
-        }
-        let mean: f64 = self
-            .size_shares()
-            .iter()
-            .enumerate()
-            .map(|(i, share)| share * (self.least + i) as f64)
-            .sum();
-        mean / self.nodes.len() as f64
-    }
-
     /// Makes `to` keep those of the alternatives that `from` keeps.
     pub fn copy(&self, to: &mut Mask, from: &Mask) {
         for &node in &self.nodes {
@@ -60,46 +30,17 @@ impl Choice {
             }
         }
     }
-
-    /// How many nodes to keep on a single path: one, or none where there need not be any, each alternative and none
-    /// at all equally likely.
-    fn draw_at_most_one(&self, rng: &mut impl Rng) -> usize {
-        let one = self.most.min(1);
-        if self.least < one { usize::from(rng.random_range(0..=self.nodes.len()) > 0) } else { one }
-    }
-
-    /// How many nodes to keep, so that every allowed subset is equally likely.
-    fn draw_size(&self, rng: &mut impl Rng) -> usize {
-        let mut rest: f64 = rng.random();
-        for (i, share) in self.size_shares().into_iter().enumerate() {
-            rest -= share;
-            if rest < 0.0 {
-                return self.least + i;
-            }
-        }
-        self.most
-    }
 }
 
-/// What there is to choose in each layer of `graph`, see [`Space::choices`].
-pub fn choices(graph: &Graph) -> Vec<Choice> {
-    Space::whole(graph).choices()
-}
-
-/// A candidate of `graph`, see [`Space::sample`].
+/// A candidate of `graph`, each with the same probability; for many, keep a [`Space::sampler`].
 pub fn sample(graph: &Graph, rng: &mut impl Rng) -> Mask {
-    Space::whole(graph).sample(rng)
+    Space::whole(graph).sampler().draw(rng)
 }
 
-/// A candidate with one node a layer, or none where links lead past it, each of these equally likely, then
-/// repaired.
+/// A candidate with one node a layer, or none where links lead past it, each with the same probability; for many, keep a
+/// [`Space::single_path_sampler`].
 pub fn sample_single_path(graph: &Graph, rng: &mut impl Rng) -> Mask {
-    Space::whole(graph).draw(rng, Choice::draw_at_most_one)
-}
-
-/// A balanced set of candidates of `graph`, see [`Space::fair_design`].
-pub fn fair_design(graph: &Graph, count: usize, rng: &mut impl Rng) -> Vec<Mask> {
-    Space::whole(graph).fair_design(count, rng)
+    Space::whole(graph).single_path_sampler().draw(rng)
 }
 
 /// All candidates of `graph`, see [`Space::list_all`].
@@ -111,45 +52,68 @@ impl Space<'_> {
     /// What there is to choose in each layer, in the order of [`Graph::layers`].
     pub fn choices(&self) -> Vec<Choice> {
         let blocks = self.graph.template().blocks_per_layer;
-        let choice = |layer: &Vec<usize>| {
+        let choice = |(layer, skipped): (&Vec<usize>, bool)| {
             let fixed = layer.iter().filter(|&&node| self.pinned.contains(node)).count();
             let free = |node: &usize| self.allowed.contains(*node) && !self.pinned.contains(*node);
             let nodes: Vec<_> = layer.iter().copied().filter(free).collect();
             let most = blocks.limit(layer.len()).saturating_sub(fixed).min(nodes.len());
-            let needed = fixed == 0 && !self.can_be_empty(layer);
+            let needed = fixed == 0 && !skipped;
             Choice { nodes, least: usize::from(needed).min(most), most }
         };
-        self.graph.layers().iter().map(choice).collect()
+        self.graph.layers().iter().zip(self.skipped()).map(choice).collect()
     }
 
-    /// Whether allowed links lead past a layer.
-    fn can_be_empty(&self, layer: &[usize]) -> bool {
-        let layer = Mask::from_nodes(self.graph.len(), layer.iter().copied());
-        !prune(self.graph, &self.allowed.difference(&layer)).is_empty()
-    }
-
-    /// A candidate drawn layer by layer, every subset within the template's blocks a layer equally likely,
-    /// then repaired.
-    pub fn sample(&self, rng: &mut impl Rng) -> Mask {
-        self.draw(rng, |choice, rng| choice.draw_size(rng))
-    }
-
-    fn draw<R: Rng>(&self, rng: &mut R, size: impl Fn(&Choice, &mut R) -> usize) -> Mask {
-        let mut picked = Vec::new();
-        for choice in self.choices() {
-            let size = size(&choice, rng);
-            let mut nodes = choice.nodes;
-            let (chosen, _) = nodes.partial_shuffle(rng, size);
-            picked.extend_from_slice(chosen);
+    /// For each layer whether allowed links lead past it.
+    fn skipped(&self) -> Vec<bool> {
+        let (graph, layers) = (self.graph, self.graph.layers());
+        let links = || {
+            let links_of = |from: usize| graph.targets(from).iter().map(move |&to| (from, to));
+            let links = self.allowed.iter().flat_map(links_of);
+            let links = links.filter(|&(_, to)| self.allowed.contains(to));
+            links.map(|(from, to)| (graph.layer_of(from), graph.layer_of(to)))
+        };
+        if links().all(|(from, to)| from < to) {
+            // A path that avoids a layer has a link past it. Where such links begin and end:
+            let mut change = vec![0_i64; layers.len() + 1];
+            for (from, to) in links() {
+                change[from + 1] += 1;
+                change[to] -= 1;
+            }
+            let past = change.iter().scan(0, |past, change| {
+                *past += change;
+                Some(*past > 0)
+            });
+            return past.take(layers.len()).collect();
         }
-        self.repair_at_random(picked, rng)
+        let without = |layer: &Vec<usize>| {
+            let layer = Mask::from_nodes(graph.len(), layer.iter().copied());
+            !prune(graph, &self.allowed.difference(&layer)).is_empty()
+        };
+        layers.iter().map(without).collect()
     }
 
-    /// Repairs with random scores, so that no node is favoured where the draw does not connect.
-    fn repair_at_random(&self, picked: Vec<usize>, rng: &mut impl Rng) -> Mask {
-        let count = self.graph.len();
-        let scores: Vec<f64> = (0..count).map(|_| rng.random()).collect();
-        self.repair(&Mask::from_nodes(count, picked), &|node| scores[node])
+    /// The nodes that every path of allowed nodes has, whatever the limits.
+    pub fn inevitable(&self) -> Mask {
+        let graph = self.graph;
+        let mut places = vec![0; graph.len()];
+        graph.order().iter().enumerate().for_each(|(place, &node)| places[node] = place);
+        // In an order of the links, a path that avoids a node has a link past it.
+        let mut change = vec![0_i64; graph.len() + 1];
+        for from in self.allowed.iter() {
+            for &to in graph.targets(from).iter().filter(|&&to| self.allowed.contains(to)) {
+                change[places[from] + 1] += 1;
+                change[places[to]] -= 1;
+            }
+        }
+        let mut past = 0;
+        let mut inevitable = Mask::empty(graph.len());
+        for (place, &node) in graph.order().iter().enumerate() {
+            past += change[place];
+            if past == 0 && self.allowed.contains(node) {
+                inevitable.insert(node);
+            }
+        }
+        inevitable
     }
 
     /// All candidates; `None` if there are more than `most` combinations of allowed subsets of the layers, not all
@@ -173,50 +137,6 @@ impl Space<'_> {
         });
         Some(masks.filter(|mask| self.problem(mask).is_none()).collect())
     }
-
-    /// `count` candidates in which every alternative of a layer occurs equally often, give or take one, as
-    /// far as the links allow it; every beginning of the list has the property too.
-    ///
-    /// Each candidate takes the alternatives of each layer that have occurred least, at random among equals;
-    /// of several such drafts, the one that is new and has the least in common with those before it is
-    /// chosen, so that effects of different layers can be told apart early. The list holds duplicates where
-    /// balance or the size of the space leaves no other choice.
-    pub fn fair_design(&self, count: usize, rng: &mut impl Rng) -> Vec<Mask> {
-        let graph = self.graph;
-        let choices = self.choices();
-        let mut occurred = vec![0_u32; graph.len()];
-        let mut seen = HashSet::new();
-        let mut design: Vec<Mask> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let sizes: Vec<_> = choices.iter().map(|choice| choice.draw_size(rng)).collect();
-            let mut best: Option<((bool, usize), Mask, Canonical)> = None;
-            for _ in 0..DRAFTS {
-                let mut picked = Vec::new();
-                for (choice, &size) in choices.iter().zip(&sizes) {
-                    let mut nodes = choice.nodes.clone();
-                    nodes.shuffle(rng);
-                    nodes.sort_by_key(|&node| occurred[node]);
-                    picked.extend_from_slice(&nodes[..size]);
-                }
-                let draft = self.repair_at_random(picked, rng);
-                let form = canonical(graph, &draft);
-                let common: usize =
-                    design.iter().map(|other| draft.intersection(other).len().pow(2)).sum();
-                let cost = (seen.contains(&form), common);
-                if best.as_ref().is_none_or(|(lowest, ..)| cost < *lowest) {
-                    best = Some((cost, draft, form));
-                }
-            }
-            if let Some((_, mask, form)) = best {
-                for node in mask.iter() {
-                    occurred[node] += 1;
-                }
-                seen.insert(form);
-                design.push(mask);
-            }
-        }
-        design
-    }
 }
 
 /// The subsets of a layer's alternatives that a candidate may keep; `None` if there are more than `most`.
@@ -236,81 +156,18 @@ fn subsets(choice: &Choice, most: usize) -> Option<Vec<Vec<usize>>> {
     Some(subsets)
 }
 
-/// How many drafts [`fair_design`] weighs up for each of its candidates.
-const DRAFTS: usize = 16;
-
 #[cfg(test)]
 mod tests {
     use super::super::{
-        count, problem,
-        tests::{any_layered, layered},
+        problem,
+        tests::{any_layered, graph_of, layered, relu},
     };
     use super::*;
-    use crate::engine::{seed, template::BlocksPerLayer};
+    use crate::engine::{
+        ops::{Op, samples},
+        template::BlocksPerLayer,
+    };
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    #[test]
-    fn every_allowed_subset_is_drawn_equally_often() {
-        let graph = layered(&[3], BlocksPerLayer::UpTo(2), &[]);
-        let mut rng = seed::rng(1, "test", 0);
-        let mut counts = BTreeMap::<Vec<usize>, usize>::new();
-        for _ in 0..6_000 {
-            *counts.entry(sample(&graph, &mut rng).iter().collect()).or_default() += 1;
-        }
-        assert_eq!(counts.len(), 6, "three singles and three pairs: {counts:?}");
-        // Five standard deviations of a binomial count with n = 6,000 and p = 1/6.
-        assert!(counts.values().all(|&count| count.abs_diff(1_000) < 145), "{counts:?}");
-    }
-
-    #[test]
-    fn inclusion_follows_from_the_subsets() {
-        let inclusion =
-            |sizes: &[usize], blocks| choices(&layered(sizes, blocks, &[]))[1].inclusion();
-        assert!((inclusion(&[4], BlocksPerLayer::One) - 0.25).abs() < 1e-12);
-        // Of the seven subsets of three nodes, each node is in four.
-        assert!((inclusion(&[3], BlocksPerLayer::Any) - 4.0 / 7.0).abs() < 1e-12);
-        assert!((inclusion(&[1], BlocksPerLayer::One) - 1.0).abs() < 1e-12);
-        assert!((inclusion(&[3_000], BlocksPerLayer::Any) - 0.5).abs() < 1e-9);
-    }
-
-    #[test]
-    fn samples_are_valid_with_links_that_skip_layers() {
-        let mut rng = seed::rng(2, "test", 0);
-        for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
-            // Input 0, layers {1, 2, 3}, {4}, {5, 6}, output 7; links past layers 1 and 2.
-            let graph = layered(&[3, 1, 2], blocks, &[(0, 4), (1, 5), (2, 7)]);
-            for _ in 0..200 {
-                let (any, single) =
-                    (sample(&graph, &mut rng), sample_single_path(&graph, &mut rng));
-                assert_eq!(problem(&graph, &any), None);
-                assert_eq!(problem(&graph, &single), None);
-                assert!(single.len() <= 5, "{single:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_beginning_of_a_fair_design_is_balanced() {
-        for blocks in [BlocksPerLayer::One, BlocksPerLayer::UpTo(2), BlocksPerLayer::Any] {
-            let graph = layered(&[3, 5, 2, 1], blocks, &[]);
-            let design = fair_design(&graph, 40, &mut seed::rng(3, "test", 0));
-            assert_eq!(design.len(), 40);
-            let mut counts = vec![0_usize; graph.len()];
-            for mask in &design {
-                assert_eq!(problem(&graph, mask), None);
-                mask.iter().for_each(|node| counts[node] += 1);
-                for layer in graph.layers() {
-                    let of_layer: Vec<_> = layer.iter().map(|&node| counts[node]).collect();
-                    let (low, high) = (of_layer.iter().min(), of_layer.iter().max());
-                    assert!(
-                        high.zip(low).is_some_and(|(high, low)| high - low <= 1),
-                        "{of_layer:?}"
-                    );
-                }
-            }
-        }
-    }
 
     #[test]
     fn listing_counts_what_the_limit_allows() {
@@ -329,45 +186,48 @@ mod tests {
     }
 
     #[test]
-    fn layers_that_links_lead_past_are_left_out_as_often_as_each_of_their_nodes_is_kept() {
+    fn layers_that_links_lead_past_may_be_empty() {
         // Input 0, layers {1, 2}, {3}, {4, 5}, output 6; one link past the layer of 3.
         let graph = layered(&[2, 1, 2], BlocksPerLayer::One, &[(1, 4), (1, 5), (2, 4), (2, 5)]);
-        assert_eq!(
-            choices(&graph).iter().map(|choice| choice.least).collect::<Vec<_>>(),
-            [0, 1, 0, 1, 0]
-        );
-        let mut rng = seed::rng(5, "test", 0);
-        for draw in [sample, sample_single_path] {
-            let without = (0..2_000).filter(|_| !draw(&graph, &mut rng).contains(3)).count();
-            // Five standard deviations of a binomial count with n = 2,000 and p = 1/2.
-            assert!(without.abs_diff(1_000) < 112, "{without}");
-        }
-        // A pinned node has its layer, a forbidden link past it makes it needed.
+        let least = |space: &Space<'_>| space.choices().iter().map(|c| c.least).collect::<Vec<_>>();
+        assert_eq!(least(&Space::whole(&graph)), [0, 1, 0, 1, 0]);
+        // A pinned node has its layer; without the links past it, it is needed.
         let space = Space::new(&graph, &Mask::from_nodes(7, [3]), &Mask::full(7));
         assert_eq!(space.list_all(100).map(|all| all.len()), Some(4));
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
         #[test]
-        fn all_that_are_counted_are_listed_and_drawn(graph in any_layered(4, 2)) {
-            let all = list_all(&graph, 100_000).expect("a few");
-            prop_assert_eq!(count(&graph), Some(all.len() as u128));
-            let all: HashSet<_> = all.into_iter().collect();
-            let mut rng = seed::rng(6, "test", 0);
-            // At most four subsets a layer, each equally likely: the chance to miss one is 256 times e^-30.
-            let draws = 30 * 4_usize.pow(graph.layers().len() as u32 - 2);
-            let drawn: HashSet<_> = (0..draws).map(|_| sample(&graph, &mut rng)).collect();
-            prop_assert_eq!(drawn, all);
+        fn what_paths_cannot_avoid_is_found_without_trying(
+            graph in any_layered(5, 3), cuts in any::<u64>()
+        ) {
+            let allowed = (0..graph.len()).filter(|node| cuts >> (2 * node) & 3 != 3);
+            let allowed = Mask::from_nodes(graph.len(), allowed);
+            let space = Space::new(&graph, &Mask::empty(graph.len()), &allowed);
+            let connected = |without: &Mask| !prune(&graph, &space.allowed.difference(without)).is_empty();
+            for node in 0..graph.len() {
+                let needed = space.allowed.contains(node) && !connected(&Mask::from_nodes(graph.len(), [node]));
+                prop_assert_eq!(space.inevitable().contains(node), needed);
+            }
+            for (layer, skipped) in graph.layers().iter().zip(space.skipped()) {
+                let layer = Mask::from_nodes(graph.len(), layer.iter().copied());
+                prop_assert_eq!(skipped, connected(&layer));
+            }
         }
     }
 
     #[test]
-    fn a_fair_design_of_a_small_space_starts_with_all_of_it() {
-        let graph = layered(&[3], BlocksPerLayer::One, &[]);
-        let design = fair_design(&graph, 3, &mut seed::rng(4, "test", 0));
-        let distinct: HashSet<_> = design.iter().collect();
-        assert_eq!(distinct.len(), 3);
+    fn with_links_back_to_an_earlier_layer_paths_past_a_layer_are_tried() {
+        // 1 -> 2 -> 3 visits layer 1 twice; 4 -> 5 visits it once. Past layer 2 there is 5 only.
+        let layers = [0, 1, 2, 1, 1, 3, 4];
+        let ops = |node: usize| match node {
+            0 => vec![samples::input([1, 1, 1])],
+            6 => vec![Op::Flatten, Op::Output],
+            _ => vec![relu()],
+        };
+        let nodes = layers.iter().enumerate().map(|(node, &layer)| (layer, ops(node))).collect();
+        let links = [(0, 1), (1, 2), (2, 3), (3, 6), (0, 4), (4, 5), (5, 6)];
+        let graph = graph_of(nodes, &links, BlocksPerLayer::Any);
+        assert_eq!(Space::whole(&graph).skipped(), [false, false, true, true, false]);
     }
 }

@@ -29,6 +29,12 @@ impl<'g> Space<'g> {
         Self { graph, pinned, allowed }
     }
 
+    /// Those of these candidates that keep a node besides.
+    pub fn keeping(&self, node: usize) -> Self {
+        let pinned = self.pinned.union(&Mask::from_nodes(self.graph.len(), [node]));
+        Self { pinned, ..self.clone() }
+    }
+
     /// The template.
     pub fn graph(&self) -> &'g Graph {
         self.graph

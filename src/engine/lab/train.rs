@@ -31,9 +31,9 @@ impl Lab {
                 Some(carried) => carried.clone(),
                 None => self.search.lasting_fitness(),
             };
-            let fitness = fitness.iter().map(|node| node.fitness).collect();
+            let fitness: Vec<_> = fitness.iter().map(|node| node.fitness).collect();
             if let Some(bench) = &mut self.bench {
-                bench.trainer.set_fitness(fitness);
+                bench.trainer.set_fitness(bench.supernet.graph(), &fitness);
             }
         }
         let before = self.trained_steps();

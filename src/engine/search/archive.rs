@@ -140,8 +140,8 @@ pub struct Recorded {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeFitness {
     /// Probability that including the node raises accuracy, averaged over the candidates it can be part of:
-    /// compared with the layer's alternatives where a candidate keeps one node a layer, with leaving it
-    /// out elsewhere. 0.5 where nothing is known, and for a node that every candidate keeps.
+    /// compared with the layer's alternatives where a candidate keeps one node a layer (to keep none is one of them
+    /// where a link leads past the layer), with leaving it out elsewhere. 0.5 where nothing is known, and for a node that every candidate keeps.
     pub fitness: f64,
     /// Standard deviation of the node's effect as a share of what it was before any evaluation, in `0..=1`:
     /// 1 where nothing is known, and for a node that every candidate keeps.
@@ -182,7 +182,7 @@ pub enum SearchError {
 }
 
 /// How many candidates at the beginning of the pool are balanced, see
-/// [`fair_design`](candidate::fair_design); the first iteration evaluates as many of them as it asks for.
+/// [`fair_design`](candidate::Space::fair_design); the first iteration evaluates as many of them as it asks for.
 pub(super) const FAIR_START: usize = 64;
 
 /// Draws without anything new after which a space counts as exhausted.
@@ -232,13 +232,14 @@ impl SearchState {
         let mut rng = seed::rng(self.seed, "search/pool", 0);
         let state = &mut self;
         let mut seen = HashSet::new();
-        let fair = candidate::fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
+        let sampler = Arc::clone(state.features.sampler());
+        let fair = sampler.fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
         for mask in fair {
             state.add_to_pool(mask, &mut seen);
         }
         let mut misses = 0;
         while state.candidates.len() < pool_size && misses < MOST_MISSES {
-            let mask = candidate::sample(&state.graph, &mut rng);
+            let mask = sampler.draw(&mut rng);
             misses = if state.add_to_pool(mask, &mut seen) { 0 } else { misses + 1 };
         }
         if state.candidates.len() < pool_size {

@@ -1,7 +1,7 @@
 //! How the model sees a candidate: one number a node that a candidate may leave out.
 
 use crate::engine::{
-    candidate::{Canonical, canonical, choices, prune},
+    candidate::{Canonical, Sampler, Space, canonical},
     mask::Mask,
     ops::{Merge, Op},
     template::{Graph, Node},
@@ -13,10 +13,11 @@ pub type Representative = Arc<dyn Fn(&Mask) -> Mask + Send + Sync>;
 
 /// The features of a template: its optional nodes, layer by layer.
 ///
-/// A feature is 1 where the node is kept and 0 where it is not, less the probability that a drawn
-/// candidate keeps it. Centred like this, a node's weight is its effect averaged over all candidates, and
+/// A feature is 1 where the node is kept and 0 where it is not, less the share of all candidates that keep
+/// it. Centred like this, a node's weight is its effect averaged over all candidates, and
 /// pair terms hold only what single nodes do not explain. A node that lies on every path from input to
-/// output is in every candidate and has no feature.
+/// output is in every candidate and has no feature. To keep none of a layer of which candidates keep one node or none is
+/// an alternative like its nodes, with a feature of its own; it is not stored, since all of them together are 0.
 ///
 /// Nodes of one kind, such as all convolutions of 3×3, are alike in what they do to the score. Two groups of
 /// numbers hold this: how many nodes of each kind a candidate keeps (the sum of their features), and for each two
@@ -27,11 +28,14 @@ pub type Representative = Arc<dyn Fn(&Mask) -> Mask + Send + Sync>;
 pub(super) struct Features {
     /// Known from elsewhere than the template.
     representative: Option<Representative>,
+    sampler: Arc<Sampler>,
     layers: Vec<LayerFeatures>,
     /// The feature of each node of the template.
     of_node: Vec<Option<usize>>,
     /// The node of each feature.
     nodes: Vec<usize>,
+    /// The share of all candidates that keep it.
+    centres: Vec<f64>,
     /// The kind of each feature, where others are of the same.
     kinds: Vec<Option<usize>>,
     kind_count: usize,
@@ -42,9 +46,10 @@ struct LayerFeatures {
     /// The layer's features are `start..end`.
     start: usize,
     end: usize,
-    centre: f64,
     /// Whether a candidate keeps at most one node of the layer.
     single: bool,
+    /// Whether a candidate may keep none.
+    optional: bool,
     /// Where each alternative stands in the order in which the template lists them, from -1 to 1; empty
     /// where the layer has no trend: with two alternatives it would say nothing new.
     places: Vec<f64>,
@@ -59,27 +64,26 @@ impl LayerFeatures {
 
 impl Features {
     pub(super) fn new(graph: &Graph, representative: Option<Representative>) -> Self {
-        let mut all_but_one = Mask::full(graph.len());
-        let mut optional = |node: usize| {
-            all_but_one.remove(node);
-            let connected = !prune(graph, &all_but_one).is_empty();
-            all_but_one.insert(node);
-            connected
-        };
+        let space = Space::whole(graph);
+        let inevitable = space.inevitable();
+        let sampler = Arc::new(space.sampler());
         let mut features = Self {
             representative,
+            centres: Vec::new(),
             layers: Vec::new(),
             of_node: vec![None; graph.len()],
             nodes: Vec::new(),
             kinds: Vec::new(),
             kind_count: 0,
+            sampler: Arc::clone(&sampler),
         };
-        for choice in choices(graph) {
-            let (centre, single) = (choice.inclusion(), choice.most == 1);
+        for choice in space.choices() {
+            let (single, optional) = (choice.most == 1, choice.least == 0);
             let start = features.nodes.len();
-            for node in choice.nodes.into_iter().filter(|&node| optional(node)) {
+            for node in choice.nodes.into_iter().filter(|&node| !inevitable.contains(node)) {
                 features.of_node[node] = Some(features.nodes.len());
                 features.nodes.push(node);
+                features.centres.push(sampler.inclusion()[node]);
             }
             let end = features.nodes.len();
             let last = (end - start).saturating_sub(1);
@@ -88,7 +92,7 @@ impl Features {
             } else {
                 Vec::new()
             };
-            features.layers.push(LayerFeatures { start, end, centre, single, places });
+            features.layers.push(LayerFeatures { start, end, single, optional, places });
         }
         features.layers.retain(|layer| layer.start < layer.end);
         features.find_kinds(graph);
@@ -116,6 +120,11 @@ impl Features {
         self.layers.iter().find(|layer| (layer.start..layer.end).contains(&feature))
     }
 
+    /// What draws from all candidates of the template.
+    pub(super) fn sampler(&self) -> &Arc<Sampler> {
+        &self.sampler
+    }
+
     /// The nodes that have a feature, in the order of features.
     pub(super) fn nodes(&self) -> &[usize] {
         &self.nodes
@@ -133,13 +142,13 @@ impl Features {
     /// without a feature.
     ///
     /// Where a candidate keeps one node of a layer, including one means leaving out another: its weight
-    /// less the mean of the alternatives'. Elsewhere including it means having it besides the others:
-    /// its weight alone.
+    /// less the mean of the alternatives'. To keep none is one of them where a link leads past the layer.
+    /// Elsewhere including a node means having it besides the others: its weight alone.
     pub(super) fn effect(&self, node: usize) -> Option<Vec<f64>> {
         let feature = self.of_node[node]?;
         let mut factors = vec![0.0; self.nodes.len()];
         if let Some(layer) = self.layer_of(feature).filter(|layer| layer.single) {
-            let others = layer.end - layer.start - 1;
+            let others = layer.end - layer.start - 1 + usize::from(layer.optional);
             factors[layer.start..layer.end].fill(-1.0 / others.max(1) as f64);
         }
         factors[feature] = 1.0;
@@ -232,14 +241,8 @@ impl Features {
     }
 
     fn row_of(&self, mask: &Mask) -> Vec<f64> {
-        self.layers
-            .iter()
-            .flat_map(|layer| {
-                self.nodes[layer.start..layer.end].iter().map(|&node| {
-                    if mask.contains(node) { 1.0 - layer.centre } else { -layer.centre }
-                })
-            })
-            .collect()
+        let features = self.nodes.iter().zip(&self.centres);
+        features.map(|(&node, centre)| f64::from(mask.contains(node)) - centre).collect()
     }
 
     /// What two candidates have in common.
@@ -255,7 +258,12 @@ impl Features {
                 .zip(&b[layer.start..layer.end])
                 .map(|(a, b)| a * b);
             if layer.single {
-                let nodes: f64 = products.sum();
+                let mut nodes: f64 = products.sum();
+                if layer.optional {
+                    // To keep none has a feature as each node has, which is less than 0 by what all of these are above.
+                    let sum = |row: &[f64]| row[layer.start..layer.end].iter().sum::<f64>();
+                    nodes += sum(a) * sum(b);
+                }
                 let leans =
                     if layer.places.is_empty() { 0.0 } else { layer.lean(a) * layer.lean(b) };
                 overlap.nodes += nodes;
@@ -328,7 +336,7 @@ impl Overlap {
 pub(super) mod tests {
     use super::*;
     use crate::engine::{
-        candidate::{sample, tests::layered},
+        candidate::{list_all, sample, tests::layered},
         ops::ConvBlock,
         seed,
         template::BlocksPerLayer,
@@ -356,6 +364,34 @@ pub(super) mod tests {
                 assert!((overlap.pairs(0.0) - pairs).abs() < 1e-12, "{overlap:?} {pairs}");
             }
         }
+    }
+
+    #[test]
+    fn features_are_centred_by_what_candidates_keep() {
+        // Over all candidates of a template with a residual branch of three layers, the features are 0 on average.
+        for blocks in [BlocksPerLayer::One, BlocksPerLayer::Any] {
+            let graph = layered(&[1, 2, 1, 3, 1], blocks, &[(1, 8)]);
+            let features = Features::new(&graph, None);
+            assert_eq!(features.nodes, [2, 3, 4, 5, 6, 7]);
+            let all = list_all(&graph, 1_000).expect("a few");
+            let rows: Vec<_> = all.iter().map(|mask| features.row(mask)).collect();
+            for feature in 0..features.nodes.len() {
+                let mean = rows.iter().map(|row| row[feature]).sum::<f64>() / rows.len() as f64;
+                assert!(mean.abs() < 1e-12, "{blocks:?} {feature} {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn to_leave_an_optional_layer_out_is_one_of_its_alternatives() {
+        let effect = |skips: &[(usize, usize)]| {
+            let graph = layered(&[3], BlocksPerLayer::One, skips);
+            Features::new(&graph, None).effect(1).expect("an optional node")[..3].to_vec()
+        };
+        assert_eq!(effect(&[]), [1.0, -0.5, -0.5]);
+        assert_eq!(effect(&[(0, 4)]), [1.0, -1.0 / 3.0, -1.0 / 3.0]);
+        let alone = layered(&[1], BlocksPerLayer::One, &[(0, 2)]);
+        assert_eq!(Features::new(&alone, None).effect(1).expect("an optional node")[..1], [1.0]);
     }
 
     #[test]

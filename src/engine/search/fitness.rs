@@ -459,6 +459,32 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_is_better_left_out_is_not_fit_because_another_is_worse() {
+        // Input 0, layer {1, 2}, output 3, and a link past the layer.
+        let graph = layered(&[2], BlocksPerLayer::One, &[(0, 3)]);
+        let features = Features::new(&graph, None);
+        let fitness = |counts: [usize; 3]| {
+            let accuracies: [(&[usize], f64); 3] =
+                [(&[0, 3], 1.0), (&[0, 1, 3], 0.3), (&[0, 2, 3], 0.0)];
+            let data: Vec<_> = accuracies
+                .into_iter()
+                .zip(counts)
+                .flat_map(|((nodes, accuracy), count)| {
+                    let mask = Mask::from_nodes(4, nodes.iter().copied());
+                    std::iter::repeat_n((mask, evaluation(accuracy)), count)
+                })
+                .collect();
+            let model = Model::fit(&features, &borrowed(&data));
+            [1, 2].map(|node| model.effect(node).expect("optional").0.probability_positive())
+        };
+        // By ranks node 1 is in the middle of three, so that nothing speaks for it or against it.
+        let [middle, worst] = fitness([6, 6, 6]);
+        assert!((middle - 0.5).abs() < 1e-6 && worst < 0.01, "{middle} {worst}");
+        let [middle, worst] = fitness([12, 6, 6]);
+        assert!(middle < 0.4 && worst < middle, "{middle} {worst}");
+    }
+
+    #[test]
     fn a_pair_that_only_works_together_is_worth_more_than_its_nodes() {
         let graph = layered(&[3, 3, 3], BlocksPerLayer::One, &[]);
         let features = Features::new(&graph, None);

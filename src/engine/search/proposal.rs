@@ -9,7 +9,7 @@ use super::{
     steering::{Guided, Measure},
 };
 use crate::engine::{
-    candidate::{CandidateId, Canonical},
+    candidate::{CandidateId, Canonical, prune},
     mask::Mask,
     template::Graph,
 };
@@ -17,7 +17,7 @@ use rand::{
     Rng, RngExt,
     seq::{IndexedRandom, SliceRandom},
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 /// How many of the best become parents; where a cost is to be low besides, so many or all of the front.
 const ELITE: usize = 8;
@@ -152,8 +152,11 @@ impl Drafts<'_> {
 
     /// Adds fresh samples; all there is, where the space is small and less than `count` was found.
     fn add_fresh(&mut self, count: usize, rng: &mut impl Rng) {
-        let space = &self.known.guided.space;
-        let fresh: Vec<_> = (0..FRESH.max(count)).map(|_| space.sample(rng)).collect();
+        let Known { features, guided, .. } = self.known;
+        let space = &guided.space;
+        let all = guided.admits_all();
+        let sampler = if all { Arc::clone(features.sampler()) } else { Arc::new(space.sampler()) };
+        let fresh: Vec<_> = (0..FRESH.max(count)).map(|_| sampler.draw(rng)).collect();
         self.add_led(fresh, rng);
         if self.list.len() < count
             && let Some(all) = space.list_all(MOST_LISTED)
@@ -392,7 +395,8 @@ impl<'a> Breeder<'a> {
         Some(child)
     }
 
-    /// Swaps, adds or drops a node in a layer drawn from those where that is possible.
+    /// Swaps, adds or drops a node in a layer drawn from those where that is possible. What a new node needs to be on a
+    /// path comes with it: the rest of a branch of several layers, for example.
     fn mutate(&self, mask: &mut Mask, rng: &mut impl Rng) {
         let open: Vec<_> = self
             .guided
@@ -414,6 +418,10 @@ impl<'a> Breeder<'a> {
             }
             if let Some(new) = new {
                 mask.insert(new);
+                let space = &self.guided.space;
+                if !prune(space.graph(), mask).contains(new) {
+                    *mask = space.keeping(new).repair(mask, &|node| self.score[node]);
+                }
             }
         }
     }
@@ -465,6 +473,29 @@ mod tests {
     fn drawn(graph: &Graph, count: usize) -> Vec<Mask> {
         let mut rng = seed::rng(7, "test", 0);
         (0..count).map(|_| candidate::sample(graph, &mut rng)).collect()
+    }
+
+    #[test]
+    fn mutations_add_and_drop_branches_of_several_layers() {
+        // Input 0, stem 1 or 2, a residual branch of 3, 4 or 5, and 6, a sum 7, output 8.
+        let graph = layered(&[2, 1, 2, 1, 1], BlocksPerLayer::One, &[(1, 7), (2, 7)]);
+        let mask = |nodes: &[usize]| Mask::from_nodes(graph.len(), nodes.iter().copied());
+        let (off, on) = (mask(&[0, 1, 7, 8]), mask(&[0, 1, 3, 4, 6, 7, 8]));
+        with_known(&graph, &[off.clone(), on.clone()], &Guide::free(&graph), |known| {
+            let data: Vec<_> =
+                known.evaluated.iter().map(|known| (known.mask, known.evaluation)).collect();
+            let model = Model::fit(known.features, &data);
+            let breeder = Breeder::new(&known.guided, &model);
+            let mut rng = seed::rng(11, "test", 0);
+            for (from, to) in [(&off, &on), (&on, &off)] {
+                let found = (0..200).any(|_| {
+                    let mut child = from.clone();
+                    breeder.mutate(&mut child, &mut rng);
+                    known.guided.lead(&child, &|_| 0.0, &mut rng) == *to
+                });
+                assert!(found, "{to:?}");
+            }
+        });
     }
 
     #[test]

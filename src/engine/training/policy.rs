@@ -1,12 +1,12 @@
 //! Which paths through the template a step trains.
 
 use crate::engine::{
-    candidate::{self, Choice},
+    candidate::{Sampler, Space},
     mask::Mask,
     named::{Named, named},
     template::Graph,
 };
-use rand::{Rng, RngExt, seq::SliceRandom};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 /// Random paths in a step of the sandwich rule, besides the largest and the smallest.
@@ -21,24 +21,28 @@ const LEAST_FITNESS: f64 = 0.05;
 /// gradients over the paths that it is part of, so that the learning rate means the same with every policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathPolicy {
-    /// One node a layer, each alternative equally likely (Guo et al. 2020, arXiv 1904.00420).
+    /// [`AnySubset`](Self::AnySubset) where the template allows several blocks per layer, otherwise
+    /// [`Single`](Self::Single): what the search draws from is what is trained.
     #[default]
+    Auto,
+    /// A candidate with one node per layer at most, all equally likely (Guo et al. 2020, arXiv 1904.00420).
     Single,
     /// As many paths as the widest layer has alternatives; together they use every alternative of a layer
     /// equally often, give or take one where layers differ in width, and as far as the links allow it
     /// (strict fairness, Chu et al. 2021, arXiv 1907.01845).
     Fair,
-    /// The largest candidate, the smallest one and two random ones (Yu and Huang 2019, arXiv 1903.05134; Yu
-    /// et al. 2020, arXiv 2003.11142).
+    /// The candidate of the most FLOPs, the one of the fewest, and two random ones (Yu and Huang 2019, arXiv
+    /// 1903.05134; Yu et al. 2020, arXiv 2003.11142). The first is exact where candidates can be
+    /// [counted](crate::engine::candidate::SpaceSize), and as dear as one of very many draws elsewhere.
     Sandwich,
-    /// A random candidate: any subset of a layer that the template's blocks a layer allow, all equally
-    /// likely.
+    /// A random candidate, with as many blocks per layer as the template allows, all equally likely.
     AnySubset,
     /// A random candidate in which fitter nodes are likelier, as soon as a search has told them apart.
     Fitness,
 }
 
 named!(PathPolicy, "path policy", {
+    Auto => "auto", "any-subset where the template allows several blocks per layer, otherwise single-path";
     Single => "single-path", "one random path a step";
     Fair => "fair", "every alternative of a layer equally often within each step; a step costs as many paths";
     Sandwich => "sandwich", "the largest, the smallest and two random candidates a step";
@@ -47,87 +51,98 @@ named!(PathPolicy, "path policy", {
 });
 
 impl PathPolicy {
-    /// The valid candidates that a step trains; `fitness` has a number in `0..=1` for each node.
-    pub(super) fn draw(self, graph: &Graph, fitness: &[f64], rng: &mut impl Rng) -> Vec<Mask> {
+    /// What [`Auto`](Self::Auto) comes to in a template; any other policy is itself.
+    pub fn of(self, graph: &Graph) -> Self {
+        let blocks = graph.template().blocks_per_layer;
         match self {
-            Self::Single => vec![candidate::sample_single_path(graph, rng)],
-            Self::Fair => fair_round(graph, rng),
-            Self::Sandwich => {
-                let size = |node: usize| graph.cost(node).flops as f64;
-                let nothing = Mask::empty(graph.len());
-                let largest = candidate::repair(graph, &Mask::full(graph.len()), &size);
-                let smallest = candidate::repair(graph, &nothing, &|node| -size(node));
-                let filling = (0..SANDWICH_FILLING).map(|_| candidate::sample(graph, rng));
-                let filling: Vec<_> = filling.collect();
-                [largest, smallest].into_iter().chain(filling).collect()
+            Self::Auto if graph.layers().iter().any(|layer| blocks.limit(layer.len()) > 1) => {
+                Self::AnySubset
             }
-            Self::AnySubset => vec![candidate::sample(graph, rng)],
-            Self::Fitness => vec![weighted(graph, fitness, rng)],
+            Self::Auto => Self::Single,
+            Self::Single | Self::Fair | Self::Sandwich | Self::AnySubset | Self::Fitness => self,
+        }
+    }
+
+    /// The name, and what [`Auto`](Self::Auto) comes to in a template.
+    pub fn told(self, graph: &Graph) -> String {
+        match self.of(graph) {
+            chosen if chosen == self => self.to_string(),
+            chosen => format!("{self} ({chosen})"),
+        }
+    }
+
+    /// What draws the paths; `fitness` has a number in `0..=1` for each node.
+    pub(super) fn paths(self, graph: &Graph, fitness: &[f64]) -> Paths {
+        let space = Space::whole(graph);
+        match self.of(graph) {
+            Self::Auto | Self::Single => Paths::Uniform(space.single_path_sampler()),
+            Self::Fair => {
+                Paths::Fair { sampler: space.single_path_sampler(), count: widest(&space) }
+            }
+            Self::Sandwich => {
+                let flops = |node: usize| graph.cost(node).flops as f64;
+                let sampler = space.sampler();
+                let ends = [sampler.heaviest(&flops), space.lightest(&flops)];
+                Paths::Sandwich { ends: ends.into_iter().flatten().collect(), sampler }
+            }
+            Self::AnySubset => Paths::Uniform(space.sampler()),
+            Self::Fitness => {
+                // A node of which nothing is known has weight 1, so that all candidates are equally likely at first.
+                let weight = |node: usize| {
+                    2.0 * fitness.get(node).copied().unwrap_or(0.5).max(LEAST_FITNESS)
+                };
+                let weights: Vec<_> = (0..graph.len()).map(weight).collect();
+                Paths::Weighted { sampler: space.weighted_sampler(&|node| weights[node]), weights }
+            }
+        }
+    }
+}
+
+/// The most paths that it takes to use every alternative of a layer once; to leave out a layer that links lead past is
+/// one, too.
+fn widest(space: &Space<'_>) -> usize {
+    let choices = space.choices().into_iter().filter(|choice| choice.most > 0);
+    let alternatives = choices.map(|choice| choice.nodes.len() + usize::from(choice.least == 0));
+    alternatives.max().unwrap_or(1)
+}
+
+/// Draws the paths of steps.
+pub(super) enum Paths {
+    /// One, of all candidates that the sampler draws from.
+    Uniform(Sampler),
+    /// So many, balanced.
+    Fair { sampler: Sampler, count: usize },
+    /// The largest and the smallest candidate, and some more.
+    Sandwich { ends: Vec<Mask>, sampler: Sampler },
+    /// One, nodes of higher weight likelier.
+    Weighted { sampler: Sampler, weights: Vec<f64> },
+}
+
+impl Paths {
+    /// The valid candidates that a step trains.
+    pub(super) fn draw(&self, rng: &mut impl Rng) -> Vec<Mask> {
+        match self {
+            Self::Uniform(sampler) => vec![sampler.draw(rng)],
+            Self::Fair { sampler, count } => sampler.balanced(*count, rng),
+            Self::Sandwich { ends, sampler } => {
+                let filling = (0..SANDWICH_FILLING).map(|_| sampler.draw(rng));
+                ends.iter().cloned().chain(filling).collect()
+            }
+            Self::Weighted { sampler, weights } => {
+                vec![sampler.draw_weighted(&|node| weights[node], rng)]
+            }
         }
     }
 
     /// A path of the kind that is trained, to measure validation loss on.
-    pub(super) fn probe(self, graph: &Graph, rng: &mut impl Rng) -> Mask {
+    pub(super) fn probe(&self, rng: &mut impl Rng) -> Mask {
         match self {
-            Self::Single | Self::Fair => candidate::sample_single_path(graph, rng),
-            Self::Sandwich | Self::AnySubset | Self::Fitness => candidate::sample(graph, rng),
+            Self::Uniform(sampler)
+            | Self::Fair { sampler, .. }
+            | Self::Sandwich { sampler, .. }
+            | Self::Weighted { sampler, .. } => sampler.draw(rng),
         }
     }
-}
-
-/// Paths that together use every alternative of a layer equally often; to leave out a layer that links lead past is
-/// one, too.
-fn fair_round(graph: &Graph, rng: &mut impl Rng) -> Vec<Mask> {
-    let alternatives = |choice: Choice| {
-        let none = (choice.least == 0).then_some(None);
-        choice.nodes.into_iter().map(Some).chain(none).collect::<Vec<_>>()
-    };
-    let choices = candidate::choices(graph).into_iter().filter(|choice| choice.most > 0);
-    let mut layers: Vec<_> = choices.map(alternatives).collect();
-    let paths = layers.iter().map(Vec::len).max().unwrap_or(1);
-    let mut orders = Vec::with_capacity(layers.len());
-    for layer in &mut layers {
-        layer.shuffle(rng);
-        // Narrow layers begin anew; then another shuffle, or the same pairs of alternatives would recur.
-        let mut order: Vec<_> = layer.iter().copied().cycle().take(paths).collect();
-        order.shuffle(rng);
-        orders.push(order);
-    }
-    let path = |index: usize| orders.iter().filter_map(move |order| order[index]);
-    (0..paths).map(|index| repaired(graph, path(index), rng)).collect()
-}
-
-/// A candidate as [`candidate::sample`] draws it, but with nodes in proportion to their fitness.
-fn weighted(graph: &Graph, fitness: &[f64], rng: &mut impl Rng) -> Mask {
-    let weight = |node: usize| fitness.get(node).copied().unwrap_or(0.5).max(LEAST_FITNESS);
-    let mut picked = Vec::new();
-    for choice in candidate::choices(graph) {
-        let size = choice.least + pick(&choice.size_shares(), rng);
-        let mut left = choice.nodes;
-        for _ in 0..size {
-            let weights: Vec<_> = left.iter().map(|&node| weight(node)).collect();
-            picked.push(left.swap_remove(pick(&weights, rng)));
-        }
-    }
-    repaired(graph, picked, rng)
-}
-
-/// An index with a probability in proportion to its weight; there is at least one.
-fn pick(weights: &[f64], rng: &mut impl Rng) -> usize {
-    let mut rest = rng.random::<f64>() * weights.iter().sum::<f64>();
-    for (index, weight) in weights.iter().enumerate() {
-        rest -= weight;
-        if rest < 0.0 {
-            return index;
-        }
-    }
-    weights.len() - 1
-}
-
-/// The valid candidate nearest to these nodes, without a liking for any.
-fn repaired(graph: &Graph, nodes: impl IntoIterator<Item = usize>, rng: &mut impl Rng) -> Mask {
-    let scores: Vec<f64> = (0..graph.len()).map(|_| rng.random()).collect();
-    candidate::repair(graph, &Mask::from_nodes(graph.len(), nodes), &|node| scores[node])
 }
 
 #[cfg(test)]
@@ -142,7 +157,7 @@ mod tests {
     };
 
     fn draw(policy: PathPolicy, graph: &Graph, fitness: &[f64], index: u64) -> Vec<Mask> {
-        policy.draw(graph, fitness, &mut seed::rng(1, "test", index))
+        policy.paths(graph, fitness).draw(&mut seed::rng(1, "test", index))
     }
 
     #[test]
@@ -156,7 +171,8 @@ mod tests {
                     for mask in draw(policy, &graph, &fitness, index) {
                         assert_eq!(problem(&graph, &mask), None, "{policy}");
                     }
-                    let probe = policy.probe(&graph, &mut seed::rng(2, "test", index));
+                    let probe =
+                        policy.paths(&graph, &fitness).probe(&mut seed::rng(2, "test", index));
                     assert_eq!(problem(&graph, &probe), None, "{policy}");
                 }
             }
@@ -211,6 +227,83 @@ mod tests {
         let round = draw(PathPolicy::Sandwich, &one, &[], 0);
         assert_eq!(kept(&round[0]), ["in", "five", "out"]);
         assert_eq!(kept(&round[1]), ["in", "one", "out"]);
+    }
+
+    #[test]
+    fn the_smallest_of_a_sandwich_costs_least_and_the_largest_most() {
+        // The short way is a large block, the long way a pool and a small block; what is large does not go with it.
+        let pool = Op::AveragePool { kernel: 3, stride: 1, padding: 1 };
+        let nodes: [(&str, u32, &[Op]); 6] = [
+            ("in", 0, &[samples::input([1, 8, 8])]),
+            ("seven", 1, &[toy::block(4, 7)]),
+            ("pool", 1, &[pool]),
+            ("one", 2, &[toy::block(4, 1)]),
+            ("three", 2, &[toy::block(4, 3)]),
+            ("out", 3, &[Op::GlobalAveragePool, Op::Output]),
+        ];
+        let links = [
+            ("in", "seven"),
+            ("in", "pool"),
+            ("pool", "one"),
+            ("pool", "three"),
+            ("one", "out"),
+            ("three", "out"),
+            ("seven", "out"),
+        ];
+        let mut template = toy::graph(&nodes, &links).template().clone();
+        template.blocks_per_layer = BlocksPerLayer::One;
+        let graph = Graph::new(template).expect("is right");
+        let round = draw(PathPolicy::Sandwich, &graph, &[], 0);
+        let kept = |mask: &Mask| {
+            mask.iter().map(|node| graph.id(node).as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            kept(&round[0]),
+            ["in", "seven", "out"],
+            "with the long way, layer 1 has two nodes"
+        );
+        assert_eq!(kept(&round[1]), ["in", "pool", "one", "out"]);
+    }
+
+    #[test]
+    fn a_fair_round_leaves_branches_out_as_often_as_candidates_do() {
+        // Input 0, a residual branch of {1, 2} and {3}, a sum 4, output 5: two candidates with the branch, one without.
+        let graph = layered(&[2, 1, 1], BlocksPerLayer::Any, &[(0, 4)]);
+        let paths = PathPolicy::Fair.paths(&graph, &[]);
+        let (mut counts, mut drawn) = ([0_usize; 6], 0);
+        for index in 0..300 {
+            let round = paths.draw(&mut seed::rng(4, "test", index));
+            assert_eq!(round.len(), 3, "two alternatives, or none");
+            let mut of_round = [0_usize; 6];
+            for mask in &round {
+                assert_eq!(problem(&graph, mask), None);
+                mask.iter().for_each(|node| of_round[node] += 1);
+            }
+            assert!(of_round[1].abs_diff(of_round[2]) <= 1, "{of_round:?}");
+            drawn += round.len();
+            counts.iter_mut().zip(of_round).for_each(|(all, round)| *all += round);
+        }
+        for (node, share) in [(1, 1.0 / 3.0), (2, 1.0 / 3.0), (3, 2.0 / 3.0)] {
+            let kept = counts[node] as f64 / drawn as f64;
+            assert!((kept - share).abs() < 0.05, "{node}: {kept}");
+        }
+    }
+
+    #[test]
+    fn auto_trains_what_the_template_allows() {
+        for (layers, blocks, chosen) in [
+            ([3, 2], BlocksPerLayer::One, PathPolicy::Single),
+            ([3, 2], BlocksPerLayer::UpTo(2), PathPolicy::AnySubset),
+            ([1, 2], BlocksPerLayer::Any, PathPolicy::AnySubset),
+            ([1, 1], BlocksPerLayer::Any, PathPolicy::Single),
+        ] {
+            let graph = layered(&layers, blocks, &[]);
+            assert_eq!(PathPolicy::Auto.of(&graph), chosen, "{blocks:?}");
+            assert_eq!(PathPolicy::Auto.told(&graph), format!("auto ({chosen})"));
+            assert_eq!(PathPolicy::Fair.told(&graph), "fair");
+            let drawn = draw(PathPolicy::Auto, &graph, &[], 3);
+            assert_eq!(drawn, draw(chosen, &graph, &[], 3));
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub struct TrainSettings {
     pub learning_rate: f64,
     /// What all randomness comes from.
     pub seed: u64,
-    /// Which paths a step trains.
+    /// Which paths a step trains; runs of programs that knew of one policy only have it.
+    #[serde(default = "first_policy")]
     pub policy: PathPolicy,
     /// What is made small.
     pub loss: LossKind,
@@ -60,6 +61,10 @@ impl Default for TrainSettings {
             augment: Augment::default(),
         }
     }
+}
+
+fn first_policy() -> PathPolicy {
+    PathPolicy::Single
 }
 
 /// How long the steps of a training may be; the part of the settings that may change in the course of a run.
@@ -220,7 +225,11 @@ mod tests {
     fn settings_of_older_runs_are_read_and_new_ones_come_back() {
         let old = "(epochs: 5, batch_size: 16, learning_rate: 0.003, seed: 7)";
         let settings: TrainSettings = ron::from_str(old).expect("is read");
-        assert_eq!(settings, TrainSettings { epochs: 5, seed: 7, ..TrainSettings::default() });
+        let policy = PathPolicy::Single;
+        let as_then = TrainSettings { epochs: 5, seed: 7, policy, ..TrainSettings::default() };
+        assert_eq!(settings, as_then, "what is the default now does not change an old run");
+        let named: TrainSettings = ron::from_str("(policy: Auto)").expect("is read");
+        assert_eq!(named, TrainSettings::default());
         let all = TrainSettings {
             policy: PathPolicy::Sandwich,
             loss: LossKind::Focal,

@@ -3,6 +3,7 @@
 use super::{
     SettingsError, StepLength, TrainSettings,
     optimizer::{self, Memory},
+    policy::Paths,
 };
 use crate::engine::{
     data::{Batch, Dataset, Split},
@@ -102,8 +103,7 @@ pub struct Trainer {
     // What the optimizer remembers of each parameter.
     memories: Vec<Memory>,
     position: Position,
-    // Of each node.
-    fitness: Vec<f64>,
+    paths: Paths,
     evaluator: Evaluator,
     probes: Vec<Mask>,
     // Whether each step trains all nodes, whatever the policy.
@@ -164,18 +164,16 @@ impl Trainer {
             ..PROBE_SETTINGS
         };
         let evaluator = Evaluator::with_loss(supernet, data, probe_settings, settings.seed, loss)?;
-        let probe = |i| {
-            let rng = &mut seed::rng(settings.seed, "train/probe", i);
-            settings.policy.probe(supernet.graph(), rng)
-        };
+        let paths = settings.policy.paths(supernet.graph(), &[]);
+        let probe = |i| paths.probe(&mut seed::rng(settings.seed, "train/probe", i));
         Ok(Self {
             settings,
             loss,
             memories: vec![Memory::default(); supernet.parameter_names().count()],
             position: Position::default(),
-            fitness: vec![0.5; supernet.graph().len()],
-            evaluator,
             probes: (0..PROBES as u64).map(probe).collect(),
+            paths,
+            evaluator,
             whole: false,
         })
     }
@@ -225,9 +223,10 @@ impl Trainer {
         self.settings = self.settings.retuned(length);
     }
 
-    /// Sets the fitness of each node, by node index, for [`PathPolicy::Fitness`](super::PathPolicy::Fitness); it is 0.5 until then.
-    pub fn set_fitness(&mut self, fitness: Vec<f64>) {
-        self.fitness = fitness;
+    /// Sets the fitness of each node of the template, by node index, for
+    /// [`PathPolicy::Fitness`](super::PathPolicy::Fitness); it is 0.5 until then.
+    pub fn set_fitness(&mut self, graph: &Graph, fitness: &[f64]) {
+        self.paths = self.settings.policy.paths(graph, fitness);
     }
 
     /// How many steps an epoch has. Images that do not fill a batch wait for another epoch.
@@ -257,7 +256,7 @@ impl Trainer {
     ) -> Result<EpochReport, TrainError> {
         let started = Instant::now();
         let mut waited = Duration::ZERO;
-        let TrainSettings { batch_size, seed, policy, augment, .. } = self.settings;
+        let TrainSettings { batch_size, seed, augment, .. } = self.settings;
         let steps = self.steps(data);
         // More steps than there are: the batches were smaller when the epoch was stopped.
         if self.position.epoch != epoch || self.position.step > steps {
@@ -273,7 +272,7 @@ impl Trainer {
             let paths = if self.whole {
                 vec![Mask::full(supernet.graph().len())]
             } else {
-                policy.draw(supernet.graph(), &self.fitness, rng)
+                self.paths.draw(rng)
             };
             let mut batch = data.batch(Split::Train, indices);
             augment.apply(&mut batch, &mut seed::rng(seed, "train/augment", number));
