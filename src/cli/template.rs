@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     engine::{
-        candidate, files,
+        candidate::{self, SpaceSize},
+        files,
         ops::{ActivationFunction, ConvBlock, Cost, Dense, Input, Op},
         template::{
             self, Analysis, BlocksPerLayer, FORMAT_VERSION, Fix, Graph, Link, Node, NodeId,

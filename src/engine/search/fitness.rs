@@ -474,7 +474,7 @@ mod tests {
                     std::iter::repeat_n((mask, evaluation(accuracy)), count)
                 })
                 .collect();
-            let model = Model::fit(&features, &borrowed(&data));
+            let model = Model::fit(&features, &borrowed(&data), Objective::Accuracy);
             [1, 2].map(|node| model.effect(node).expect("optional").0.probability_positive())
         };
         // By ranks node 1 is in the middle of three, so that nothing speaks for it or against it.

@@ -484,7 +484,7 @@ mod tests {
         with_known(&graph, &[off.clone(), on.clone()], &Guide::free(&graph), |known| {
             let data: Vec<_> =
                 known.evaluated.iter().map(|known| (known.mask, known.evaluation)).collect();
-            let model = Model::fit(known.features, &data);
+            let model = Model::fit(known.features, &data, Objective::Accuracy);
             let breeder = Breeder::new(&known.guided, &model);
             let mut rng = seed::rng(11, "test", 0);
             for (from, to) in [(&off, &on), (&on, &off)] {

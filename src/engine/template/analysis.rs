@@ -8,7 +8,7 @@ use crate::engine::ops::{Cost, Input, Merge, Op, Place, Shape};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many problems are given fixes at once: each looks at the whole template, which may have a problem per node.
-const WITH_FIXES: usize = 50;
+const WITH_FIXES: usize = 20;
 
 /// What is known of a node; shapes as far as they follow from what stands before it.
 #[derive(Clone, Debug, Default, PartialEq)]

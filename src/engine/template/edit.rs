@@ -183,10 +183,13 @@ impl Template {
     /// The first edit that cannot be made.
     pub fn edited(&self, edits: &[Edit]) -> Result<Self, Refusal> {
         let mut template = self.clone();
-        for edit in edits {
-            template.make(edit)?;
-        }
+        template.make_all(edits)?;
         Ok(template)
+    }
+
+    /// Makes the edits, up to the first that cannot be made.
+    pub(super) fn make_all(&mut self, edits: &[Edit]) -> Result<(), Refusal> {
+        edits.iter().try_for_each(|edit| self.make(edit))
     }
 
     fn place(&self, id: &NodeId) -> Result<usize, Refusal> {

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_smallest_of_a_sandwich_costs_least_and_the_largest_most() {
         // The short way is a large block, the long way a pool and a small block; what is large does not go with it.
-        let pool = Op::AveragePool { kernel: 3, stride: 1, padding: 1 };
+        let pool = samples::average_pool(3, 1, 1);
         let nodes: [(&str, u32, &[Op]); 6] = [
             ("in", 0, &[samples::input([1, 8, 8])]),
             ("seven", 1, &[toy::block(4, 7)]),
