@@ -13,6 +13,8 @@ mod presets;
 
 pub use block::Block;
 pub use edit::Edit;
+#[cfg(test)]
+pub(in crate::engine) use file::dialect;
 pub use file::{FileError, load, parse, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit};
 pub use graph::{Graph, Problem};
