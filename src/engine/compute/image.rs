@@ -5,12 +5,13 @@ use super::cpu;
 use super::{EPSILON, Statistics};
 #[cfg(feature = "flex")]
 use crate::engine::kernels::{conv::Geometry, window::Window};
+use crate::engine::ops::Interpolation;
 #[cfg(feature = "flex")]
 use burn::backend::DispatchDevice;
 use burn::tensor::{
     Device, Tensor, activation,
-    module::{avg_pool2d, batch_norm_train, conv2d, max_pool2d},
-    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+    module::{avg_pool2d, batch_norm_train, conv_transpose2d, conv2d, max_pool2d},
+    ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions},
 };
 
 /// Whose operations are used, which also says how images lie in memory.
@@ -130,10 +131,27 @@ impl ImageOps {
         Tensor::zeros(shape, device)
     }
 
-    /// A value for each channel, to be combined with images.
+    /// Which dimensions of images have the rows and the columns.
+    fn sides(self) -> [usize; 2] {
+        match self {
+            Self::Burn => [2, 3],
+            #[cfg(feature = "flex")]
+            Self::Cpu => [1, 2],
+        }
+    }
+
+    /// Images of one pixel, for `[batch, channels]`.
+    pub(in crate::engine) fn one_pixel(self, values: Tensor<2>) -> Tensor<4> {
+        let [batch, channels] = values.dims();
+        let mut shape = [batch, 1, 1, 1];
+        shape[self.channel_dimension()] = channels;
+        values.reshape(shape)
+    }
+
+    /// A value for each channel, or one for all, to be combined with images.
     pub(in crate::engine) fn broadcast(self, values: Tensor<1>) -> Tensor<4> {
         let [channels] = values.dims();
-        self.enter(values.reshape([1, channels, 1, 1]))
+        self.one_pixel(values.reshape([1, channels]))
     }
 
     /// A convolution, with a ReLU behind it or none.
@@ -259,19 +277,65 @@ impl ImageOps {
 
     /// The mean of each channel, `[batch, channels]`.
     pub(in crate::engine) fn global_average(self, x: Tensor<4>) -> Tensor<2> {
-        match self {
-            Self::Burn => {
-                let [batch, channels, height, width] = x.dims();
-                let x = x.reshape([batch * channels, height * width]).mean_dim(1);
-                x.reshape([batch, channels])
-            }
+        self.over_pixels(x, |x, pixels| x.mean_dim(pixels))
+    }
+
+    /// The largest value of each channel, `[batch, channels]`.
+    pub(in crate::engine) fn global_max(self, x: Tensor<4>) -> Tensor<2> {
+        self.over_pixels(x, |x, pixels| x.max_dim(pixels))
+    }
+
+    /// What `reduce` leaves of the pixels of each channel, which are in the dimension that it is told.
+    fn over_pixels(
+        self,
+        x: Tensor<4>,
+        reduce: impl FnOnce(Tensor<3>, usize) -> Tensor<3>,
+    ) -> Tensor<2> {
+        let [batch, ..] = x.dims();
+        let [channels, height, width] = self.shape(&x);
+        let pixels = height * width;
+        let x = match self {
+            Self::Burn => reduce(x.reshape([batch, channels, pixels]), 2),
             #[cfg(feature = "flex")]
-            Self::Cpu => {
-                let [batch, height, width, channels] = x.dims();
-                let x = x.reshape([batch, height * width, channels]).mean_dim(1);
-                x.reshape([batch, channels])
-            }
-        }
+            Self::Cpu => reduce(x.reshape([batch, pixels, channels]), 1),
+        };
+        x.reshape([batch, channels])
+    }
+
+    /// The reverse of a convolution's window: each pixel adds the kernel, times its value, to what comes out, in steps
+    /// of the stride. Then `padding` rows and columns are cut off on each side and `extra` ones added below and on the
+    /// right. The shape of the weights begins with the channels that come in and those that go out.
+    pub(in crate::engine) fn convolve_transposed(
+        self,
+        x: Tensor<4>,
+        Filters { weight, bias, shape }: Filters,
+        Sweep { stride, padding, dilation, groups, .. }: Sweep,
+        extra: [usize; 2],
+    ) -> Tensor<4> {
+        let options = ConvTransposeOptions::new(stride, padding, extra, dilation, groups);
+        self.enter(conv_transpose2d(self.leave(x), weight.reshape(shape), bias, options))
+    }
+
+    /// Takes off rows above and below, and columns left and right.
+    pub(in crate::engine) fn crop(
+        self,
+        x: Tensor<4>,
+        [above, below, left, right]: [usize; 4],
+    ) -> Tensor<4> {
+        let [_, height, width] = self.shape(&x);
+        let [rows, columns] = self.sides();
+        x.narrow(rows, above, height - above - below).narrow(columns, left, width - left - right)
+    }
+
+    /// Images of so many times the rows and columns.
+    pub(in crate::engine) fn up_sample(
+        self,
+        x: Tensor<4>,
+        size: [usize; 2],
+        interpolation: Interpolation,
+    ) -> Tensor<4> {
+        let sides = self.sides().into_iter().zip(size);
+        sides.fold(x, |x, (side, factor)| stretch(x, side, factor, interpolation))
     }
 
     /// `[batch, channels · height · width]`, in this order whoever computes, as the weights behind it are.
@@ -280,6 +344,42 @@ impl ImageOps {
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels * height * width])
     }
+}
+
+/// `factor` values for each one along the dimension `side`.
+///
+/// Burn's own interpolation cannot be differentiated on GPUs where it is bilinear.
+fn stretch(x: Tensor<4>, side: usize, factor: usize, interpolation: Interpolation) -> Tensor<4> {
+    if factor == 1 {
+        return x;
+    }
+    let mut shape = x.dims();
+    let parts = match interpolation {
+        Interpolation::Nearest => vec![x; factor],
+        Interpolation::Bilinear => {
+            // Beyond the borders, their pixels go on.
+            let length = shape[side];
+            let part = |start, length| x.clone().narrow(side, start, length);
+            let (before, after) = if length == 1 {
+                (x.clone(), x.clone())
+            } else {
+                (
+                    Tensor::cat(vec![part(0, 1), part(0, length - 1)], side),
+                    Tensor::cat(vec![part(1, length - 1), part(length - 1, 1)], side),
+                )
+            };
+            let mixture = |place: usize| {
+                // How far the centre of the new pixel is behind that of the old one.
+                let offset = (place as f64 + 0.5) / factor as f64 - 0.5;
+                let neighbour = if offset < 0.0 { &before } else { &after };
+                let share = offset.abs();
+                x.clone().mul_scalar(1.0 - share) + neighbour.clone().mul_scalar(share)
+            };
+            (0..factor).map(mixture).collect()
+        }
+    };
+    shape[side] *= factor;
+    Tensor::stack::<5>(parts, side + 1).reshape(shape)
 }
 
 #[cfg(feature = "flex")]

@@ -52,14 +52,16 @@ impl Activation {
         count * size_of::<f32>()
     }
 
-    fn batch(&self) -> usize {
+    /// How many examples there are.
+    pub(in crate::engine) fn batch(&self) -> usize {
         match self {
             Self::Image(x) => x.dims()[0],
             Self::Flat(x) => x.dims()[0],
         }
     }
 
-    fn device(&self) -> Device {
+    /// Where it lies.
+    pub(in crate::engine) fn device(&self) -> Device {
         match self {
             Self::Image(x) => x.device(),
             Self::Flat(x) => x.device(),
@@ -77,6 +79,29 @@ impl Activation {
         match self {
             Self::Image(x) => Self::Image(x.mul_scalar(factor)),
             Self::Flat(x) => Self::Flat(x.mul_scalar(factor)),
+        }
+    }
+
+    /// The shape of each example.
+    pub(in crate::engine) fn shape(&self, image: ImageOps) -> Shape {
+        match self {
+            Self::Image(x) => Shape::Image(image.shape(x)),
+            Self::Flat(x) => Shape::Flat(x.dims()[1]),
+        }
+    }
+
+    /// What `function`, which keeps shapes, makes of images, and of vectors as images of one pixel.
+    pub(in crate::engine) fn map(
+        self,
+        image: ImageOps,
+        function: impl FnOnce(Tensor<4>) -> Tensor<4>,
+    ) -> Self {
+        match self {
+            Self::Image(x) => Self::Image(function(x)),
+            Self::Flat(x) => {
+                let dims = x.dims();
+                Self::Flat(function(image.one_pixel(x)).reshape(dims))
+            }
         }
     }
 
@@ -257,8 +282,8 @@ impl Pass<'_> {
 }
 
 impl BatchNorm {
-    /// The one whose factor and summand are the next two values.
-    pub(in crate::engine) fn of(own: Own<'_>) -> Self {
-        Self { place: own.first_norm, gamma: own.values[0].clone(), beta: own.values[1].clone() }
+    /// The next of an operation, whose factor and summand are the next two values.
+    pub(in crate::engine) fn of(own: &mut Own<'_>) -> Self {
+        Self { place: own.next_norm(), gamma: own.next_value(), beta: own.next_value() }
     }
 }

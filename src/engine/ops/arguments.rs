@@ -223,6 +223,22 @@ named!(ActivationFunction, "activation", {
     Tanh => "tanh", "the hyperbolic tangent";
 });
 
+/// What stands between the pixels of an image that is made larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Interpolation {
+    /// The nearest pixel.
+    #[default]
+    Nearest,
+    /// A mixture of the nearest pixels of both rows and columns, by distance. Pixels are squares and distances are those
+    /// of their centres (`align_corners=False` in PyTorch).
+    Bilinear,
+}
+
+named!(Interpolation, "interpolation", {
+    Nearest => "nearest", "the nearest pixel";
+    Bilinear => "bilinear", "a mixture of the nearest pixels, by the distance of centres";
+});
+
 /// How weights start. Names and formulas are those of Keras, but for the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Initialiser {

@@ -58,17 +58,8 @@ impl Operation for BatchNorm {
         None
     }
 
-    fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
-        let (norm, linear) = (Norm::of(own), ActivationFunction::Linear);
-        match x {
-            Activation::Image(x) => Activation::Image(pass.block(x, None, Some(norm), linear)),
-            Activation::Flat(x) => {
-                // A vector is an image of one pixel.
-                let [batch, features] = x.dims();
-                let x = pass.image.enter(x.reshape([batch, features, 1, 1]));
-                let x = pass.image.leave(pass.block(x, None, Some(norm), linear));
-                Activation::Flat(x.reshape([batch, features]))
-            }
-        }
+    fn forward(&self, x: Activation, mut own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
+        let norm = Norm::of(&mut own);
+        x.map(pass.image, |x| pass.block(x, None, Some(norm), ActivationFunction::Linear))
     }
 }

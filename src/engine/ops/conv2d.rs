@@ -124,7 +124,7 @@ impl Operation for Conv2d {
     }
 
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
-        self.convolution().output(&super::Op::from(self.clone()).to_string(), input)
+        self.convolution().output(&self.face().to_string(), input)
     }
 
     fn learned(&self, input: Shape) -> Learned {
@@ -145,12 +145,11 @@ impl Operation for Conv2d {
         Some(&mut self.filters)
     }
 
-    fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
+    fn forward(&self, x: Activation, mut own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
         let x = x.image();
         let [channels, ..] = pass.image.shape(&x);
         let convolution = self.convolution();
-        let (filters, _) = convolution.filters(channels, own);
-        let conv = Some((filters, convolution.sweep()));
+        let conv = Some((convolution.filters(channels, &mut own), convolution.sweep()));
         Activation::Image(pass.block(x, conv, None, self.activation))
     }
 }

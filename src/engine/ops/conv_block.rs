@@ -3,8 +3,8 @@
 use super::{
     Effect, Learned, Own, Shape,
     arguments::{
-        ActivationFunction, Initialiser, Padding, Pair, is_default, is_one, is_single, is_true, one,
-        single, yes,
+        ActivationFunction, Initialiser, Padding, Pair, is_default, is_one, is_single, is_true,
+        one, single, yes,
     },
     field::{Field, Kind, MOST, field},
     operation::{Face, Family, NormSlot, Operation, Parameter, Place},
@@ -95,7 +95,9 @@ impl TryFrom<Written> for ConvBlock {
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
         let activation = match (written.relu, written.activation) {
-            (Some(_), Some(_)) => return Err("a block has either `relu` or `activation`, not both"),
+            (Some(_), Some(_)) => {
+                return Err("a block has either `relu` or `activation`, not both");
+            }
             (None, Some(function)) => function,
             (Some(true) | None, None) => ActivationFunction::Relu,
             (Some(false), None) => ActivationFunction::Linear,
@@ -161,8 +163,7 @@ impl ConvBlock {
 impl Operation for ConvBlock {
     const NAME: &'static str = "conv block";
     const FAMILY: Family = Family::Convolution;
-    const WHAT: &'static str =
-        "A convolution, a batch normalisation and an activation function, each of which can be switched off.";
+    const WHAT: &'static str = "A convolution, a batch normalisation and an activation function, each of which can be switched off.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
         field!(filters: Kind::Count { least: 1, most: MOST }, "channels", "Output channels"),
@@ -214,10 +215,11 @@ impl Operation for ConvBlock {
     }
 
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
+        let name = self.face().to_string();
         if self.conv {
-            self.convolution().output(&self.face_text(), input)
+            self.convolution().output(&name, input)
         } else {
-            Ok(Shape::Image(image(&self.face_text(), input)?))
+            Ok(Shape::Image(image(&name, input)?))
         }
     }
 
@@ -260,27 +262,20 @@ impl Operation for ConvBlock {
         self.conv.then_some(&mut self.filters)
     }
 
-    fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
+    fn forward(&self, x: Activation, mut own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
         let x = x.image();
         let [channels, ..] = pass.image.shape(&x);
-        let (conv, own) = if self.conv {
+        let conv = if self.conv {
             let convolution = self.convolution();
-            let (filters, rest) = convolution.filters(channels, own);
-            (Some((filters, convolution.sweep())), rest)
+            Some((convolution.filters(channels, &mut own), convolution.sweep()))
         } else {
-            (None, own)
+            None
         };
-        let norm = self.batch_norm.then(|| BatchNorm::of(own));
+        let norm = self.batch_norm.then(|| BatchNorm::of(&mut own));
         let x = pass.block(x, conv, norm, self.activation);
         Activation::Image(match self.max {
             Some(max) => x.clamp_max(max),
             None => x,
         })
-    }
-}
-
-impl ConvBlock {
-    fn face_text(&self) -> String {
-        super::Op::from(self.clone()).to_string()
     }
 }

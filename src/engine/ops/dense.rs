@@ -2,9 +2,7 @@
 
 use super::{
     Effect, Learned, Own, Shape,
-    arguments::{
-        ActivationFunction, Initialiser, is_default, is_linear, is_true, yes,
-    },
+    arguments::{ActivationFunction, Initialiser, is_default, is_linear, is_true, yes},
     field::{Field, Kind, MOST, field},
     operation::{Face, Family, Operation, Parameter, Place, Start},
     shape::{Misfit, flat, product},
@@ -14,7 +12,7 @@ use crate::engine::{
     compute::{Activation, Pass},
     named::Named,
 };
-use burn::tensor::module::linear;
+use burn::tensor::{Tensor, module::linear};
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer on a flat vector.
@@ -84,6 +82,14 @@ impl Dense {
             kernel_initialiser: Initialiser::Aligned,
             bias_initialiser: Initialiser::Aligned,
         }
+    }
+
+    /// What it makes of vectors, with the next of an operation's values.
+    pub(super) fn apply(&self, x: Tensor<2>, own: &mut Own<'_>) -> Tensor<2> {
+        let [_, features] = x.dims();
+        let weight = own.next_value().reshape([features, self.units]);
+        let x = linear(x, weight, self.bias.then(|| own.next_value()));
+        self.activation.apply(x, 1)
     }
 }
 
@@ -158,11 +164,7 @@ impl Operation for Dense {
         Some(&mut self.units)
     }
 
-    fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
-        let x = x.flat();
-        let [_, features] = x.dims();
-        let weight = own.values[0].clone().reshape([features, self.units]);
-        let x = linear(x, weight, own.values.get(1).cloned());
-        Activation::Flat(x).apply(self.activation, pass.image)
+    fn forward(&self, x: Activation, mut own: Own<'_>, _pass: &mut Pass<'_>) -> Activation {
+        Activation::Flat(self.apply(x.flat(), &mut own))
     }
 }

@@ -1,6 +1,6 @@
 //! The arguments of operations as data: what a properties panel, a command line and a bounds check need to know.
 
-use super::arguments::{ActivationFunction, Initialiser, Padding, Pair};
+use super::arguments::{ActivationFunction, Initialiser, Interpolation, Padding, Pair};
 use crate::engine::named::Named;
 use std::fmt;
 use thiserror::Error;
@@ -311,6 +311,7 @@ macro_rules! choice {
 
 choice!(ActivationFunction);
 choice!(Initialiser);
+choice!(Interpolation);
 
 /// A [`Field`] of the struct's member of the same name.
 macro_rules! field {

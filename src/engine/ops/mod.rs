@@ -15,7 +15,7 @@ pub(in crate::engine) mod samples;
 mod shape;
 mod window;
 
-pub use arguments::{ActivationFunction, Initialiser, Padding, Pair};
+pub use arguments::{ActivationFunction, Initialiser, Interpolation, Padding, Pair};
 pub use field::{Facts, FieldError, Kind, MOST, Value};
 pub use merge::Merge;
 pub use operation::{Face, Family, Place};
@@ -120,15 +120,31 @@ operations! {
     input => Input(op: Input),
     conv_block => ConvBlock(op: ConvBlock),
     conv2d => Conv2d(op: Conv2d),
+    depthwise_conv2d => DepthwiseConv2d(op: DepthwiseConv2d),
+    separable_conv2d => SeparableConv2d(op: SeparableConv2d),
+    conv_transpose2d => ConvTranspose2d(op: ConvTranspose2d),
+    inverted_residual => InvertedResidual(op: InvertedResidual),
+    squeeze_excitation => SqueezeExcitation(op: SqueezeExcitation),
     max_pool => MaxPool(op: MaxPool),
     average_pool => AveragePool(op: AveragePool),
     global_average_pool => GlobalAveragePool,
+    global_max_pool => GlobalMaxPool,
     dense => Dense(op: Dense),
     dropout => Dropout(op: Dropout),
-    batch_norm => BatchNorm,
+    activation => Activation(op: Activate),
     relu => Relu(op: Relu),
+    elu => Elu(op: Elu),
+    leaky_relu => LeakyRelu(op: LeakyRelu),
+    prelu => Prelu(op: Prelu),
+    softmax => Softmax,
+    batch_norm => BatchNorm,
+    layer_norm => LayerNorm,
     flatten => Flatten,
+    reshape => Reshape(op: Reshape),
+    cropping2d => Cropping2d(op: Cropping2d),
+    up_sampling2d => UpSampling2d(op: UpSampling2d),
     identity => Identity,
+    zero => Zero(op: Zero),
     output => Output,
 }
 
@@ -219,6 +235,11 @@ impl Op {
         self.any().learned(input)
     }
 
+    /// The most values that there are at one time while it computes an input that fits, besides its output.
+    pub(in crate::engine) fn working(&self, input: Shape, output: Shape) -> u64 {
+        self.any().working(input, output)
+    }
+
     /// What it makes of its input, as far as equal candidates are told by it.
     pub(in crate::engine) fn effect(&self) -> Effect {
         self.any().effect()
@@ -240,18 +261,45 @@ impl Op {
     }
 }
 
-/// The name with its window and its most telling argument: `conv 3×3 · 64`.
+/// What its face says in short: `conv 3×3 · 64`.
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Face { name, window, short, .. } = self.face();
-        f.write_str(name)?;
-        if !window.is_empty() {
-            write!(f, " {window}")?;
+        self.face().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_is_the_first_field() {
+        let mut widths = 0;
+        for mut op in Op::examples() {
+            let before = op.clone();
+            let Some(width) = op.width() else { continue };
+            *width += 1;
+            let wider = *width;
+            let name = op.fields()[0].name;
+            assert_eq!(op.get(name), Some(Value::Count(wider)), "{}", op.name());
+            let input = Some(Shape::Image([4, 8, 8]));
+            let input = if before.infer(input).is_ok() { input } else { Some(Shape::Flat(4)) };
+            let channels = |op: &Op| op.infer(input).expect("fits").0.channels();
+            assert_eq!(channels(&op), channels(&before) + 1, "{}", op.name());
+            widths += 1;
         }
-        if !short.is_empty() {
-            let between = if window.is_empty() { " " } else { " · " };
-            write!(f, "{between}{short}")?;
-        }
-        Ok(())
+        assert_eq!(
+            widths, 6,
+            "conv block, conv2d, separable, transposed, inverted residual, dense"
+        );
+    }
+
+    #[test]
+    fn no_two_operations_have_the_same_name() {
+        let mut names: Vec<_> = Op::examples().iter().map(Op::name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

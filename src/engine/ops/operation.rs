@@ -8,6 +8,7 @@ use super::{
 };
 use crate::engine::compute::{Activation, Pass};
 use burn::tensor::Tensor;
+use std::fmt;
 
 /// What an operation does, for colours and grouping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,6 +113,22 @@ pub struct Face {
     pub long: String,
 }
 
+/// The name with its window and its most telling argument: `conv 3×3 · 64`.
+impl fmt::Display for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, window, short, .. } = self;
+        f.write_str(name)?;
+        if !window.is_empty() {
+            write!(f, " {window}")?;
+        }
+        if !short.is_empty() {
+            let between = if window.is_empty() { " " } else { " · " };
+            write!(f, "{between}{short}")?;
+        }
+        Ok(())
+    }
+}
+
 /// How the values of a parameter start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::engine) enum Start {
@@ -185,6 +202,22 @@ pub(in crate::engine) struct Own<'a> {
     pub(in crate::engine) first_norm: usize,
 }
 
+impl Own<'_> {
+    /// The values of the next parameter, which are taken off.
+    pub(in crate::engine) fn next_value(&mut self) -> Tensor<1> {
+        let value = self.values[0].clone();
+        self.values = &self.values[1..];
+        value
+    }
+
+    /// The place of the next batch normalisation, which is taken off.
+    pub(in crate::engine) fn next_norm(&mut self) -> usize {
+        let place = self.first_norm;
+        self.first_norm += 1;
+        place
+    }
+}
+
 /// An operation. Everything the program knows of one is said here and nowhere else.
 pub(in crate::engine) trait Operation: Sized + 'static {
     /// Its name in palettes, in lower case.
@@ -216,6 +249,12 @@ pub(in crate::engine) trait Operation: Sized + 'static {
     /// Floating-point operations for one input that fits, and its output.
     fn flops(&self, input: Shape, output: Shape) -> u64;
 
+    /// The most values that there are at one time while it computes, besides its output.
+    fn working(&self, input: Shape, output: Shape) -> u64 {
+        // An output may be normalised into another one.
+        (input.size() as u64).saturating_add(output.size() as u64)
+    }
+
     /// What it makes of its input, as far as equal candidates are told by it.
     fn effect(&self) -> Effect;
 
@@ -241,6 +280,7 @@ pub(super) trait AnyOperation {
     fn output(&self, input: Shape) -> Result<Shape, Misfit>;
     fn learned(&self, input: Shape) -> Learned;
     fn flops(&self, input: Shape, output: Shape) -> u64;
+    fn working(&self, input: Shape, output: Shape) -> u64;
     fn effect(&self) -> Effect;
     fn width(&mut self) -> Option<&mut usize>;
     fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation;
@@ -326,6 +366,10 @@ impl<T: Operation> AnyOperation for T {
 
     fn flops(&self, input: Shape, output: Shape) -> u64 {
         Operation::flops(self, input, output)
+    }
+
+    fn working(&self, input: Shape, output: Shape) -> u64 {
+        Operation::working(self, input, output)
     }
 
     fn effect(&self) -> Effect {

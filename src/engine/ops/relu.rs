@@ -18,15 +18,14 @@ pub struct Relu {
     pub max: Option<f64>,
 }
 
-
 impl Operation for Relu {
     const NAME: &'static str = "relu";
     const FAMILY: Family = Family::Activation;
-    const WHAT: &'static str = "Keeps values above 0 and makes the others 0; with a bound, none is larger than that.";
+    const WHAT: &'static str =
+        "Keeps values above 0 and makes the others 0; with a bound, none is larger than that.";
     const PLACE: Place = Place::Anywhere;
-    const FIELDS: &'static [Field<Self>] = &[
-        field!(max: Kind::Bound, "", "The largest value that leaves it"),
-    ];
+    const FIELDS: &'static [Field<Self>] =
+        &[field!(max: Kind::Bound, "", "The largest value that leaves it")];
 
     fn example() -> Self {
         Self::default()
@@ -64,10 +63,9 @@ impl Operation for Relu {
 
     fn forward(&self, x: Activation, _own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
         let x = x.apply(ActivationFunction::Relu, pass.image);
-        match (self.max, x) {
-            (None, x) => x,
-            (Some(max), Activation::Image(x)) => Activation::Image(x.clamp_max(max)),
-            (Some(max), Activation::Flat(x)) => Activation::Flat(x.clamp_max(max)),
+        match self.max {
+            Some(max) => x.map(pass.image, |x| x.clamp_max(max)),
+            None => x,
         }
     }
 }

@@ -67,6 +67,32 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
+    /// One that mixes the channels of each pixel, without bias.
+    pub(super) fn pointwise(filters: usize) -> Self {
+        Self {
+            filters,
+            kernel: Pair::ONE,
+            stride: Pair::ONE,
+            padding: Padding::Valid,
+            dilation: Pair::ONE,
+            groups: 1,
+            bias: false,
+            kernel_initialiser: Initialiser::Aligned,
+            bias_initialiser: Initialiser::Aligned,
+            function: ActivationFunction::Linear,
+        }
+    }
+
+    /// One with `multiplier` filters for each of `channels`, which see no other channel, without bias.
+    pub(super) fn depthwise(channels: usize, multiplier: usize, kernel: Pair) -> Self {
+        Self {
+            kernel,
+            padding: Padding::Same,
+            groups: channels,
+            ..Self::pointwise(channels.saturating_mul(multiplier))
+        }
+    }
+
     pub(super) fn sweep(&self) -> Sweep {
         let (Pair(kernel), Pair(stride), Pair(dilation)) =
             (self.kernel, self.stride, self.dilation);
@@ -125,16 +151,13 @@ impl Convolution {
         parameters
     }
 
-    /// The filters, from the first of an operation's values, and the values behind them.
-    pub(super) fn filters<'a>(&self, channels: usize, own: Own<'a>) -> (Filters, Own<'a>) {
-        let count = 1 + usize::from(self.bias);
-        let (values, rest) = own.values.split_at(count);
-        let filters = Filters {
-            weight: values[0].clone(),
-            bias: values.get(1).cloned(),
+    /// The filters, from the next of an operation's values.
+    pub(super) fn filters(&self, channels: usize, own: &mut Own<'_>) -> Filters {
+        Filters {
+            weight: own.next_value(),
+            bias: self.bias.then(|| own.next_value()),
             shape: self.weight_shape(channels),
-        };
-        (filters, Own { values: rest, ..own })
+        }
     }
 
     pub(super) fn flops(&self, input: Shape, output: Shape) -> u64 {

@@ -34,15 +34,16 @@ pub(in crate::engine) fn bytes_per_image(graph: &Graph) -> u64 {
     most.saturating_mul(size_of::<f32>() as u64)
 }
 
-/// The values that the operations of a node have besides what comes in and goes out: the largest sum of one's input
-/// and twice its output, since an output may be normalised into another one.
+/// The most values that an operation of a node has while it computes: its output and what it works with.
 fn working(graph: &Graph, node: usize) -> u64 {
     let mut shape = graph.input_shape(node);
     let mut most = shape.map_or(0, values);
     for op in &graph.nodes()[node].ops {
-        let before = shape.map_or(0, values);
-        shape = op.infer(shape).ok().map(|(output, _)| output);
-        most = most.max(before + 2 * shape.map_or(0, values));
+        let output = op.infer(shape).ok().map(|(output, _)| output);
+        if let (Some(input), Some(output)) = (shape.or(output), output) {
+            most = most.max(op.working(input, output).saturating_add(values(output)));
+        }
+        shape = output;
     }
     most
 }
