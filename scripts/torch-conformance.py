@@ -109,14 +109,27 @@ class Pass:
     def bound(self, x, most):
         return x if most is None else self.count(x.clamp(max=most), 1)
 
-    def convolution(self, x, arguments, weight="weight", bias="bias"):
+    def convolution(self, x, arguments, groups=1, weight="weight", bias="bias"):
+        """Arguments that are left out are those of a convolution as simple as can be."""
         weight = self.take(weight)
-        bias = self.take(bias) if arguments["bias"] else None
-        kernel, dilation = arguments["kernel"], arguments["dilation"]
-        covered = [(size - 1) * step + 1 for size, step in zip(kernel, dilation)]
-        padding = {"same": [side // 2 for side in covered], "valid": [0, 0]}
-        padding = arguments["padding"] if isinstance(arguments["padding"], list) else padding[arguments["padding"]]
-        return F.conv2d(x, weight, bias, arguments["stride"], padding, dilation, arguments.get("groups", 1))
+        bias = self.take(bias) if arguments.get("bias") else None
+        dilation = arguments.get("dilation", [1, 1])
+        covered = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation)]
+        padding = padding_of(arguments.get("padding", "same"), covered)
+        return F.conv2d(x, weight, bias, arguments.get("stride", 1), padding, dilation, groups)
+
+    def gate(self, x):
+        """A squeeze-excitation; its weights say how many units there are between."""
+        means = self.count(x, 1).mean((2, 3))
+        units = means @ self.take("squeeze.weight") + self.take("squeeze.bias")
+        factors = self.function(units, "relu") @ self.take("excite.weight") + self.take("excite.bias")
+        return self.count(x * self.function(factors, "sigmoid")[:, :, None, None], 1)
+
+
+def padding_of(padding, covered):
+    """Rows and columns on each side for a kernel that covers so many."""
+    named = {"same": [side // 2 for side in covered], "valid": [0, 0]}
+    return padding if isinstance(padding, list) else named[padding]
 
 
 # Operations per value, as the engine counts them, and the function.
@@ -137,14 +150,47 @@ FUNCTIONS = {
 
 def conv_block(run, x, arguments):
     if arguments["conv"]:
-        x = run.convolution(x, arguments)
+        x = run.convolution(x, arguments, arguments["groups"])
     if arguments["batch_norm"]:
         x = run.norm(x)
     return run.bound(run.function(x, arguments["activation"]), arguments["max"])
 
 
 def conv2d(run, x, arguments):
-    return run.function(run.convolution(x, arguments), arguments["activation"])
+    return run.function(run.convolution(x, arguments, arguments["groups"]), arguments["activation"])
+
+
+def depthwise(run, x, arguments):
+    return run.function(run.convolution(x, arguments, x.shape[1]), arguments["activation"])
+
+
+def separable(run, x, arguments):
+    without = {**arguments, "bias": False}
+    x = run.convolution(x, without, x.shape[1], "depthwise.weight")
+    x = run.convolution(x, {"bias": arguments["bias"]}, 1, "pointwise.weight")
+    return run.function(x, arguments["activation"])
+
+
+def transposed(run, x, arguments):
+    weight = run.take("weight")
+    bias = run.take("bias") if arguments["bias"] else None
+    padding = padding_of(arguments["padding"], arguments["kernel"])
+    x = F.conv_transpose2d(x, weight, bias, arguments["stride"], padding, arguments["output_padding"])
+    return run.function(x, arguments["activation"])
+
+
+def inverted_residual(run, x, arguments):
+    before = x
+    if arguments["expansion"] > 1:
+        x = run.norm(run.convolution(x, {}, 1, "expand.weight"), "expand.gamma", "expand.beta")
+        x = run.function(x, arguments["activation"])
+    strided = {"stride": arguments["stride"]}
+    x = run.convolution(x, strided, x.shape[1], "depthwise.weight")
+    x = run.function(run.norm(x, "depthwise.gamma", "depthwise.beta"), arguments["activation"])
+    if arguments["squeeze_excitation"]:
+        x = run.gate(x)
+    x = run.norm(run.convolution(x, {}, 1, "project.weight"), "project.gamma", "project.beta")
+    return run.count(x + before, 1) if arguments["stride"] == [1, 1] and x.shape == before.shape else x
 
 
 def max_pool(run, x, arguments):
@@ -214,6 +260,11 @@ OPERATIONS = {
     "input": unchanged,
     "conv block": conv_block,
     "conv2d": conv2d,
+    "depthwise conv2d": depthwise,
+    "separable conv2d": separable,
+    "conv2d transpose": transposed,
+    "inverted residual": inverted_residual,
+    "squeeze-excitation": lambda run, x, _: run.gate(x),
     "max pool": max_pool,
     "average pool": average_pool,
     "global average": global_average,

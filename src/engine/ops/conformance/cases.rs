@@ -1,8 +1,10 @@
 //! What the battery is run on: every operation and every way to merge, with arguments of every kind.
 
 use super::super::{
-    ActivationFunction, AveragePool, Conv2d, ConvBlock, Cost, Dense, Initialiser, Input, Learned,
-    MaxPool, Merge, Misfit, Op, Padding, Pair, Relu, Shape, Value, samples,
+    Activate, ActivationFunction, AveragePool, Conv2d, ConvBlock, ConvTranspose2d, Cost, Cropping2d,
+    Dense, DepthwiseConv2d, Elu, Initialiser, Input, Interpolation, InvertedResidual, LeakyRelu,
+    Learned, MaxPool, Merge, Misfit, Op, Padding, Pair, Prelu, Relu, Reshape, SeparableConv2d,
+    Shape, SqueezeExcitation, UpSampling2d, Value, Zero, samples,
 };
 use crate::engine::named::Named;
 use serde_json::json;
@@ -162,9 +164,15 @@ pub(super) fn cases() -> Vec<Case> {
         ends(),
         conv_blocks(),
         conv2ds(),
+        depthwise_convolutions(),
+        separable_convolutions(),
+        transposed_convolutions(),
+        mobile_blocks(),
         poolings(),
         denses(),
         small_ones(),
+        functions(),
+        shapes(),
         merges(),
     ]
     .concat()
@@ -228,7 +236,6 @@ fn conv_blocks() -> Vec<Case> {
             ConvBlock { activation: ActivationFunction::Linear, ..off_with_norm() },
             [2, 3, 4],
         ),
-        Case::new("relu alone", samples::relu(), [2, 3, 4]),
         Case::new("all off", off(), [2, 3, 4]),
         Case::new("bound alone", ConvBlock { max: Some(0.5), ..off() }, [2, 3, 4]),
         Case::new("bound", ConvBlock { max: Some(0.75), ..block(2, 3) }, [2, 3, 4]),
@@ -312,6 +319,151 @@ fn conv2ds() -> Vec<Case> {
     cases
 }
 
+fn depthwise_convolutions() -> Vec<Case> {
+    let conv = DepthwiseConv2d::new;
+    let mut cases = vec![
+        Case::new("defaults", conv(3), [2, 4, 4]),
+        Case::new("one channel", conv([2, 3]), [1, 3, 4]),
+        Case::new("multiplier 2", DepthwiseConv2d { multiplier: 2, ..conv(2) }, [3, 3, 3]),
+        Case::new("without bias", DepthwiseConv2d { bias: false, ..conv(3) }, [2, 3, 4]),
+        Case::new(
+            "all arguments",
+            DepthwiseConv2d {
+                stride: [2, 1].into(),
+                padding: Padding::Pixels([1, 0].into()),
+                dilation: [1, 2].into(),
+                multiplier: 2,
+                activation: ActivationFunction::Softsign,
+                ..conv([3, 2])
+            },
+            [2, 5, 4],
+        ),
+        Case::new(
+            "stride 2, valid",
+            DepthwiseConv2d { stride: 2.into(), padding: Padding::Valid, ..conv(2) },
+            [2, 4, 5],
+        ),
+        Case::new(
+            "relu",
+            DepthwiseConv2d { activation: ActivationFunction::Relu, ..conv(3) },
+            [2, 3, 3],
+        ),
+    ];
+    for &initialiser in Initialiser::ALL {
+        let op = DepthwiseConv2d {
+            kernel_initialiser: initialiser,
+            bias_initialiser: initialiser,
+            ..conv([1, 2])
+        };
+        cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 1, 2]));
+    }
+    cases
+}
+
+fn separable_convolutions() -> Vec<Case> {
+    let conv = SeparableConv2d::new;
+    let mut cases = vec![
+        Case::new("defaults", conv(3, 3), [2, 4, 4]),
+        Case::new("multiplier 2", SeparableConv2d { multiplier: 2, ..conv(3, 2) }, [2, 3, 3]),
+        Case::new("without bias", SeparableConv2d { bias: false, ..conv(2, 3) }, [2, 3, 4]),
+        Case::new(
+            "all arguments",
+            SeparableConv2d {
+                stride: [1, 2].into(),
+                padding: Padding::Pixels([0, 1].into()),
+                dilation: [2, 1].into(),
+                multiplier: 2,
+                activation: ActivationFunction::Elu,
+                ..conv(2, [2, 3])
+            },
+            [2, 4, 5],
+        ),
+        Case::new(
+            "stride 2, valid, relu",
+            SeparableConv2d {
+                stride: 2.into(),
+                padding: Padding::Valid,
+                activation: ActivationFunction::Relu,
+                ..conv(3, 2)
+            },
+            [2, 4, 4],
+        ),
+    ];
+    for &initialiser in Initialiser::ALL {
+        let op = SeparableConv2d {
+            kernel_initialiser: initialiser,
+            bias_initialiser: initialiser,
+            ..conv(2, [2, 1])
+        };
+        cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 2, 1]));
+    }
+    cases
+}
+
+fn transposed_convolutions() -> Vec<Case> {
+    let conv = ConvTranspose2d::new;
+    let mut cases = vec![
+        Case::new("defaults", conv(2, 2), [3, 2, 3]),
+        Case::new("kernel 3, same", ConvTranspose2d { padding: Padding::Same, ..conv(2, 3) }, [2, 3, 4]),
+        Case::new("stride 2", ConvTranspose2d { stride: 2.into(), ..conv(2, 2) }, [2, 2, 3]),
+        Case::new("stride 3 above the kernel", ConvTranspose2d { stride: 3.into(), ..conv(2, 2) }, [2, 2, 2]),
+        Case::new("without bias", ConvTranspose2d { bias: false, ..conv(2, [1, 3]) }, [2, 2, 2]),
+        Case::new(
+            "all arguments",
+            ConvTranspose2d {
+                stride: [2, 3].into(),
+                padding: Padding::Pixels([1, 2].into()),
+                output_padding: [1, 2].into(),
+                activation: ActivationFunction::Sigmoid,
+                ..conv(2, [3, 4])
+            },
+            [3, 2, 2],
+        ),
+        Case::new(
+            "relu",
+            ConvTranspose2d { activation: ActivationFunction::Relu, ..conv(2, 2) },
+            [2, 2, 2],
+        ),
+    ];
+    for &initialiser in Initialiser::ALL {
+        let op = ConvTranspose2d {
+            kernel_initialiser: initialiser,
+            bias_initialiser: initialiser,
+            ..conv(2, [1, 2])
+        };
+        cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 1, 1]));
+    }
+    cases
+}
+
+fn mobile_blocks() -> Vec<Case> {
+    let block = InvertedResidual::new;
+    let gated = |block| InvertedResidual { squeeze_excitation: true, ..block };
+    let mut cases = vec![
+        Case::new("added", block(2, 3, 2), [2, 3, 4]),
+        Case::new("other channels", block(3, 3, 2), [2, 3, 4]),
+        Case::new("without expansion", block(2, 3, 1), [2, 3, 3]),
+        Case::new("stride 2", InvertedResidual { stride: 2.into(), ..block(2, 3, 2) }, [2, 4, 5]),
+        Case::new(
+            "kernel 3×2, stride 1×2",
+            InvertedResidual { stride: [1, 2].into(), ..block(2, [3, 2], 2) },
+            [2, 3, 4],
+        ),
+        Case::new("even kernel, not added", block(2, 2, 2), [2, 3, 3]),
+        Case::new("gated", gated(block(2, 3, 2)), [2, 3, 3]),
+        Case::new("gated without expansion", gated(block(4, 3, 1)), [4, 3, 3]),
+        Case::new("one to four", SqueezeExcitation::default(), [4, 2, 3]),
+        Case::new("one to one", SqueezeExcitation { ratio: 1 }, [3, 2, 3]),
+        Case::new("one unit at least", SqueezeExcitation { ratio: 8 }, [3, 2, 2]),
+        Case::new("rounded down", SqueezeExcitation { ratio: 2 }, [5, 2, 2]),
+    ];
+    for &activation in ActivationFunction::ALL {
+        let op = InvertedResidual { activation, ..block(2, 2, 2) };
+        cases.push(Case::new(&activation.to_string(), op, [1, 2, 2]));
+    }
+    cases
+}
+
 /// Kernel, stride and padding.
 const WINDOWS: [(&str, [[usize; 2]; 3]); 5] = [
     ("2", [[2, 2], [2, 2], [0, 0]]),
@@ -330,6 +482,8 @@ fn poolings() -> Vec<Case> {
     }
     cases.push(Case::new("3×4", Op::GlobalAveragePool, [3, 3, 4]));
     cases.push(Case::new("one pixel", Op::GlobalAveragePool, [3, 1, 1]));
+    cases.push(Case::new("3×4", Op::GlobalMaxPool, [3, 3, 4]));
+    cases.push(Case::new("one pixel", Op::GlobalMaxPool, [3, 1, 1]));
     cases
 }
 
@@ -361,6 +515,7 @@ fn small_ones() -> Vec<Case> {
         cases.extend([
             Case::on(label, samples::dropout(0.3), shape),
             Case::on(label, Op::BatchNorm, shape),
+            Case::on(label, Op::LayerNorm, shape),
             Case::on(label, Op::Flatten, shape),
             Case::on(label, Op::Identity, shape),
             Case::on(label, Relu::default(), shape),
@@ -369,6 +524,49 @@ fn small_ones() -> Vec<Case> {
     }
     cases.push(Case::flat("none", samples::dropout(0.0), 5));
     cases
+}
+
+fn functions() -> Vec<Case> {
+    let shapes = [("image", Shape::Image([3, 2, 2])), ("vector", Shape::Flat(5))];
+    let mut cases = Vec::new();
+    for (label, shape) in shapes {
+        for &function in ActivationFunction::ALL {
+            let label = format!("{function}, {label}");
+            cases.push(Case::on(&label, Activate { function }, shape).wide());
+        }
+        cases.push(Case::on(label, Op::Softmax, shape).wide());
+        cases.push(Case::on(label, Elu { alpha: 1.0 }, shape).wide());
+        cases.push(Case::on(&format!("{label}, 0.3"), Elu { alpha: 0.3 }, shape));
+        cases.push(Case::on(label, LeakyRelu::default(), shape));
+        cases.push(Case::on(&format!("{label}, 0.2"), LeakyRelu { alpha: 0.2 }, shape));
+        cases.push(Case::on(label, Prelu { per_channel: true }, shape));
+        cases.push(Case::on(&format!("{label}, shared"), Prelu { per_channel: false }, shape));
+    }
+    cases.push(Case::flat("passes on", LeakyRelu { alpha: 1.0 }, 3));
+    cases
+}
+
+fn shapes() -> Vec<Case> {
+    let larger = |size: [usize; 2], interpolation| UpSampling2d { size: size.into(), interpolation };
+    let reshape = |shape: &[i64]| Reshape { shape: shape.to_vec() };
+    let (nearest, bilinear) = (Interpolation::Nearest, Interpolation::Bilinear);
+    vec![
+        Case::new("nearest 2", larger([2, 2], nearest), [2, 2, 3]),
+        Case::new("nearest 1×3", larger([1, 3], nearest), [2, 2, 2]),
+        Case::new("bilinear 2", larger([2, 2], bilinear), [2, 2, 3]),
+        Case::new("bilinear 3×1", larger([3, 1], bilinear), [2, 3, 2]),
+        Case::new("bilinear 2×3 of one row", larger([2, 3], bilinear), [2, 1, 3]),
+        Case::new("passes on", larger([1, 1], bilinear), [1, 2, 2]),
+        Case::new("all sides", Cropping2d { cropping: [1, 0, 2, 1] }, [2, 3, 5]),
+        Case::new("nothing", Cropping2d { cropping: [0; 4] }, [2, 2, 2]),
+        Case::new("to a vector", reshape(&[-1]), [2, 2, 3]),
+        Case::new("to another image", reshape(&[3, -1, 2]), [2, 2, 3]),
+        Case::flat("to an image", reshape(&[1, 2, 3]), 6),
+        Case::flat("the same vector", reshape(&[4]), 4),
+        Case::new("of an image", Zero { stride: Pair::ONE }, [2, 2, 3]),
+        Case::new("stride 2×3", Zero { stride: [2, 3].into() }, [2, 5, 4]),
+        Case::flat("of a vector", Zero { stride: Pair::ONE }, 4),
+    ]
 }
 
 fn merges() -> Vec<Case> {

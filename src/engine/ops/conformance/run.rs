@@ -2,7 +2,7 @@
 
 use super::{
     super::{Own, Shape},
-    cases::{Case, What, dims},
+    cases::{Case, What},
 };
 use crate::engine::{
     compute::{Activation, ImageOps, Norms, Pass, Statistics},
@@ -245,9 +245,4 @@ fn run(
         .map(|Statistics { mean, variance }| [values(mean), values(variance)])
         .collect();
     (shape, output, leaves, statistics)
-}
-
-/// How many values a shape has in a batch.
-pub(super) fn count(shape: Shape, batch: usize) -> usize {
-    dims(shape).into_iter().product::<usize>() * batch
 }
