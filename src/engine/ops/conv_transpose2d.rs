@@ -242,7 +242,7 @@ mod tests {
     fn it_is_the_transpose_of_a_convolution() {
         // For any x and y: the product of conv(x) and y is that of x and transpose(y).
         for (kernel, stride, padding, extra) in
-            [(3, 1, 1, 0), (3, 2, 1, 1), (2, 2, 0, 0), (4, 3, 2, 2)]
+            [(3, 1, 1, 0), (3, 2, 1, 1), (2, 2, 0, 0), (4, 3, 1, 1)]
         {
             let (height, width) = (6 * stride, 5 * stride);
             let pixels = Padding::Pixels(padding.into());

@@ -2,7 +2,7 @@
 
 use super::{
     Effect, Learned, Own, Shape,
-    field::{Field, Kind, MOST, field},
+    field::{Field, Kind, field},
     operation::{Face, Family, Operation, Place},
     shape::{Misfit, MisfitKind, image, misfit},
 };
@@ -83,7 +83,7 @@ impl Operation for Cropping2d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ops::{Op, samples::answer};
+    use crate::engine::ops::{MOST, Op, samples::answer};
 
     #[test]
     fn the_middle_is_left() {

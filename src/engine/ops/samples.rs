@@ -62,7 +62,7 @@ impl Run<'_> {
         let mut answers = self.layouts().map(|image| {
             let mut seen = vec![None; self.op.learned(self.input).norms.len()];
             let found = self.forward(x, image, Norms::Batch(&mut seen));
-            (found, seen.into_iter().map(|it| it.expect("seen")).collect())
+            (found, seen.into_iter().map(|it| it.expect("seen")).collect::<Vec<_>>())
         });
         assert_close(&answers[0].0, &answers[1].0, 1e-4);
         std::mem::take(&mut answers[0])

@@ -39,11 +39,11 @@ fn working(graph: &Graph, node: usize) -> u64 {
     let mut shape = graph.input_shape(node);
     let mut most = shape.map_or(0, values);
     for op in &graph.nodes()[node].ops {
-        let output = op.infer(shape).ok().map(|(output, _)| output);
-        if let (Some(input), Some(output)) = (shape.or(output), output) {
-            most = most.max(op.working(input, output).saturating_add(values(output)));
-        }
-        shape = output;
+        // The operations of a checked graph fit.
+        let Ok((output, _)) = op.infer(shape) else { break };
+        let working = shape.map_or_else(|| values(output), |input| op.working(input, output));
+        most = most.max(working.saturating_add(values(output)));
+        shape = Some(output);
     }
     most
 }
