@@ -5,6 +5,8 @@
 //! file and a line in the list below; nothing else in the program lists operations.
 
 mod arguments;
+#[cfg(test)]
+mod conformance;
 mod field;
 mod merge;
 mod operation;

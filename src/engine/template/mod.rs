@@ -19,6 +19,8 @@ pub use analysis::{Analysis, NodeFacts};
 pub use block::Block;
 pub use diff::TemplateDiff;
 pub use edit::{Edit, Refusal};
+#[cfg(test)]
+pub(in crate::engine) use file::dialect;
 pub use file::{FileError, load, parse, read, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit};
 pub use fixes::mended;
