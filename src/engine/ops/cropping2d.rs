@@ -83,7 +83,7 @@ impl Operation for Cropping2d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ops::{MOST, Op, samples::answer};
+    use crate::engine::ops::{Op, samples::answer};
 
     #[test]
     fn the_middle_is_left() {

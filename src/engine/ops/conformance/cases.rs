@@ -191,7 +191,9 @@ fn ends() -> Vec<Case> {
 }
 
 fn conv_blocks() -> Vec<Case> {
-    let block = ConvBlock::new;
+    fn block(filters: usize, kernel: impl Into<Pair>) -> ConvBlock {
+        ConvBlock::new(filters, kernel)
+    }
     let off = || ConvBlock {
         conv: false,
         batch_norm: false,
@@ -277,7 +279,9 @@ fn off_with_norm() -> ConvBlock {
 }
 
 fn conv2ds() -> Vec<Case> {
-    let conv = Conv2d::new;
+    fn conv(filters: usize, kernel: impl Into<Pair>) -> Conv2d {
+        Conv2d::new(filters, kernel)
+    }
     let mut cases = vec![
         Case::new("defaults", conv(3, 3), [2, 4, 5]),
         Case::new("kernel 1", conv(3, 1), [2, 3, 4]),
@@ -325,7 +329,9 @@ fn conv2ds() -> Vec<Case> {
 }
 
 fn depthwise_convolutions() -> Vec<Case> {
-    let conv = DepthwiseConv2d::new;
+    fn conv(kernel: impl Into<Pair>) -> DepthwiseConv2d {
+        DepthwiseConv2d::new(kernel)
+    }
     let mut cases = vec![
         Case::new("defaults", conv(3), [2, 4, 4]),
         Case::new("one channel", conv([2, 3]), [1, 3, 4]),
@@ -366,7 +372,9 @@ fn depthwise_convolutions() -> Vec<Case> {
 }
 
 fn separable_convolutions() -> Vec<Case> {
-    let conv = SeparableConv2d::new;
+    fn conv(filters: usize, kernel: impl Into<Pair>) -> SeparableConv2d {
+        SeparableConv2d::new(filters, kernel)
+    }
     let mut cases = vec![
         Case::new("defaults", conv(3, 3), [2, 4, 4]),
         Case::new("multiplier 2", SeparableConv2d { multiplier: 2, ..conv(3, 2) }, [2, 3, 3]),
@@ -406,7 +414,9 @@ fn separable_convolutions() -> Vec<Case> {
 }
 
 fn transposed_convolutions() -> Vec<Case> {
-    let conv = ConvTranspose2d::new;
+    fn conv(filters: usize, kernel: impl Into<Pair>) -> ConvTranspose2d {
+        ConvTranspose2d::new(filters, kernel)
+    }
     let mut cases = vec![
         Case::new("defaults", conv(2, 2), [3, 2, 3]),
         Case::new(
@@ -450,7 +460,9 @@ fn transposed_convolutions() -> Vec<Case> {
 }
 
 fn mobile_blocks() -> Vec<Case> {
-    let block = InvertedResidual::new;
+    fn block(filters: usize, kernel: impl Into<Pair>, expansion: usize) -> InvertedResidual {
+        InvertedResidual::new(filters, kernel, expansion)
+    }
     let gated = |block| InvertedResidual { squeeze_excitation: true, ..block };
     let mut cases = vec![
         Case::new("added", block(2, 3, 2), [2, 3, 4]),
