@@ -199,12 +199,20 @@ impl Op {
         self.any().parts()
     }
 
+    /// Makes sure that every argument is in range, whatever the input.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), Misfit> {
+        self.any().check()
+    }
+
     /// The output shape for `input` (`None` where nothing feeds it), and what one image costs.
     ///
     /// # Errors
     /// Why it does not fit, and what to do.
     pub fn infer(&self, input: Option<Shape>) -> Result<(Shape, Cost), Misfit> {
-        self.any().check()?;
+        self.check()?;
         let output = match (self, input) {
             (Self::Input(own), None) => own.shape(),
             (Self::Input(_), Some(_)) => {

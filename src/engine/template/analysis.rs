@@ -4,7 +4,7 @@ use super::{
     FORMAT_VERSION, Link, Node, NodeId, Template, channels_last, fixes,
     problem::{Problem, ProblemKind},
 };
-use crate::engine::ops::{Cost, Input, Merge, Op, Place, Shape};
+use crate::engine::ops::{Cost, Input, Merge, MisfitKind, Op, Place, Shape};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many problems are given fixes at once: each looks at the whole template, which may have a problem per node.
@@ -19,6 +19,8 @@ pub struct NodeFacts {
     pub output: Option<Shape>,
     /// What its operations cost, those whose input is not known left out.
     pub cost: Cost,
+    /// How many of its operations fit what enters them.
+    pub fitting: usize,
 }
 
 /// What there is to say of a template. Nodes are addressed by their place in [`Template::nodes`].
@@ -129,6 +131,10 @@ impl Analysis {
                 );
             }
             for (in_block, (key, op)) in node.ops.keyed().enumerate() {
+                if let Err(misfit) = op.check() {
+                    let kind = ProblemKind::Op { key, input: None, misfit: misfit.kind };
+                    self.report(kind, &[id], misfit.what, misfit.fix);
+                }
                 match op.place() {
                     Place::First if in_block > 0 => self.report(
                         ProblemKind::Place { key },
@@ -331,11 +337,16 @@ impl Analysis {
                     Ok((output, op_cost)) => {
                         shape = Some(output);
                         cost += op_cost;
+                        self.nodes[node].fitting += 1;
                     }
                     Err(misfit) => {
+                        fits = false;
+                        // Arguments out of range were told where nodes are looked at.
+                        if matches!(misfit.kind, MisfitKind::Argument { .. }) {
+                            break;
+                        }
                         let kind = ProblemKind::Op { key, input: shape, misfit: misfit.kind };
                         self.report(kind, &[id], misfit.what, misfit.fix);
-                        fits = false;
                         break;
                     }
                 }

@@ -75,7 +75,14 @@ pub fn parse(name: &str, text: &str) -> Result<Graph, FileError> {
     let template = read(name, text)?;
     Graph::new(template).map_err(|problems| FileError::Invalid {
         name: name.to_owned(),
-        problems: problems.into_iter().map(|problem| (line_of(text, &problem), problem)).collect(),
+        problems: problems
+            .into_iter()
+            .enumerate()
+            // Each is looked for in the whole text, so only for those that are told.
+            .map(|(place, problem)| {
+                ((place < TOLD).then(|| line_of(text, &problem)).flatten(), problem)
+            })
+            .collect(),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::engine::ops::{
     ActivationFunction, ConvBlock, Dense, Facts, Input, Kind, MOST, Merge, MisfitKind, Op, Padding,
     Pair, Place, Reshape, Shape, Value,
 };
+use std::cmp::Reverse;
 
 fn fix(title: impl Into<String>, edits: Vec<Edit>) -> Fix {
     Fix { title: title.into(), edits }
@@ -559,10 +560,11 @@ pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
     let mut done = Vec::new();
     let mut analysis = Analysis::of(&template);
     let mut looks = MOST_LOOKED_AT / template.nodes.len().max(1);
-    // Further if the first stage that has problems is a later one, or has fewer.
+    // Further if the first stage that has problems is a later one or has fewer, or if more operations fit.
     let left = |analysis: &Analysis| {
         let stage = analysis.problems.first().map_or(u8::MAX, |problem| problem.kind.stage());
-        (std::cmp::Reverse(stage), analysis.first_problems().count())
+        let fitting: usize = analysis.nodes.iter().map(|node| node.fitting).sum();
+        (Reverse(stage), analysis.first_problems().count(), Reverse(fitting))
     };
     while !analysis.problems.is_empty() && looks > 0 {
         let before = left(&analysis);

@@ -43,7 +43,7 @@ impl Graph {
         };
         let shapes = nodes
             .into_iter()
-            .map(|NodeFacts { input, output, cost }| match output {
+            .map(|NodeFacts { input, output, cost, .. }| match output {
                 Some(output) => NodeShape { input, output, cost },
                 None => unreachable!("a template without problems has all shapes"),
             })

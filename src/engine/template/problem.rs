@@ -98,7 +98,8 @@ impl ProblemKind {
             | Self::Place { .. }
             | Self::NoInput
             | Self::NoOutput
-            | Self::SeveralEnds => 0,
+            | Self::SeveralEnds
+            | Self::Op { misfit: MisfitKind::Argument { .. }, .. } => 0,
             Self::LinkToNothing(_)
             | Self::LinkToItself(_)
             | Self::LinkWithinLayer(_)
