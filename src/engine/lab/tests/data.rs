@@ -5,7 +5,7 @@ use crate::engine::{
     data::{Missing, TaskKind},
     loss::LossKind,
     search::Objective,
-    training::StepLength,
+    training::{PathPolicy, StepLength},
 };
 use std::fs;
 
@@ -247,7 +247,11 @@ fn large_images_are_scaled_to_a_template_that_is_fitted_to_them() {
 fn results_of_older_weights_are_not_cautioned_about() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = table(folder.path(), "rows.csv", 400, 100);
-    let training = TrainSettings { learning_rate: 1e-6, ..TrainSettings::default() };
+    let training = TrainSettings {
+        learning_rate: 1e-6,
+        policy: PathPolicy::Single,
+        ..TrainSettings::default()
+    };
     let settings = LabSettings { data, training, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
     train(&mut lab).expect("is trained");
@@ -259,7 +263,7 @@ fn results_of_older_weights_are_not_cautioned_about() {
     };
     let before = lazy(&lab);
     lab.retune(StepLength { learning_rate: 0.05, clip: None }).expect("makes sense");
-    for _ in 0..3 {
+    for _ in 0..6 {
         train(&mut lab).expect("is trained");
     }
     let last = lab.epoch_reports().last().expect("an epoch").val_accuracy;

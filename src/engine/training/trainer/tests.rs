@@ -164,7 +164,9 @@ fn a_resumed_training_equals_an_uninterrupted_one_whatever_the_settings() {
         assert!(end == state(&resumed_trainer, &resumed), "{settings:?}");
         assert_eq!(reports[0].train_loss, whole_reports[1].train_loss);
         assert_eq!(reports[0].val_loss, whole_reports[1].val_loss);
-        ends.push((settings, end));
+        // Auto trains as what it comes to.
+        let policy = settings.policy.of(&small_vgg());
+        ends.push((TrainSettings { policy, ..settings }, end));
     }
     for (i, (settings, end)) in ends.iter().enumerate() {
         for (other, end_of_other) in &ends[..i] {
