@@ -54,7 +54,8 @@ fn compare_all(case: &Case, found: &Found, wanted: &Found, tolerance: f64) -> Ou
     let (found, wanted) = (found.parts(case), wanted.parts(case));
     ensure(found.len() == wanted.len(), || format!("{} parts of {}", found.len(), wanted.len()))?;
     let pairs = found.into_iter().zip(wanted);
-    let compared = pairs.map(|((what, found), (_, wanted))| compare(&what, found, wanted, tolerance));
+    let compared =
+        pairs.map(|((what, found), (_, wanted))| compare(&what, found, wanted, tolerance));
     compared.reduce(|a, b| Ok(a?.and(b?))).unwrap_or(Ok(Verdict::Nothing))
 }
 
@@ -165,7 +166,9 @@ fn fields_take_what_they_say_and_nothing_else() {
                 let changed = with(&value).map_err(error)?;
                 let got = changed.get(name);
                 ensure(got.as_ref() == Some(&value), || format!("{name}: {got:?}, not {value:?}"))?;
-                ensure((changed == *op) == (value == own), || format!("{name} counts for nothing"))?;
+                ensure((changed == *op) == (value == own), || {
+                    format!("{name} counts for nothing")
+                })?;
                 for other in op.fields().iter().filter(|other| other.name != name) {
                     let (before, after) = (op.get(other.name), changed.get(other.name));
                     ensure(before == after, || format!("{name} changes {}", other.name))?;
@@ -173,7 +176,9 @@ fn fields_take_what_they_say_and_nothing_else() {
                 round_trips(&changed)?;
                 let text = value.to_string();
                 let parsed = facts.kind.parse(&text);
-                ensure(parsed.as_ref() == Some(&value), || format!("{name}: {text} is {parsed:?}"))?;
+                ensure(parsed.as_ref() == Some(&value), || {
+                    format!("{name}: {text} is {parsed:?}")
+                })?;
                 // It may fit or not, but must say so.
                 _ = infer(&changed, case);
             }
@@ -352,7 +357,13 @@ fn written(op: &Op, field: &str, value: &Value) -> Option<Op> {
             let [number_mark, bound_mark] = [Value::Number(mark), Value::Bound(Some(mark))];
             marked.set(field, &number_mark).or_else(|_| marked.set(field, &bound_mark)).ok()?;
             let text = dialect().to_string(&marked).ok()?;
-            let number = if number.is_nan() { "NaN" } else if *number > 0.0 { "inf" } else { "-inf" };
+            let number = if number.is_nan() {
+                "NaN"
+            } else if *number > 0.0 {
+                "inf"
+            } else {
+                "-inf"
+            };
             let text = text.replace(&format!("{mark}"), number);
             return Some(dialect().from_str(&text).unwrap_or_else(|why| panic!("{text}: {why}")));
         }
@@ -368,7 +379,8 @@ fn written(op: &Op, field: &str, value: &Value) -> Option<Op> {
     }
     let written: Op = serde_json::from_value(written).ok()?;
     // A kind that is read as another is that other: 1 as a pair of ones.
-    let takes = |facts: &super::Facts| written.get(facts.name).is_some_and(|it| facts.kind.takes(&it));
+    let takes =
+        |facts: &super::Facts| written.get(facts.name).is_some_and(|it| facts.kind.takes(&it));
     let legal = written.fields().iter().all(takes);
     (!legal).then_some(written)
 }
@@ -478,7 +490,10 @@ fn gradients_are_slopes() {
                 let difference = (near - f64::from(gradient[entry])).abs();
                 let share = difference / (SLOPE_TOLERANCE * largest);
                 ensure(share <= 1.0, || {
-                    format!("the gradient of {name} is {} instead of {near} at {entry}", gradient[entry])
+                    format!(
+                        "the gradient of {name} is {} instead of {near} at {entry}",
+                        gradient[entry]
+                    )
                 })?;
                 verdict = verdict.and(Verdict::Within(share));
             }
@@ -625,7 +640,8 @@ fn any_number_of_threads_gives_the_same_bits() {
                 let [one, four] = pools
                     .each_ref()
                     .map(|pool| pool.install(|| differentiate(case, image, mode, &numbers)));
-                same_bits(case, &four, &one).map_err(|why| format!("{image:?}, {mode:?}: {why}"))?;
+                same_bits(case, &four, &one)
+                    .map_err(|why| format!("{image:?}, {mode:?}: {why}"))?;
             }
         }
         Ok(Verdict::Held)

@@ -1,10 +1,10 @@
 //! What the battery is run on: every operation and every way to merge, with arguments of every kind.
 
 use super::super::{
-    Activate, ActivationFunction, AveragePool, Conv2d, ConvBlock, ConvTranspose2d, Cost, Cropping2d,
-    Dense, DepthwiseConv2d, Elu, Initialiser, Input, Interpolation, InvertedResidual, LeakyRelu,
-    Learned, MaxPool, Merge, Misfit, Op, Padding, Pair, Prelu, Relu, Reshape, SeparableConv2d,
-    Shape, SqueezeExcitation, UpSampling2d, Value, Zero, samples,
+    Activate, ActivationFunction, AveragePool, Conv2d, ConvBlock, ConvTranspose2d, Cost,
+    Cropping2d, Dense, DepthwiseConv2d, Elu, Initialiser, Input, Interpolation, InvertedResidual,
+    LeakyRelu, Learned, MaxPool, Merge, Misfit, Op, Padding, Pair, Prelu, Relu, Reshape,
+    SeparableConv2d, Shape, SqueezeExcitation, UpSampling2d, Value, Zero, samples,
 };
 use crate::engine::named::Named;
 use serde_json::json;
@@ -52,7 +52,12 @@ impl Case {
         }
     }
 
-    fn merging<const N: usize>(label: &str, merge: Merge, inputs: [Shape; N], kept: [bool; N]) -> Self {
+    fn merging<const N: usize>(
+        label: &str,
+        merge: Merge,
+        inputs: [Shape; N],
+        kept: [bool; N],
+    ) -> Self {
         Self {
             name: format!("{}: {label}", merge.name()),
             what: What::Merge(merge),
@@ -186,48 +191,71 @@ fn ends() -> Vec<Case> {
 }
 
 fn conv_blocks() -> Vec<Case> {
-    let block = ConvBlock::new;
     let off = || ConvBlock {
         conv: false,
         batch_norm: false,
         activation: ActivationFunction::Linear,
-        ..block(1, 1)
+        ..ConvBlock::new(1, 1)
     };
     let mut cases = vec![
-        Case::new("defaults", block(3, 3), [2, 4, 5]),
-        Case::new("kernel 1", block(3, 1), [2, 3, 4]),
-        Case::new("even kernel", block(2, 2), [2, 3, 4]),
-        Case::new("flat kernel", block(2, [1, 3]), [2, 3, 4]),
-        Case::new("kernel 3×2, bias", ConvBlock { bias: true, ..block(2, [3, 2]) }, [2, 4, 4]),
-        Case::new("stride 2", ConvBlock { stride: 2.into(), ..block(2, 3) }, [2, 5, 6]),
-        Case::new("stride 2×1", ConvBlock { stride: [2, 1].into(), ..block(2, 3) }, [2, 5, 4]),
-        Case::new("valid", ConvBlock { padding: Padding::Valid, ..block(2, 3) }, [2, 4, 5]),
+        Case::new("defaults", ConvBlock::new(3, 3), [2, 4, 5]),
+        Case::new("kernel 1", ConvBlock::new(3, 1), [2, 3, 4]),
+        Case::new("even kernel", ConvBlock::new(2, 2), [2, 3, 4]),
+        Case::new("flat kernel", ConvBlock::new(2, [1, 3]), [2, 3, 4]),
+        Case::new(
+            "kernel 3×2, bias",
+            ConvBlock { bias: true, ..ConvBlock::new(2, [3, 2]) },
+            [2, 4, 4],
+        ),
+        Case::new("stride 2", ConvBlock { stride: 2.into(), ..ConvBlock::new(2, 3) }, [2, 5, 6]),
+        Case::new(
+            "stride 2×1",
+            ConvBlock { stride: [2, 1].into(), ..ConvBlock::new(2, 3) },
+            [2, 5, 4],
+        ),
+        Case::new(
+            "valid",
+            ConvBlock { padding: Padding::Valid, ..ConvBlock::new(2, 3) },
+            [2, 4, 5],
+        ),
         Case::new(
             "padding 1×2",
-            ConvBlock { padding: Padding::Pixels([1, 2].into()), ..block(2, [2, 3]) },
+            ConvBlock { padding: Padding::Pixels([1, 2].into()), ..ConvBlock::new(2, [2, 3]) },
             [2, 3, 4],
         ),
         Case::new(
             "padding 1",
-            ConvBlock { padding: Padding::Pixels(1.into()), ..block(2, 2) },
+            ConvBlock { padding: Padding::Pixels(1.into()), ..ConvBlock::new(2, 2) },
             [2, 3, 4],
         ),
-        Case::new("dilation 2", ConvBlock { dilation: 2.into(), ..block(2, 3) }, [2, 4, 5]),
-        Case::new("dilation 1×2", ConvBlock { dilation: [1, 2].into(), ..block(2, 2) }, [2, 4, 5]),
-        Case::new("groups", ConvBlock { groups: 2, ..block(4, 3) }, [4, 3, 4]),
+        Case::new(
+            "dilation 2",
+            ConvBlock { dilation: 2.into(), ..ConvBlock::new(2, 3) },
+            [2, 4, 5],
+        ),
+        Case::new(
+            "dilation 1×2",
+            ConvBlock { dilation: [1, 2].into(), ..ConvBlock::new(2, 2) },
+            [2, 4, 5],
+        ),
+        Case::new("groups", ConvBlock { groups: 2, ..ConvBlock::new(4, 3) }, [4, 3, 4]),
         Case::new(
             "a group per channel, bias",
-            ConvBlock { groups: 3, bias: true, ..block(6, 2) },
+            ConvBlock { groups: 3, bias: true, ..ConvBlock::new(6, 2) },
             [3, 3, 3],
         ),
         Case::new(
             "without batch norm",
-            ConvBlock { batch_norm: false, bias: true, ..block(3, 3) },
+            ConvBlock { batch_norm: false, bias: true, ..ConvBlock::new(3, 3) },
             [2, 4, 4],
         ),
         Case::new(
             "convolution alone",
-            ConvBlock { batch_norm: false, activation: ActivationFunction::Linear, ..block(2, 3) },
+            ConvBlock {
+                batch_norm: false,
+                activation: ActivationFunction::Linear,
+                ..ConvBlock::new(2, 3)
+            },
             [2, 4, 4],
         ),
         Case::new("without convolution", ConvBlock { conv: false, ..off_with_norm() }, [2, 3, 4]),
@@ -238,16 +266,16 @@ fn conv_blocks() -> Vec<Case> {
         ),
         Case::new("all off", off(), [2, 3, 4]),
         Case::new("bound alone", ConvBlock { max: Some(0.5), ..off() }, [2, 3, 4]),
-        Case::new("bound", ConvBlock { max: Some(0.75), ..block(2, 3) }, [2, 3, 4]),
+        Case::new("bound", ConvBlock { max: Some(0.75), ..ConvBlock::new(2, 3) }, [2, 3, 4]),
         Case::new(
             "bound 6",
-            ConvBlock { max: Some(6.0), batch_norm: false, ..block(2, 1) },
+            ConvBlock { max: Some(6.0), batch_norm: false, ..ConvBlock::new(2, 1) },
             [2, 3, 3],
         )
         .wide(),
     ];
     for &activation in ActivationFunction::ALL {
-        let small = ConvBlock { activation, ..block(2, 2) };
+        let small = ConvBlock { activation, ..ConvBlock::new(2, 2) };
         cases.push(Case::new(&format!("norm, {activation}"), small.clone(), [2, 2, 3]));
         let alone = ConvBlock { conv: false, batch_norm: false, ..small.clone() };
         cases.push(Case::new(&format!("{activation} alone"), alone, [2, 3, 3]).wide());
@@ -260,7 +288,7 @@ fn conv_blocks() -> Vec<Case> {
             batch_norm: false,
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..block(2, [1, 2])
+            ..ConvBlock::new(2, [1, 2])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [1, 1, 2]));
     }
@@ -272,25 +300,28 @@ fn off_with_norm() -> ConvBlock {
 }
 
 fn conv2ds() -> Vec<Case> {
-    let conv = Conv2d::new;
     let mut cases = vec![
-        Case::new("defaults", conv(3, 3), [2, 4, 5]),
-        Case::new("kernel 1", conv(3, 1), [2, 3, 4]),
-        Case::new("kernel 2×3", conv(2, [2, 3]), [2, 3, 4]),
-        Case::new("without bias", Conv2d { bias: false, ..conv(2, 3) }, [2, 4, 4]),
+        Case::new("defaults", Conv2d::new(3, 3), [2, 4, 5]),
+        Case::new("kernel 1", Conv2d::new(3, 1), [2, 3, 4]),
+        Case::new("kernel 2×3", Conv2d::new(2, [2, 3]), [2, 3, 4]),
+        Case::new("without bias", Conv2d { bias: false, ..Conv2d::new(2, 3) }, [2, 4, 4]),
         Case::new(
             "stride 2, valid",
-            Conv2d { stride: 2.into(), padding: Padding::Valid, ..conv(2, 2) },
+            Conv2d { stride: 2.into(), padding: Padding::Valid, ..Conv2d::new(2, 2) },
             [2, 4, 5],
         ),
-        Case::new("stride 1×2", Conv2d { stride: [1, 2].into(), ..conv(2, 3) }, [2, 3, 5]),
+        Case::new("stride 1×2", Conv2d { stride: [1, 2].into(), ..Conv2d::new(2, 3) }, [2, 3, 5]),
         Case::new(
             "padding 2×1",
-            Conv2d { padding: Padding::Pixels([2, 1].into()), ..conv(2, [3, 2]) },
+            Conv2d { padding: Padding::Pixels([2, 1].into()), ..Conv2d::new(2, [3, 2]) },
             [2, 3, 4],
         ),
-        Case::new("dilation 2×1", Conv2d { dilation: [2, 1].into(), ..conv(2, 3) }, [2, 4, 4]),
-        Case::new("groups", Conv2d { groups: 2, ..conv(4, 3) }, [4, 3, 3]),
+        Case::new(
+            "dilation 2×1",
+            Conv2d { dilation: [2, 1].into(), ..Conv2d::new(2, 3) },
+            [2, 4, 4],
+        ),
+        Case::new("groups", Conv2d { groups: 2, ..Conv2d::new(4, 3) }, [4, 3, 3]),
         Case::new(
             "all arguments",
             Conv2d {
@@ -299,20 +330,20 @@ fn conv2ds() -> Vec<Case> {
                 dilation: [2, 1].into(),
                 groups: 2,
                 activation: ActivationFunction::Tanh,
-                ..conv(4, [2, 3])
+                ..Conv2d::new(4, [2, 3])
             },
             [2, 4, 5],
         ),
     ];
     for &activation in ActivationFunction::ALL {
-        let op = Conv2d { activation, ..conv(2, 2) };
+        let op = Conv2d { activation, ..Conv2d::new(2, 2) };
         cases.push(Case::new(&activation.to_string(), op, [2, 2, 2]).wide());
     }
     for &initialiser in Initialiser::ALL {
         let op = Conv2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv(2, [2, 1])
+            ..Conv2d::new(2, [2, 1])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [1, 2, 1]));
     }
@@ -320,12 +351,19 @@ fn conv2ds() -> Vec<Case> {
 }
 
 fn depthwise_convolutions() -> Vec<Case> {
-    let conv = DepthwiseConv2d::new;
     let mut cases = vec![
-        Case::new("defaults", conv(3), [2, 4, 4]),
-        Case::new("one channel", conv([2, 3]), [1, 3, 4]),
-        Case::new("multiplier 2", DepthwiseConv2d { multiplier: 2, ..conv(2) }, [3, 3, 3]),
-        Case::new("without bias", DepthwiseConv2d { bias: false, ..conv(3) }, [2, 3, 4]),
+        Case::new("defaults", DepthwiseConv2d::new(3), [2, 4, 4]),
+        Case::new("one channel", DepthwiseConv2d::new([2, 3]), [1, 3, 4]),
+        Case::new(
+            "multiplier 2",
+            DepthwiseConv2d { multiplier: 2, ..DepthwiseConv2d::new(2) },
+            [3, 3, 3],
+        ),
+        Case::new(
+            "without bias",
+            DepthwiseConv2d { bias: false, ..DepthwiseConv2d::new(3) },
+            [2, 3, 4],
+        ),
         Case::new(
             "all arguments",
             DepthwiseConv2d {
@@ -334,18 +372,22 @@ fn depthwise_convolutions() -> Vec<Case> {
                 dilation: [1, 2].into(),
                 multiplier: 2,
                 activation: ActivationFunction::Softsign,
-                ..conv([3, 2])
+                ..DepthwiseConv2d::new([3, 2])
             },
             [2, 5, 4],
         ),
         Case::new(
             "stride 2, valid",
-            DepthwiseConv2d { stride: 2.into(), padding: Padding::Valid, ..conv(2) },
+            DepthwiseConv2d {
+                stride: 2.into(),
+                padding: Padding::Valid,
+                ..DepthwiseConv2d::new(2)
+            },
             [2, 4, 5],
         ),
         Case::new(
             "relu",
-            DepthwiseConv2d { activation: ActivationFunction::Relu, ..conv(3) },
+            DepthwiseConv2d { activation: ActivationFunction::Relu, ..DepthwiseConv2d::new(3) },
             [2, 3, 3],
         ),
     ];
@@ -353,7 +395,7 @@ fn depthwise_convolutions() -> Vec<Case> {
         let op = DepthwiseConv2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv([1, 2])
+            ..DepthwiseConv2d::new([1, 2])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 1, 2]));
     }
@@ -361,11 +403,18 @@ fn depthwise_convolutions() -> Vec<Case> {
 }
 
 fn separable_convolutions() -> Vec<Case> {
-    let conv = SeparableConv2d::new;
     let mut cases = vec![
-        Case::new("defaults", conv(3, 3), [2, 4, 4]),
-        Case::new("multiplier 2", SeparableConv2d { multiplier: 2, ..conv(3, 2) }, [2, 3, 3]),
-        Case::new("without bias", SeparableConv2d { bias: false, ..conv(2, 3) }, [2, 3, 4]),
+        Case::new("defaults", SeparableConv2d::new(3, 3), [2, 4, 4]),
+        Case::new(
+            "multiplier 2",
+            SeparableConv2d { multiplier: 2, ..SeparableConv2d::new(3, 2) },
+            [2, 3, 3],
+        ),
+        Case::new(
+            "without bias",
+            SeparableConv2d { bias: false, ..SeparableConv2d::new(2, 3) },
+            [2, 3, 4],
+        ),
         Case::new(
             "all arguments",
             SeparableConv2d {
@@ -374,7 +423,7 @@ fn separable_convolutions() -> Vec<Case> {
                 dilation: [2, 1].into(),
                 multiplier: 2,
                 activation: ActivationFunction::Elu,
-                ..conv(2, [2, 3])
+                ..SeparableConv2d::new(2, [2, 3])
             },
             [2, 4, 5],
         ),
@@ -384,7 +433,7 @@ fn separable_convolutions() -> Vec<Case> {
                 stride: 2.into(),
                 padding: Padding::Valid,
                 activation: ActivationFunction::Relu,
-                ..conv(3, 2)
+                ..SeparableConv2d::new(3, 2)
             },
             [2, 4, 4],
         ),
@@ -393,7 +442,7 @@ fn separable_convolutions() -> Vec<Case> {
         let op = SeparableConv2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv(2, [2, 1])
+            ..SeparableConv2d::new(2, [2, 1])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 2, 1]));
     }
@@ -401,13 +450,28 @@ fn separable_convolutions() -> Vec<Case> {
 }
 
 fn transposed_convolutions() -> Vec<Case> {
-    let conv = ConvTranspose2d::new;
     let mut cases = vec![
-        Case::new("defaults", conv(2, 2), [3, 2, 3]),
-        Case::new("kernel 3, same", ConvTranspose2d { padding: Padding::Same, ..conv(2, 3) }, [2, 3, 4]),
-        Case::new("stride 2", ConvTranspose2d { stride: 2.into(), ..conv(2, 2) }, [2, 2, 3]),
-        Case::new("stride 3 above the kernel", ConvTranspose2d { stride: 3.into(), ..conv(2, 2) }, [2, 2, 2]),
-        Case::new("without bias", ConvTranspose2d { bias: false, ..conv(2, [1, 3]) }, [2, 2, 2]),
+        Case::new("defaults", ConvTranspose2d::new(2, 2), [3, 2, 3]),
+        Case::new(
+            "kernel 3, same",
+            ConvTranspose2d { padding: Padding::Same, ..ConvTranspose2d::new(2, 3) },
+            [2, 3, 4],
+        ),
+        Case::new(
+            "stride 2",
+            ConvTranspose2d { stride: 2.into(), ..ConvTranspose2d::new(2, 2) },
+            [2, 2, 3],
+        ),
+        Case::new(
+            "stride 3 above the kernel",
+            ConvTranspose2d { stride: 3.into(), ..ConvTranspose2d::new(2, 2) },
+            [2, 2, 2],
+        ),
+        Case::new(
+            "without bias",
+            ConvTranspose2d { bias: false, ..ConvTranspose2d::new(2, [1, 3]) },
+            [2, 2, 2],
+        ),
         Case::new(
             "all arguments",
             ConvTranspose2d {
@@ -415,13 +479,13 @@ fn transposed_convolutions() -> Vec<Case> {
                 padding: Padding::Pixels([1, 2].into()),
                 output_padding: [1, 2].into(),
                 activation: ActivationFunction::Sigmoid,
-                ..conv(2, [3, 4])
+                ..ConvTranspose2d::new(2, [3, 4])
             },
             [3, 2, 2],
         ),
         Case::new(
             "relu",
-            ConvTranspose2d { activation: ActivationFunction::Relu, ..conv(2, 2) },
+            ConvTranspose2d { activation: ActivationFunction::Relu, ..ConvTranspose2d::new(2, 2) },
             [2, 2, 2],
         ),
     ];
@@ -429,7 +493,7 @@ fn transposed_convolutions() -> Vec<Case> {
         let op = ConvTranspose2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv(2, [1, 2])
+            ..ConvTranspose2d::new(2, [1, 2])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 1, 1]));
     }
@@ -437,28 +501,31 @@ fn transposed_convolutions() -> Vec<Case> {
 }
 
 fn mobile_blocks() -> Vec<Case> {
-    let block = InvertedResidual::new;
-    let gated = |block| InvertedResidual { squeeze_excitation: true, ..block };
+    let gated = |block: InvertedResidual| InvertedResidual { squeeze_excitation: true, ..block };
     let mut cases = vec![
-        Case::new("added", block(2, 3, 2), [2, 3, 4]),
-        Case::new("other channels", block(3, 3, 2), [2, 3, 4]),
-        Case::new("without expansion", block(2, 3, 1), [2, 3, 3]),
-        Case::new("stride 2", InvertedResidual { stride: 2.into(), ..block(2, 3, 2) }, [2, 4, 5]),
+        Case::new("added", InvertedResidual::new(2, 3, 2), [2, 3, 4]),
+        Case::new("other channels", InvertedResidual::new(3, 3, 2), [2, 3, 4]),
+        Case::new("without expansion", InvertedResidual::new(2, 3, 1), [2, 3, 3]),
+        Case::new(
+            "stride 2",
+            InvertedResidual { stride: 2.into(), ..InvertedResidual::new(2, 3, 2) },
+            [2, 4, 5],
+        ),
         Case::new(
             "kernel 3×2, stride 1×2",
-            InvertedResidual { stride: [1, 2].into(), ..block(2, [3, 2], 2) },
+            InvertedResidual { stride: [1, 2].into(), ..InvertedResidual::new(2, [3, 2], 2) },
             [2, 3, 4],
         ),
-        Case::new("even kernel, not added", block(2, 2, 2), [2, 3, 3]),
-        Case::new("gated", gated(block(2, 3, 2)), [2, 3, 3]),
-        Case::new("gated without expansion", gated(block(4, 3, 1)), [4, 3, 3]),
+        Case::new("even kernel, not added", InvertedResidual::new(2, 2, 2), [2, 3, 3]),
+        Case::new("gated", gated(InvertedResidual::new(2, 3, 2)), [2, 3, 3]),
+        Case::new("gated without expansion", gated(InvertedResidual::new(4, 3, 1)), [4, 3, 3]),
         Case::new("one to four", SqueezeExcitation::default(), [4, 2, 3]),
         Case::new("one to one", SqueezeExcitation { ratio: 1 }, [3, 2, 3]),
         Case::new("one unit at least", SqueezeExcitation { ratio: 8 }, [3, 2, 2]),
         Case::new("rounded down", SqueezeExcitation { ratio: 2 }, [5, 2, 2]),
     ];
     for &activation in ActivationFunction::ALL {
-        let op = InvertedResidual { activation, ..block(2, 2, 2) };
+        let op = InvertedResidual { activation, ..InvertedResidual::new(2, 2, 2) };
         cases.push(Case::new(&activation.to_string(), op, [1, 2, 2]));
     }
     cases
@@ -509,7 +576,8 @@ fn denses() -> Vec<Case> {
 }
 
 fn small_ones() -> Vec<Case> {
-    let shapes: [(&str, Shape); 2] = [("image", Shape::Image([2, 3, 4])), ("vector", Shape::Flat(6))];
+    let shapes: [(&str, Shape); 2] =
+        [("image", Shape::Image([2, 3, 4])), ("vector", Shape::Flat(6))];
     let mut cases = Vec::new();
     for (label, shape) in shapes {
         cases.extend([
@@ -547,7 +615,8 @@ fn functions() -> Vec<Case> {
 }
 
 fn shapes() -> Vec<Case> {
-    let larger = |size: [usize; 2], interpolation| UpSampling2d { size: size.into(), interpolation };
+    let larger =
+        |size: [usize; 2], interpolation| UpSampling2d { size: size.into(), interpolation };
     let reshape = |shape: &[i64]| Reshape { shape: shape.to_vec() };
     let (nearest, bilinear) = (Interpolation::Nearest, Interpolation::Bilinear);
     vec![
@@ -595,7 +664,10 @@ fn every_operation_and_way_to_merge_has_a_case() {
     let has = |wanted: &dyn Fn(&What) -> bool| cases.iter().any(|case| wanted(&case.what));
     for op in Op::examples() {
         let name = op.name();
-        assert!(has(&|what| matches!(what, What::Op(op) if op.name() == name)), "no case of {name}");
+        assert!(
+            has(&|what| matches!(what, What::Op(op) if op.name() == name)),
+            "no case of {name}"
+        );
     }
     for merge in Merge::ALL {
         assert!(has(&|what| *what == What::Merge(merge)), "no case of {}", merge.name());

@@ -43,7 +43,8 @@ pub(super) fn graph(case: &Case, trainable: bool) -> Arc<Graph> {
     let mut output = vec![Op::Output];
     match &case.what {
         What::Op(op) => {
-            let (flatten, mut own, mut other) = (flattened(case.output()), vec![], vec![Op::BatchNorm]);
+            let (flatten, mut own, mut other) =
+                (flattened(case.output()), vec![], vec![Op::BatchNorm]);
             match op.place() {
                 // The terminals are there already; dense layers stand in the place of the case.
                 Place::First => {}
@@ -55,10 +56,14 @@ pub(super) fn graph(case: &Case, trainable: bool) -> Arc<Graph> {
             }
             own.extend(flatten.clone());
             other.extend(flatten);
-            nodes.push(Node::new("in", 0, match op.place() {
-                Place::First => vec![op.clone()],
-                Place::Anywhere | Place::Last => first,
-            }));
+            nodes.push(Node::new(
+                "in",
+                0,
+                match op.place() {
+                    Place::First => vec![op.clone()],
+                    Place::Anywhere | Place::Last => first,
+                },
+            ));
             nodes.push(Node::new("case", 1, own));
             nodes.push(Node::new("other", 1, other));
             for name in ["case", "other"] {
@@ -124,7 +129,8 @@ pub(super) fn data(case: &Case) -> Dataset {
     };
     let images = |split: &str, count: usize| {
         let pixels = sequence(split, count * shape.iter().product::<usize>());
-        let pixels: Vec<_> = pixels.into_iter().map(|value| (128.0 + 100.0 * value) as u8).collect();
+        let pixels: Vec<_> =
+            pixels.into_iter().map(|value| (128.0 + 100.0 * value) as u8).collect();
         let labels: Vec<_> = (0..count).map(|i| (i % 2) as u8).collect();
         Images::new(shape, pixels, labels).expect("sizes match")
     };

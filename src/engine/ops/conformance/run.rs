@@ -188,12 +188,7 @@ pub(super) fn forward(
 }
 
 /// The output and its gradients.
-pub(super) fn differentiate(
-    case: &Case,
-    image: ImageOps,
-    mode: Mode,
-    numbers: &Numbers,
-) -> Found {
+pub(super) fn differentiate(case: &Case, image: ImageOps, mode: Mode, numbers: &Numbers) -> Found {
     let device = Device::flex();
     let leaf = |values: &Vec<f32>| vector(values.clone(), &device).autodiff().require_grad();
     let (shape, output, leaves, statistics) = run(case, image, mode, numbers, &leaf);
