@@ -53,7 +53,6 @@ fn valid() -> Padding {
     Padding::Valid
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_valid(padding: &Padding) -> bool {
     *padding == Padding::Valid
 }

@@ -1,4 +1,4 @@
-//! The block of MobileNetV2.
+//! The block of `MobileNetV2`.
 
 use super::{
     Effect, Learned, Own, Shape,
@@ -33,8 +33,8 @@ pub struct InvertedResidual {
     pub stride: Pair,
     /// How many times the channels of the input are between the 1×1 convolutions.
     pub expansion: usize,
-    /// Whether the channels between are weighed by a squeeze-excitation, to a fourth of them, as in MobileNetV3 (Howard
-    /// et al. 2019, arXiv 1905.02244) but with a sigmoid.
+    /// Whether the channels between are weighed by a squeeze-excitation, to a fourth of them, as in `MobileNetV3`
+    /// (Howard et al. 2019, arXiv 1905.02244) but with a sigmoid.
     #[serde(default, skip_serializing_if = "is_default")]
     pub squeeze_excitation: bool,
     /// The activation function behind all convolutions but the last.
