@@ -479,7 +479,7 @@ mod tests {
         };
         // By ranks node 1 is in the middle of three, so that nothing speaks for it or against it.
         let [middle, worst] = fitness([6, 6, 6]);
-        assert!((middle - 0.5).abs() < 1e-6 && worst < 0.01, "{middle} {worst}");
+        assert!((middle - 0.5).abs() < 0.01 && worst < 0.01, "{middle} {worst}");
         let [middle, worst] = fitness([12, 6, 6]);
         assert!(middle < 0.4 && worst < middle, "{middle} {worst}");
     }

@@ -1,7 +1,8 @@
 //! Edits that mend the problems of a template.
 
 use super::{
-    Analysis, Edit, FORMAT_VERSION, Fix, Link, Node, NodeId, Problem, ProblemKind, Template,
+    Analysis, Edit, FORMAT_VERSION, Fix, Link, Node, NodeFacts, NodeId, Problem, ProblemKind,
+    Template,
 };
 use crate::engine::ops::{
     ActivationFunction, ConvBlock, Dense, Facts, Input, Kind, MOST, Merge, MisfitKind, Op, Padding,
@@ -283,83 +284,127 @@ fn loose(template: &Template, analysis: &Analysis, id: &NodeId, kind: &ProblemKi
     fixes
 }
 
-/// What meets at a node is given the shape that most of it has.
+/// What meets at a node is given the shape that most of it has; where that cannot be, another of the shapes.
 fn join(template: &Template, analysis: &Analysis, id: &NodeId) -> Vec<Fix> {
     let Some(&node) = analysis.index.get(id) else { return Vec::new() };
     let shapes: Vec<_> = analysis.sources[node]
         .iter()
         .filter_map(|&source| Some((source, analysis.nodes[source].output?)))
         .collect();
-    // The first of those that occur most often.
     let count = |shape: Shape| shapes.iter().filter(|&&(_, other)| other == shape).count();
-    let Some(&(_, wanted)) = shapes.iter().rev().max_by_key(|&&(_, shape)| count(shape)) else {
-        return Vec::new();
-    };
-    let others: Vec<_> = shapes.iter().filter(|&&(_, shape)| shape != wanted).collect();
-    let merge = template.nodes[node].merge;
-    let mut fixes = Vec::new();
-    let mut collect = |title: &str, edits: Option<Vec<Vec<Edit>>>| {
-        if let Some(edits) = edits {
-            fixes.push(fix(title, edits.concat()));
+    let mut wanted: Vec<_> = shapes.iter().map(|&(_, shape)| shape).collect();
+    // Stable: of those that occur equally often, the first.
+    wanted.sort_by_key(|&shape| Reverse(count(shape)));
+    let mut seen = Vec::new();
+    wanted.retain(|shape| {
+        !seen.contains(shape) && {
+            seen.push(*shape);
+            true
         }
+    });
+    let mut fixes = Vec::new();
+    for wanted in wanted {
+        let others: Vec<_> = shapes.iter().copied().filter(|&(_, shape)| shape != wanted).collect();
+        // A concatenation takes any widths.
+        if template.nodes[node].merge != Merge::Concatenate
+            && let Some(edits) = match_widths(template, &others, wanted)
+        {
+            fixes.push(fix(format!("make all of them {wanted} by their filters or units"), edits));
+        }
+        if let Some(edits) = project(template, node, &others, wanted) {
+            fixes.push(fix(format!("project the others to {wanted}"), edits));
+        }
+    }
+    fixes.truncate(MOST_CHOICES - 1);
+    // Those of the rarest shape can go.
+    let rarest = shapes.iter().min_by_key(|&&(_, shape)| count(shape)).map(|&(_, shape)| shape);
+    for &(source, _) in shapes.iter().filter(|&&(_, shape)| Some(shape) == rarest) {
+        let from = &template.nodes[source].id;
+        if analysis.targets[source].len() > 1 && analysis.sources[node].len() > 1 {
+            let link = Link(from.clone(), id.clone());
+            fixes.push(fix(format!("delete the link {link}"), vec![Edit::Disconnect(link)]));
+        } else {
+            fixes.extend(delete_with_feeders(template, analysis, source));
+        }
+    }
+    fixes.truncate(MOST_CHOICES + 1);
+    fixes
+}
+
+/// Deletes a node and all that feeds nothing else.
+fn delete_with_feeders(template: &Template, analysis: &Analysis, node: usize) -> Option<Fix> {
+    let mut goes = vec![false; template.nodes.len()];
+    goes[node] = true;
+    for &other in analysis.order.iter().rev() {
+        let targets = &analysis.targets[other];
+        goes[other] |= !targets.is_empty() && targets.iter().all(|&target| goes[target]);
+    }
+    // The ends of a template cannot go.
+    if analysis.input.is_some_and(|input| goes[input]) {
+        return None;
+    }
+    let ids = |goes: &[bool]| -> Vec<NodeId> {
+        let gone = template.nodes.iter().zip(goes).filter(|(_, goes)| **goes);
+        gone.map(|(node, _)| node.id.clone()).collect()
     };
-    let same_place = |shape: Shape| match (shape, wanted) {
+    let nodes = ids(&goes);
+    let more = match nodes.len() {
+        1 => String::new(),
+        count => format!(" and {} that feed nothing else", count - 1),
+    };
+    let title = format!("delete `{}`{more}", template.nodes[node].id);
+    Some(fix(title, vec![Edit::Remove { nodes, heal: false }]))
+}
+
+/// Whether two shapes differ in their width only.
+fn same_sides(one: Shape, other: Shape) -> bool {
+    match (one, other) {
         (Shape::Flat(_), Shape::Flat(_)) => true,
         (Shape::Image([_, h, w]), Shape::Image([_, height, width])) => (h, w) == (height, width),
         (Shape::Flat(_) | Shape::Image(_), _) => false,
-    };
-    let match_widths = || {
-        others
-            .iter()
-            .map(|&&(source, shape)| {
-                let narrow = same_place(shape).then(|| set_width(template, source, wanted));
-                narrow.flatten().map(|edit| vec![edit])
-            })
-            .collect()
-    };
-    if merge != Merge::Concatenate {
-        collect("match the filters or units", match_widths());
     }
+}
+
+/// Sets the widths of these nodes, if they differ in that only and each has an argument that says it.
+fn match_widths(
+    template: &Template,
+    others: &[(usize, Shape)],
+    wanted: Shape,
+) -> Option<Vec<Edit>> {
+    let set = |&(source, shape): &(usize, Shape)| {
+        same_sides(shape, wanted).then(|| set_width(template, source, wanted)).flatten()
+    };
+    others.iter().map(set).collect()
+}
+
+/// Puts a projection into each of the links from these nodes to `node`.
+fn project(
+    template: &Template,
+    node: usize,
+    others: &[(usize, Shape)],
+    wanted: Shape,
+) -> Option<Vec<Edit>> {
+    let to = &template.nodes[node];
     let mut named = template.clone();
-    let project = others
-        .iter()
-        .map(|&&(source, shape)| {
-            let from = template.nodes[source].id.clone();
-            let op = projection(shape, wanted)?;
-            let free = named.free_id(&format!("{from}-to-{id}"));
-            let layers = [template.nodes[source].layer, template.nodes[node].layer];
-            let mut new = Node::new(free, 0, op);
-            let position = [0, 1].map(|axis| {
-                f32::midpoint(
-                    template.nodes[source].position[axis],
-                    template.nodes[node].position[axis],
-                )
-            });
-            new.position = position;
-            let mut edits = Vec::new();
-            match layers {
-                // There is a layer between them.
-                [before, behind] if before + 1 < behind => new.layer = before + 1,
-                [before, _] => {
-                    edits.push(Edit::InsertLayer { at: before.saturating_add(1) });
-                    new.layer = before.saturating_add(1);
-                }
-            }
-            named.nodes.push(new.clone());
-            let link = Link(from, id.clone());
-            edits.push(Edit::InsertOnLink { link, node: new });
-            Some(edits)
-        })
-        .collect();
-    collect("insert a projection", project);
-    for &&(source, _) in &others {
-        let link = Link(template.nodes[source].id.clone(), id.clone());
-        let spare = analysis.targets[source].len() > 1 && analysis.sources[node].len() > 1;
-        if spare && fixes.len() < MOST_CHOICES {
-            fixes.push(fix(format!("delete the link {link}"), vec![Edit::Disconnect(link)]));
+    let mut edits = Vec::new();
+    // Layers that were made room for, so that those behind stand where they should.
+    for &(source, shape) in others {
+        let op = projection(shape, wanted)?;
+        let from = named.node(&template.nodes[source].id)?.clone();
+        let behind = named.node(&to.id)?.layer;
+        let layer = from.layer.checked_add(1)?;
+        let mut made = Vec::new();
+        if layer >= behind {
+            made.push(Edit::InsertLayer { at: layer });
         }
+        let id = named.free_id(&format!("{}-to-{}", from.id, to.id));
+        let position = [0, 1].map(|axis| f32::midpoint(from.position[axis], to.position[axis]));
+        let new = Node { position, ..Node::new(id, layer, op) };
+        made.push(Edit::InsertOnLink { link: Link(from.id, to.id.clone()), node: new });
+        named.make_all(&made).ok()?;
+        edits.append(&mut made);
     }
-    fixes
+    Some(edits)
 }
 
 /// Sets the width of what a node gives to that of `wanted`, if an argument of its last operation says it.
@@ -437,7 +482,23 @@ fn misfitting(
             let features = input.map_or(1, Shape::size);
             let shape = vec![features as i64, 1, 1];
             let image = Op::from(Reshape { shape });
-            let mut fixes = vec![take_out()];
+            // What made a vector of the image, where that is in the same brick.
+            let mut shape = analysis.index.get(id).and_then(|&node| analysis.nodes[node].input);
+            let flattens = block.keyed().take(place).filter_map(|(key, op)| {
+                let before = shape;
+                shape = op.infer(before).ok().map(|(output, _)| output);
+                let flat = matches!(shape, Some(Shape::Flat(_)));
+                (flat && matches!(before, Some(Shape::Image(_)))).then_some((key, op.name()))
+            });
+            let mut fixes: Vec<_> = flattens
+                .last()
+                .map(|(key, name)| {
+                    let edit = Edit::RemoveOp { node: id.clone(), key };
+                    fix(format!("take the {name} before it out"), vec![edit])
+                })
+                .into_iter()
+                .collect();
+            fixes.push(take_out());
             if features <= MOST {
                 fixes.push(put_before("make the vector an image of one pixel before it", image));
             }
@@ -560,14 +621,26 @@ pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
     let mut done = Vec::new();
     let mut analysis = Analysis::of(&template);
     let mut looks = MOST_LOOKED_AT / template.nodes.len().max(1);
-    // Further if the first stage that has problems is a later one or has fewer, or if more operations fit.
-    let left = |analysis: &Analysis| {
-        let stage = analysis.problems.first().map_or(u8::MAX, |problem| problem.kind.stage());
-        let fitting: usize = analysis.nodes.iter().map(|node| node.fitting).sum();
-        (Reverse(stage), analysis.first_problems().count(), Reverse(fitting))
+    // Further if the first stage that has problems is a later one or has fewer of them. Of circles one is told at a
+    // time: there, fewer links are further. Where shapes are wrong, what is mended lets more of what is below it be
+    // seen: there, fewer operations that do not fit, or whose input is not known, are further.
+    let left = |template: &Template, analysis: &Analysis| {
+        let first = analysis.problems.first().map(|problem| &problem.kind);
+        let stage = first.map_or(u8::MAX, ProblemKind::stage);
+        let circles = matches!(first, Some(ProblemKind::Cycle));
+        let links = if circles { template.links.len() } else { 0 };
+        let count = analysis.first_problems().count();
+        let unfit = |(node, facts): (&Node, &NodeFacts)| {
+            let unknown = [facts.input, facts.output].into_iter().filter(Option::is_none).count();
+            node.ops.len() - facts.fitting + unknown
+        };
+        let unfit: usize = template.nodes.iter().zip(&analysis.nodes).map(unfit).sum();
+        let shapes = stage == ProblemKind::Merge.stage();
+        let order = if shapes { [unfit, count] } else { [count, unfit] };
+        (Reverse(stage), links, order)
     };
     while !analysis.problems.is_empty() && looks > 0 {
-        let before = left(&analysis);
+        let before = left(&template, &analysis);
         // All at once, where that helps: a broken file has many problems of one kind.
         let (mut all, mut made) = (template.clone(), Vec::new());
         for problem in analysis.first_problems() {
@@ -580,7 +653,7 @@ pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
         }
         looks -= 1;
         let after = Analysis::of(&all);
-        if !made.is_empty() && left(&after) < before {
+        if !made.is_empty() && left(&all, &after) < before {
             done.append(&mut made);
             (template, analysis) = (all, after);
             continue;
@@ -593,7 +666,7 @@ pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
             looks = looks.checked_sub(1)?;
             let edited = template.edited(&fix.edits).ok()?;
             let after = Analysis::of(&edited);
-            (left(&after) < before).then_some((problem, fix, edited, after))
+            (left(&edited, &after) < before).then_some((problem, fix, edited, after))
         });
         let Some((problem, fix, edited, after)) = better else { break };
         done.push((problem, fix));
@@ -722,7 +795,10 @@ mod tests {
             }
             let (fixed, done) = mended(&template);
             let left = Analysis::of(&fixed).problems;
-            assert!(left.is_empty(), "number {number}: {} after {done:#?}", left[0]);
+            let told: Vec<_> = done.iter().map(|(it, fix)| (&it.what, &fix.title)).collect();
+            let titles =
+                left.first().map(|it| it.fixes.iter().map(|fix| &fix.title).collect::<Vec<_>>());
+            assert!(left.is_empty(), "number {number}: {} {titles:?} after {told:#?}", left[0]);
             let graph = Graph::new(fixed).expect("has no problem");
             // It is a file that says the same.
             let text = to_ron(graph.template()).expect("can be written");

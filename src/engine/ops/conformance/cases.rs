@@ -191,50 +191,71 @@ fn ends() -> Vec<Case> {
 }
 
 fn conv_blocks() -> Vec<Case> {
-    fn block(filters: usize, kernel: impl Into<Pair>) -> ConvBlock {
-        ConvBlock::new(filters, kernel)
-    }
     let off = || ConvBlock {
         conv: false,
         batch_norm: false,
         activation: ActivationFunction::Linear,
-        ..block(1, 1)
+        ..ConvBlock::new(1, 1)
     };
     let mut cases = vec![
-        Case::new("defaults", block(3, 3), [2, 4, 5]),
-        Case::new("kernel 1", block(3, 1), [2, 3, 4]),
-        Case::new("even kernel", block(2, 2), [2, 3, 4]),
-        Case::new("flat kernel", block(2, [1, 3]), [2, 3, 4]),
-        Case::new("kernel 3×2, bias", ConvBlock { bias: true, ..block(2, [3, 2]) }, [2, 4, 4]),
-        Case::new("stride 2", ConvBlock { stride: 2.into(), ..block(2, 3) }, [2, 5, 6]),
-        Case::new("stride 2×1", ConvBlock { stride: [2, 1].into(), ..block(2, 3) }, [2, 5, 4]),
-        Case::new("valid", ConvBlock { padding: Padding::Valid, ..block(2, 3) }, [2, 4, 5]),
+        Case::new("defaults", ConvBlock::new(3, 3), [2, 4, 5]),
+        Case::new("kernel 1", ConvBlock::new(3, 1), [2, 3, 4]),
+        Case::new("even kernel", ConvBlock::new(2, 2), [2, 3, 4]),
+        Case::new("flat kernel", ConvBlock::new(2, [1, 3]), [2, 3, 4]),
+        Case::new(
+            "kernel 3×2, bias",
+            ConvBlock { bias: true, ..ConvBlock::new(2, [3, 2]) },
+            [2, 4, 4],
+        ),
+        Case::new("stride 2", ConvBlock { stride: 2.into(), ..ConvBlock::new(2, 3) }, [2, 5, 6]),
+        Case::new(
+            "stride 2×1",
+            ConvBlock { stride: [2, 1].into(), ..ConvBlock::new(2, 3) },
+            [2, 5, 4],
+        ),
+        Case::new(
+            "valid",
+            ConvBlock { padding: Padding::Valid, ..ConvBlock::new(2, 3) },
+            [2, 4, 5],
+        ),
         Case::new(
             "padding 1×2",
-            ConvBlock { padding: Padding::Pixels([1, 2].into()), ..block(2, [2, 3]) },
+            ConvBlock { padding: Padding::Pixels([1, 2].into()), ..ConvBlock::new(2, [2, 3]) },
             [2, 3, 4],
         ),
         Case::new(
             "padding 1",
-            ConvBlock { padding: Padding::Pixels(1.into()), ..block(2, 2) },
+            ConvBlock { padding: Padding::Pixels(1.into()), ..ConvBlock::new(2, 2) },
             [2, 3, 4],
         ),
-        Case::new("dilation 2", ConvBlock { dilation: 2.into(), ..block(2, 3) }, [2, 4, 5]),
-        Case::new("dilation 1×2", ConvBlock { dilation: [1, 2].into(), ..block(2, 2) }, [2, 4, 5]),
-        Case::new("groups", ConvBlock { groups: 2, ..block(4, 3) }, [4, 3, 4]),
+        Case::new(
+            "dilation 2",
+            ConvBlock { dilation: 2.into(), ..ConvBlock::new(2, 3) },
+            [2, 4, 5],
+        ),
+        Case::new(
+            "dilation 1×2",
+            ConvBlock { dilation: [1, 2].into(), ..ConvBlock::new(2, 2) },
+            [2, 4, 5],
+        ),
+        Case::new("groups", ConvBlock { groups: 2, ..ConvBlock::new(4, 3) }, [4, 3, 4]),
         Case::new(
             "a group per channel, bias",
-            ConvBlock { groups: 3, bias: true, ..block(6, 2) },
+            ConvBlock { groups: 3, bias: true, ..ConvBlock::new(6, 2) },
             [3, 3, 3],
         ),
         Case::new(
             "without batch norm",
-            ConvBlock { batch_norm: false, bias: true, ..block(3, 3) },
+            ConvBlock { batch_norm: false, bias: true, ..ConvBlock::new(3, 3) },
             [2, 4, 4],
         ),
         Case::new(
             "convolution alone",
-            ConvBlock { batch_norm: false, activation: ActivationFunction::Linear, ..block(2, 3) },
+            ConvBlock {
+                batch_norm: false,
+                activation: ActivationFunction::Linear,
+                ..ConvBlock::new(2, 3)
+            },
             [2, 4, 4],
         ),
         Case::new("without convolution", ConvBlock { conv: false, ..off_with_norm() }, [2, 3, 4]),
@@ -245,16 +266,16 @@ fn conv_blocks() -> Vec<Case> {
         ),
         Case::new("all off", off(), [2, 3, 4]),
         Case::new("bound alone", ConvBlock { max: Some(0.5), ..off() }, [2, 3, 4]),
-        Case::new("bound", ConvBlock { max: Some(0.75), ..block(2, 3) }, [2, 3, 4]),
+        Case::new("bound", ConvBlock { max: Some(0.75), ..ConvBlock::new(2, 3) }, [2, 3, 4]),
         Case::new(
             "bound 6",
-            ConvBlock { max: Some(6.0), batch_norm: false, ..block(2, 1) },
+            ConvBlock { max: Some(6.0), batch_norm: false, ..ConvBlock::new(2, 1) },
             [2, 3, 3],
         )
         .wide(),
     ];
     for &activation in ActivationFunction::ALL {
-        let small = ConvBlock { activation, ..block(2, 2) };
+        let small = ConvBlock { activation, ..ConvBlock::new(2, 2) };
         cases.push(Case::new(&format!("norm, {activation}"), small.clone(), [2, 2, 3]));
         let alone = ConvBlock { conv: false, batch_norm: false, ..small.clone() };
         cases.push(Case::new(&format!("{activation} alone"), alone, [2, 3, 3]).wide());
@@ -267,7 +288,7 @@ fn conv_blocks() -> Vec<Case> {
             batch_norm: false,
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..block(2, [1, 2])
+            ..ConvBlock::new(2, [1, 2])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [1, 1, 2]));
     }
@@ -279,27 +300,28 @@ fn off_with_norm() -> ConvBlock {
 }
 
 fn conv2ds() -> Vec<Case> {
-    fn conv(filters: usize, kernel: impl Into<Pair>) -> Conv2d {
-        Conv2d::new(filters, kernel)
-    }
     let mut cases = vec![
-        Case::new("defaults", conv(3, 3), [2, 4, 5]),
-        Case::new("kernel 1", conv(3, 1), [2, 3, 4]),
-        Case::new("kernel 2×3", conv(2, [2, 3]), [2, 3, 4]),
-        Case::new("without bias", Conv2d { bias: false, ..conv(2, 3) }, [2, 4, 4]),
+        Case::new("defaults", Conv2d::new(3, 3), [2, 4, 5]),
+        Case::new("kernel 1", Conv2d::new(3, 1), [2, 3, 4]),
+        Case::new("kernel 2×3", Conv2d::new(2, [2, 3]), [2, 3, 4]),
+        Case::new("without bias", Conv2d { bias: false, ..Conv2d::new(2, 3) }, [2, 4, 4]),
         Case::new(
             "stride 2, valid",
-            Conv2d { stride: 2.into(), padding: Padding::Valid, ..conv(2, 2) },
+            Conv2d { stride: 2.into(), padding: Padding::Valid, ..Conv2d::new(2, 2) },
             [2, 4, 5],
         ),
-        Case::new("stride 1×2", Conv2d { stride: [1, 2].into(), ..conv(2, 3) }, [2, 3, 5]),
+        Case::new("stride 1×2", Conv2d { stride: [1, 2].into(), ..Conv2d::new(2, 3) }, [2, 3, 5]),
         Case::new(
             "padding 2×1",
-            Conv2d { padding: Padding::Pixels([2, 1].into()), ..conv(2, [3, 2]) },
+            Conv2d { padding: Padding::Pixels([2, 1].into()), ..Conv2d::new(2, [3, 2]) },
             [2, 3, 4],
         ),
-        Case::new("dilation 2×1", Conv2d { dilation: [2, 1].into(), ..conv(2, 3) }, [2, 4, 4]),
-        Case::new("groups", Conv2d { groups: 2, ..conv(4, 3) }, [4, 3, 3]),
+        Case::new(
+            "dilation 2×1",
+            Conv2d { dilation: [2, 1].into(), ..Conv2d::new(2, 3) },
+            [2, 4, 4],
+        ),
+        Case::new("groups", Conv2d { groups: 2, ..Conv2d::new(4, 3) }, [4, 3, 3]),
         Case::new(
             "all arguments",
             Conv2d {
@@ -308,20 +330,20 @@ fn conv2ds() -> Vec<Case> {
                 dilation: [2, 1].into(),
                 groups: 2,
                 activation: ActivationFunction::Tanh,
-                ..conv(4, [2, 3])
+                ..Conv2d::new(4, [2, 3])
             },
             [2, 4, 5],
         ),
     ];
     for &activation in ActivationFunction::ALL {
-        let op = Conv2d { activation, ..conv(2, 2) };
+        let op = Conv2d { activation, ..Conv2d::new(2, 2) };
         cases.push(Case::new(&activation.to_string(), op, [2, 2, 2]).wide());
     }
     for &initialiser in Initialiser::ALL {
         let op = Conv2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv(2, [2, 1])
+            ..Conv2d::new(2, [2, 1])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [1, 2, 1]));
     }
@@ -329,14 +351,19 @@ fn conv2ds() -> Vec<Case> {
 }
 
 fn depthwise_convolutions() -> Vec<Case> {
-    fn conv(kernel: impl Into<Pair>) -> DepthwiseConv2d {
-        DepthwiseConv2d::new(kernel)
-    }
     let mut cases = vec![
-        Case::new("defaults", conv(3), [2, 4, 4]),
-        Case::new("one channel", conv([2, 3]), [1, 3, 4]),
-        Case::new("multiplier 2", DepthwiseConv2d { multiplier: 2, ..conv(2) }, [3, 3, 3]),
-        Case::new("without bias", DepthwiseConv2d { bias: false, ..conv(3) }, [2, 3, 4]),
+        Case::new("defaults", DepthwiseConv2d::new(3), [2, 4, 4]),
+        Case::new("one channel", DepthwiseConv2d::new([2, 3]), [1, 3, 4]),
+        Case::new(
+            "multiplier 2",
+            DepthwiseConv2d { multiplier: 2, ..DepthwiseConv2d::new(2) },
+            [3, 3, 3],
+        ),
+        Case::new(
+            "without bias",
+            DepthwiseConv2d { bias: false, ..DepthwiseConv2d::new(3) },
+            [2, 3, 4],
+        ),
         Case::new(
             "all arguments",
             DepthwiseConv2d {
@@ -345,18 +372,22 @@ fn depthwise_convolutions() -> Vec<Case> {
                 dilation: [1, 2].into(),
                 multiplier: 2,
                 activation: ActivationFunction::Softsign,
-                ..conv([3, 2])
+                ..DepthwiseConv2d::new([3, 2])
             },
             [2, 5, 4],
         ),
         Case::new(
             "stride 2, valid",
-            DepthwiseConv2d { stride: 2.into(), padding: Padding::Valid, ..conv(2) },
+            DepthwiseConv2d {
+                stride: 2.into(),
+                padding: Padding::Valid,
+                ..DepthwiseConv2d::new(2)
+            },
             [2, 4, 5],
         ),
         Case::new(
             "relu",
-            DepthwiseConv2d { activation: ActivationFunction::Relu, ..conv(3) },
+            DepthwiseConv2d { activation: ActivationFunction::Relu, ..DepthwiseConv2d::new(3) },
             [2, 3, 3],
         ),
     ];
@@ -364,7 +395,7 @@ fn depthwise_convolutions() -> Vec<Case> {
         let op = DepthwiseConv2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv([1, 2])
+            ..DepthwiseConv2d::new([1, 2])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 1, 2]));
     }
@@ -372,13 +403,18 @@ fn depthwise_convolutions() -> Vec<Case> {
 }
 
 fn separable_convolutions() -> Vec<Case> {
-    fn conv(filters: usize, kernel: impl Into<Pair>) -> SeparableConv2d {
-        SeparableConv2d::new(filters, kernel)
-    }
     let mut cases = vec![
-        Case::new("defaults", conv(3, 3), [2, 4, 4]),
-        Case::new("multiplier 2", SeparableConv2d { multiplier: 2, ..conv(3, 2) }, [2, 3, 3]),
-        Case::new("without bias", SeparableConv2d { bias: false, ..conv(2, 3) }, [2, 3, 4]),
+        Case::new("defaults", SeparableConv2d::new(3, 3), [2, 4, 4]),
+        Case::new(
+            "multiplier 2",
+            SeparableConv2d { multiplier: 2, ..SeparableConv2d::new(3, 2) },
+            [2, 3, 3],
+        ),
+        Case::new(
+            "without bias",
+            SeparableConv2d { bias: false, ..SeparableConv2d::new(2, 3) },
+            [2, 3, 4],
+        ),
         Case::new(
             "all arguments",
             SeparableConv2d {
@@ -387,7 +423,7 @@ fn separable_convolutions() -> Vec<Case> {
                 dilation: [2, 1].into(),
                 multiplier: 2,
                 activation: ActivationFunction::Elu,
-                ..conv(2, [2, 3])
+                ..SeparableConv2d::new(2, [2, 3])
             },
             [2, 4, 5],
         ),
@@ -397,7 +433,7 @@ fn separable_convolutions() -> Vec<Case> {
                 stride: 2.into(),
                 padding: Padding::Valid,
                 activation: ActivationFunction::Relu,
-                ..conv(3, 2)
+                ..SeparableConv2d::new(3, 2)
             },
             [2, 4, 4],
         ),
@@ -406,7 +442,7 @@ fn separable_convolutions() -> Vec<Case> {
         let op = SeparableConv2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv(2, [2, 1])
+            ..SeparableConv2d::new(2, [2, 1])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 2, 1]));
     }
@@ -414,23 +450,28 @@ fn separable_convolutions() -> Vec<Case> {
 }
 
 fn transposed_convolutions() -> Vec<Case> {
-    fn conv(filters: usize, kernel: impl Into<Pair>) -> ConvTranspose2d {
-        ConvTranspose2d::new(filters, kernel)
-    }
     let mut cases = vec![
-        Case::new("defaults", conv(2, 2), [3, 2, 3]),
+        Case::new("defaults", ConvTranspose2d::new(2, 2), [3, 2, 3]),
         Case::new(
             "kernel 3, same",
-            ConvTranspose2d { padding: Padding::Same, ..conv(2, 3) },
+            ConvTranspose2d { padding: Padding::Same, ..ConvTranspose2d::new(2, 3) },
             [2, 3, 4],
         ),
-        Case::new("stride 2", ConvTranspose2d { stride: 2.into(), ..conv(2, 2) }, [2, 2, 3]),
+        Case::new(
+            "stride 2",
+            ConvTranspose2d { stride: 2.into(), ..ConvTranspose2d::new(2, 2) },
+            [2, 2, 3],
+        ),
         Case::new(
             "stride 3 above the kernel",
-            ConvTranspose2d { stride: 3.into(), ..conv(2, 2) },
+            ConvTranspose2d { stride: 3.into(), ..ConvTranspose2d::new(2, 2) },
             [2, 2, 2],
         ),
-        Case::new("without bias", ConvTranspose2d { bias: false, ..conv(2, [1, 3]) }, [2, 2, 2]),
+        Case::new(
+            "without bias",
+            ConvTranspose2d { bias: false, ..ConvTranspose2d::new(2, [1, 3]) },
+            [2, 2, 2],
+        ),
         Case::new(
             "all arguments",
             ConvTranspose2d {
@@ -438,13 +479,13 @@ fn transposed_convolutions() -> Vec<Case> {
                 padding: Padding::Pixels([1, 2].into()),
                 output_padding: [1, 2].into(),
                 activation: ActivationFunction::Sigmoid,
-                ..conv(2, [3, 4])
+                ..ConvTranspose2d::new(2, [3, 4])
             },
             [3, 2, 2],
         ),
         Case::new(
             "relu",
-            ConvTranspose2d { activation: ActivationFunction::Relu, ..conv(2, 2) },
+            ConvTranspose2d { activation: ActivationFunction::Relu, ..ConvTranspose2d::new(2, 2) },
             [2, 2, 2],
         ),
     ];
@@ -452,7 +493,7 @@ fn transposed_convolutions() -> Vec<Case> {
         let op = ConvTranspose2d {
             kernel_initialiser: initialiser,
             bias_initialiser: initialiser,
-            ..conv(2, [1, 2])
+            ..ConvTranspose2d::new(2, [1, 2])
         };
         cases.push(Case::new(&format!("starts {initialiser}"), op, [2, 1, 1]));
     }
@@ -460,30 +501,31 @@ fn transposed_convolutions() -> Vec<Case> {
 }
 
 fn mobile_blocks() -> Vec<Case> {
-    fn block(filters: usize, kernel: impl Into<Pair>, expansion: usize) -> InvertedResidual {
-        InvertedResidual::new(filters, kernel, expansion)
-    }
-    let gated = |block| InvertedResidual { squeeze_excitation: true, ..block };
+    let gated = |block: InvertedResidual| InvertedResidual { squeeze_excitation: true, ..block };
     let mut cases = vec![
-        Case::new("added", block(2, 3, 2), [2, 3, 4]),
-        Case::new("other channels", block(3, 3, 2), [2, 3, 4]),
-        Case::new("without expansion", block(2, 3, 1), [2, 3, 3]),
-        Case::new("stride 2", InvertedResidual { stride: 2.into(), ..block(2, 3, 2) }, [2, 4, 5]),
+        Case::new("added", InvertedResidual::new(2, 3, 2), [2, 3, 4]),
+        Case::new("other channels", InvertedResidual::new(3, 3, 2), [2, 3, 4]),
+        Case::new("without expansion", InvertedResidual::new(2, 3, 1), [2, 3, 3]),
+        Case::new(
+            "stride 2",
+            InvertedResidual { stride: 2.into(), ..InvertedResidual::new(2, 3, 2) },
+            [2, 4, 5],
+        ),
         Case::new(
             "kernel 3×2, stride 1×2",
-            InvertedResidual { stride: [1, 2].into(), ..block(2, [3, 2], 2) },
+            InvertedResidual { stride: [1, 2].into(), ..InvertedResidual::new(2, [3, 2], 2) },
             [2, 3, 4],
         ),
-        Case::new("even kernel, not added", block(2, 2, 2), [2, 3, 3]),
-        Case::new("gated", gated(block(2, 3, 2)), [2, 3, 3]),
-        Case::new("gated without expansion", gated(block(4, 3, 1)), [4, 3, 3]),
+        Case::new("even kernel, not added", InvertedResidual::new(2, 2, 2), [2, 3, 3]),
+        Case::new("gated", gated(InvertedResidual::new(2, 3, 2)), [2, 3, 3]),
+        Case::new("gated without expansion", gated(InvertedResidual::new(4, 3, 1)), [4, 3, 3]),
         Case::new("one to four", SqueezeExcitation::default(), [4, 2, 3]),
         Case::new("one to one", SqueezeExcitation { ratio: 1 }, [3, 2, 3]),
         Case::new("one unit at least", SqueezeExcitation { ratio: 8 }, [3, 2, 2]),
         Case::new("rounded down", SqueezeExcitation { ratio: 2 }, [5, 2, 2]),
     ];
     for &activation in ActivationFunction::ALL {
-        let op = InvertedResidual { activation, ..block(2, 2, 2) };
+        let op = InvertedResidual { activation, ..InvertedResidual::new(2, 2, 2) };
         cases.push(Case::new(&activation.to_string(), op, [1, 2, 2]));
     }
     cases
