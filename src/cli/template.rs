@@ -8,7 +8,7 @@ use crate::{
     engine::{
         candidate::{self, SpaceSize},
         files,
-        ops::{ActivationFunction, ConvBlock, Cost, Dense, Input, Op},
+        ops::{ActivationFunction, ConvBlock, Cost, Dense, Input, Merge, Op},
         template::{
             self, Analysis, BlocksPerLayer, FORMAT_VERSION, Fix, Graph, Link, Node, NodeId,
             Problem, Template, mended, presets,
@@ -73,6 +73,8 @@ enum TemplateCommand {
     },
     /// The templates that come with the program.
     Presets,
+    /// The operations that bricks can hold, with their arguments.
+    Operations,
 }
 
 pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
@@ -84,6 +86,7 @@ pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
         TemplateCommand::New { file, from } => new(&file, from.as_deref()),
         TemplateCommand::Show { template } => show(&template, args.json),
         TemplateCommand::Presets => list_presets(args.json),
+        TemplateCommand::Operations => list_operations(args.json),
     }
 }
 
@@ -506,5 +509,65 @@ fn list_presets(json: bool) -> Result<ExitCode> {
         ]
     }));
     output::data(&table(&rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An operation of `operations`.
+#[derive(Debug, Serialize)]
+struct OperationReport {
+    /// What it is called in scene files.
+    name: &'static str,
+    family: &'static str,
+    what: &'static str,
+    arguments: Vec<ArgumentReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct ArgumentReport {
+    name: &'static str,
+    what: &'static str,
+    unit: &'static str,
+    values: String,
+    /// What a brick from the palette has.
+    example: String,
+}
+
+fn list_operations(json: bool) -> Result<ExitCode> {
+    let operations = Op::examples().into_iter().map(|op| OperationReport {
+        name: op.keyword(),
+        family: op.family().name(),
+        what: op.what(),
+        arguments: op
+            .fields()
+            .into_iter()
+            .map(|facts| ArgumentReport {
+                name: facts.name,
+                what: facts.tip,
+                unit: facts.unit,
+                values: facts.kind.wanted(),
+                example: op.get(facts.name).map(|value| value.to_string()).unwrap_or_default(),
+            })
+            .collect(),
+    });
+    let merges = Merge::ALL.map(|merge| OperationReport {
+        name: merge.keyword(),
+        family: Merge::FAMILY.name(),
+        what: merge.what(),
+        arguments: Vec::new(),
+    });
+    let reports: Vec<_> = operations.chain(merges).collect();
+    if json {
+        output::json(&reports)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    for OperationReport { name, what, arguments, .. } in &reports {
+        text += &format!("{name}: {what}\n");
+        for argument in arguments {
+            let ArgumentReport { name, what, values, example, .. } = argument;
+            text += &format!("    {name}: {what}; {values}; for example {example}\n");
+        }
+    }
+    output::data(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -29,6 +29,15 @@ impl Merge {
         }
     }
 
+    /// What it is called in scene files, as the first element of a node's operations.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Mean => "Average",
+            Self::Sum => "Add",
+            Self::Concatenate => "Concatenate",
+        }
+    }
+
     /// What it does, in one sentence.
     pub fn what(self) -> &'static str {
         match self {

@@ -24,7 +24,10 @@ pub use shape::{Cost, Misfit, MisfitKind, Shape};
 pub(in crate::engine) use operation::{Effect, Learned, NormSlot, Own, Parameter, Start};
 pub(in crate::engine) use shape::misfit;
 
-use super::compute::{Activation, Pass};
+use super::{
+    compute::{Activation, Pass},
+    named::Named,
+};
 use operation::{AnyOperation, Operation};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -48,6 +51,13 @@ macro_rules! operations {
             /// Every operation as a palette gives it, in the order of palettes.
             pub fn examples() -> Vec<Self> {
                 vec![$(operations!(@example $module $kind $(($arguments))?)),*]
+            }
+
+            /// What it is called in scene files.
+            pub fn keyword(&self) -> &'static str {
+                match self {
+                    $(operations!(@any $kind $(($op))?) => stringify!($kind),)*
+                }
             }
 
             fn any(&self) -> &dyn AnyOperation {
@@ -98,6 +108,8 @@ macro_rules! operations {
 
         $(operations!(@from $kind $(($arguments))?);)*
     };
+    (@any $kind:ident) => { Self::$kind };
+    (@any $kind:ident ($op:ident)) => { Self::$kind(_) };
     (@example $module:ident $kind:ident) => { Op::$kind };
     (@example $module:ident $kind:ident ($arguments:ident)) => {
         Op::$kind(<$arguments as Operation>::example())
@@ -246,6 +258,24 @@ impl Op {
     /// The most values that there are at one time while it computes an input that fits, besides its output.
     pub(in crate::engine) fn working(&self, input: Shape, output: Shape) -> u64 {
         self.any().working(input, output)
+    }
+
+    /// The operation without a softmax at its end, for losses that take scores and not shares; `None` where nothing is
+    /// left of it.
+    pub(in crate::engine) fn without_softmax(&self) -> Option<Self> {
+        let softmax = Value::Choice(ActivationFunction::Softmax.name());
+        let is_one =
+            matches!(self, Self::Softmax) || self.get("function").as_ref() == Some(&softmax);
+        if is_one {
+            return None;
+        }
+        let mut op = self.clone();
+        if op.get("activation") == Some(softmax) {
+            let linear = Value::Choice(ActivationFunction::Linear.name());
+            // The field is there and takes it.
+            let _set = op.set("activation", &linear);
+        }
+        Some(op)
     }
 
     /// What it makes of its input, as far as equal candidates are told by it.

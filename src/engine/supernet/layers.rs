@@ -131,6 +131,8 @@ fn operation(graph: &Graph, Owner { node, key }: Owner) -> Option<(&Op, Option<S
 impl Plan {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut plan = Self::default();
+        // Losses take scores: where the last operation makes shares of them, it is computed without that.
+        let last = graph.last_operation();
         for (node, definition) in graph.nodes().iter().enumerate() {
             let mut layers = Vec::new();
             let mut shape = graph.input_shape(node);
@@ -139,7 +141,14 @@ impl Plan {
                     Ok(inferred) => inferred,
                     Err(_) => unreachable!("the operations of a checked graph fit"),
                 };
-                if op.effect() != Effect::PassesOn {
+                let computed = match op.effect() {
+                    Effect::PassesOn => None,
+                    Effect::Zeros | Effect::Computes if last == Some((node, key)) => {
+                        op.without_softmax()
+                    }
+                    Effect::Zeros | Effect::Computes => Some(op.clone()),
+                };
+                if let Some(op) = computed {
                     let owner = Owner { node, key };
                     let name = format!("{}.{key}", definition.id);
                     layers.push(plan.layer(op, owner, &name, shape.unwrap_or(output)));
@@ -158,7 +167,7 @@ impl Plan {
     }
 
     /// Adds what an operation learns.
-    fn layer(&mut self, op: &Op, owner: Owner, name: &str, input: Shape) -> Layer {
+    fn layer(&mut self, op: Op, owner: Owner, name: &str, input: Shape) -> Layer {
         let (parameters, norms) = (self.parameters.len(), self.norms.len());
         let learned = op.learned(input);
         self.parameters.extend(learned.parameters.into_iter().map(|is| Parameter {
@@ -171,10 +180,6 @@ impl Plan {
             name: if role.is_empty() { name.to_owned() } else { format!("{name}.{role}") },
             channels,
         }));
-        Layer {
-            op: op.clone(),
-            parameters: parameters..self.parameters.len(),
-            norms: norms..self.norms.len(),
-        }
+        Layer { op, parameters: parameters..self.parameters.len(), norms: norms..self.norms.len() }
     }
 }

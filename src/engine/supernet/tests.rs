@@ -8,7 +8,7 @@ use crate::engine::{
     candidate,
     compute::EPSILON,
     data::Images,
-    ops::{ActivationFunction, ConvBlock, Merge, Op, Padding, samples},
+    ops::{ActivationFunction, ConvBlock, Dense, Merge, Op, Padding, samples},
     seed,
 };
 use std::sync::atomic::AtomicBool;
@@ -254,6 +254,22 @@ fn several_links_are_averaged_and_add_sums_them() {
     assert_close(&mean(&without_one), &[5.5, -11.0], 1e-6);
     assert_close(&sum(&without_one), &[11.0, -22.0], 1e-6);
     assert_close(&mean(&["in", "join", "out"]), &[1.0, -2.0], 0.0);
+}
+
+#[test]
+fn a_softmax_before_the_output_is_left_to_the_loss() {
+    let scores_of = |head: &[Op]| {
+        let ops = [&[Op::Flatten], head, &[Op::Output]].concat();
+        let supernet = supernet(&chain(&[("in", &[samples::input([1, 2, 2])]), ("out", &ops)]));
+        scores(&supernet, tensor(noise(8, 0), [2, 1, 2, 2]))
+    };
+    let plain = scores_of(&[samples::dense(3)]);
+    assert_eq!(scores_of(&[samples::dense(3), Op::Softmax, Op::Identity]), plain);
+    let inside = Dense { activation: ActivationFunction::Softmax, ..Dense::new(3) };
+    assert_eq!(scores_of(&[inside.into()]), plain);
+    // Elsewhere it is computed.
+    let before = scores_of(&[Op::Softmax, samples::dense(3)]);
+    assert_ne!(before, plain);
 }
 
 #[test]

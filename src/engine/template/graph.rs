@@ -1,7 +1,7 @@
 //! A checked template with everything the engine needs worked out.
 
 use super::{Analysis, NodeFacts, NodeId, Problem, Template};
-use crate::engine::ops::{Cost, Input, Merge, Op, Shape};
+use crate::engine::ops::{Cost, Effect, Input, Merge, Op, Shape};
 use std::collections::{BTreeMap, HashMap};
 
 /// A template that passed every check. Nodes are addressed by their index in [`Template::nodes`].
@@ -172,6 +172,22 @@ impl Graph {
     /// What `node` costs.
     pub fn cost(&self, node: usize) -> Cost {
         self.shapes[node].cost
+    }
+
+    /// The node and the key of the last operation that every candidate computes before its scores leave; `None` where
+    /// several paths join there.
+    pub(in crate::engine) fn last_operation(&self) -> Option<(usize, u32)> {
+        let mut node = self.output;
+        loop {
+            let computes = |(_, op): &(u32, &Op)| op.effect() != Effect::PassesOn;
+            if let Some((key, _)) = self.nodes()[node].ops.keyed().rev().find(computes) {
+                return Some((node, key));
+            }
+            match self.sources[node].as_slice() {
+                &[source] => node = source,
+                _ => return None,
+            }
+        }
     }
 
     /// What the given nodes cost together.
