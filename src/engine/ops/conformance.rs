@@ -606,8 +606,9 @@ fn cases_for_pytorch() {
 
 // The processor.
 
-/// What is tolerated between our kernels and Burn's: both are in single precision, and add in another order.
-const KERNEL_TOLERANCE: f64 = 1e-5;
+/// What is tolerated between our kernels and Burn's: both are in single precision, and add in another order, in an inverted
+/// residual through three normalisations.
+const KERNEL_TOLERANCE: f64 = 5e-5;
 
 #[test]
 fn the_processors_kernels_give_what_burns_give() {
