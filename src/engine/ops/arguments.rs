@@ -302,7 +302,6 @@ pub(super) fn one() -> Pair {
     Pair::ONE
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 pub(super) fn is_one(value: &Pair) -> bool {
     *value == Pair::ONE
 }
@@ -311,7 +310,6 @@ pub(super) fn zero() -> Pair {
     Pair::ZERO
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 pub(super) fn is_zero(value: &Pair) -> bool {
     *value == Pair::ZERO
 }

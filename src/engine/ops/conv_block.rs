@@ -49,7 +49,7 @@ pub struct ConvBlock {
     /// The activation function; `Linear` for none.
     #[serde(skip_serializing_if = "is_default")]
     pub activation: ActivationFunction,
-    /// The largest value that leaves it, if there is a bound (6 makes a ReLU a ReLU6).
+    /// The largest value that leaves it, if there is a bound (6 makes a ReLU a `Relu6`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
     /// How the weights start.

@@ -137,9 +137,8 @@ impl Plan {
             let mut layers = Vec::new();
             let mut shape = graph.input_shape(node);
             for (key, op) in definition.ops.keyed() {
-                let (output, _) = match op.infer(shape) {
-                    Ok(inferred) => inferred,
-                    Err(_) => unreachable!("the operations of a checked graph fit"),
+                let Ok((output, _)) = op.infer(shape) else {
+                    unreachable!("the operations of a checked graph fit")
                 };
                 let computed = match op.effect() {
                     Effect::PassesOn => None,

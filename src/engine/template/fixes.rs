@@ -148,17 +148,16 @@ fn keep_first_end(template: &Template, holders: &[NodeId]) -> Fix {
     });
     let is_end =
         |op: &Op| if is_input { matches!(op, Op::Input(_)) } else { matches!(op, Op::Output) };
-    let mut ends = template
+    let ends = template
         .nodes
         .iter()
         .flat_map(|node| {
             node.ops.keyed().filter(|(_, op)| is_end(op)).map(move |(key, _)| (node, key))
         })
         .skip(1)
-        .map(|(node, key)| (node.id.clone(), key, node.ops.len()))
-        .peekable();
+        .map(|(node, key)| (node.id.clone(), key, node.ops.len()));
     let mut edits = Vec::new();
-    while let Some((node, key, count)) = ends.next() {
+    for (node, key, count) in ends {
         // A brick that would be empty goes.
         if count == 1 {
             edits.push(Edit::Remove { nodes: vec![node], heal: false });
