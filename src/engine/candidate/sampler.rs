@@ -48,7 +48,7 @@ const PATTERNS: usize = 8;
 
 /// Draws candidates of a [`Space`], each with the same probability.
 ///
-/// It is exact where the states of a [sweep](super::sweep) over the template are few enough, as they are in all templates
+/// It is exact where the states of a sweep (`sweep.rs`) over the template are few enough, as they are in all templates
 /// of layers that are fully linked, of branches, and of links past layers. Elsewhere, in wide layers with links of their
 /// own, it draws from several sweeps that keep a random part of the states each. How far the shares of nodes are off then
 /// goes with the error of [`size`](Self::size): where that is below 15 %, tests hold them to 0.08, and to 0.025 on average.

@@ -1,6 +1,6 @@
 //! The operations that bricks hold, one file each.
 //!
-//! An operation says all there is to know of it in its own file, as an [`Operation`](operation::Operation): its
+//! An operation says all there is to know of it in its own file, as an `Operation` (`operation.rs`): its
 //! arguments, what it gives for what it is given, what it learns and costs, and how it is computed. A new one is such a
 //! file and a line in the list below; nothing else in the program lists operations.
 
