@@ -29,10 +29,11 @@ const CHUNK: usize = 192;
 /// number of processors.
 const GROUPS: usize = 16;
 
-/// A convolution with a square kernel.
+/// A convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Geometry {
-    /// How the kernel moves over an input image; around it are zeros, fewer than the kernel is wide.
+    /// How the kernel moves over an input image; around it are zeros, fewer than the kernel is high and
+    /// wide.
     pub(in crate::engine) window: Window,
     /// Values a pixel of the output.
     pub(in crate::engine) filters: usize,
@@ -48,13 +49,14 @@ impl Geometry {
     }
     /// Values of a kernel's row.
     fn run(&self) -> usize {
-        self.window.kernel * self.window.channels
+        self.window.kernel[1] * self.window.channels
     }
     /// Where the kernel begins in the input's frames for each pixel of `images` outputs.
     fn starts(&self, images: usize) -> Vec<usize> {
         let frame = self.in_frame();
+        let [down, right] = self.window.stride;
         places(images, self.window.out_height(), self.window.out_width(), |image, y, x| {
-            frame.place(image, y * self.window.stride, x * self.window.stride)
+            frame.place(image, y * down, x * right)
         })
     }
 
@@ -64,22 +66,23 @@ impl Geometry {
     fn in_frame(&self) -> Frame {
         Frame {
             image: [self.window.height, self.window.width],
-            height: self.window.height + 2 * self.window.padding,
-            width: self.window.width + 2 * self.window.padding,
+            height: self.window.height + 2 * self.window.padding[0],
+            width: self.window.width + 2 * self.window.padding[1],
             channels: self.window.channels,
             margin: self.window.padding,
-            step: 1,
+            step: [1; 2],
         }
     }
 
     /// The gradient of the output, spread by the stride and framed so that the turned kernel fits.
     fn gradient_frame(&self) -> Frame {
+        let Window { height, width, kernel, padding, .. } = self.window;
         Frame {
             image: [self.window.out_height(), self.window.out_width()],
-            height: self.window.height + self.window.kernel - 1,
-            width: self.window.width + self.window.kernel - 1,
+            height: height + kernel[0] - 1,
+            width: width + kernel[1] - 1,
             channels: self.filters,
-            margin: self.window.kernel - 1 - self.window.padding,
+            margin: [kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1]],
             step: self.window.stride,
         }
     }
@@ -94,9 +97,9 @@ struct Frame {
     width: usize,
     channels: usize,
     /// Where the image's first pixel lies, from the top and from the left.
-    margin: usize,
-    /// Distance of the image's pixels.
-    step: usize,
+    margin: [usize; 2],
+    /// Distance of the image's pixels, downwards and to the right.
+    step: [usize; 2],
 }
 
 impl Frame {
@@ -117,19 +120,20 @@ impl Frame {
     fn places(&self, images: usize) -> Vec<usize> {
         let [height, width] = self.image;
         places(images, height, width, |image, y, x| {
-            self.place(image, self.margin + y * self.step, self.margin + x * self.step)
+            let [top, left] = self.margin;
+            self.place(image, top + y * self.step[0], left + x * self.step[1])
         })
     }
 
     /// Copies an image into its frame; what is around it stays.
     fn fill(&self, image: &[f32], frame: &mut [f32]) {
         for (y, row) in image.chunks_exact(self.image[1] * self.channels).enumerate() {
-            let start = self.place(0, self.margin + y * self.step, self.margin);
-            if self.step == 1 {
+            let start = self.place(0, self.margin[0] + y * self.step[0], self.margin[1]);
+            if self.step[1] == 1 {
                 frame[start..start + row.len()].copy_from_slice(row);
             } else {
                 for (x, pixel) in row.chunks_exact(self.channels).enumerate() {
-                    let at = start + x * self.step * self.channels;
+                    let at = start + x * self.step[1] * self.channels;
                     frame[at..at + self.channels].copy_from_slice(pixel);
                 }
             }
@@ -181,35 +185,36 @@ pub(in crate::engine) struct Packed {
 }
 
 impl Packed {
-    /// Packs `[filters, channels, kernel, kernel]` to compute the output from the input.
+    /// Packs `[filters, channels, height, width]` to compute the output from the input.
     pub(in crate::engine) fn forward(g: &Geometry, weights: &[f32]) -> Self {
-        let k = g.window.kernel;
-        Self::new(k, g.window.channels, g.filters, |filter, channel, y, x| {
-            weights[((filter * g.window.channels + channel) * k + y) * k + x]
+        let [height, width] = g.window.kernel;
+        Self::new(g.window.kernel, g.window.channels, g.filters, |filter, channel, y, x| {
+            weights[((filter * g.window.channels + channel) * height + y) * width + x]
         })
     }
 
-    /// Packs `[filters, channels, kernel, kernel]` to compute the input's gradient from the output's: the
+    /// Packs `[filters, channels, height, width]` to compute the input's gradient from the output's: the
     /// kernel turned by half a circle, inputs and outputs exchanged.
     pub(in crate::engine) fn backward(g: &Geometry, weights: &[f32]) -> Self {
-        let k = g.window.kernel;
-        Self::new(k, g.filters, g.window.channels, |channel, filter, y, x| {
-            weights[((filter * g.window.channels + channel) * k + k - 1 - y) * k + k - 1 - x]
+        let [height, width] = g.window.kernel;
+        Self::new(g.window.kernel, g.filters, g.window.channels, |channel, filter, y, x| {
+            let (y, x) = (height - 1 - y, width - 1 - x);
+            weights[((filter * g.window.channels + channel) * height + y) * width + x]
         })
     }
 
     fn new(
-        kernel: usize,
+        [height, width]: [usize; 2],
         inputs: usize,
         outputs: usize,
         weight: impl Fn(usize, usize, usize, usize) -> f32,
     ) -> Self {
-        let run = kernel * inputs;
-        let mut blocks = Vec::with_capacity(outputs.div_ceil(BLOCK) * kernel * run);
+        let run = width * inputs;
+        let mut blocks = Vec::with_capacity(outputs.div_ceil(BLOCK) * height * run);
         for first in (0..outputs).step_by(BLOCK) {
             let count = BLOCK.min(outputs - first);
-            for y in 0..kernel {
-                for x in 0..kernel {
+            for y in 0..height {
+                for x in 0..width {
                     for input in 0..inputs {
                         let mut block = [0.0; BLOCK];
                         for (i, value) in block[..count].iter_mut().enumerate() {
@@ -220,7 +225,7 @@ impl Packed {
                 }
             }
         }
-        Self { blocks, rows: kernel, run, outputs }
+        Self { blocks, rows: height, run, outputs }
     }
 }
 
@@ -396,11 +401,11 @@ impl Correlate<'_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize>(mut self, simd: S) {
         let run = self.g.run();
-        let size = self.g.window.kernel * run;
+        let rows = self.g.window.kernel[0];
         for first in (0..self.g.filters).step_by(BLOCK) {
-            for y in 0..self.g.window.kernel {
+            for y in 0..rows {
                 for start in (0..run).step_by(TILE) {
-                    let at = first / BLOCK * size + y * run + start;
+                    let at = (first / BLOCK * rows + y) * run + start;
                     let offset = y * self.row + start;
                     match run - start {
                         1 => self.tile::<S, V, 1>(simd, first, offset, at),
@@ -447,7 +452,7 @@ impl Correlate<'_> {
 }
 
 /// The gradients of the input, `[batch, height, width, channels]`, and of the weights, `[filters, channels,
-/// kernel, kernel]`.
+/// height, width]`.
 ///
 /// `packed` are the weights as [`Packed::backward`] has them; without them, the input's gradient is empty.
 /// `gradient` writes the gradient of one image's output.
@@ -477,8 +482,8 @@ pub(in crate::engine) fn backward(
         .zip(input.par_chunks(group * g.window.in_len()))
         .enumerate()
         .map(|(number, (input_gradient, input))| {
-            let mut sums =
-                vec![[0.0; BLOCK]; g.filters.div_ceil(BLOCK) * g.window.kernel * g.run()];
+            let rows = g.window.kernel[0];
+            let mut sums = vec![[0.0; BLOCK]; g.filters.div_ceil(BLOCK) * rows * g.run()];
             let mut in_frames = Vec::new();
             let mut out_frames = vec![0.0; images * out_frame.len()];
             let mut image_gradient = vec![0.0; g.out_len()];
@@ -517,12 +522,12 @@ pub(in crate::engine) fn backward(
         })
         .collect();
 
-    let (k, run) = (g.window.kernel, g.run());
-    let mut weights = Vec::with_capacity(g.filters * g.window.channels * k * k);
+    let ([rows, columns], run) = (g.window.kernel, g.run());
+    let mut weights = Vec::with_capacity(g.filters * g.window.channels * rows * columns);
     for filter in 0..g.filters {
         for channel in 0..g.window.channels {
-            for (y, x) in (0..k * k).map(|tap| (tap / k, tap % k)) {
-                let at = filter / BLOCK * k * run + y * run + x * g.window.channels + channel;
+            for (y, x) in (0..rows * columns).map(|tap| (tap / columns, tap % columns)) {
+                let at = (filter / BLOCK * rows + y) * run + x * g.window.channels + channel;
                 weights.push(sums.iter().map(|sums| sums[at][filter % BLOCK]).sum());
             }
         }
@@ -536,19 +541,23 @@ mod tests {
     use crate::engine::seed;
     use rand::RngExt;
 
-    /// Kernels of one tap and of several, strides, odd numbers of channels and filters, more than a block.
+    /// Kernels of one tap and of several, strides, odd numbers of channels and filters, more than a block;
+    /// kernels that are higher than wide, and the reverse.
     fn geometries() -> impl Iterator<Item = Geometry> {
         [
-            [9, 7, 3, 5, 3, 1, 1],
-            [8, 8, 16, 16, 5, 1, 2],
-            [7, 9, 1, 20, 5, 2, 2],
-            [6, 6, 4, 33, 3, 2, 0],
-            [5, 4, 2, 3, 2, 1, 0],
-            [7, 7, 6, 8, 1, 2, 0],
-            [20, 20, 1, 2, 1, 1, 0],
+            ([9, 7, 3], 5, [3, 3], [1, 1], [1, 1]),
+            ([8, 8, 16], 16, [5, 5], [1, 1], [2, 2]),
+            ([7, 9, 1], 20, [5, 5], [2, 2], [2, 2]),
+            ([6, 6, 4], 33, [3, 3], [2, 2], [0, 0]),
+            ([5, 4, 2], 3, [2, 2], [1, 1], [0, 0]),
+            ([7, 7, 6], 8, [1, 1], [2, 2], [0, 0]),
+            ([20, 20, 1], 2, [1, 1], [1, 1], [0, 0]),
+            ([9, 6, 3], 7, [1, 7], [1, 1], [0, 3]),
+            ([6, 8, 5], 17, [5, 2], [3, 1], [4, 0]),
+            ([10, 5, 2], 4, [3, 1], [1, 2], [1, 0]),
         ]
         .into_iter()
-        .map(|[height, width, channels, filters, kernel, stride, padding]| Geometry {
+        .map(|([height, width, channels], filters, kernel, stride, padding)| Geometry {
             window: Window { height, width, channels, kernel, stride, padding },
             filters,
         })
@@ -560,33 +569,27 @@ mod tests {
     }
 
     fn weights(g: &Geometry) -> usize {
-        g.filters * g.window.channels * g.window.kernel * g.window.kernel
+        g.filters * g.window.channels * g.window.kernel[0] * g.window.kernel[1]
     }
 
     /// The definition, in double precision.
     fn by_definition(g: &Geometry, input: &[f32], weights: &[f32]) -> Vec<f64> {
+        let Window { height, width, channels, kernel: [rows, columns], stride, padding } = g.window;
+        let pixels =
+            (0..g.out_pixels()).map(|p| (p / g.window.out_width(), p % g.window.out_width()));
         let mut output = Vec::new();
         for image in input.chunks_exact(g.window.in_len()) {
-            for (y, x) in
-                (0..g.out_pixels()).map(|p| (p / g.window.out_width(), p % g.window.out_width()))
-            {
-                for kernel in
-                    weights.chunks_exact(g.window.channels * g.window.kernel * g.window.kernel)
-                {
+            for (y, x) in pixels.clone() {
+                for kernel in weights.chunks_exact(channels * rows * columns) {
                     let mut sum = 0.0;
                     for (tap, &weight) in kernel.iter().enumerate() {
-                        let (channel, tap) = (
-                            tap / (g.window.kernel * g.window.kernel),
-                            tap % (g.window.kernel * g.window.kernel),
-                        );
-                        let row = (y * g.window.stride + tap / g.window.kernel)
-                            .checked_sub(g.window.padding);
-                        let column = (x * g.window.stride + tap % g.window.kernel)
-                            .checked_sub(g.window.padding);
+                        let (channel, tap) = (tap / (rows * columns), tap % (rows * columns));
+                        let row = (y * stride[0] + tap / columns).checked_sub(padding[0]);
+                        let column = (x * stride[1] + tap % columns).checked_sub(padding[1]);
                         let (Some(row), Some(column)) = (row, column) else { continue };
-                        if row < g.window.height && column < g.window.width {
-                            let at = (row * g.window.width + column) * g.window.channels + channel;
-                            sum += f64::from(image[at]) * f64::from(weight);
+                        if row < height && column < width {
+                            let value = image[(row * width + column) * channels + channel];
+                            sum += f64::from(value) * f64::from(weight);
                         }
                     }
                     output.push(sum);

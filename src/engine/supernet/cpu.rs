@@ -25,7 +25,7 @@ use burn::{
 
 /// A convolution: `[batch, height, width, channels]` to `[batch, height, width, filters]`.
 ///
-/// `weight` has `filters · channels · kernel · kernel` values in this order, `bias` one a filter.
+/// `weight` has `filters · channels · height · width` values in this order, `bias` one a filter.
 pub(super) fn convolve(
     x: Tensor<4>,
     weight: Tensor<1>,

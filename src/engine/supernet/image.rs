@@ -23,13 +23,31 @@ pub(super) enum ImageOps {
     Cpu,
 }
 
-/// A kernel that moves over an image.
+/// A window that moves over an image. All in pixels, downwards and to the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sweep {
     /// Its height and width.
-    pub(super) kernel: usize,
-    pub(super) stride: usize,
-    pub(super) padding: usize,
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [usize; 2],
+    /// Rows at top and bottom, columns at left and right.
+    pub(super) padding: [usize; 2],
+}
+
+/// How the kernel of a convolution moves over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ConvSweep {
+    pub(super) sweep: Sweep,
+    /// Pixels from one tap of the kernel to the next, downwards and to the right.
+    pub(super) dilation: [usize; 2],
+    /// Into how many parts the channels are split, each of which has filters of its own.
+    pub(super) groups: usize,
+}
+
+impl From<Sweep> for ConvSweep {
+    /// With dense kernels that see all channels.
+    fn from(sweep: Sweep) -> Self {
+        Self { sweep, dilation: [1; 2], groups: 1 }
+    }
 }
 
 /// Weights and biases of a convolution.
@@ -37,7 +55,7 @@ pub(super) struct Filters {
     /// Flat, in the order of `shape`.
     pub(super) weight: Tensor<1>,
     pub(super) bias: Option<Tensor<1>>,
-    /// Filters, channels, kernel, kernel.
+    /// Filters, channels that each sees, height and width of the kernel.
     pub(super) shape: [usize; 4],
 }
 
@@ -81,23 +99,19 @@ impl ImageOps {
         self,
         x: Tensor<4>,
         filters: Filters,
-        sweep: Sweep,
+        sweep: ConvSweep,
         relu: bool,
     ) -> Tensor<4> {
-        let Filters { weight, bias, shape } = filters;
-        match self {
-            Self::Burn => {
-                let Sweep { stride, padding, .. } = sweep;
-                let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-                self.relu(conv2d(x, weight.reshape(shape), bias, options), relu)
-            }
-            #[cfg(feature = "flex")]
-            Self::Cpu => {
-                let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
-                let geometry = geometry(&x, shape, sweep);
-                cpu::convolve(x, weight, bias, geometry, relu)
-            }
+        #[cfg(feature = "flex")]
+        if let Some(geometry) = self.geometry(&x, &filters, sweep) {
+            let bias = filters.bias.unwrap_or_else(|| no_bias(&x, filters.shape));
+            return cpu::convolve(x, filters.weight, bias, geometry, relu);
         }
+        let Filters { weight, bias, shape } = filters;
+        let ConvSweep { sweep: Sweep { stride, padding, .. }, dilation, groups } = sweep;
+        let options = ConvOptions::new(stride, padding, dilation, groups);
+        let x = conv2d(self.leave(x), weight.reshape(shape), bias, options);
+        self.relu(self.enter(x), relu)
     }
 
     /// A convolution and a batch normalisation with the statistics of the batch, which are returned as well.
@@ -105,32 +119,21 @@ impl ImageOps {
         self,
         x: Tensor<4>,
         filters: Filters,
-        sweep: Sweep,
+        sweep: ConvSweep,
         norm: [Tensor<1>; 2],
         relu: bool,
     ) -> (Tensor<4>, Statistics) {
-        match self {
-            Self::Burn => {
-                let x = self.convolve(x, filters, sweep, false);
-                self.normalise(x, norm, relu)
-            }
-            #[cfg(feature = "flex")]
-            Self::Cpu => {
-                let Filters { weight, bias, shape } = filters;
-                let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
-                let geometry = geometry(&x, shape, sweep);
-                let (x, mean, variance) = cpu::convolve_and_normalise(
-                    x,
-                    weight,
-                    bias,
-                    norm,
-                    geometry,
-                    EPSILON as f32,
-                    relu,
-                );
-                (x, Statistics::new(mean, variance))
-            }
+        #[cfg(feature = "flex")]
+        if let Some(geometry) = self.geometry(&x, &filters, sweep) {
+            let bias = filters.bias.unwrap_or_else(|| no_bias(&x, filters.shape));
+            let weight = filters.weight;
+            let epsilon = EPSILON as f32;
+            let (x, mean, variance) =
+                cpu::convolve_and_normalise(x, weight, bias, norm, geometry, epsilon, relu);
+            return (x, Statistics::new(mean, variance));
         }
+        let x = self.convolve(x, filters, sweep, false);
+        self.normalise(x, norm, relu)
     }
 
     /// A batch normalisation with the statistics of the batch, which are returned as well.
@@ -165,9 +168,7 @@ impl ImageOps {
         match self {
             Self::Burn => {
                 let Sweep { kernel, stride, padding } = sweep;
-                let options = MaxPoolOptions::new([kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding([padding; 2]);
+                let options = MaxPoolOptions::new(kernel).with_stride(stride).with_padding(padding);
                 max_pool2d(x, options)
             }
             #[cfg(feature = "flex")]
@@ -183,9 +184,9 @@ impl ImageOps {
         match self {
             Self::Burn => {
                 let Sweep { kernel, stride, padding } = sweep;
-                let options = AvgPoolOptions::new([kernel; 2])
-                    .with_stride([stride; 2])
-                    .with_padding([padding; 2])
+                let options = AvgPoolOptions::new(kernel)
+                    .with_stride(stride)
+                    .with_padding(padding)
                     .with_count_include_pad(false);
                 avg_pool2d(x, options)
             }
@@ -220,11 +221,21 @@ impl ImageOps {
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels * height * width])
     }
-}
 
-#[cfg(feature = "flex")]
-fn geometry(x: &Tensor<4>, shape: [usize; 4], sweep: Sweep) -> Geometry {
-    Geometry { window: window(x, sweep), filters: shape[0] }
+    /// What the processor's own convolution needs to know, unless Burn's does the work: on other devices, and
+    /// where the own one lacks something.
+    #[cfg(feature = "flex")]
+    fn geometry(self, x: &Tensor<4>, filters: &Filters, sweep: ConvSweep) -> Option<Geometry> {
+        let ConvSweep { sweep, dilation, groups } = sweep;
+        let own = match self {
+            Self::Burn => false,
+            Self::Cpu => {
+                let covered = sweep.padding.iter().zip(sweep.kernel).all(|(&pad, side)| pad < side);
+                covered && dilation == [1; 2] && groups == 1
+            }
+        };
+        own.then(|| Geometry { window: window(x, sweep), filters: filters.shape[0] })
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -237,4 +248,95 @@ fn window(x: &Tensor<4>, sweep: Sweep) -> Window {
 #[cfg(feature = "flex")]
 fn no_bias(x: &Tensor<4>, [filters, ..]: [usize; 4]) -> Tensor<1> {
     Tensor::zeros([filters], &x.device().without_autodiff())
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::engine::supernet::toy::{noise, tensor};
+
+    const OURS_AND_BURNS: [ImageOps; 2] = [ImageOps::Cpu, ImageOps::Burn];
+
+    fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+        tensor.try_to_vec_as().expect("floats")
+    }
+
+    /// Asserts that an operation and its gradients are the same, but for rounding, whoever computes. It is
+    /// given an image of `shape`, `[batch, channels, height, width]`, and flat parameters of `counts` values.
+    fn assert_agreement<const P: usize>(
+        shape: [usize; 4],
+        counts: [usize; P],
+        operation: impl Fn(ImageOps, Tensor<4>, [Tensor<1>; P]) -> Tensor<4>,
+    ) {
+        let [ours, burns] = OURS_AND_BURNS.map(|ops| {
+            let x = tensor(noise(shape.iter().product(), 0), shape).autodiff().require_grad();
+            let parameters: [Tensor<1>; P] = std::array::from_fn(|i| {
+                tensor(noise(counts[i], 1 + i as u64), [counts[i]]).autodiff().require_grad()
+            });
+            let output = ops.leave(operation(ops, ops.enter(x.clone()), parameters.clone()));
+            // The gradients of a weighted sum of the outputs, with a weight for each.
+            let size = output.dims();
+            let weights = tensor(noise(size.iter().product(), 9), size);
+            let gradients = (output.clone() * weights.autodiff()).sum().backward();
+            let mut found = vec![numbers(&output), numbers(&x.grad(&gradients).expect("tracked"))];
+            found.extend(
+                parameters.iter().map(|it| numbers(&it.grad(&gradients).expect("tracked"))),
+            );
+            (size, found)
+        });
+        assert_eq!(ours.0, burns.0);
+        for (ours, burns) in ours.1.iter().zip(&burns.1) {
+            assert_eq!(ours.len(), burns.len());
+            for (i, (a, b)) in ours.iter().zip(burns).enumerate() {
+                assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "at {i}: {a} instead of {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn convolutions_agree_whatever_their_kernels() {
+        let all = |kernel, stride, padding| ConvSweep::from(Sweep { kernel, stride, padding });
+        let square = all([3, 3], [1, 1], [1, 1]);
+        for sweep in [
+            square,
+            all([3, 3], [2, 2], [1, 1]),
+            all([1, 7], [1, 1], [0, 3]),
+            all([7, 1], [2, 1], [3, 0]),
+            all([2, 3], [1, 2], [0, 2]),
+            // What the processor's own kernels leave to Burn.
+            all([1, 1], [1, 1], [1, 2]),
+            all([3, 2], [2, 2], [1, 3]),
+            ConvSweep { dilation: [2, 2], ..square },
+            ConvSweep { dilation: [1, 3], ..all([3, 3], [1, 2], [1, 3]) },
+            ConvSweep { groups: 2, ..square },
+            ConvSweep { groups: 3, dilation: [2, 1], ..square },
+        ] {
+            let shape = [12, 6 / sweep.groups, sweep.sweep.kernel[0], sweep.sweep.kernel[1]];
+            let counts = [shape.iter().product(), 12];
+            for relu in [false, true] {
+                assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, bias]| {
+                    ops.convolve(x, Filters { weight, bias: Some(bias), shape }, sweep, relu)
+                });
+            }
+            let counts = [counts[0], 12, 12];
+            assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, gamma, beta]| {
+                let filters = Filters { weight, bias: None, shape };
+                ops.convolve_and_normalise(x, filters, sweep, [gamma, beta], true).0
+            });
+        }
+    }
+
+    #[test]
+    fn poolings_agree_whatever_their_windows() {
+        for (kernel, stride, padding) in [
+            ([2, 2], [2, 2], [0, 0]),
+            ([3, 3], [2, 2], [1, 1]),
+            ([1, 3], [1, 2], [0, 1]),
+            ([4, 2], [3, 1], [2, 0]),
+        ] {
+            let sweep = Sweep { kernel, stride, padding };
+            assert_agreement([2, 5, 9, 8], [], |ops, x, []| ops.max_pool(x, sweep));
+            assert_agreement([2, 5, 9, 8], [], |ops, x, []| ops.average_pool(x, sweep));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What each operation of a template does to tensors, and which parameters it needs for that.
 
 use super::{
-    image::{Filters, ImageOps, Sweep},
+    image::{ConvSweep, Filters, ImageOps, Sweep},
     init::Init,
 };
 use crate::engine::template::{Graph, Op, Shape};
@@ -115,7 +115,7 @@ pub(super) struct Conv {
     bias: Option<usize>,
     // [filters, channels, kernel, kernel]
     shape: [usize; 4],
-    sweep: Sweep,
+    sweep: ConvSweep,
 }
 
 /// A batch normalisation.
@@ -224,7 +224,7 @@ impl Builder<'_> {
                         weight: self.parameter("weight", &shape, init),
                         bias: bias.then(|| self.parameter("bias", &[filters], Init::Zeros)),
                         shape,
-                        sweep: Sweep { kernel, stride, padding: padding.pixels(kernel) },
+                        sweep: square(kernel, stride, padding.pixels(kernel)).into(),
                     }
                 });
                 let channels = if conv.is_some() { filters } else { channels };
@@ -240,10 +240,10 @@ impl Builder<'_> {
                 Some(Layer::Block { conv, batch_norm, relu })
             }
             Op::MaxPool { kernel, stride, padding } => {
-                Some(Layer::MaxPool(Sweep { kernel, stride, padding }))
+                Some(Layer::MaxPool(square(kernel, stride, padding)))
             }
             Op::AveragePool { kernel, stride, padding } => {
-                Some(Layer::AveragePool(Sweep { kernel, stride, padding }))
+                Some(Layer::AveragePool(square(kernel, stride, padding)))
             }
             Op::GlobalAveragePool => Some(Layer::GlobalAveragePool),
             Op::Dense { units, relu } => {
@@ -261,6 +261,11 @@ impl Builder<'_> {
             Op::Input { .. } | Op::Add | Op::Identity | Op::Output => None,
         }
     }
+}
+
+/// A window that is as high as wide.
+fn square(kernel: usize, stride: usize, padding: usize) -> Sweep {
+    Sweep { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
 }
 
 impl Layer {
@@ -342,8 +347,8 @@ fn block(
                         Some(bias) => shift + bias * scale.clone(),
                         None => shift,
                     };
-                    let [filters, channels, kernel, _] = shape;
-                    let weight = weight.reshape([filters, channels * kernel * kernel])
+                    let [filters, channels, height, width] = shape;
+                    let weight = weight.reshape([filters, channels * height * width])
                         * scale.reshape([filters, 1]);
                     let weight = weight.flatten(0, 1);
                     ops.convolve(x, Filters { weight, bias: Some(shift), shape }, sweep, relu)
