@@ -3,8 +3,12 @@
 #[cfg(feature = "flex")]
 use super::cpu;
 use super::layers::{EPSILON, Statistics};
+use crate::engine::kernels::fused::Fused;
 #[cfg(feature = "flex")]
-use crate::engine::kernels::{conv::Geometry, window::Window};
+use crate::engine::kernels::{
+    conv::{Geometry, Reach},
+    window::Window,
+};
 #[cfg(feature = "flex")]
 use burn::backend::DispatchDevice;
 use burn::tensor::{
@@ -48,6 +52,42 @@ impl From<Sweep> for ConvSweep {
     fn from(sweep: Sweep) -> Self {
         Self { sweep, dilation: [1; 2], groups: 1 }
     }
+}
+
+/// A part of what is concatenated.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few parts, and not for long")]
+#[allow(dead_code, reason = "for operations that concatenate")]
+pub(super) enum Part<const D: usize> {
+    Values(Tensor<D>),
+    /// So many channels or features of zeros, in the place of what is left out.
+    Zeros(usize),
+}
+
+/// Joins `parts` along `axis`; of those that are not zeros, the other axes are alike. `None` if all are zeros: then
+/// nothing tells how large they are.
+#[allow(dead_code, reason = "for operations that concatenate")]
+fn concatenate<const D: usize>(parts: Vec<Part<D>>, axis: usize) -> Option<Tensor<D>> {
+    let first = parts.iter().find_map(|part| match part {
+        Part::Values(values) => Some(values),
+        Part::Zeros(_) => None,
+    })?;
+    let (shape, device) = (first.dims(), first.device().without_autodiff());
+    let tensors = parts.into_iter().map(|part| match part {
+        Part::Values(values) => values,
+        Part::Zeros(width) => {
+            let mut shape = shape;
+            shape[axis] = width;
+            Tensor::zeros(shape, &device)
+        }
+    });
+    Some(Tensor::cat(tensors.collect(), axis))
+}
+
+/// Flat vectors, `[batch, features]`, one behind the other; `None` if all parts are zeros.
+#[allow(dead_code, reason = "for operations that concatenate")]
+pub(super) fn concatenate_flat(parts: Vec<Part<2>>) -> Option<Tensor<2>> {
+    concatenate(parts, 1)
 }
 
 /// Weights and biases of a convolution.
@@ -94,24 +134,24 @@ impl ImageOps {
         self.enter(values.reshape([1, channels, 1, 1]))
     }
 
-    /// A convolution, with a ReLU behind it or none.
+    /// A convolution, with an activation behind it or none.
     pub(super) fn convolve(
         self,
         x: Tensor<4>,
         filters: Filters,
         sweep: ConvSweep,
-        relu: bool,
+        fused: Fused,
     ) -> Tensor<4> {
         #[cfg(feature = "flex")]
         if let Some(geometry) = self.geometry(&x, &filters, sweep) {
             let bias = filters.bias.unwrap_or_else(|| no_bias(&x, filters.shape));
-            return cpu::convolve(x, filters.weight, bias, geometry, relu);
+            return cpu::convolve(x, filters.weight, bias, geometry, fused);
         }
         let Filters { weight, bias, shape } = filters;
         let ConvSweep { sweep: Sweep { stride, padding, .. }, dilation, groups } = sweep;
         let options = ConvOptions::new(stride, padding, dilation, groups);
         let x = conv2d(self.leave(x), weight.reshape(shape), bias, options);
-        self.relu(self.enter(x), relu)
+        self.activate(self.enter(x), fused)
     }
 
     /// A convolution and a batch normalisation with the statistics of the batch, which are returned as well.
@@ -121,7 +161,7 @@ impl ImageOps {
         filters: Filters,
         sweep: ConvSweep,
         norm: [Tensor<1>; 2],
-        relu: bool,
+        fused: Fused,
     ) -> (Tensor<4>, Statistics) {
         #[cfg(feature = "flex")]
         if let Some(geometry) = self.geometry(&x, &filters, sweep) {
@@ -129,11 +169,11 @@ impl ImageOps {
             let weight = filters.weight;
             let epsilon = EPSILON as f32;
             let (x, mean, variance) =
-                cpu::convolve_and_normalise(x, weight, bias, norm, geometry, epsilon, relu);
+                cpu::convolve_and_normalise(x, weight, bias, norm, geometry, epsilon, fused);
             return (x, Statistics::new(mean, variance));
         }
-        let x = self.convolve(x, filters, sweep, false);
-        self.normalise(x, norm, relu)
+        let x = self.convolve(x, filters, sweep, Fused::Nothing);
+        self.normalise(x, norm, fused)
     }
 
     /// A batch normalisation with the statistics of the batch, which are returned as well.
@@ -141,10 +181,10 @@ impl ImageOps {
         self,
         x: Tensor<4>,
         [gamma, beta]: [Tensor<1>; 2],
-        relu: bool,
+        fused: Fused,
     ) -> (Tensor<4>, Statistics) {
         let done = batch_norm_train(self.leave(x), gamma, beta, EPSILON);
-        let output = self.relu(self.enter(done.output), relu);
+        let output = self.activate(self.enter(done.output), fused);
         (output, Statistics::new(done.mean, done.variance))
     }
 
@@ -154,14 +194,18 @@ impl ImageOps {
         x: Tensor<4>,
         scale: Tensor<1>,
         shift: Tensor<1>,
-        relu: bool,
+        fused: Fused,
     ) -> Tensor<4> {
-        self.relu(x * self.broadcast(scale) + self.broadcast(shift), relu)
+        self.activate(x * self.broadcast(scale) + self.broadcast(shift), fused)
     }
 
-    /// A ReLU, if wanted.
-    pub(super) fn relu(self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        if relu { activation::relu(x) } else { x }
+    /// What may be fused with an operation, on its own.
+    pub(super) fn activate(self, x: Tensor<4>, fused: Fused) -> Tensor<4> {
+        match fused {
+            Fused::Nothing => x,
+            Fused::Relu => activation::relu(x),
+            Fused::ReluUpTo(most) => activation::relu(x).clamp_max(most),
+        }
     }
 
     pub(super) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
@@ -215,6 +259,18 @@ impl ImageOps {
         }
     }
 
+    /// Images of equal height and width, with the channels of one behind those of the other; `None` if all parts
+    /// are zeros.
+    #[allow(dead_code, reason = "for operations that concatenate")]
+    pub(super) fn concatenate(self, parts: Vec<Part<4>>) -> Option<Tensor<4>> {
+        let channels = match self {
+            Self::Burn => 1,
+            #[cfg(feature = "flex")]
+            Self::Cpu => 3,
+        };
+        concatenate(parts, channels)
+    }
+
     /// `[batch, channels · height · width]`, in this order whoever computes, as the weights behind it are.
     pub(super) fn flatten(self, x: Tensor<4>) -> Tensor<2> {
         let x = self.leave(x);
@@ -227,14 +283,15 @@ impl ImageOps {
     #[cfg(feature = "flex")]
     fn geometry(self, x: &Tensor<4>, filters: &Filters, sweep: ConvSweep) -> Option<Geometry> {
         let ConvSweep { sweep, dilation, groups } = sweep;
-        let own = match self {
-            Self::Burn => false,
-            Self::Cpu => {
-                let covered = sweep.padding.iter().zip(sweep.kernel).all(|(&pad, side)| pad < side);
-                covered && dilation == [1; 2] && groups == 1
-            }
+        let ([filters, seen, ..], [.., channels]) = (filters.shape, x.dims());
+        let covered = sweep.padding.iter().zip(sweep.kernel).all(|(&pad, side)| pad < side);
+        let reach = match self {
+            Self::Burn => None,
+            Self::Cpu if dilation != [1; 2] => None,
+            Self::Cpu if groups == 1 => covered.then_some(Reach::All),
+            Self::Cpu => (groups == channels && seen == 1).then_some(Reach::One),
         };
-        own.then(|| Geometry { window: window(x, sweep), filters: filters.shape[0] })
+        reach.map(|reach| Geometry { window: window(x, sweep), filters, reach })
     }
 }
 
@@ -303,6 +360,9 @@ mod tests {
             all([1, 7], [1, 1], [0, 3]),
             all([7, 1], [2, 1], [3, 0]),
             all([2, 3], [1, 2], [0, 2]),
+            ConvSweep { groups: 6, ..square },
+            ConvSweep { groups: 6, ..all([5, 5], [2, 2], [2, 2]) },
+            ConvSweep { groups: 6, ..all([1, 1], [1, 1], [1, 2]) },
             // What the processor's own kernels leave to Burn.
             all([1, 1], [1, 1], [1, 2]),
             all([3, 2], [2, 2], [1, 3]),
@@ -313,17 +373,48 @@ mod tests {
         ] {
             let shape = [12, 6 / sweep.groups, sweep.sweep.kernel[0], sweep.sweep.kernel[1]];
             let counts = [shape.iter().product(), 12];
-            for relu in [false, true] {
+            for fused in [Fused::Nothing, Fused::Relu, Fused::ReluUpTo(0.5)] {
                 assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, bias]| {
-                    ops.convolve(x, Filters { weight, bias: Some(bias), shape }, sweep, relu)
+                    ops.convolve(x, Filters { weight, bias: Some(bias), shape }, sweep, fused)
+                });
+                let counts = [counts[0], 12, 12];
+                assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, gamma, beta]| {
+                    let filters = Filters { weight, bias: None, shape };
+                    ops.convolve_and_normalise(x, filters, sweep, [gamma, beta], fused).0
                 });
             }
-            let counts = [counts[0], 12, 12];
-            assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, gamma, beta]| {
-                let filters = Filters { weight, bias: None, shape };
-                ops.convolve_and_normalise(x, filters, sweep, [gamma, beta], true).0
-            });
         }
+    }
+
+    #[test]
+    fn concatenation_keeps_the_order_and_the_places_of_what_is_left_out() {
+        let join = |ops: ImageOps, x: Tensor<4>, scale: Tensor<1>| {
+            let other = ops.scale(x.clone(), scale.clone(), scale, Fused::Nothing);
+            ops.concatenate(vec![
+                Part::Zeros(2),
+                Part::Values(x),
+                Part::Zeros(1),
+                Part::Values(other),
+            ])
+            .expect("two are images")
+        };
+        assert_agreement([2, 3, 4, 5], [3], |ops, x, [scale]| join(ops, x, scale));
+        let x = tensor(noise(2 * 3 * 20, 0), [2, 3, 4, 5]);
+        for ops in OURS_AND_BURNS {
+            let joined = ops.leave(join(ops, ops.enter(x.clone()), Tensor::ones([3], &x.device())));
+            assert_eq!(joined.dims(), [2, 9, 4, 5]);
+            let part = |from: usize, to: usize| numbers(&joined.clone().narrow(1, from, to - from));
+            assert_eq!(part(0, 2), [0.0; 2 * 2 * 20]);
+            assert_eq!(part(2, 5), numbers(&x));
+            assert_eq!(part(5, 6), [0.0; 2 * 20]);
+            assert_eq!(part(6, 9), numbers(&x.clone().add_scalar(1.0)));
+            assert!(ops.concatenate(vec![Part::Zeros(2), Part::Zeros(1)]).is_none());
+        }
+        let flat = tensor(vec![1.0, 2.0, 3.0, 4.0], [2, 2]);
+        let parts = vec![Part::Values(flat.clone()), Part::Zeros(1), Part::Values(flat)];
+        let joined = concatenate_flat(parts).expect("two are vectors");
+        assert_eq!(numbers(&joined), [1.0, 2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 0.0, 3.0, 4.0]);
+        assert!(concatenate_flat(vec![Part::Zeros(3)]).is_none());
     }
 
     #[test]

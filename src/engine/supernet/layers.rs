@@ -4,7 +4,10 @@ use super::{
     image::{ConvSweep, Filters, ImageOps, Sweep},
     init::Init,
 };
-use crate::engine::template::{Graph, Op, Shape};
+use crate::engine::{
+    kernels::fused::Fused,
+    template::{Graph, Op, Shape},
+};
 use burn::tensor::{Tensor, TensorData, activation, module::linear};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -313,7 +316,7 @@ fn block(
     relu: bool,
     pass: &mut Pass<'_>,
 ) -> Tensor<4> {
-    let (values, ops) = (pass.values, pass.ops);
+    let (values, ops, fused) = (pass.values, pass.ops, Fused::relu(relu));
     let conv = conv.map(|conv| {
         let weight = values[conv.weight].clone();
         let bias = conv.bias.map(|bias| values[bias].clone());
@@ -321,16 +324,18 @@ fn block(
     });
     let Some(bn) = batch_norm else {
         return match conv {
-            Some((filters, sweep)) => ops.convolve(x, filters, sweep, relu),
-            None => ops.relu(x, relu),
+            Some((filters, sweep)) => ops.convolve(x, filters, sweep, fused),
+            None => ops.activate(x, fused),
         };
     };
     match &mut pass.norms {
         Norms::Batch(seen) => {
             let norm = [values[bn.gamma].clone(), values[bn.beta].clone()];
             let (x, statistics) = match conv {
-                Some((filters, sweep)) => ops.convolve_and_normalise(x, filters, sweep, norm, relu),
-                None => ops.normalise(x, norm, relu),
+                Some((filters, sweep)) => {
+                    ops.convolve_and_normalise(x, filters, sweep, norm, fused)
+                }
+                None => ops.normalise(x, norm, fused),
             };
             seen[bn.norm] = Some(statistics);
             x
@@ -351,9 +356,9 @@ fn block(
                     let weight = weight.reshape([filters, channels * height * width])
                         * scale.reshape([filters, 1]);
                     let weight = weight.flatten(0, 1);
-                    ops.convolve(x, Filters { weight, bias: Some(shift), shape }, sweep, relu)
+                    ops.convolve(x, Filters { weight, bias: Some(shift), shape }, sweep, fused)
                 }
-                None => ops.scale(x, scale, shift, relu),
+                None => ops.scale(x, scale, shift, fused),
             }
         }
     }
