@@ -5,10 +5,10 @@ use super::{
     field::{Field, Kind, MOST, field},
     operation::{Face, Family, Operation, Place},
     arguments::{Pair, is_zero, zero},
-    shape::{Misfit, image, product},
-    window::windows,
+    shape::Misfit,
+    window::Pooling,
 };
-use crate::engine::compute::{Activation, Pass, Sweep};
+use crate::engine::compute::{Activation, Pass};
 use serde::{Deserialize, Serialize};
 
 /// The mean of each window; padding does not count.
@@ -25,9 +25,8 @@ pub struct AveragePool {
 }
 
 impl AveragePool {
-    fn sweep(&self) -> Sweep {
-        let (Pair(kernel), Pair(stride), Pair(padding)) = (self.kernel, self.stride, self.padding);
-        Sweep::pooling(kernel, stride, padding)
+    fn pooling(&self) -> Pooling {
+        Pooling { kernel: self.kernel, stride: self.stride, padding: self.padding }
     }
 }
 
@@ -55,10 +54,7 @@ impl Operation for AveragePool {
     }
 
     fn output(&self, input: Shape) -> Result<Shape, Misfit> {
-        let name = format!("{} {}", Self::NAME, self.kernel);
-        let [channels, height, width] = image(&name, input)?;
-        let [height, width] = windows(&name, [height, width], self.sweep())?;
-        Ok(Shape::Image([channels, height, width]))
+        self.pooling().output(Self::NAME, input)
     }
 
     fn learned(&self, _input: Shape) -> Learned {
@@ -66,8 +62,7 @@ impl Operation for AveragePool {
     }
 
     fn flops(&self, _input: Shape, output: Shape) -> u64 {
-        let Pair([rows, columns]) = self.kernel;
-        product(&[output.size(), rows, columns])
+        self.pooling().flops(output)
     }
 
     fn effect(&self) -> Effect {
@@ -79,6 +74,6 @@ impl Operation for AveragePool {
     }
 
     fn forward(&self, x: Activation, _own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
-        Activation::Image(pass.image.average_pool(x.image(), self.sweep()))
+        Activation::Image(pass.image.average_pool(x.image(), self.pooling().sweep()))
     }
 }

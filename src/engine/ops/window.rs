@@ -50,6 +50,32 @@ pub(super) fn stride_text(Pair(stride): Pair) -> String {
     }
 }
 
+/// The arguments of a pooling, whichever operation has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pooling {
+    pub(super) kernel: Pair,
+    pub(super) stride: Pair,
+    pub(super) padding: Pair,
+}
+
+impl Pooling {
+    pub(super) fn sweep(&self) -> Sweep {
+        Sweep::pooling(self.kernel.0, self.stride.0, self.padding.0)
+    }
+
+    pub(super) fn output(&self, name: &str, input: Shape) -> Result<Shape, Misfit> {
+        let name = format!("{name} {}", self.kernel);
+        let [channels, height, width] = image(&name, input)?;
+        let [height, width] = windows(&name, [height, width], self.sweep())?;
+        Ok(Shape::Image([channels, height, width]))
+    }
+
+    pub(super) fn flops(&self, output: Shape) -> u64 {
+        let Pair([rows, columns]) = self.kernel;
+        product(&[output.size(), rows, columns])
+    }
+}
+
 /// The arguments of a convolution, whichever operation has them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Convolution {
