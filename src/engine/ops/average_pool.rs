@@ -2,9 +2,9 @@
 
 use super::{
     Effect, Learned, Own, Shape,
+    arguments::{Pair, is_zero, zero},
     field::{Field, Kind, MOST, field},
     operation::{Face, Family, Operation, Place},
-    arguments::{Pair, is_zero, zero},
     shape::Misfit,
     window::Pooling,
 };

@@ -7,10 +7,10 @@ use super::{
     shape::Misfit,
 };
 use crate::engine::compute::{Activation, Pass};
-use serde::{Deserialize, Serialize};
 use burn::tensor::{Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// Zeroes a share of the values in training, does nothing in evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,8 @@ fn drop_out<const D: usize>(x: Tensor<D>, rate: f64, rng: &mut ChaCha8Rng) -> Te
 impl Operation for Dropout {
     const NAME: &'static str = "dropout";
     const FAMILY: Family = Family::Dense;
-    const WHAT: &'static str = "Zeroes a share of the values in training, does nothing in evaluation.";
+    const WHAT: &'static str =
+        "Zeroes a share of the values in training, does nothing in evaluation.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
         field!(rate: Kind::Number { least: 0.0, below: 1.0 }, "", "Probability that a value is zeroed"),

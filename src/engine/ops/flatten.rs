@@ -11,7 +11,6 @@ use crate::engine::compute::{Activation, Pass};
 /// Turns an image into a flat vector.
 pub(super) struct Flatten;
 
-
 impl Operation for Flatten {
     const NAME: &'static str = "flatten";
     const FAMILY: Family = Family::Shape;

@@ -11,7 +11,6 @@ use crate::engine::compute::{Activation, Pass};
 /// The mean of each channel.
 pub(super) struct GlobalAveragePool;
 
-
 impl Operation for GlobalAveragePool {
     const NAME: &'static str = "global average";
     const FAMILY: Family = Family::Pooling;

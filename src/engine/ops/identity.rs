@@ -11,7 +11,6 @@ use crate::engine::compute::{Activation, Pass};
 /// Passes its input on.
 pub(super) struct Identity;
 
-
 impl Operation for Identity {
     const NAME: &'static str = "identity";
     const FAMILY: Family = Family::Identity;

@@ -29,13 +29,11 @@ impl Operation for Input {
     const FAMILY: Family = Family::Terminal;
     const WHAT: &'static str = "Where the images enter; the shape is channels, height, width.";
     const PLACE: Place = Place::First;
-    const FIELDS: &'static [Field<Self>] = &[
-        field!(
-            shape: Kind::Sizes { least: 3, most: 3, smallest: 1, open: false },
-            "channels, pixels, pixels",
-            "Channels, height and width of one image"
-        ),
-    ];
+    const FIELDS: &'static [Field<Self>] = &[field!(
+        shape: Kind::Sizes { least: 3, most: 3, smallest: 1, open: false },
+        "channels, pixels, pixels",
+        "Channels, height and width of one image"
+    )];
 
     fn example() -> Self {
         Self { shape: [1, 28, 28] }

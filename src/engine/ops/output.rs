@@ -11,11 +11,11 @@ use crate::engine::compute::{Activation, Pass};
 /// Where the scores of the classes, or the number to predict, leave.
 pub(super) struct Output;
 
-
 impl Operation for Output {
     const NAME: &'static str = "output";
     const FAMILY: Family = Family::Terminal;
-    const WHAT: &'static str = "Where the scores leave: one value per class, or the number to predict.";
+    const WHAT: &'static str =
+        "Where the scores leave: one value per class, or the number to predict.";
     const PLACE: Place = Place::Last;
     const FIELDS: &'static [Field<Self>] = &[];
 
