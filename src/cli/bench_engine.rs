@@ -1,14 +1,17 @@
 //! `nas-navigator bench engine`: how fast this machine trains and evaluates.
 
-use super::{arguments::Device, output};
+use super::{arguments::Device, job::load_template, output};
 use crate::engine::speed;
 use anyhow::Result;
 use clap::Args;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 /// Arguments of `bench engine`.
 #[derive(Debug, Args)]
 pub(super) struct EngineBenchArgs {
+    /// Scene file, or name of a preset.
+    #[arg(long, value_name = "FILE|PRESET", default_value = speed::TEMPLATE)]
+    template: String,
     #[command(flatten)]
     device: Device,
     /// Print the results as one line of JSON.
@@ -17,7 +20,7 @@ pub(super) struct EngineBenchArgs {
 }
 
 pub(super) fn execute(args: &EngineBenchArgs) -> Result<ExitCode> {
-    let speed = speed::measure(&args.device.device)?;
+    let speed = speed::measure(&Arc::new(load_template(&args.template)?), &args.device.device)?;
     if args.json {
         output::json_line(&speed)?;
     } else {
@@ -29,7 +32,7 @@ pub(super) fn execute(args: &EngineBenchArgs) -> Result<ExitCode> {
             speed.engine,
             speed.device,
             speed.threads,
-            speed::TEMPLATE,
+            speed.template,
             speed.train_samples_per_s,
             speed.candidates_per_s_at_1024_images,
             speed.candidates_per_s_one_by_one,

@@ -12,7 +12,6 @@ pub mod device;
 pub mod embedding;
 pub mod files;
 pub mod kendall;
-#[cfg(feature = "flex")]
 mod kernels;
 pub mod lab;
 pub mod loss;

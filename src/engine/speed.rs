@@ -7,15 +7,16 @@ use super::{
     median::median,
     seed,
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
-    template::{Graph, presets},
-    training::{TrainError, TrainSettings, Trainer},
+    template::Graph,
+    training::{PathPolicy, TrainError, TrainSettings, Trainer},
 };
 use rand::RngExt;
 use serde::Serialize;
 use std::{ops::ControlFlow, sync::Arc, sync::atomic::AtomicBool, time::Instant};
 use thiserror::Error;
 
-/// The template that is measured: five layers of three convolutions on images of 28×28 pixels.
+/// The preset that is measured unless another template is asked for: five layers of three convolutions on images of
+/// 28×28 pixels.
 pub const TEMPLATE: &str = "bench5x3";
 
 /// Images a training step.
@@ -35,6 +36,8 @@ const REPEATS: usize = 5;
 pub struct Speed {
     /// This program and its version.
     pub engine: String,
+    /// The name of the template.
+    pub template: String,
     /// What computed.
     pub device: String,
     /// Threads that share the work on the processor.
@@ -63,27 +66,22 @@ pub enum SpeedError {
     /// Evaluating failed.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
-    /// The template is missing from this build.
-    #[error("the template {TEMPLATE} cannot be read: {0}")]
-    Template(String),
 }
 
-/// Measures training and evaluation on noise; results depend on the machine alone.
+/// Measures training and evaluation of a template on noise, with one block of each layer per step and candidate; what is
+/// computed depends on the template alone.
 ///
 /// # Errors
 /// When the device does not answer or fails.
-pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
+pub fn measure(graph: &Arc<Graph>, choice: &DeviceChoice) -> Result<Speed, SpeedError> {
     let (name, device) = device::open_named(choice)?;
-    let preset = presets().into_iter().find(|preset| preset.name == TEMPLATE);
-    let preset = preset.ok_or_else(|| SpeedError::Template("it is not there".to_owned()))?;
-    let graph: Arc<Graph> =
-        Arc::new(preset.graph().map_err(|error| SpeedError::Template(error.to_string()))?);
-    let data = noise(&graph)?;
-    let mut supernet = Supernet::new(Arc::clone(&graph), 1, &device);
+    let data = noise(graph)?;
+    let mut supernet = Supernet::new(Arc::clone(graph), 1, &device);
     let settings = TrainSettings {
         epochs: 1,
         batch_size: BATCH,
         learning_rate: 1e-3,
+        policy: PathPolicy::Single,
         ..TrainSettings::default()
     };
     let mut trainer = Trainer::new(&supernet, &data, settings)?;
@@ -115,7 +113,7 @@ pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
     for repeat in 0..REPEATS {
         let draw = |i| {
             let number = (repeat * CANDIDATES + i) as u64;
-            candidate::sample_single_path(&graph, &mut seed::rng(1, "speed", number))
+            candidate::sample_single_path(graph, &mut seed::rng(1, "speed", number))
         };
         let masks: Vec<_> = (0..CANDIDATES).map(draw).collect();
         let clock = Instant::now();
@@ -132,6 +130,7 @@ pub fn measure(choice: &DeviceChoice) -> Result<Speed, SpeedError> {
     }
     Ok(Speed {
         engine: concat!("nas-navigator ", env!("CARGO_PKG_VERSION")).to_owned(),
+        template: graph.template().name.clone(),
         device: name.to_string(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         train_samples_per_s,

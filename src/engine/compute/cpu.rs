@@ -4,7 +4,8 @@
 //! Burn's general ones take three times as long on the images and widths of a supernet.
 
 use crate::engine::kernels::{
-    conv::{self, Geometry, Packed},
+    conv::{self, Geometry},
+    fused::Fused,
     norm::{Moments, Norm},
     window::Window,
 };
@@ -25,16 +26,16 @@ use burn::{
 
 /// A convolution: `[batch, height, width, channels]` to `[batch, height, width, filters]`.
 ///
-/// `weight` has `filters · channels · kernel · kernel` values in this order, `bias` one a filter.
+/// `weight` has `filters · channels that each sees · height · width` values in this order, `bias` one a filter.
 pub(in crate::engine) fn convolve(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
     geometry: Geometry,
-    relu: bool,
+    fused: Fused,
 ) -> Tensor<4> {
     let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
-    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, geometry, relu))
+    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, geometry, fused))
 }
 
 /// A convolution and a batch normalisation with the batch's own statistics. Returns these as well: mean and
@@ -46,7 +47,7 @@ pub(in crate::engine) fn convolve_and_normalise(
     [gamma, beta]: [Tensor<1>; 2],
     geometry: Geometry,
     epsilon: f32,
-    relu: bool,
+    fused: Fused,
 ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
     let (output, mean, variance) = Dispatch::convolve_and_normalise(
         x.into_dispatch(),
@@ -56,7 +57,7 @@ pub(in crate::engine) fn convolve_and_normalise(
         beta.into_dispatch(),
         geometry,
         epsilon,
-        relu,
+        fused,
     );
     (Tensor::from_dispatch(output), Tensor::from_dispatch(mean), Tensor::from_dispatch(variance))
 }
@@ -82,7 +83,7 @@ trait ImageOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         geometry: Geometry,
-        relu: bool,
+        fused: Fused,
     ) -> FloatTensor<Self>;
 
     fn convolve_and_normalise(
@@ -93,7 +94,7 @@ trait ImageOps: Backend {
         beta: FloatTensor<Self>,
         geometry: Geometry,
         epsilon: f32,
-        relu: bool,
+        fused: Fused,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     fn pool(x: FloatTensor<Self>, pooling: Pooling, window: Window) -> FloatTensor<Self>;
@@ -124,12 +125,11 @@ impl ImageOps for Flex {
         weight: FlexTensor,
         bias: FlexTensor,
         geometry: Geometry,
-        relu: bool,
+        fused: Fused,
     ) -> FlexTensor {
         let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
-        let packed = Packed::forward(&geometry, values(&weight));
-        let (output, _) =
-            conv::forward(&geometry, values(&x), &packed, values(&bias), relu, |_| ());
+        let [pixels, weight, bias] = [&x, &weight, &bias].map(values);
+        let (output, _) = conv::forward(&geometry, pixels, weight, bias, fused, |_| ());
         tensor(output, image_shape(&geometry, x.shape()[0]))
     }
 
@@ -141,10 +141,10 @@ impl ImageOps for Flex {
         beta: FlexTensor,
         geometry: Geometry,
         epsilon: f32,
-        relu: bool,
+        fused: Fused,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let done =
-            Normalised::new(&Inputs { x, weight, bias, gamma, beta }, geometry, epsilon, relu);
+            Normalised::new(&Inputs { x, weight, bias, gamma, beta }, geometry, epsilon, fused);
         (done.output, vector(done.mean), vector(done.variance))
     }
 
@@ -180,18 +180,18 @@ struct Normalised {
 }
 
 impl Normalised {
-    fn new(inputs: &Inputs, geometry: Geometry, epsilon: f32, relu: bool) -> Self {
+    fn new(inputs: &Inputs, geometry: Geometry, epsilon: f32, fused: Fused) -> Self {
         let Inputs { x, weight, bias, gamma, beta } = inputs;
         let [x, weight, bias, gamma, beta] =
             [x, weight, bias, gamma, beta].map(FlexTensor::to_contiguous);
-        let packed = Packed::forward(&geometry, values(&weight));
         let filters = geometry.filters;
-        let (convolved, pieces) =
-            conv::forward(&geometry, values(&x), &packed, values(&bias), false, |output| {
-                Moments::of(output, filters)
-            });
+        let (convolved, pieces) = {
+            let [x, weight, bias] = [&x, &weight, &bias].map(values);
+            let look = |output: &[f32]| Moments::of(output, filters);
+            conv::forward(&geometry, x, weight, bias, Fused::Nothing, look)
+        };
         let (mean, variance) = Moments::pool(&pieces, filters);
-        let norm = Norm::new(&mean, &variance, values(&gamma), values(&beta), epsilon, relu);
+        let norm = Norm::new(&mean, &variance, values(&gamma), values(&beta), epsilon, fused);
         let output = tensor(norm.apply(&convolved), image_shape(&geometry, x.shape()[0]));
         Self { x, weight, convolved, mean, variance, norm, output }
     }
@@ -205,10 +205,10 @@ fn register(
     x: &FlexTensor,
     weight: &FlexTensor,
     geometry: &Geometry,
-    gradient: impl Fn(usize, &mut [f32]) + Sync,
+    gradient: impl Fn(usize, &mut [f32]) + Sync + Send,
 ) {
-    let packed = x_node.map(|_| Packed::backward(geometry, values(weight)));
-    let (of_x, of_weight) = conv::backward(geometry, values(x), packed.as_ref(), gradient);
+    let weight = x_node.map(|_| values(weight));
+    let (of_x, of_weight) = conv::backward(geometry, values(x), weight, gradient);
     if let Some(node) = x_node {
         let shape =
             [x.shape()[0], geometry.window.height, geometry.window.width, geometry.window.channels];
@@ -223,8 +223,8 @@ fn register(
 struct ConvolveBackward;
 
 impl Backward<Flex, 3> for ConvolveBackward {
-    /// Input, weight, and the output where a ReLU has closed some of it.
-    type State = (FlexTensor, FlexTensor, Option<FlexTensor>, Geometry);
+    /// Input, weight, output, and what was done to the output.
+    type State = (FlexTensor, FlexTensor, FlexTensor, Fused, Geometry);
 
     fn backward(
         self,
@@ -232,13 +232,11 @@ impl Backward<Flex, 3> for ConvolveBackward {
         grads: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let (x, weight, output, geometry) = ops.state;
+        let (x, weight, output, fused, geometry) = ops.state;
         let mut gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
-        if let Some(output) = output {
-            let closed = values(&output).iter().zip(values(&gradient));
-            let closed =
-                closed.map(|(&output, &gradient)| if output > 0.0 { gradient } else { 0.0 });
-            gradient = vector(closed.collect());
+        if let Some(before) = fused.before() {
+            let both = values(&output).iter().zip(values(&gradient));
+            gradient = vector(both.map(|(&output, &gradient)| before(output, gradient)).collect());
         }
         let gradient = values(&gradient);
         let [x_node, weight_node, bias_node] = ops.parents;
@@ -342,15 +340,15 @@ impl<C: CheckpointStrategy> ImageOps for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         geometry: Geometry,
-        relu: bool,
+        fused: Fused,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
         let [x, weight, bias] =
             [x, weight, bias].map(|tensor| tensor.into_primitive().to_contiguous());
-        let output = Flex::convolve(x.clone(), weight.clone(), bias, geometry, relu);
+        let output = Flex::convolve(x.clone(), weight.clone(), bias, geometry, fused);
         match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let state = (x, weight, relu.then(|| output.clone()), geometry);
+                let state = (x, weight, output.clone(), fused, geometry);
                 prep.finish(state, output)
             }
             OpsKind::UnTracked(prep) => prep.finish(output),
@@ -365,13 +363,13 @@ impl<C: CheckpointStrategy> ImageOps for Autodiff<Flex, C> {
         beta: FloatTensor<Self>,
         geometry: Geometry,
         epsilon: f32,
-        relu: bool,
+        fused: Fused,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [x.node(), weight.node(), bias.node(), gamma.node(), beta.node()];
         let [x, weight, bias, gamma, beta] =
             [x, weight, bias, gamma, beta].map(|tensor| tensor.into_primitive());
         let inputs = Inputs { x, weight, bias, gamma, beta };
-        let done = Normalised::new(&inputs, geometry, epsilon, relu);
+        let done = Normalised::new(&inputs, geometry, epsilon, fused);
         let shape = image_shape(&geometry, done.x.shape()[0]);
         let output = match NormaliseBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {

@@ -4,8 +4,11 @@
 use super::cpu;
 use super::{EPSILON, Statistics};
 #[cfg(feature = "flex")]
-use crate::engine::kernels::{conv::Geometry, window::Window};
-use crate::engine::ops::Interpolation;
+use crate::engine::kernels::{
+    conv::{Geometry, Reach},
+    window::Window,
+};
+use crate::engine::{kernels::fused::Fused, ops::Interpolation};
 #[cfg(feature = "flex")]
 use burn::backend::DispatchDevice;
 use burn::tensor::{
@@ -38,20 +41,8 @@ pub(in crate::engine) struct Sweep {
 }
 
 impl Sweep {
-    /// Whether the processor's own kernels take it.
-    #[cfg(feature = "flex")]
-    fn is_plain(self) -> bool {
-        let square = |[rows, columns]: [usize; 2]| rows == columns;
-        square(self.kernel)
-            && square(self.stride)
-            && square(self.padding)
-            && self.dilation == [1; 2]
-            && self.groups == 1
-            && self.padding[0] < self.kernel[0]
-    }
-
-    /// One that pools: its taps lie side by side.
-    pub(in crate::engine) fn pooling(
+    /// One whose taps lie side by side and see all channels, or one that pools.
+    pub(in crate::engine) fn plain(
         kernel: [usize; 2],
         stride: [usize; 2],
         padding: [usize; 2],
@@ -65,7 +56,7 @@ pub(in crate::engine) struct Filters {
     /// Flat, in the order of `shape`.
     pub(in crate::engine) weight: Tensor<1>,
     pub(in crate::engine) bias: Option<Tensor<1>>,
-    /// Filters, channels, kernel, kernel.
+    /// Filters, channels that each sees, rows and columns of the kernel.
     pub(in crate::engine) shape: [usize; 4],
 }
 
@@ -154,30 +145,24 @@ impl ImageOps {
         self.one_pixel(values.reshape([1, channels]))
     }
 
-    /// A convolution, with a ReLU behind it or none.
+    /// A convolution, with an activation behind it or none.
     pub(in crate::engine) fn convolve(
         self,
         x: Tensor<4>,
         filters: Filters,
         sweep: Sweep,
-        relu: bool,
+        fused: Fused,
     ) -> Tensor<4> {
-        match self {
-            #[cfg(feature = "flex")]
-            Self::Cpu if sweep.is_plain() => {
-                let Filters { weight, bias, shape } = filters;
-                let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
-                let geometry = geometry(&x, shape, sweep);
-                cpu::convolve(x, weight, bias, geometry, relu)
-            }
-            _ => {
-                let Filters { weight, bias, shape } = filters;
-                let Sweep { stride, padding, dilation, groups, .. } = sweep;
-                let options = ConvOptions::new(stride, padding, dilation, groups);
-                let x = conv2d(self.leave(x), weight.reshape(shape), bias, options);
-                self.relu(self.enter(x), relu)
-            }
+        #[cfg(feature = "flex")]
+        if let Some(geometry) = self.geometry(&x, &filters, sweep) {
+            let bias = filters.bias.unwrap_or_else(|| no_bias(&x, filters.shape));
+            return cpu::convolve(x, filters.weight, bias, geometry, fused);
         }
+        let Filters { weight, bias, shape } = filters;
+        let Sweep { stride, padding, dilation, groups, .. } = sweep;
+        let options = ConvOptions::new(stride, padding, dilation, groups);
+        let x = conv2d(self.leave(x), weight.reshape(shape), bias, options);
+        activate(self.enter(x), fused)
     }
 
     /// A convolution and a batch normalisation with the statistics of the batch, which are returned as well.
@@ -187,30 +172,25 @@ impl ImageOps {
         filters: Filters,
         sweep: Sweep,
         norm: [Tensor<1>; 2],
-        relu: bool,
+        fused: Fused,
     ) -> (Tensor<4>, Statistics) {
-        match self {
-            #[cfg(feature = "flex")]
-            Self::Cpu if sweep.is_plain() => {
-                let Filters { weight, bias, shape } = filters;
-                let bias = bias.unwrap_or_else(|| no_bias(&x, shape));
-                let geometry = geometry(&x, shape, sweep);
-                let (x, mean, variance) = cpu::convolve_and_normalise(
-                    x,
-                    weight,
-                    bias,
-                    norm,
-                    geometry,
-                    EPSILON as f32,
-                    relu,
-                );
-                (x, Statistics::new(mean, variance))
-            }
-            _ => {
-                let x = self.convolve(x, filters, sweep, false);
-                self.normalise(x, norm, relu)
-            }
+        #[cfg(feature = "flex")]
+        if let Some(geometry) = self.geometry(&x, &filters, sweep) {
+            let bias = filters.bias.unwrap_or_else(|| no_bias(&x, filters.shape));
+            let epsilon = EPSILON as f32;
+            let (x, mean, variance) = cpu::convolve_and_normalise(
+                x,
+                filters.weight,
+                bias,
+                norm,
+                geometry,
+                epsilon,
+                fused,
+            );
+            return (x, Statistics::new(mean, variance));
         }
+        let x = self.convolve(x, filters, sweep, Fused::Nothing);
+        self.normalise(x, norm, fused)
     }
 
     /// A batch normalisation with the statistics of the batch, which are returned as well.
@@ -218,10 +198,10 @@ impl ImageOps {
         self,
         x: Tensor<4>,
         [gamma, beta]: [Tensor<1>; 2],
-        relu: bool,
+        fused: Fused,
     ) -> (Tensor<4>, Statistics) {
         let done = batch_norm_train(self.leave(x), gamma, beta, EPSILON);
-        let output = self.relu(self.enter(done.output), relu);
+        let output = activate(self.enter(done.output), fused);
         (output, Statistics::new(done.mean, done.variance))
     }
 
@@ -231,27 +211,22 @@ impl ImageOps {
         x: Tensor<4>,
         scale: Tensor<1>,
         shift: Tensor<1>,
-        relu: bool,
+        fused: Fused,
     ) -> Tensor<4> {
-        self.relu(x * self.broadcast(scale) + self.broadcast(shift), relu)
-    }
-
-    /// A ReLU, if wanted.
-    pub(in crate::engine) fn relu(self, x: Tensor<4>, relu: bool) -> Tensor<4> {
-        if relu { activation::relu(x) } else { x }
+        activate(x * self.broadcast(scale) + self.broadcast(shift), fused)
     }
 
     pub(in crate::engine) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
         match self {
-            #[cfg(feature = "flex")]
-            Self::Cpu if sweep.is_plain() => {
-                let window = window(&x, sweep);
-                cpu::pool(x, cpu::Pooling::Max, window)
-            }
-            _ => {
+            Self::Burn => {
                 let Sweep { kernel, stride, padding, .. } = sweep;
                 let options = MaxPoolOptions::new(kernel).with_stride(stride).with_padding(padding);
-                self.enter(max_pool2d(self.leave(x), options))
+                max_pool2d(x, options)
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                let window = window(&x, sweep);
+                cpu::pool(x, cpu::Pooling::Max, window)
             }
         }
     }
@@ -259,18 +234,18 @@ impl ImageOps {
     /// The mean of the pixels under each window that belong to the image.
     pub(in crate::engine) fn average_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
         match self {
-            #[cfg(feature = "flex")]
-            Self::Cpu if sweep.is_plain() => {
-                let window = window(&x, sweep);
-                cpu::pool(x, cpu::Pooling::Average, window)
-            }
-            _ => {
+            Self::Burn => {
                 let Sweep { kernel, stride, padding, .. } = sweep;
                 let options = AvgPoolOptions::new(kernel)
                     .with_stride(stride)
                     .with_padding(padding)
                     .with_count_include_pad(false);
-                self.enter(avg_pool2d(self.leave(x), options))
+                avg_pool2d(x, options)
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                let window = window(&x, sweep);
+                cpu::pool(x, cpu::Pooling::Average, window)
             }
         }
     }
@@ -344,6 +319,30 @@ impl ImageOps {
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels * height * width])
     }
+
+    /// What the processor's own convolution needs to know, unless Burn's does the work: on other devices, and
+    /// where the own one lacks something.
+    #[cfg(feature = "flex")]
+    fn geometry(self, x: &Tensor<4>, filters: &Filters, sweep: Sweep) -> Option<Geometry> {
+        let ([filters, seen, ..], [.., channels]) = (filters.shape, x.dims());
+        let covered = sweep.padding.iter().zip(sweep.kernel).all(|(&pad, side)| pad < side);
+        let reach = match self {
+            Self::Burn => None,
+            Self::Cpu if sweep.dilation != [1; 2] => None,
+            Self::Cpu if sweep.groups == 1 => covered.then_some(Reach::All),
+            Self::Cpu => (sweep.groups == channels && seen == 1).then_some(Reach::One),
+        };
+        reach.map(|reach| Geometry { window: window(x, sweep), filters, reach })
+    }
+}
+
+/// What may be computed along with an operation, on its own.
+pub(super) fn activate(x: Tensor<4>, fused: Fused) -> Tensor<4> {
+    match fused {
+        Fused::Nothing => x,
+        Fused::Relu => activation::relu(x),
+        Fused::ReluUpTo(most) => x.clamp(0.0, most),
+    }
 }
 
 /// `factor` values for each one along the dimension `side`.
@@ -383,18 +382,107 @@ fn stretch(x: Tensor<4>, side: usize, factor: usize, interpolation: Interpolatio
 }
 
 #[cfg(feature = "flex")]
-fn geometry(x: &Tensor<4>, shape: [usize; 4], sweep: Sweep) -> Geometry {
-    Geometry { window: window(x, sweep), filters: shape[0] }
-}
-
-#[cfg(feature = "flex")]
 fn window(x: &Tensor<4>, sweep: Sweep) -> Window {
     let [_, height, width, channels] = x.dims();
-    let Sweep { kernel: [kernel, _], stride: [stride, _], padding: [padding, _], .. } = sweep;
+    let Sweep { kernel, stride, padding, .. } = sweep;
     Window { height, width, channels, kernel, stride, padding }
 }
 
 #[cfg(feature = "flex")]
 fn no_bias(x: &Tensor<4>, [filters, ..]: [usize; 4]) -> Tensor<1> {
     Tensor::zeros([filters], &x.device().without_autodiff())
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::engine::supernet::toy::{noise, tensor};
+
+    const OURS_AND_BURNS: [ImageOps; 2] = [ImageOps::Cpu, ImageOps::Burn];
+
+    fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+        tensor.try_to_vec_as().expect("floats")
+    }
+
+    /// Asserts that an operation and its gradients are the same, but for rounding, whoever computes. It is
+    /// given an image of `shape`, `[batch, channels, height, width]`, and flat parameters of `counts` values.
+    fn assert_agreement<const P: usize>(
+        shape: [usize; 4],
+        counts: [usize; P],
+        operation: impl Fn(ImageOps, Tensor<4>, [Tensor<1>; P]) -> Tensor<4>,
+    ) {
+        let [ours, burns] = OURS_AND_BURNS.map(|ops| {
+            let x = tensor(noise(shape.iter().product(), 0), shape).autodiff().require_grad();
+            let parameters: [Tensor<1>; P] = std::array::from_fn(|i| {
+                tensor(noise(counts[i], 1 + i as u64), [counts[i]]).autodiff().require_grad()
+            });
+            let output = ops.leave(operation(ops, ops.enter(x.clone()), parameters.clone()));
+            // The gradients of a weighted sum of the outputs, with a weight for each.
+            let size = output.dims();
+            let weights = tensor(noise(size.iter().product(), 9), size);
+            let gradients = (output.clone() * weights.autodiff()).sum().backward();
+            let mut found = vec![numbers(&output), numbers(&x.grad(&gradients).expect("tracked"))];
+            found.extend(
+                parameters.iter().map(|it| numbers(&it.grad(&gradients).expect("tracked"))),
+            );
+            (size, found)
+        });
+        assert_eq!(ours.0, burns.0);
+        for (ours, burns) in ours.1.iter().zip(&burns.1) {
+            assert_eq!(ours.len(), burns.len());
+            for (i, (a, b)) in ours.iter().zip(burns).enumerate() {
+                assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "at {i}: {a} instead of {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn convolutions_agree_whatever_their_kernels() {
+        let all = Sweep::plain;
+        let square = all([3, 3], [1, 1], [1, 1]);
+        for sweep in [
+            square,
+            all([3, 3], [2, 2], [1, 1]),
+            all([1, 7], [1, 1], [0, 3]),
+            all([7, 1], [2, 1], [3, 0]),
+            all([2, 3], [1, 2], [0, 2]),
+            Sweep { groups: 6, ..square },
+            Sweep { groups: 6, ..all([5, 5], [2, 2], [2, 2]) },
+            Sweep { groups: 6, ..all([1, 1], [1, 1], [1, 2]) },
+            // What the processor's own kernels leave to Burn.
+            all([1, 1], [1, 1], [1, 2]),
+            all([3, 2], [2, 2], [1, 3]),
+            Sweep { dilation: [2, 2], ..square },
+            Sweep { dilation: [1, 3], ..all([3, 3], [1, 2], [1, 3]) },
+            Sweep { groups: 2, ..square },
+            Sweep { groups: 3, dilation: [2, 1], ..square },
+        ] {
+            let shape = [12, 6 / sweep.groups, sweep.kernel[0], sweep.kernel[1]];
+            let counts = [shape.iter().product(), 12];
+            for fused in [Fused::Nothing, Fused::Relu, Fused::ReluUpTo(0.5)] {
+                assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, bias]| {
+                    ops.convolve(x, Filters { weight, bias: Some(bias), shape }, sweep, fused)
+                });
+                let counts = [counts[0], 12, 12];
+                assert_agreement([3, 6, 9, 8], counts, |ops, x, [weight, gamma, beta]| {
+                    let filters = Filters { weight, bias: None, shape };
+                    ops.convolve_and_normalise(x, filters, sweep, [gamma, beta], fused).0
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn poolings_agree_whatever_their_windows() {
+        for (kernel, stride, padding) in [
+            ([2, 2], [2, 2], [0, 0]),
+            ([3, 3], [2, 2], [1, 1]),
+            ([1, 3], [1, 2], [0, 1]),
+            ([4, 2], [3, 1], [2, 0]),
+        ] {
+            let sweep = Sweep::plain(kernel, stride, padding);
+            assert_agreement([2, 5, 9, 8], [], |ops, x, []| ops.max_pool(x, sweep));
+            assert_agreement([2, 5, 9, 8], [], |ops, x, []| ops.average_pool(x, sweep));
+        }
+    }
 }

@@ -4,6 +4,7 @@
 mod cpu;
 mod image;
 
+pub(in crate::engine) use super::kernels::fused::Fused;
 pub(in crate::engine) use image::{Filters, ImageOps, Sweep};
 
 use super::ops::{ActivationFunction, Merge, Own, Shape};
@@ -215,25 +216,32 @@ pub(in crate::engine) struct BatchNorm {
 }
 
 impl Pass<'_> {
-    /// Convolution, batch normalisation and activation function, any of which may be missing (the last as
-    /// [`ActivationFunction::Linear`]).
+    /// Convolution, batch normalisation, activation function (`Linear` for none) and upper bound, any of which may be
+    /// missing.
     pub(in crate::engine) fn block(
         &mut self,
         x: Tensor<4>,
         conv: Option<(Filters, Sweep)>,
         norm: Option<BatchNorm>,
         function: ActivationFunction,
+        most: Option<f64>,
     ) -> Tensor<4> {
         let ops = self.image;
-        let relu = function == ActivationFunction::Relu;
-        let x = match norm {
-            None => match conv {
-                Some((filters, sweep)) => ops.convolve(x, filters, sweep, relu),
-                None => ops.relu(x, relu),
-            },
-            Some(norm) => self.normalised(x, conv, norm, relu),
+        let fused = function.fused(most);
+        let along = fused.unwrap_or(Fused::Nothing);
+        let x = match (norm, conv) {
+            (None, Some((filters, sweep))) => ops.convolve(x, filters, sweep, along),
+            (None, None) => image::activate(x, along),
+            (Some(norm), conv) => self.normalised(x, conv, norm, along),
         };
-        if relu { x } else { function.apply(x, ops.channel_dimension()) }
+        if fused.is_some() {
+            return x;
+        }
+        let x = function.apply(x, ops.channel_dimension());
+        match most {
+            Some(most) => x.clamp_max(most),
+            None => x,
+        }
     }
 
     fn normalised(
@@ -241,7 +249,7 @@ impl Pass<'_> {
         x: Tensor<4>,
         conv: Option<(Filters, Sweep)>,
         BatchNorm { place, gamma, beta }: BatchNorm,
-        relu: bool,
+        fused: Fused,
     ) -> Tensor<4> {
         let ops = self.image;
         match &mut self.norms {
@@ -249,9 +257,9 @@ impl Pass<'_> {
                 let norm = [gamma, beta];
                 let (x, statistics) = match conv {
                     Some((filters, sweep)) => {
-                        ops.convolve_and_normalise(x, filters, sweep, norm, relu)
+                        ops.convolve_and_normalise(x, filters, sweep, norm, fused)
                     }
-                    None => ops.normalise(x, norm, relu),
+                    None => ops.normalise(x, norm, fused),
                 };
                 seen[place] = Some(statistics);
                 x
@@ -272,9 +280,9 @@ impl Pass<'_> {
                         let weight = weight.reshape([filters, channels * rows * columns])
                             * scale.reshape([filters, 1]);
                         let weight = weight.flatten(0, 1);
-                        ops.convolve(x, Filters { weight, bias: Some(shift), shape }, sweep, relu)
+                        ops.convolve(x, Filters { weight, bias: Some(shift), shape }, sweep, fused)
                     }
-                    None => ops.scale(x, scale, shift, relu),
+                    None => ops.scale(x, scale, shift, fused),
                 }
             }
         }

@@ -11,9 +11,18 @@ use pulp::Simd;
 /// Channels that are computed together: two vectors of eight.
 pub(super) const BLOCK: usize = 16;
 
-/// Implements `WithSimd` by the method `run::<S, V>`, where `V` vectors make a block.
+/// Gives a task the method `work`, which does it in the widest vectors there are, by its method `run::<S, V>`,
+/// where `V` vectors make a block. Without vectors, `V` is [`BLOCK`].
 macro_rules! in_vectors {
     ($task:ident) => {
+        impl $task<'_> {
+            // Inlined, it would be there once for each type of closure that calls it.
+            #[inline(never)]
+            fn work(self) {
+                pulp::Arch::new().dispatch(self);
+            }
+        }
+
         impl pulp::WithSimd for $task<'_> {
             type Output = ();
 
@@ -31,9 +40,66 @@ macro_rules! in_vectors {
 }
 pub(super) use in_vectors;
 
-/// The first `count` values of a block; the rest is 0.
+/// Implements `WithSimd` by the method `block::<S, V>`, which is called with the first of each block of as many
+/// channels as `$channels` says.
+macro_rules! in_blocks {
+    ($task:ident, $channels:expr) => {
+        in_vectors!($task);
+
+        impl $task<'_> {
+            #[inline(always)]
+            fn run<S: pulp::Simd, const V: usize>(mut self, simd: S) {
+                let channels = $channels(&self);
+                for first in (0..channels).step_by(BLOCK) {
+                    match channels - first {
+                        BLOCK.. => self.block::<S, V>(simd, first, Whole),
+                        rest => self.block::<S, V>(simd, first, First(rest)),
+                    }
+                }
+            }
+        }
+    };
+}
+pub(super) use in_blocks;
+
+/// How many values of a block there are.
+///
+/// A type tells whole blocks from others, so that there is no branch in the loops over them: the call behind
+/// it, even if it is never made, would keep sums out of the registers.
+pub(super) trait Count: Copy {
+    fn get(self) -> usize;
+}
+
+/// All.
+#[derive(Clone, Copy)]
+pub(super) struct Whole;
+
+/// The first few.
+#[derive(Clone, Copy)]
+pub(super) struct First(pub(super) usize);
+
+impl Count for Whole {
+    #[inline(always)]
+    fn get(self) -> usize {
+        BLOCK
+    }
+}
+
+impl Count for First {
+    #[inline(always)]
+    fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// Values of a block; what `count` leaves out is 0.
 #[inline(always)]
-pub(super) fn load<S: Simd, const V: usize>(simd: S, from: &[f32], count: usize) -> [S::f32s; V] {
+pub(super) fn load<S: Simd, const V: usize>(
+    simd: S,
+    from: &[f32],
+    count: impl Count,
+) -> [S::f32s; V] {
+    let count = count.get();
     if count == BLOCK {
         return whole::<S, V>(simd, &from[..BLOCK]);
     }
@@ -52,9 +118,14 @@ fn whole<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
     block
 }
 
-/// Writes the first `count` values of a block.
+/// Writes the values of a block that `count` does not leave out.
 #[inline(always)]
-pub(super) fn store<S: Simd, const V: usize>(into: &mut [f32], block: [S::f32s; V], count: usize) {
+pub(super) fn store<S: Simd, const V: usize>(
+    into: &mut [f32],
+    block: [S::f32s; V],
+    count: impl Count,
+) {
+    let count = count.get();
     if count == BLOCK {
         let (vectors, _) = S::as_mut_simd_f32s(&mut into[..BLOCK]);
         for v in 0..V {

@@ -6,8 +6,16 @@
 //! shapes only, and sums over pieces are taken in their order: results do not depend on the number of
 //! threads, and equal inputs give equal bits.
 
+#[cfg(feature = "flex")]
 mod block;
+#[cfg(feature = "flex")]
 pub(in crate::engine) mod conv;
+pub(in crate::engine) mod fused;
+#[cfg(feature = "flex")]
 pub(in crate::engine) mod norm;
+#[cfg(feature = "flex")]
+mod output;
+#[cfg(feature = "flex")]
 pub(in crate::engine) mod pool;
+#[cfg(feature = "flex")]
 pub(in crate::engine) mod window;

@@ -1,9 +1,13 @@
-//! Batch normalisation with a ReLU behind it or none.
+//! Batch normalisation with an activation behind it or none.
 
 #![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled by index")]
 
-use super::block::{BLOCK, in_vectors, load, store};
-use pulp::{Arch, Simd};
+use super::{
+    block::{BLOCK, Count, First, Whole, in_blocks, in_vectors, load, store},
+    fused::Fused,
+    output,
+};
+use pulp::Simd;
 use rayon::prelude::*;
 
 /// Values, at least, that one task looks at.
@@ -22,7 +26,7 @@ impl Moments {
     pub(in crate::engine) fn of(values: &[f32], channels: usize) -> Self {
         let count = values.len() / channels;
         let (mut mean, mut squares) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
-        Arch::new().dispatch(Gather { values, mean: &mut mean, squares: &mut squares });
+        Gather { values, mean: &mut mean, squares: &mut squares }.work();
         Self { count, mean, squares }
     }
 
@@ -56,7 +60,7 @@ pub(in crate::engine) struct Norm {
     /// What values are multiplied by, and what is added.
     scale: Vec<f32>,
     shift: Vec<f32>,
-    relu: bool,
+    fused: Fused,
 }
 
 /// Gradients of a batch normalisation's parameters, with what the gradient of its input needs.
@@ -66,7 +70,7 @@ pub(in crate::engine) struct NormGradient {
     /// Of the summand.
     pub(in crate::engine) beta: Vec<f32>,
     /// The input's gradient is `of_output * gradient + of_value * value + constant`, with the output's gradient
-    /// taken as 0 behind a ReLU that is closed.
+    /// taken as 0 where a ReLU behind it is closed.
     of_value: Vec<f32>,
     constant: Vec<f32>,
 }
@@ -79,7 +83,7 @@ impl Norm {
         gamma: &[f32],
         beta: &[f32],
         epsilon: f32,
-        relu: bool,
+        fused: Fused,
     ) -> Self {
         let inverse: Vec<_> =
             variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
@@ -91,7 +95,7 @@ impl Norm {
             .zip(&scale)
             .map(|((beta, mean), scale)| beta - mean * scale)
             .collect();
-        Self { mean: mean.to_vec(), inverse, scale, shift, relu }
+        Self { mean: mean.to_vec(), inverse, scale, shift, fused }
     }
 
     fn piece(&self) -> usize {
@@ -101,9 +105,14 @@ impl Norm {
 
     /// Normalises `values`, `[pixels, channels]`.
     pub(in crate::engine) fn apply(&self, values: &[f32]) -> Vec<f32> {
-        let mut output = vec![0.0; values.len()];
-        output.par_chunks_mut(self.piece()).zip(values.par_chunks(self.piece())).for_each(
-            |(output, values)| Arch::new().dispatch(Apply { norm: self, values, output }),
+        let pieces: Vec<_> = values.chunks(self.piece()).collect();
+        let (output, _) = output::fill(
+            values.len(),
+            self.piece(),
+            || (),
+            |(), piece, output| {
+                Apply { norm: self, values: pieces[piece], output }.work();
+            },
         );
         output
     }
@@ -121,7 +130,7 @@ impl Norm {
             .map(|(values, gradients)| {
                 let (mut sums, mut products) = (vec![0.0_f32; channels], vec![0.0_f32; channels]);
                 let (sums_of, products_of) = (&mut sums, &mut products);
-                Arch::new().dispatch(Sums { norm: self, values, gradients, sums_of, products_of });
+                Sums { norm: self, values, gradients, sums_of, products_of }.work();
                 (sums, products)
             })
             .collect();
@@ -158,7 +167,7 @@ impl Norm {
         into: &mut [f32],
     ) {
         let gradients = output_gradient;
-        Arch::new().dispatch(InputGradient { norm: self, gradient, values, gradients, into });
+        InputGradient { norm: self, gradient, values, gradients, into }.work();
     }
 }
 
@@ -169,36 +178,33 @@ struct Gather<'a> {
     squares: &'a mut [f32],
 }
 
-in_vectors!(Gather);
+in_blocks!(Gather, |task: &Self| task.mean.len());
 
 impl Gather<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
+    fn block<S: Simd, const V: usize>(&mut self, simd: S, first: usize, count: impl Count) {
         let channels = self.mean.len();
         let share = simd.splat_f32s(1.0 / (self.values.len() / channels) as f32);
-        for first in (0..channels).step_by(BLOCK) {
-            let count = BLOCK.min(channels - first);
-            let mut mean = [simd.splat_f32s(0.0); V];
-            for pixel in self.values.chunks_exact(channels) {
-                let values = load::<S, V>(simd, &pixel[first..], count);
-                for v in 0..V {
-                    mean[v] = simd.add_f32s(mean[v], values[v]);
-                }
-            }
+        let mut mean = [simd.splat_f32s(0.0); V];
+        for pixel in self.values.chunks_exact(channels) {
+            let values = load::<S, V>(simd, &pixel[first..], count);
             for v in 0..V {
-                mean[v] = simd.mul_f32s(mean[v], share);
+                mean[v] = simd.add_f32s(mean[v], values[v]);
             }
-            let mut squares = [simd.splat_f32s(0.0); V];
-            for pixel in self.values.chunks_exact(channels) {
-                let values = load::<S, V>(simd, &pixel[first..], count);
-                for v in 0..V {
-                    let distance = simd.sub_f32s(values[v], mean[v]);
-                    squares[v] = simd.mul_add_e_f32s(distance, distance, squares[v]);
-                }
-            }
-            store::<S, V>(&mut self.mean[first..], mean, count);
-            store::<S, V>(&mut self.squares[first..], squares, count);
         }
+        for v in 0..V {
+            mean[v] = simd.mul_f32s(mean[v], share);
+        }
+        let mut squares = [simd.splat_f32s(0.0); V];
+        for pixel in self.values.chunks_exact(channels) {
+            let values = load::<S, V>(simd, &pixel[first..], count);
+            for v in 0..V {
+                let distance = simd.sub_f32s(values[v], mean[v]);
+                squares[v] = simd.mul_add_e_f32s(distance, distance, squares[v]);
+            }
+        }
+        store::<S, V>(&mut self.mean[first..], mean, count);
+        store::<S, V>(&mut self.squares[first..], squares, count);
     }
 }
 
@@ -209,31 +215,23 @@ struct Apply<'a> {
     output: &'a mut [f32],
 }
 
-in_vectors!(Apply);
+in_blocks!(Apply, |task: &Self| task.norm.mean.len());
 
 impl Apply<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
+    fn block<S: Simd, const V: usize>(&mut self, simd: S, first: usize, count: impl Count) {
         let Self { norm, values, output } = self;
         let channels = norm.mean.len();
-        let zero = simd.splat_f32s(0.0);
-        for first in (0..channels).step_by(BLOCK) {
-            let count = BLOCK.min(channels - first);
-            let [scale, shift] = [&norm.scale, &norm.shift]
-                .map(|values| load::<S, V>(simd, &values[first..], count));
-            for (output, pixel) in
-                output.chunks_exact_mut(channels).zip(values.chunks_exact(channels))
-            {
-                let mut values = load::<S, V>(simd, &pixel[first..], count);
-                for v in 0..V {
-                    values[v] = simd.mul_add_e_f32s(values[v], scale[v], shift[v]);
-                    if norm.relu {
-                        // In this order, what is not a number stays what it is.
-                        values[v] = simd.max_f32s(zero, values[v]);
-                    }
-                }
-                store::<S, V>(&mut output[first..], values, count);
+        let [scale, shift] =
+            [&norm.scale, &norm.shift].map(|values| load::<S, V>(simd, &values[first..], count));
+        for (output, pixel) in output.chunks_exact_mut(channels).zip(values.chunks_exact(channels))
+        {
+            let mut values = load::<S, V>(simd, &pixel[first..], count);
+            for v in 0..V {
+                values[v] = simd.mul_add_e_f32s(values[v], scale[v], shift[v]);
+                values[v] = norm.fused.apply(simd, values[v]);
             }
+            store::<S, V>(&mut output[first..], values, count);
         }
     }
 }
@@ -247,34 +245,31 @@ struct Sums<'a> {
     products_of: &'a mut [f32],
 }
 
-in_vectors!(Sums);
+in_blocks!(Sums, |task: &Self| task.norm.mean.len());
 
 impl Sums<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
+    fn block<S: Simd, const V: usize>(&mut self, simd: S, first: usize, count: impl Count) {
         let Self { norm, values, gradients, sums_of, products_of } = self;
         let channels = norm.mean.len();
-        for first in (0..channels).step_by(BLOCK) {
-            let count = BLOCK.min(channels - first);
-            let [scale, shift, mean] = [&norm.scale, &norm.shift, &norm.mean]
-                .map(|values| load::<S, V>(simd, &values[first..], count));
-            let mut sums = [simd.splat_f32s(0.0); V];
-            let mut products = sums;
-            for (values, gradients) in
-                values.chunks_exact(channels).zip(gradients.chunks_exact(channels))
-            {
-                let values = load::<S, V>(simd, &values[first..], count);
-                let gradients = load::<S, V>(simd, &gradients[first..], count);
-                for v in 0..V {
-                    let gradient = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
-                    let distance = simd.sub_f32s(values[v], mean[v]);
-                    sums[v] = simd.add_f32s(sums[v], gradient);
-                    products[v] = simd.mul_add_e_f32s(gradient, distance, products[v]);
-                }
+        let [scale, shift, mean] = [&norm.scale, &norm.shift, &norm.mean]
+            .map(|values| load::<S, V>(simd, &values[first..], count));
+        let mut sums = [simd.splat_f32s(0.0); V];
+        let mut products = sums;
+        for (values, gradients) in
+            values.chunks_exact(channels).zip(gradients.chunks_exact(channels))
+        {
+            let values = load::<S, V>(simd, &values[first..], count);
+            let gradients = load::<S, V>(simd, &gradients[first..], count);
+            for v in 0..V {
+                let gradient = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
+                let distance = simd.sub_f32s(values[v], mean[v]);
+                sums[v] = simd.add_f32s(sums[v], gradient);
+                products[v] = simd.mul_add_e_f32s(gradient, distance, products[v]);
             }
-            store::<S, V>(&mut sums_of[first..], sums, count);
-            store::<S, V>(&mut products_of[first..], products, count);
         }
+        store::<S, V>(&mut sums_of[first..], sums, count);
+        store::<S, V>(&mut products_of[first..], products, count);
     }
 }
 
@@ -287,38 +282,35 @@ struct InputGradient<'a> {
     into: &'a mut [f32],
 }
 
-in_vectors!(InputGradient);
+in_blocks!(InputGradient, |task: &Self| task.norm.mean.len());
 
 impl InputGradient<'_> {
     #[inline(always)]
-    fn run<S: Simd, const V: usize>(self, simd: S) {
+    fn block<S: Simd, const V: usize>(&mut self, simd: S, first: usize, count: impl Count) {
         let Self { norm, gradient, values, gradients, into } = self;
         let channels = norm.mean.len();
-        for first in (0..channels).step_by(BLOCK) {
-            let count = BLOCK.min(channels - first);
-            let [scale, shift, of_value, constant] =
-                [&norm.scale, &norm.shift, &gradient.of_value, &gradient.constant]
-                    .map(|values| load::<S, V>(simd, &values[first..], count));
-            for ((into, values), gradients) in into
-                .chunks_exact_mut(channels)
-                .zip(values.chunks_exact(channels))
-                .zip(gradients.chunks_exact(channels))
-            {
-                let values = load::<S, V>(simd, &values[first..], count);
-                let mut gradients = load::<S, V>(simd, &gradients[first..], count);
-                for v in 0..V {
-                    let open = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
-                    let rest = simd.mul_add_e_f32s(of_value[v], values[v], constant[v]);
-                    gradients[v] = simd.mul_add_e_f32s(scale[v], open, rest);
-                }
-                store::<S, V>(&mut into[first..], gradients, count);
+        let [scale, shift, of_value, constant] =
+            [&norm.scale, &norm.shift, &gradient.of_value, &gradient.constant]
+                .map(|values| load::<S, V>(simd, &values[first..], count));
+        for ((into, values), gradients) in into
+            .chunks_exact_mut(channels)
+            .zip(values.chunks_exact(channels))
+            .zip(gradients.chunks_exact(channels))
+        {
+            let values = load::<S, V>(simd, &values[first..], count);
+            let mut gradients = load::<S, V>(simd, &gradients[first..], count);
+            for v in 0..V {
+                let open = norm.open(simd, values[v], gradients[v], scale[v], shift[v]);
+                let rest = simd.mul_add_e_f32s(of_value[v], values[v], constant[v]);
+                gradients[v] = simd.mul_add_e_f32s(scale[v], open, rest);
             }
+            store::<S, V>(&mut into[first..], gradients, count);
         }
     }
 }
 
 impl Norm {
-    /// The output's gradient where the ReLU, if there is one, is open, and 0 elsewhere.
+    /// The output's gradient where the activation is open, and 0 elsewhere.
     #[inline(always)]
     fn open<S: Simd>(
         &self,
@@ -328,19 +320,7 @@ impl Norm {
         scale: S::f32s,
         shift: S::f32s,
     ) -> S::f32s {
-        if !self.relu {
-            return gradient;
-        }
-        let zero = simd.splat_f32s(0.0);
-        let normal = simd.mul_add_e_f32s(value, scale, shift);
-        // The same for floats is not always inlined.
-        let gradient = simd.transmute_u32s_f32s(gradient);
-        let closed = simd.transmute_u32s_f32s(zero);
-        simd.transmute_f32s_u32s(simd.select_u32s(
-            simd.less_than_f32s(zero, normal),
-            gradient,
-            closed,
-        ))
+        self.fused.gate(simd, simd.mul_add_e_f32s(value, scale, shift), gradient)
     }
 }
 
@@ -378,7 +358,7 @@ mod tests {
         let (x, weight) = (values(1.5), values(-0.7));
         let (gamma, beta) = (vec![1.3; CHANNELS], vec![0.2; CHANNELS]);
         // Weighted sum of the outputs, in double precision.
-        let score = |x: &[f64], gamma: f64, beta: f64| -> f64 {
+        let score = |x: &[f64], gamma: f64, beta: f64, most: f64| -> f64 {
             let mut sum = 0.0;
             for channel in 0..CHANNELS {
                 let own: Vec<_> = x.iter().skip(channel).step_by(CHANNELS).collect();
@@ -386,34 +366,36 @@ mod tests {
                 let variance = own.iter().map(|&v| (v - mean).powi(2)).sum::<f64>() / 7.0;
                 for (v, w) in own.into_iter().zip(of_channel(&weight, channel)) {
                     let normal = (v - mean) / (variance + 1e-5).sqrt() * gamma + beta;
-                    sum += w * normal.max(0.0);
+                    sum += w * normal.clamp(0.0, most);
                 }
             }
             sum
         };
         let (mean, variance) = Moments::pool(&[Moments::of(&x, CHANNELS)], CHANNELS);
-        let norm = Norm::new(&mean, &variance, &gamma, &beta, 1e-5, true);
-        let gradient = norm.gradient(&x, &weight);
-        let mut of_x = vec![0.0; x.len()];
-        norm.input_gradient(&gradient, &x, &weight, &mut of_x);
-        let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
-        let step = 1e-6;
-        for i in 0..x.len() {
-            let at = |by: f64| {
-                let mut moved = wide.clone();
-                moved[i] += by;
-                score(&moved, f64::from(gamma[0]), f64::from(beta[0]))
+        for (fused, most) in [(Fused::Relu, f64::INFINITY), (Fused::ReluUpTo(1.0), 1.0)] {
+            let norm = Norm::new(&mean, &variance, &gamma, &beta, 1e-5, fused);
+            let gradient = norm.gradient(&x, &weight);
+            let mut of_x = vec![0.0; x.len()];
+            norm.input_gradient(&gradient, &x, &weight, &mut of_x);
+            let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
+            let step = 1e-6;
+            for i in 0..x.len() {
+                let at = |by: f64| {
+                    let mut moved = wide.clone();
+                    moved[i] += by;
+                    score(&moved, f64::from(gamma[0]), f64::from(beta[0]), most)
+                };
+                let difference = (at(step) - at(-step)) / (2.0 * step);
+                assert!((difference - f64::from(of_x[i])).abs() < 1e-4, "{difference} {}", of_x[i]);
+            }
+            let by = |gamma: f64, beta: f64| {
+                score(&wide, f64::from(1.3_f32) + gamma, f64::from(0.2_f32) + beta, most)
             };
-            let difference = (at(step) - at(-step)) / (2.0 * step);
-            assert!((difference - f64::from(of_x[i])).abs() < 1e-4, "{difference} {}", of_x[i]);
+            let total = |values: &[f32]| values.iter().copied().map(f64::from).sum::<f64>();
+            let of_gamma = (by(step, 0.0) - by(-step, 0.0)) / (2.0 * step);
+            let of_beta = (by(0.0, step) - by(0.0, -step)) / (2.0 * step);
+            assert!((of_gamma - total(&gradient.gamma)).abs() < 1e-3, "{of_gamma}");
+            assert!((of_beta - total(&gradient.beta)).abs() < 1e-3, "{of_beta}");
         }
-        let by = |gamma: f64, beta: f64| {
-            score(&wide, f64::from(1.3_f32) + gamma, f64::from(0.2_f32) + beta)
-        };
-        let total = |values: &[f32]| values.iter().copied().map(f64::from).sum::<f64>();
-        let of_gamma = (by(step, 0.0) - by(-step, 0.0)) / (2.0 * step);
-        let of_beta = (by(0.0, step) - by(0.0, -step)) / (2.0 * step);
-        assert!((of_gamma - total(&gradient.gamma)).abs() < 1e-3, "{of_gamma}");
-        assert!((of_beta - total(&gradient.beta)).abs() < 1e-3, "{of_beta}");
     }
 }

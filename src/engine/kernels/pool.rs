@@ -10,17 +10,17 @@ impl Window {
 
     /// Where the pixels under each window begin in an image, window by window.
     fn windows(&self) -> Vec<Vec<u32>> {
-        let inside = |out: usize, size: usize| {
-            let first = out * self.stride;
-            (first..first + self.kernel)
-                .filter(move |place| (self.padding..self.padding + size).contains(place))
-                .map(|place| place - self.padding)
+        let inside = |axis: usize, out: usize, size: usize| {
+            let (first, padding) = (out * self.stride[axis], self.padding[axis]);
+            (first..first + self.kernel[axis])
+                .filter(move |place| (padding..padding + size).contains(place))
+                .map(move |place| place - padding)
         };
         let mut windows = Vec::with_capacity(self.out_height() * self.out_width());
         for y in 0..self.out_height() {
             for x in 0..self.out_width() {
-                let pixels = inside(y, self.height).flat_map(|y| {
-                    inside(x, self.width)
+                let pixels = inside(0, y, self.height).flat_map(|y| {
+                    inside(1, x, self.width)
                         .map(move |x| ((y * self.width + x) * self.channels) as u32)
                 });
                 windows.push(pixels.collect());
@@ -141,8 +141,14 @@ mod tests {
     use super::*;
 
     /// Windows of three that overlap and reach over the border of an image of 3×3 pixels and two channels.
-    const WINDOW: Window =
-        Window { height: 3, width: 3, channels: 2, kernel: 3, stride: 2, padding: 1 };
+    const WINDOW: Window = Window {
+        height: 3,
+        width: 3,
+        channels: 2,
+        kernel: [3; 2],
+        stride: [2; 2],
+        padding: [1; 2],
+    };
 
     fn image() -> Vec<f32> {
         // The second channel is the first, negative.
@@ -153,6 +159,22 @@ mod tests {
     fn windows_leave_their_padding_out() {
         assert_eq!(WINDOW.max(&image()), [5.0, 0.0, 5.0, -1.0, 7.0, 0.0, 7.0, -2.0]);
         assert_eq!(WINDOW.average(&image()), [2.5, -2.5, 2.75, -2.75, 4.75, -4.75, 5.0, -5.0]);
+    }
+
+    #[test]
+    fn windows_need_not_be_square() {
+        // One row of three pixels, of which the columns may lie outside.
+        let window = Window { kernel: [1, 3], stride: [1, 2], padding: [0, 1], ..WINDOW };
+        let first = |values: Vec<f32>| values.into_iter().step_by(2).collect::<Vec<_>>();
+        assert_eq!(first(window.max(&image())), [4.0, 3.0, 5.0, 5.0, 7.0, 7.0]);
+        assert_eq!(first(window.average(&image())), [2.5, 2.0, 2.5, 3.5, 7.0, 6.5]);
+        // Two rows that hang over the top and, as the step is two, not over the bottom.
+        let window = Window { kernel: [2, 1], stride: [2, 1], padding: [1, 0], ..WINDOW };
+        assert_eq!(first(window.max(&image())), [4.0, 1.0, 3.0, 7.0, 7.0, 6.0]);
+        let gradient = window.max_gradient(&image(), &[1.0; 12]);
+        assert_eq!(first(gradient), [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+        let gradient = window.average_gradient(&[1.0; 12]);
+        assert_eq!(first(gradient), [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Types of arguments that several operations have, as they are written in scene files.
 
-use crate::engine::named::{Named, named};
+use crate::engine::{
+    compute::Fused,
+    named::{Named, named},
+};
 use burn::tensor::{Tensor, activation};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -171,6 +174,29 @@ impl ActivationFunction {
             Self::Softplus => activation::softplus(x, 1.0),
             Self::Softsign => x.clone() / x.abs().add_scalar(1.0),
             Self::Tanh => activation::tanh(x),
+        }
+    }
+
+    /// This function with an upper bound, if there is one, where the operation before can compute both along.
+    pub(in crate::engine) fn fused(self, most: Option<f64>) -> Option<Fused> {
+        let up_to = |most: f64| Fused::ReluUpTo(most as f32);
+        match (self, most) {
+            (Self::Linear, None) => Some(Fused::Nothing),
+            (Self::Relu, None) => Some(Fused::Relu),
+            (Self::Relu, Some(most)) => Some(up_to(most)),
+            (Self::Relu6, most) => Some(up_to(most.map_or(6.0, |most| most.min(6.0)))),
+            (Self::Linear, Some(_))
+            | (
+                Self::Elu
+                | Self::HardSigmoid
+                | Self::Selu
+                | Self::Sigmoid
+                | Self::Softmax
+                | Self::Softplus
+                | Self::Softsign
+                | Self::Tanh,
+                _,
+            ) => None,
         }
     }
 

@@ -60,6 +60,6 @@ impl Operation for BatchNorm {
 
     fn forward(&self, x: Activation, mut own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
         let norm = Norm::of(&mut own);
-        x.map(pass.image, |x| pass.block(x, None, Some(norm), ActivationFunction::Linear))
+        x.map(pass.image, |x| pass.block(x, None, Some(norm), ActivationFunction::Linear, None))
     }
 }

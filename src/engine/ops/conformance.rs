@@ -531,8 +531,8 @@ struct StoredCase {
 }
 
 /// What is tolerated between our single and PyTorch's double precision, of the largest value: sums of some dozen
-/// products, divided by deviations that may be as small as a tenth.
-const TORCH_TOLERANCE: f64 = 1e-5;
+/// products, divided by deviations that may be as small as a tenth, in an inverted residual three times.
+const TORCH_TOLERANCE: f64 = 2e-5;
 
 const MAKE_ANEW: &str = "make conformance/torch.json anew, as conformance.rs says";
 

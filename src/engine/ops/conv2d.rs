@@ -150,6 +150,6 @@ impl Operation for Conv2d {
         let [channels, ..] = pass.image.shape(&x);
         let convolution = self.convolution();
         let conv = Some((convolution.filters(channels, &mut own), convolution.sweep()));
-        Activation::Image(pass.block(x, conv, None, self.activation))
+        Activation::Image(pass.block(x, conv, None, self.activation, None))
     }
 }

@@ -272,10 +272,6 @@ impl Operation for ConvBlock {
             None
         };
         let norm = self.batch_norm.then(|| BatchNorm::of(&mut own));
-        let x = pass.block(x, conv, norm, self.activation);
-        Activation::Image(match self.max {
-            Some(max) => x.clamp_max(max),
-            None => x,
-        })
+        Activation::Image(pass.block(x, conv, norm, self.activation, self.max))
     }
 }

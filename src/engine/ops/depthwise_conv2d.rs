@@ -153,7 +153,7 @@ impl Operation for DepthwiseConv2d {
         let [channels, ..] = pass.image.shape(&x);
         let convolution = self.convolution(channels);
         let conv = Some((convolution.filters(channels, &mut own), convolution.sweep()));
-        Activation::Image(pass.block(x, conv, None, self.activation))
+        Activation::Image(pass.block(x, conv, None, self.activation, None))
     }
 }
 

@@ -231,7 +231,7 @@ impl Operation for InvertedResidual {
             let filters = convolution.filters(stage.input.channels(), &mut own);
             let norm = BatchNorm::of(&mut own);
             let conv = Some((filters, convolution.sweep()));
-            x = pass.block(x, conv, Some(norm), convolution.function);
+            x = pass.block(x, conv, Some(norm), convolution.function, None);
             if let Some(gate) = gate {
                 x = gate.apply(x, &mut own, pass.image);
             }

@@ -6,7 +6,7 @@ use super::{
     operation::{Face, Family, Operation, Parameter, Place},
     shape::Misfit,
 };
-use crate::engine::compute::{Activation, EPSILON, Pass};
+use crate::engine::compute::{Activation, EPSILON, Fused, Pass};
 use burn::tensor::Tensor;
 
 /// Gives each example mean 0 and variance 1 over all its channels, rows and columns, then a learned scale and shift per
@@ -75,7 +75,7 @@ impl Operation for LayerNorm {
             let x = x.clone() - x.mean_dim(1);
             let variance = x.clone().square().mean_dim(1);
             let x = x / variance.add_scalar(EPSILON).sqrt();
-            ops.scale(x.reshape(shape), gamma, beta, false)
+            ops.scale(x.reshape(shape), gamma, beta, Fused::Nothing)
         })
     }
 }

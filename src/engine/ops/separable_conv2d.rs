@@ -181,10 +181,10 @@ impl Operation for SeparableConv2d {
         let [channels, ..] = pass.image.shape(&x);
         let depthwise = self.depthwise(channels);
         let conv = Some((depthwise.filters(channels, &mut own), depthwise.sweep()));
-        let x = pass.block(x, conv, None, ActivationFunction::Linear);
+        let x = pass.block(x, conv, None, ActivationFunction::Linear, None);
         let pointwise = self.pointwise();
         let conv = Some((pointwise.filters(depthwise.filters, &mut own), pointwise.sweep()));
-        Activation::Image(pass.block(x, conv, None, self.activation))
+        Activation::Image(pass.block(x, conv, None, self.activation, None))
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) struct Pooling {
 
 impl Pooling {
     pub(super) fn sweep(&self) -> Sweep {
-        Sweep::pooling(self.kernel.0, self.stride.0, self.padding.0)
+        Sweep::plain(self.kernel.0, self.stride.0, self.padding.0)
     }
 
     pub(super) fn output(&self, name: &str, input: Shape) -> Result<Shape, Misfit> {
