@@ -2,9 +2,11 @@
 
 #[cfg(feature = "flex")]
 mod cpu;
+mod dropout;
 mod image;
 
 pub(in crate::engine) use super::kernels::fused::Fused;
+pub(in crate::engine) use dropout::MaskKey;
 pub(in crate::engine) use image::{Filters, ImageOps, Sweep};
 
 use super::ops::{ActivationFunction, Merge, Own, Shape};
@@ -204,7 +206,7 @@ pub(in crate::engine) struct Pass<'a> {
     pub(in crate::engine) image: ImageOps,
     /// Where batch normalisations take mean and variance from.
     pub(in crate::engine) norms: Norms<'a>,
-    /// Where dropout masks are drawn; without it nothing is dropped.
+    /// Where the keys of dropout masks are drawn; without it nothing is dropped.
     pub(in crate::engine) dropout: Option<&'a mut ChaCha8Rng>,
 }
 

@@ -6,10 +6,7 @@ use super::{
     operation::{Face, Family, Operation, Place},
     shape::Misfit,
 };
-use crate::engine::compute::{Activation, Pass};
-use burn::tensor::{Tensor, TensorData};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use crate::engine::compute::{Activation, MaskKey, Pass};
 use serde::{Deserialize, Serialize};
 
 /// Zeroes a share of the values in training, does nothing in evaluation.
@@ -18,17 +15,6 @@ use serde::{Deserialize, Serialize};
 pub struct Dropout {
     /// Probability that a value is zeroed, in `0..1`.
     pub rate: f64,
-}
-
-/// Zeroes each value with probability `rate` and scales the rest up, so that the mean stays. The mask
-/// is drawn here and not by the backend, whose generators differ from device to device.
-fn drop_out<const D: usize>(x: Tensor<D>, rate: f64, rng: &mut ChaCha8Rng) -> Tensor<D> {
-    let kept = (1.0 / (1.0 - rate)) as f32;
-    let shape = x.shape();
-    let mask: Vec<f32> =
-        (0..shape.num_elements()).map(|_| if rng.random_bool(rate) { 0.0 } else { kept }).collect();
-    let mask = Tensor::<D>::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
-    x * mask
 }
 
 impl Operation for Dropout {
@@ -81,13 +67,20 @@ impl Operation for Dropout {
 
     fn forward(&self, x: Activation, _own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
         let Some(rng) = &mut pass.dropout else { return x };
+        let key = MaskKey::draw(rng);
         match x {
             Activation::Image(x) => {
                 // In one order, whoever computes.
-                let x = drop_out(pass.image.leave(x), self.rate, rng);
-                Activation::Image(pass.image.enter(x))
+                let x = pass.image.leave(x);
+                let mask =
+                    key.mask(x.dims(), self.rate, pass.image, &x.device().without_autodiff());
+                Activation::Image(pass.image.enter(x * mask))
             }
-            Activation::Flat(x) => Activation::Flat(drop_out(x, self.rate, rng)),
+            Activation::Flat(x) => {
+                let mask =
+                    key.mask(x.dims(), self.rate, pass.image, &x.device().without_autodiff());
+                Activation::Flat(x * mask)
+            }
         }
     }
 }

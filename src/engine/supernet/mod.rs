@@ -36,7 +36,7 @@ use crate::engine::{
     mask::Mask,
     template::Graph,
 };
-use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use burn::tensor::{Device, Tensor, TensorData};
 use layers::Plan;
 use rand_chacha::ChaCha8Rng;
 use std::{fmt, sync::Arc};
@@ -59,8 +59,8 @@ pub struct Supernet {
 
 /// Loss and gradients of one training batch.
 pub(in crate::engine) struct Gradients {
-    /// Mean loss of the batch.
-    pub(in crate::engine) loss: f64,
+    /// Mean loss of the batch, `[1]`, left where it was computed: reading it waits for the device.
+    pub(in crate::engine) loss: Tensor<1>,
     /// The gradient of each parameter that took part, by index into the list of parameters.
     pub(in crate::engine) of_parameters: Vec<(usize, Tensor<1>)>,
     /// What the batch normalisations saw.
@@ -255,13 +255,9 @@ impl Supernet {
         self.forward(mask, images, &self.values, &mut pass)
     }
 
-    /// Loss of the candidate `mask` on one batch, and its gradients. Nothing is changed.
+    /// Loss of the candidate `mask` on one batch, and its gradients. Nothing is changed, and nothing waits for the device.
     ///
-    /// `images` is `[batch, channels, height, width]`, `targets` has a class or number for each. There are no
-    /// gradients of a loss that is not finite.
-    ///
-    /// # Errors
-    /// When the device fails.
+    /// `images` is `[batch, channels, height, width]`, `targets` has a class or number for each.
     pub(in crate::engine) fn gradients(
         &self,
         mask: &Mask,
@@ -269,7 +265,7 @@ impl Supernet {
         targets: &Targets,
         loss: &Loss,
         dropout: &mut ChaCha8Rng,
-    ) -> Result<Gradients, TensorReadError> {
+    ) -> Gradients {
         let trained = |parameter: usize| {
             let node = self.plan.parameters[parameter].owner.node;
             mask.contains(node) && self.plan.nodes[node].trainable
@@ -287,10 +283,10 @@ impl Supernet {
         let mut pass = Pass { image: self.ops, norms, dropout: Some(dropout) };
         let scores = self.forward(mask, images, &leaves, &mut pass);
         let loss = loss.mean(scores, targets, &self.device);
-        let value = f64::from(loss.clone().without_autodiff().try_into_scalar::<f32>()?);
+        let value = loss.clone().without_autodiff();
         let mut of_parameters = Vec::new();
         // A template without parameters has nothing to differentiate.
-        if value.is_finite() && loss.is_tracked() {
+        if loss.is_tracked() {
             let mut gradients = loss.backward();
             for (i, leaf) in leaves.iter().enumerate() {
                 if let Some(gradient) = leaf.grad_remove(&mut gradients) {
@@ -298,7 +294,7 @@ impl Supernet {
                 }
             }
         }
-        Ok(Gradients { loss: value, of_parameters, statistics })
+        Gradients { loss: value, of_parameters, statistics }
     }
 
     /// Moves the running statistics towards what a training batch showed; those of frozen nodes stay.

@@ -324,9 +324,7 @@ fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
     let loss = Loss::usual(&bars(4, 2));
     let gradients = |supernet: &Supernet| {
         let mut rng = seed::rng(1, "test", 0);
-        supernet
-            .gradients(&kept, images.clone(), &labels, &loss, &mut rng)
-            .expect("the CPU answers")
+        supernet.gradients(&kept, images.clone(), &labels, &loss, &mut rng)
     };
     let found = gradients(&supernet);
     let expected: Vec<_> = (0..supernet.values.len())
@@ -341,7 +339,7 @@ fn gradients_agree_with_finite_differences_and_reach_kept_nodes_only() {
                 let mut values = original.clone();
                 values[entry] += change;
                 supernet.values[*i] = vector(values, &Device::flex());
-                gradients(&supernet).loss
+                f64::from(numbers(&gradients(&supernet).loss)[0])
             };
             let slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02;
             let difference = (slope - f64::from(gradient[entry])).abs();
@@ -580,12 +578,10 @@ fn the_processors_operations_agree_with_burns() {
         supernet.ops = ops;
         let scores = scores(&supernet, images());
         let mut rng = seed::rng(1, "test", 0);
-        let gradients = supernet
-            .gradients(&full(&supernet), images(), &targets, &loss, &mut rng)
-            .expect("the CPU answers");
+        let gradients = supernet.gradients(&full(&supernet), images(), &targets, &loss, &mut rng);
         let of_parameters: Vec<_> =
             gradients.of_parameters.iter().map(|(i, gradient)| (*i, numbers(gradient))).collect();
-        results.push((scores, gradients.loss, of_parameters));
+        results.push((scores, numbers(&gradients.loss)[0], of_parameters));
     }
     let [(scores, value, gradients), (burns, burns_value, burns_gradients)] = &results[..] else {
         panic!("two results")

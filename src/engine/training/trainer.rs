@@ -278,11 +278,13 @@ impl Trainer {
             augment.apply(&mut batch, &mut seed::rng(seed, "train/augment", number));
             let diverged = TrainError::Diverged { epoch, step: step + 1 };
             let dropout = &mut seed::rng(seed, "train/dropout", number);
-            let Some(round) = self.gradients(supernet, &paths, batch, dropout)? else {
+            let round = self.gradients(supernet, &paths, batch, dropout);
+            let losses = Tensor::cat(round.iter().map(|path| path.loss.clone()).collect(), 0);
+            let losses = losses.try_into_vec_as::<f32>()?;
+            let loss = losses.into_iter().map(f64::from).sum::<f64>() / paths.len() as f64;
+            if !loss.is_finite() {
                 return Err(diverged);
-            };
-            let loss =
-                round.iter().map(|gradients| gradients.loss).sum::<f64>() / paths.len() as f64;
+            }
             let rate = self.settings.learning_rate
                 * self.settings.schedule.factor(number, self.settings.epochs.saturating_mul(steps));
             if !self.apply(supernet, round, rate)? {
@@ -329,26 +331,19 @@ impl Trainer {
         }
     }
 
-    /// The gradients of each path on one batch; `None` if a loss is not a number.
+    /// The gradients of each path on one batch.
     fn gradients(
         &self,
         supernet: &Supernet,
         paths: &[Mask],
         batch: Batch,
         dropout: &mut ChaCha8Rng,
-    ) -> Result<Option<Vec<Gradients>>, TrainError> {
+    ) -> Vec<Gradients> {
         let Batch { shape, pixels, targets } = batch;
         let images = Tensor::from_data(TensorData::new(pixels, shape), supernet.device());
-        let mut round = Vec::with_capacity(paths.len());
-        for path in paths {
-            let gradients =
-                supernet.gradients(path, images.clone(), &targets, &self.loss, dropout)?;
-            if !gradients.loss.is_finite() {
-                return Ok(None);
-            }
-            round.push(gradients);
-        }
-        Ok(Some(round))
+        let of =
+            |path| supernet.gradients(path, images.clone(), &targets, &self.loss, &mut *dropout);
+        paths.iter().map(of).collect()
     }
 
     /// One step of the optimizer for the parameters that took part; the others, and what is remembered of
