@@ -174,6 +174,12 @@ fn probe(find: Find) -> Result<Device, String> {
     answer.unwrap_or_else(Err)
 }
 
+/// A GPU for tests, or one that is emulated in software.
+#[cfg(all(test, feature = "wgpu"))]
+pub(in crate::engine) fn gpu() -> Device {
+    open(&DeviceChoice::Wgpu(0)).expect("a GPU answers; without one, install mesa-vulkan-drivers")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

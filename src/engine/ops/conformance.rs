@@ -16,7 +16,6 @@ mod run;
 use super::{Element, FieldError, Kind, MOST, Merge, MisfitKind, Op, Padding, Pair, Shape, Value};
 use crate::engine::{
     candidate,
-    compute::ImageOps,
     supernet::{EvaluationSettings, Evaluator, Supernet},
     template::{self, dialect},
     training::{TrainSettings, Trainer},
@@ -24,7 +23,7 @@ use crate::engine::{
 use burn::tensor::Device;
 use cases::{Case, What, cases};
 use report::{Check, Outcome, Verdict, ensure, over_cases};
-use run::{Found, Mode, Numbers, differentiate, forward, hash, tensor_names};
+use run::{Backend, Found, Mode, Numbers, differentiate, forward, hash, tensor_names};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::json;
@@ -394,9 +393,9 @@ fn inferred_shapes_parameters_and_operations_are_the_real_ones() {
         let (shape, cost) = case.infer().map_err(|misfit| format!("{misfit:?}"))?;
         let numbers = Numbers::new(case, case.batch());
         for mode in [Mode::Training, Mode::Evaluation] {
-            for image in images() {
-                let (real, _) = forward(case, image, mode, &numbers);
-                ensure(real == shape, || format!("{shape} is inferred, {image:?} gives {real}"))?;
+            for backend in Backend::of_processor() {
+                let (real, _) = forward(case, &backend, mode, &numbers);
+                ensure(real == shape, || format!("{shape} is inferred, {backend:?} gives {real}"))?;
             }
         }
         let supernet = Supernet::new(network::graph(case, true), 1, &Device::flex());
@@ -434,10 +433,6 @@ fn numbers_of(tensor: &burn::tensor::Tensor<1>) -> Vec<f32> {
     tensor.try_to_vec_as().expect("the CPU answers")
 }
 
-fn images() -> [ImageOps; 2] {
-    [ImageOps::of(&Device::flex()), ImageOps::Burn]
-}
-
 // Slopes.
 
 /// By how much a value is changed. Rounding errors of a sum of some dozen values around 1 are below 1e-6, which over two
@@ -454,9 +449,9 @@ const ENTRIES: usize = 40;
 #[test]
 fn gradients_are_slopes() {
     over_cases(Check::Slopes, |case| {
-        let image = ImageOps::of(&Device::flex());
+        let backend = Backend::of(Device::flex());
         let mut numbers = Numbers::new(case, case.batch());
-        let found = differentiate(case, image, Mode::Training, &numbers);
+        let found = differentiate(case, &backend, Mode::Training, &numbers);
         let mut verdict = Verdict::Nothing;
         for (tensor, (name, gradient)) in
             tensor_names(case).into_iter().zip(&found.gradients).enumerate()
@@ -470,7 +465,7 @@ fn gradients_are_slopes() {
                         let value = &mut numbers.tensors().nth(tensor).expect("is there")[entry];
                         let (before, after) = (*value, *value + change);
                         *value = after;
-                        let (_, output) = forward(case, image, Mode::Training, &numbers);
+                        let (_, output) = forward(case, &backend, Mode::Training, &numbers);
                         numbers.tensors().nth(tensor).expect("is there")[entry] = before;
                         let products = output
                             .iter()
@@ -559,23 +554,48 @@ fn results_and_gradients_are_those_of_pytorch() {
     let stored = stored();
     over_cases(Check::Torch, |case| {
         let stored = stored.of(case)?;
-        let numbers = Numbers::new(case, case.batch());
-        let mut verdict = Verdict::Held;
-        for image in images() {
-            let found = differentiate(case, image, Mode::Undropped, &numbers);
-            let wanted = Found {
-                shape: case.output(),
-                output: stored.output.clone(),
-                gradients: stored.gradients.clone(),
-                statistics: stored.statistics.clone(),
-            };
-            verdict = verdict.and(compare_all(case, &found, &wanted, TORCH_TOLERANCE)?);
-            let (_, output) = forward(case, image, Mode::Evaluation, &numbers);
-            let wanted = stored.evaluation.as_ref().unwrap_or(&stored.output);
-            let compared = compare("the evaluated output", &output, wanted, TORCH_TOLERANCE)?;
-            verdict = verdict.and(compared);
-        }
-        Ok(verdict)
+        let [ours, burns] = Backend::of_processor()
+            .map(|backend| compare_with_torch(case, stored, &backend, TORCH_TOLERANCE));
+        Ok(ours?.and(burns?))
+    });
+}
+
+fn compare_with_torch(
+    case: &Case,
+    stored: &StoredCase,
+    backend: &Backend,
+    tolerance: f64,
+) -> Outcome {
+    let numbers = Numbers::new(case, case.batch());
+    let found = differentiate(case, backend, Mode::Undropped, &numbers);
+    let wanted = Found {
+        shape: case.output(),
+        output: stored.output.clone(),
+        gradients: stored.gradients.clone(),
+        statistics: stored.statistics.clone(),
+    };
+    let trained = compare_all(case, &found, &wanted, tolerance)?;
+    let (_, output) = forward(case, backend, Mode::Evaluation, &numbers);
+    let wanted = stored.evaluation.as_ref().unwrap_or(&stored.output);
+    Ok(trained.and(compare("the evaluated output", &output, wanted, tolerance)?))
+}
+
+/// What is tolerated of a GPU: its exponentials and square roots are less exact than the processor's.
+#[cfg(feature = "wgpu")]
+const GPU_TOLERANCE: f64 = 2e-4;
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_gpu_gives_what_pytorch_and_the_processor_give() {
+    let stored = stored();
+    let [processor, gpu] = [Device::flex(), crate::engine::device::gpu()].map(Backend::of);
+    over_cases(Check::Gpu, |case| {
+        let torch = compare_with_torch(case, stored.of(case)?, &gpu, GPU_TOLERANCE)?;
+        // With dropout, whose masks are the same everywhere.
+        let numbers = Numbers::new(case, 5);
+        let [gpu, processor] = [&gpu, &processor]
+            .map(|backend| differentiate(case, backend, Mode::Training, &numbers));
+        Ok(torch.and(compare_all(case, &gpu, &processor, GPU_TOLERANCE)?))
     });
 }
 
@@ -613,13 +633,12 @@ const KERNEL_TOLERANCE: f64 = 5e-5;
 #[test]
 fn the_processors_kernels_give_what_burns_give() {
     over_cases(Check::Kernels, |case| {
-        let [ours, burns] = images();
-        ensure(ours != burns, || "the processor has no kernels of its own".to_owned())?;
+        let backends = Backend::of_processor();
         let numbers = Numbers::new(case, 5);
         let mut verdict = Verdict::Held;
         for mode in [Mode::Training, Mode::Evaluation] {
             let [ours, burns] =
-                [ours, burns].map(|image| differentiate(case, image, mode, &numbers));
+                backends.each_ref().map(|backend| differentiate(case, backend, mode, &numbers));
             verdict = verdict.and(compare_all(case, &ours, &burns, KERNEL_TOLERANCE)?);
         }
         Ok(verdict)
@@ -636,13 +655,13 @@ fn any_number_of_threads_gives_the_same_bits() {
     });
     over_cases(Check::Threads, |case| {
         let numbers = Numbers::new(case, MANY);
-        for image in images() {
+        for backend in Backend::of_processor() {
             for mode in [Mode::Training, Mode::Evaluation] {
                 let [one, four] = pools
                     .each_ref()
-                    .map(|pool| pool.install(|| differentiate(case, image, mode, &numbers)));
+                    .map(|pool| pool.install(|| differentiate(case, &backend, mode, &numbers)));
                 same_bits(case, &four, &one)
-                    .map_err(|why| format!("{image:?}, {mode:?}: {why}"))?;
+                    .map_err(|why| format!("{backend:?}, {mode:?}: {why}"))?;
             }
         }
         Ok(Verdict::Held)

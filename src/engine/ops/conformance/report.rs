@@ -17,6 +17,8 @@ pub(super) enum Check {
     Inference,
     Slopes,
     Torch,
+    #[cfg(feature = "wgpu")]
+    Gpu,
     Kernels,
     Threads,
     Sharing,
@@ -24,12 +26,14 @@ pub(super) enum Check {
 }
 
 impl Check {
-    const ALL: [Self; 9] = [
+    const ALL: &[Self] = &[
         Self::Files,
         Self::Fields,
         Self::Inference,
         Self::Slopes,
         Self::Torch,
+        #[cfg(feature = "wgpu")]
+        Self::Gpu,
         Self::Kernels,
         Self::Threads,
         Self::Sharing,
@@ -43,6 +47,8 @@ impl Check {
             Self::Inference => "inference",
             Self::Slopes => "slopes",
             Self::Torch => "PyTorch",
+            #[cfg(feature = "wgpu")]
+            Self::Gpu => "GPU",
             Self::Kernels => "kernels",
             Self::Threads => "threads",
             Self::Sharing => "sharing",
@@ -156,7 +162,7 @@ fn table(subjects: &[&str], cells: &BTreeMap<Check, BTreeMap<usize, Cell>>) -> S
     for (place, subject) in subjects.iter().enumerate() {
         _ = write!(text, "\n{subject:<20}");
         for check in Check::ALL {
-            let cell = match cells.get(&check).and_then(|row| row.get(&place)) {
+            let cell = match cells.get(check).and_then(|row| row.get(&place)) {
                 Some(&Cell { failures, .. }) if failures > 0 => format!("{failures} FAILED"),
                 None | Some(Cell { verdict: Verdict::Nothing, .. }) => "-".to_owned(),
                 Some(Cell { cases, verdict: Verdict::Held, .. }) => cases.to_string(),

@@ -130,8 +130,28 @@ pub(super) fn tensor_names(case: &Case) -> Vec<String> {
     inputs.chain(case.learned().parameters.iter().map(|it| it.role.to_owned())).collect()
 }
 
+/// Who computes, and with which operations on images.
+#[derive(Clone, Debug)]
+pub(super) struct Backend {
+    device: Device,
+    image: ImageOps,
+}
+
+impl Backend {
+    /// What a supernet on this device uses.
+    pub(super) fn of(device: Device) -> Self {
+        Self { image: ImageOps::of(&device), device }
+    }
+
+    /// The processor with its own kernels, and with those of Burn.
+    pub(super) fn of_processor() -> [Self; 2] {
+        let device = Device::flex();
+        [Self::of(device.clone()), Self { device, image: ImageOps::Burn }]
+    }
+}
+
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as().expect("the CPU answers")
+    tensor.try_into_vec_as().expect("the device answers")
 }
 
 /// The output, flat.
@@ -178,21 +198,26 @@ fn compute(
 /// The output alone.
 pub(super) fn forward(
     case: &Case,
-    image: ImageOps,
+    backend: &Backend,
     mode: Mode,
     numbers: &Numbers,
 ) -> (Shape, Vec<f32>) {
-    let leaf = |values: &Vec<f32>| vector(values.clone(), &Device::flex());
-    let (shape, output, _, _) = run(case, image, mode, numbers, &leaf);
+    let leaf = |values: &Vec<f32>| vector(values.clone(), &backend.device);
+    let (shape, output, _, _) = run(case, backend, mode, numbers, &leaf);
     (shape, values(output))
 }
 
 /// The output and its gradients.
-pub(super) fn differentiate(case: &Case, image: ImageOps, mode: Mode, numbers: &Numbers) -> Found {
-    let device = Device::flex();
-    let leaf = |values: &Vec<f32>| vector(values.clone(), &device).autodiff().require_grad();
-    let (shape, output, leaves, statistics) = run(case, image, mode, numbers, &leaf);
-    let weights = vector(numbers.weights.clone(), &device);
+pub(super) fn differentiate(
+    case: &Case,
+    backend: &Backend,
+    mode: Mode,
+    numbers: &Numbers,
+) -> Found {
+    let device = &backend.device;
+    let leaf = |values: &Vec<f32>| vector(values.clone(), device).autodiff().require_grad();
+    let (shape, output, leaves, statistics) = run(case, backend, mode, numbers, &leaf);
+    let weights = vector(numbers.weights.clone(), device);
     let sum = (output.clone() * weights).sum();
     let mut gradients = sum.is_tracked().then(|| sum.backward());
     let gradients = leaves
@@ -210,19 +235,18 @@ type Ran = (Shape, Tensor<1>, Vec<Tensor<1>>, Vec<[Vec<f32>; 2]>);
 
 fn run(
     case: &Case,
-    image: ImageOps,
+    &Backend { ref device, image }: &Backend,
     mode: Mode,
     numbers: &Numbers,
     leaf: &dyn Fn(&Vec<f32>) -> Tensor<1>,
 ) -> Ran {
-    let device = Device::flex();
     let leaves: Vec<_> = numbers.inputs.iter().chain(&numbers.parameters).map(leaf).collect();
     let (inputs, own) = leaves.split_at(numbers.inputs.len());
     let given: Vec<_> = numbers
         .statistics
         .iter()
         .map(|[mean, variance]| {
-            Statistics::new(vector(mean.clone(), &device), vector(variance.clone(), &device))
+            Statistics::new(vector(mean.clone(), device), vector(variance.clone(), device))
         })
         .collect();
     let mut seen = vec![None; given.len()];

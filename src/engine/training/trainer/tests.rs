@@ -486,3 +486,48 @@ fn weights_that_are_no_numbers_are_never_handed_on() {
         }
     }
 }
+
+/// Losses are those of the processor but for rounding, which grows from step to step; the weights that came out can be
+/// moved to the processor, and candidates are worth the same there.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_gpu_trains_and_evaluates_as_the_processor() {
+    let data = bars(64, 32);
+    for policy in [PathPolicy::Single, PathPolicy::Fair] {
+        let settings = TrainSettings { policy, clip: Some(1.0), ..settings() };
+        let on = |device: &Device| {
+            let mut supernet = Supernet::new(small_vgg(), 1, device);
+            let mut trainer = trainer_with(&supernet, &data, settings);
+            let (losses, reports) = train(&mut trainer, &mut supernet, &data, 1..=2, usize::MAX);
+            (supernet, losses, reports)
+        };
+        let gpu = crate::engine::device::gpu();
+        let (_, losses, reports) = on(&Device::flex());
+        let (trained, gpu_losses, gpu_reports) = on(&gpu);
+        assert_eq!(losses.len(), gpu_losses.len());
+        for (step, (loss, gpu)) in losses.iter().zip(&gpu_losses).enumerate() {
+            assert!((loss - gpu).abs() < 1e-2, "step {step}: {gpu} instead of {loss}");
+        }
+        for (report, gpu) in reports.iter().zip(&gpu_reports) {
+            assert!((report.val_loss - gpu.val_loss).abs() < 5e-2, "{gpu:?}, {report:?}");
+        }
+        let mut moved = supernet();
+        moved
+            .load_bytes(&trained.to_bytes().expect("the GPU answers"))
+            .expect("is the same network");
+        let settings = EvaluationSettings { images: 32, recalibration_batches: 1, batch_size: 16 };
+        let go_on = AtomicBool::new(false);
+        let evaluators = [&trained, &moved]
+            .map(|supernet| Evaluator::new(supernet, &data, settings, 1).expect("fits"));
+        let masks = crate::engine::candidate::list_all(trained.graph(), 20).expect("are few");
+        let mut sharing = evaluators[0].share(&trained, &masks);
+        for candidate in sharing.order() {
+            let together = sharing.evaluate(candidate, &go_on).expect("the GPU answers");
+            let mask = &masks[candidate];
+            let alone = evaluators[0].evaluate(&trained, mask, &go_on).expect("the GPU answers");
+            let there = evaluators[1].evaluate(&moved, mask, &go_on).expect("the CPU answers");
+            assert!((together.loss - alone.loss).abs() < 1e-5, "{together:?} instead of {alone:?}");
+            assert!((alone.loss - there.loss).abs() < 1e-3, "{alone:?} instead of {there:?}");
+        }
+    }
+}
