@@ -37,7 +37,7 @@ impl Operation for AveragePool {
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
         field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the window"),
-        field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the window"),
+        field!(stride),
         field!(padding: Kind::Pair { least: 0, most: MOST }, "pixels", "Margin around the image, which is left out"),
     ];
 

@@ -6,7 +6,7 @@ use super::{
         ActivationFunction, Initialiser, Padding, Pair, is_default, is_linear, is_one, is_single,
         is_true, linear, one, single, yes,
     },
-    field::{Field, Kind, MOST, field},
+    field::{Field, field},
     operation::{Face, Family, Operation, Place},
     shape::Misfit,
     window::{Convolution, function_flops, stride_text},
@@ -90,16 +90,16 @@ impl Operation for Conv2d {
     const WHAT: &'static str = "A convolution: each filter weighs the pixels under a window.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
-        field!(filters: Kind::Count { least: 1, most: MOST }, "channels", "Output channels"),
-        field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the kernel"),
-        field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the window"),
-        field!(padding: Kind::Padding, "pixels", "Zeros around the image"),
-        field!(dilation: Kind::Pair { least: 1, most: MOST }, "pixels", "Distance of the kernel's taps"),
-        field!(groups: Kind::Count { least: 1, most: MOST }, "", "Groups of channels that are convolved apart"),
-        field!(bias: Kind::Switch, "", "A learned constant per channel"),
-        field!(activation: Kind::Choice(ActivationFunction::NAMES), "", "The function behind it; linear for none"),
-        field!(kernel_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the weights start"),
-        field!(bias_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the biases start"),
+        field!(filters),
+        field!(kernel),
+        field!(stride),
+        field!(padding),
+        field!(dilation),
+        field!(groups),
+        field!(bias),
+        field!(activation),
+        field!(kernel_initialiser),
+        field!(bias_initialiser),
     ];
 
     fn example() -> Self {

@@ -6,7 +6,7 @@ use super::{
         ActivationFunction, Initialiser, Padding, Pair, is_default, is_one, is_single, is_true,
         one, single, yes,
     },
-    field::{Field, Kind, MOST, field},
+    field::{Field, Kind, field},
     operation::{Face, Family, NormSlot, Operation, Parameter, Place},
     shape::{Misfit, image},
     window::{Convolution, function_flops, stride_text},
@@ -166,19 +166,19 @@ impl Operation for ConvBlock {
     const WHAT: &'static str = "A convolution, a batch normalisation and an activation function, each of which can be switched off.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
-        field!(filters: Kind::Count { least: 1, most: MOST }, "channels", "Output channels"),
-        field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the kernel"),
-        field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the window"),
-        field!(padding: Kind::Padding, "pixels", "Zeros around the image"),
-        field!(dilation: Kind::Pair { least: 1, most: MOST }, "pixels", "Distance of the kernel's taps"),
-        field!(groups: Kind::Count { least: 1, most: MOST }, "", "Groups of channels that are convolved apart"),
-        field!(bias: Kind::Switch, "", "A learned constant per channel"),
+        field!(filters),
+        field!(kernel),
+        field!(stride),
+        field!(padding),
+        field!(dilation),
+        field!(groups),
+        field!(bias),
         field!(conv: Kind::Switch, "", "Whether there is a convolution"),
         field!(batch_norm: Kind::Switch, "", "Whether there is a batch normalisation"),
-        field!(activation: Kind::Choice(ActivationFunction::NAMES), "", "The function behind it; linear for none"),
+        field!(activation),
         field!(max: Kind::Bound, "", "The largest value that leaves it; 6 makes a ReLU a ReLU6"),
-        field!(kernel_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the weights start"),
-        field!(bias_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the biases start"),
+        field!(kernel_initialiser),
+        field!(bias_initialiser),
     ];
 
     fn example() -> Self {

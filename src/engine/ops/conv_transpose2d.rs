@@ -92,15 +92,15 @@ impl Operation for ConvTranspose2d {
         "A convolution turned round: each pixel adds a weighted kernel, which makes images larger.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
-        field!(filters: Kind::Count { least: 1, most: MOST }, "channels", "Output channels"),
-        field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the kernel"),
+        field!(filters),
+        field!(kernel),
         field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Output pixels per pixel of the input"),
         field!(padding: Kind::Padding, "pixels", "Rows and columns that are cut off around the output"),
         field!(output_padding: Kind::Pair { least: 0, most: MOST }, "pixels", "Rows below and columns on the right that are added; less than the stride"),
-        field!(bias: Kind::Switch, "", "A learned constant per channel"),
-        field!(activation: Kind::Choice(ActivationFunction::NAMES), "", "The function behind it; linear for none"),
-        field!(kernel_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the weights start"),
-        field!(bias_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the biases start"),
+        field!(bias),
+        field!(activation),
+        field!(kernel_initialiser),
+        field!(bias_initialiser),
     ];
 
     fn example() -> Self {

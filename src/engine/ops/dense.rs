@@ -100,10 +100,10 @@ impl Operation for Dense {
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
         field!(units: Kind::Count { least: 1, most: MOST }, "features", "Output features"),
-        field!(activation: Kind::Choice(ActivationFunction::NAMES), "", "The function behind it; linear for none"),
+        field!(activation),
         field!(bias: Kind::Switch, "", "A learned constant per unit"),
-        field!(kernel_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the weights start"),
-        field!(bias_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the biases start"),
+        field!(kernel_initialiser),
+        field!(bias_initialiser),
     ];
 
     fn example() -> Self {

@@ -86,15 +86,15 @@ impl Operation for DepthwiseConv2d {
     const WHAT: &'static str = "A convolution of each channel by itself.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
-        field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the kernel"),
-        field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the window"),
-        field!(padding: Kind::Padding, "pixels", "Zeros around the image"),
-        field!(dilation: Kind::Pair { least: 1, most: MOST }, "pixels", "Distance of the kernel's taps"),
+        field!(kernel),
+        field!(stride),
+        field!(padding),
+        field!(dilation),
         field!(multiplier: Kind::Count { least: 1, most: MOST }, "", "Filters of each channel"),
-        field!(bias: Kind::Switch, "", "A learned constant per channel"),
-        field!(activation: Kind::Choice(ActivationFunction::NAMES), "", "The function behind it; linear for none"),
-        field!(kernel_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the weights start"),
-        field!(bias_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the biases start"),
+        field!(bias),
+        field!(activation),
+        field!(kernel_initialiser),
+        field!(bias_initialiser),
     ];
 
     fn example() -> Self {

@@ -313,8 +313,39 @@ choice!(ActivationFunction);
 choice!(Initialiser);
 choice!(Interpolation);
 
-/// A [`Field`] of the struct's member of the same name.
+/// A [`Field`] of the struct's member of the same name; the name is enough where it means what it means in most
+/// convolutions.
 macro_rules! field {
+    (filters) => {
+        $crate::engine::ops::field::field!(filters: $crate::engine::ops::Kind::Count { least: 1, most: $crate::engine::ops::MOST }, "channels", "Output channels")
+    };
+    (kernel) => {
+        $crate::engine::ops::field::field!(kernel: $crate::engine::ops::Kind::Pair { least: 1, most: $crate::engine::ops::MOST }, "pixels", "Rows and columns of the kernel")
+    };
+    (stride) => {
+        $crate::engine::ops::field::field!(stride: $crate::engine::ops::Kind::Pair { least: 1, most: $crate::engine::ops::MOST }, "pixels", "Step of the window")
+    };
+    (padding) => {
+        $crate::engine::ops::field::field!(padding: $crate::engine::ops::Kind::Padding, "pixels", "Zeros around the image")
+    };
+    (dilation) => {
+        $crate::engine::ops::field::field!(dilation: $crate::engine::ops::Kind::Pair { least: 1, most: $crate::engine::ops::MOST }, "pixels", "Distance of the kernel's taps")
+    };
+    (groups) => {
+        $crate::engine::ops::field::field!(groups: $crate::engine::ops::Kind::Count { least: 1, most: $crate::engine::ops::MOST }, "", "Groups of channels that are convolved apart")
+    };
+    (bias) => {
+        $crate::engine::ops::field::field!(bias: $crate::engine::ops::Kind::Switch, "", "A learned constant per channel")
+    };
+    (activation) => {
+        $crate::engine::ops::field::field!(activation: $crate::engine::ops::Kind::Choice(<$crate::engine::ops::ActivationFunction as $crate::engine::named::Named>::NAMES), "", "The function behind it; linear for none")
+    };
+    (kernel_initialiser) => {
+        $crate::engine::ops::field::field!(kernel_initialiser: $crate::engine::ops::Kind::Choice(<$crate::engine::ops::Initialiser as $crate::engine::named::Named>::NAMES), "", "How the weights start")
+    };
+    (bias_initialiser) => {
+        $crate::engine::ops::field::field!(bias_initialiser: $crate::engine::ops::Kind::Choice(<$crate::engine::ops::Initialiser as $crate::engine::named::Named>::NAMES), "", "How the biases start")
+    };
     ($name:ident: $kind:expr, $unit:literal, $tip:literal) => {
         $crate::engine::ops::field::Field {
             facts: $crate::engine::ops::field::Facts {

@@ -131,7 +131,7 @@ impl Operation for InvertedResidual {
     const WHAT: &'static str = "Widens the channels, convolves each by itself and narrows them again; its input is added where shapes agree.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
-        field!(filters: Kind::Count { least: 1, most: MOST }, "channels", "Output channels"),
+        field!(filters),
         field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the depthwise kernel"),
         field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the depthwise window"),
         field!(expansion: Kind::Count { least: 1, most: MOST }, "", "How many times the input's channels are between"),

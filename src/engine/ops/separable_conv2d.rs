@@ -106,16 +106,16 @@ impl Operation for SeparableConv2d {
         "A convolution of each channel by itself, then one of 1×1 that mixes the channels.";
     const PLACE: Place = Place::Anywhere;
     const FIELDS: &'static [Field<Self>] = &[
-        field!(filters: Kind::Count { least: 1, most: MOST }, "channels", "Output channels"),
-        field!(kernel: Kind::Pair { least: 1, most: MOST }, "pixels", "Rows and columns of the kernel"),
-        field!(stride: Kind::Pair { least: 1, most: MOST }, "pixels", "Step of the window"),
-        field!(padding: Kind::Padding, "pixels", "Zeros around the image"),
-        field!(dilation: Kind::Pair { least: 1, most: MOST }, "pixels", "Distance of the kernel's taps"),
+        field!(filters),
+        field!(kernel),
+        field!(stride),
+        field!(padding),
+        field!(dilation),
         field!(multiplier: Kind::Count { least: 1, most: MOST }, "", "Filters of each channel in the first convolution"),
-        field!(bias: Kind::Switch, "", "A learned constant per channel"),
-        field!(activation: Kind::Choice(ActivationFunction::NAMES), "", "The function behind it; linear for none"),
-        field!(kernel_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the weights start"),
-        field!(bias_initialiser: Kind::Choice(Initialiser::NAMES), "", "How the biases start"),
+        field!(bias),
+        field!(activation),
+        field!(kernel_initialiser),
+        field!(bias_initialiser),
     ];
 
     fn example() -> Self {
