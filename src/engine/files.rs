@@ -92,10 +92,10 @@ fn fix(kind: Kind) -> &'static str {
 /// # Errors
 /// When it does not.
 pub fn parse_ron<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, RonError> {
-    parse_ron_as(&Options::default(), name, text)
+    parse_ron_as(&Options::default(), name, text, |_| None)
 }
 
-/// The same, in a dialect.
+/// The same, in a dialect; `advice` may say more of what is wrong.
 ///
 /// # Errors
 /// As [`parse_ron`].
@@ -103,13 +103,18 @@ pub fn parse_ron_as<T: DeserializeOwned>(
     dialect: &Options,
     name: &str,
     text: &str,
+    advice: impl Fn(&ron::Error) -> Option<String>,
 ) -> Result<T, RonError> {
-    dialect.from_str(text).map_err(|error| RonError::Parse {
-        name: name.to_owned(),
-        line: error.span.start.line,
-        column: error.span.start.col,
-        // What the file holds there is a part of some messages, with its line ends.
-        message: error.code.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+    dialect.from_str(text).map_err(|error| {
+        let more = advice(&error.code).map_or_else(String::new, |more| format!("; {more}"));
+        let message = format!("{}{more}", error.code);
+        RonError::Parse {
+            name: name.to_owned(),
+            line: error.span.start.line,
+            column: error.span.start.col,
+            // What the file holds there is a part of some messages, with its line ends.
+            message: message.split_whitespace().collect::<Vec<_>>().join(" "),
+        }
     })
 }
 

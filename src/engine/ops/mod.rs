@@ -8,6 +8,7 @@ mod arguments;
 #[cfg(test)]
 mod conformance;
 mod field;
+mod foreign;
 mod merge;
 mod operation;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod window;
 
 pub use arguments::{ActivationFunction, Initialiser, Interpolation, Padding, Pair};
 pub use field::{Facts, FieldError, Kind, MOST, Value};
+pub(in crate::engine) use foreign::advice as foreign_arguments;
 pub use merge::Merge;
 pub use operation::{Face, Family, Place};
 pub use shape::{Cost, Misfit, MisfitKind, Shape};

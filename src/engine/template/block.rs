@@ -200,7 +200,7 @@ mod tests {
     };
 
     fn try_read(text: &str) -> Result<Elements, RonError> {
-        parse_ron_as(&dialect(), "ops", text)
+        parse_ron_as(&dialect(), "ops", text, |_| None)
     }
 
     fn read(text: &str) -> Elements {

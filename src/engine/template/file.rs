@@ -1,7 +1,10 @@
 //! Scene files: templates as RON, made to be read and edited by hand.
 
 use super::{Graph, Problem, Template};
-use crate::engine::files::{self, RonError, WriteError};
+use crate::engine::{
+    files::{self, RonError, WriteError},
+    ops::foreign_arguments,
+};
 use ron::{Options, extensions::Extensions, ser::PrettyConfig};
 use std::path::Path;
 use thiserror::Error;
@@ -64,7 +67,7 @@ pub(in crate::engine) fn dialect() -> Options {
 /// # Errors
 /// When the text is not a template.
 pub fn read(name: &str, text: &str) -> Result<Template, RonError> {
-    files::parse_ron_as(&dialect(), name, text)
+    files::parse_ron_as(&dialect(), name, text, foreign_arguments)
 }
 
 /// Reads and checks a template from its RON text; `name` stands in messages.
