@@ -43,6 +43,8 @@ pub(super) fn of(template: &Template, analysis: &Analysis, problem: &Problem) ->
         }
         ProblemKind::LinkWithinLayer(link) => within_layer(template, link),
         ProblemKind::Cycle => cycle(template, analysis, &problem.nodes),
+        // Fragments are mended where they are written.
+        ProblemKind::LooseEnd => Vec::new(),
         ProblemKind::NotFed | ProblemKind::LeadsNowhere | ProblemKind::Apart => {
             first.map(|id| loose(template, analysis, id, &problem.kind)).unwrap_or_default()
         }
