@@ -421,8 +421,8 @@ mod tests {
         assert_eq!(found, [1, 2, 3, 4, 5, 6].map(Some));
         assert_eq!(
             candidate::count(&Graph::new(pasted).expect("is sound")).exact(),
-            // Two levels of three, or these behind two levels more, of which all lead to `c1-1x1`.
-            Some(2 * 3 + 9 * 3 + 3)
+            // Two of the first level, or the third behind two levels more; then three of the second.
+            Some(2 * 3 + 9 * 3)
         );
     }
 
