@@ -177,6 +177,9 @@ mod tests {
             ("densenet", 3_u128.pow(9) * 2 * 2),
             ("mobilenet-macro", 6_561),
             ("cell-201", 9_444),
+            // Nodes 1 to 3, of which some are kept, take one or two of eight operations and of four more for each
+            // node before them.
+            ("darts-cell", 3 * 36 + 3 * 36 * 78 + 36 * 78 * 136),
             ("mlp", 3 * 4 * 4),
         ] {
             assert_eq!(candidate::count(&graph(name)).exact(), Some(candidates), "{name}");
