@@ -19,7 +19,7 @@ use nas_navigator::engine::{
     run::read_journal,
     supernet::Supernet,
     table::Table,
-    template::{self, presets},
+    template::{self, Fragment, presets, stamps},
     training::{TrainSettings, Trainer},
 };
 use proptest::{
@@ -368,6 +368,18 @@ fn templates() {
         template::save(&file, graph.template()).expect("is written");
         fuzz(preset.name, &file, (150, 4), &|| {
             template::load(&file).map(drop).map_err(|error| error.to_string())
+        });
+    }
+}
+
+#[test]
+fn fragments() {
+    let folder = folder();
+    for stamp in stamps() {
+        let file = folder.path().join(format!("{}.ron", stamp.name));
+        stamp.fragment().expect("is right").save(&file).expect("is written");
+        fuzz(stamp.name, &file, (150, 4), &|| {
+            Fragment::load(&file).map(drop).map_err(|error| error.to_string())
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Edits of templates as values: what a hand does in the window, what a fix does, what a command does.
 
-use super::{Block, BlocksPerLayer, Link, Node, NodeId, Template};
+use super::{Block, BlocksPerLayer, Fragment, Link, Node, NodeId, Template};
 use crate::engine::ops::{FieldError, Merge, Op, Value};
 use thiserror::Error;
 
@@ -130,6 +130,18 @@ pub enum Edit {
         node: NodeId,
         /// The alternatives; their layer is set.
         variants: Vec<Node>,
+    },
+    /// Puts a fragment in: with ids that are free, in layers of its own behind those that feed it. Links that lead
+    /// straight from where it is fed to what it feeds give way to it.
+    Paste {
+        /// What is pasted.
+        fragment: Fragment,
+        /// What feeds its heads.
+        from: Vec<NodeId>,
+        /// What its tails feed.
+        to: Vec<NodeId>,
+        /// Where the middle of it stands; in front of everything where it is left out.
+        position: Option<[f32; 2]>,
     },
     /// Sets how many blocks of a layer a candidate may keep.
     SetBlocksPerLayer(BlocksPerLayer),
@@ -316,6 +328,9 @@ impl Template {
                         .collect();
                     self.links.extend(twins);
                 }
+            }
+            Edit::Paste { fragment, from, to, position } => {
+                self.paste(fragment, from, to, *position)?;
             }
             Edit::SetBlocksPerLayer(blocks) => self.blocks_per_layer = *blocks,
             Edit::SetVersion(version) => self.version = *version,

@@ -6,6 +6,7 @@ use crate::engine::{
     ops::foreign_arguments,
 };
 use ron::{Options, extensions::Extensions, ser::PrettyConfig};
+use serde::Serialize;
 use std::path::Path;
 use thiserror::Error;
 
@@ -23,6 +24,18 @@ pub enum FileError {
         /// Each problem with the line it is on, where one could be found.
         problems: Vec<(Option<usize>, Problem)>,
     },
+}
+
+impl FileError {
+    /// That what stands in `text` has these problems.
+    pub(super) fn invalid(name: &str, text: &str, problems: Vec<Problem>) -> Self {
+        let placed = problems.into_iter().enumerate();
+        // Each is looked for in the whole text, so only for those that are told.
+        let placed = placed.map(|(place, problem)| {
+            ((place < TOLD).then(|| line_of(text, &problem)).flatten(), problem)
+        });
+        Self::Invalid { name: name.to_owned(), problems: placed.collect() }
+    }
 }
 
 /// The most problems that are told at once: one cut path is a problem of every node on it.
@@ -76,17 +89,7 @@ pub fn read(name: &str, text: &str) -> Result<Template, RonError> {
 /// When the text is not a template or the template breaks a rule.
 pub fn parse(name: &str, text: &str) -> Result<Graph, FileError> {
     let template = read(name, text)?;
-    Graph::new(template).map_err(|problems| FileError::Invalid {
-        name: name.to_owned(),
-        problems: problems
-            .into_iter()
-            .enumerate()
-            // Each is looked for in the whole text, so only for those that are told.
-            .map(|(place, problem)| {
-                ((place < TOLD).then(|| line_of(text, &problem)).flatten(), problem)
-            })
-            .collect(),
-    })
+    Graph::new(template).map_err(|problems| FileError::invalid(name, text, problems))
 }
 
 /// The first line that names all of the problem's nodes (a link), else the one that defines the first.
@@ -104,8 +107,13 @@ fn line_of(text: &str, problem: &Problem) -> Option<usize> {
 /// # Errors
 /// When a value cannot be written as RON, which no template built by this program has.
 pub fn to_ron(template: &Template) -> Result<String, ron::Error> {
+    pretty(template)
+}
+
+/// As RON text, one element of a list a line.
+pub(super) fn pretty(value: &impl Serialize) -> Result<String, ron::Error> {
     let config = PrettyConfig::new().depth_limit(2).struct_names(false);
-    Ok(dialect().to_string_pretty(template, config)? + "\n")
+    Ok(dialect().to_string_pretty(value, config)? + "\n")
 }
 
 /// Writes the template to `path`; an existing file stays as it was until the new one is complete.
@@ -113,7 +121,12 @@ pub fn to_ron(template: &Template) -> Result<String, ron::Error> {
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, template: &Template) -> Result<(), WriteError> {
-    let text = to_ron(template)
+    save_ron(path, template)
+}
+
+/// Writes `value` to `path` as RON.
+pub(super) fn save_ron(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
+    let text = pretty(value)
         .map_err(|error| WriteError::new(path, std::io::Error::other(error.to_string())))?;
     files::write_atomic(path, text.as_bytes())
 }

@@ -43,6 +43,8 @@ pub(super) fn of(template: &Template, analysis: &Analysis, problem: &Problem) ->
         }
         ProblemKind::LinkWithinLayer(link) => within_layer(template, link),
         ProblemKind::Cycle => cycle(template, analysis, &problem.nodes),
+        // Fragments are mended where they are written.
+        ProblemKind::LooseEnd => Vec::new(),
         ProblemKind::NotFed | ProblemKind::LeadsNowhere | ProblemKind::Apart => {
             first.map(|id| loose(template, analysis, id, &problem.kind)).unwrap_or_default()
         }
@@ -317,23 +319,42 @@ fn join(template: &Template, analysis: &Analysis, id: &NodeId) -> Vec<Fix> {
     fixes.truncate(MOST_CHOICES - 1);
     // Those of the rarest shape can go.
     let rarest = shapes.iter().min_by_key(|&&(_, shape)| count(shape)).map(|&(_, shape)| shape);
-    for &(source, _) in shapes.iter().filter(|&&(_, shape)| Some(shape) == rarest) {
-        let from = &template.nodes[source].id;
-        if analysis.targets[source].len() > 1 && analysis.sources[node].len() > 1 {
-            let link = Link(from.clone(), id.clone());
+    let rare: Vec<_> = shapes.iter().filter(|&&(_, shape)| Some(shape) == rarest).collect();
+    let feeds_more =
+        |source: usize| analysis.targets[source].len() > 1 && analysis.sources[node].len() > 1;
+    let link = |source: usize| Link(template.nodes[source].id.clone(), id.clone());
+    for &&(source, _) in &rare {
+        if feeds_more(source) {
+            let link = link(source);
             fixes.push(fix(format!("delete the link {link}"), vec![Edit::Disconnect(link)]));
         } else {
-            fixes.extend(delete_with_feeders(template, analysis, source));
+            fixes.extend(delete_with_feeders(template, analysis, &[source]));
         }
     }
     fixes.truncate(MOST_CHOICES + 1);
+    // Where alternatives all have that shape, it takes all of them.
+    if let [(_, shape), _, ..] = rare[..]
+        && rare.len() < shapes.len()
+    {
+        let (linked, alone): (Vec<_>, Vec<_>) =
+            rare.iter().map(|&&(source, _)| source).partition(|&source| feeds_more(source));
+        let mut edits: Vec<_> = linked.into_iter().map(link).map(Edit::Disconnect).collect();
+        let deleted = delete_with_feeders(template, analysis, &alone);
+        if alone.is_empty() || deleted.is_some() {
+            edits.extend(deleted.into_iter().flat_map(|fix| fix.edits));
+            fixes.push(fix(format!("cut off all {} that bring {shape}", rare.len()), edits));
+        }
+    }
     fixes
 }
 
-/// Deletes a node and all that feeds nothing else.
-fn delete_with_feeders(template: &Template, analysis: &Analysis, node: usize) -> Option<Fix> {
+/// Deletes nodes and all that feeds nothing else.
+fn delete_with_feeders(template: &Template, analysis: &Analysis, nodes: &[usize]) -> Option<Fix> {
+    let first = &template.nodes[*nodes.first()?].id;
     let mut goes = vec![false; template.nodes.len()];
-    goes[node] = true;
+    for &node in nodes {
+        goes[node] = true;
+    }
     for &other in analysis.order.iter().rev() {
         let targets = &analysis.targets[other];
         goes[other] |= !targets.is_empty() && targets.iter().all(|&target| goes[target]);
@@ -342,17 +363,14 @@ fn delete_with_feeders(template: &Template, analysis: &Analysis, node: usize) ->
     if analysis.input.is_some_and(|input| goes[input]) {
         return None;
     }
-    let ids = |goes: &[bool]| -> Vec<NodeId> {
-        let gone = template.nodes.iter().zip(goes).filter(|(_, goes)| **goes);
-        gone.map(|(node, _)| node.id.clone()).collect()
-    };
-    let nodes = ids(&goes);
-    let more = match nodes.len() {
+    let gone: Vec<_> = template.nodes.iter().zip(goes).filter(|&(_, goes)| goes).collect();
+    let gone: Vec<_> = gone.into_iter().map(|(node, _)| node.id.clone()).collect();
+    let more = match gone.len() {
         1 => String::new(),
         count => format!(" and {} that feed nothing else", count - 1),
     };
-    let title = format!("delete `{}`{more}", template.nodes[node].id);
-    Some(fix(title, vec![Edit::Remove { nodes, heal: false }]))
+    let title = format!("delete `{first}`{more}");
+    Some(fix(title, vec![Edit::Remove { nodes: gone, heal: false }]))
 }
 
 /// Whether two shapes differ in their width only.

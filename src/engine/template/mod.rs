@@ -11,6 +11,7 @@ mod edit;
 mod file;
 mod fit;
 mod fixes;
+mod fragment;
 mod graph;
 mod presets;
 mod problem;
@@ -24,8 +25,9 @@ pub(in crate::engine) use file::dialect;
 pub use file::{FileError, load, parse, read, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit};
 pub use fixes::mended;
+pub use fragment::Fragment;
 pub use graph::Graph;
-pub use presets::{Preset, presets};
+pub use presets::{Preset, Stamp, presets, stamps};
 pub use problem::{Fix, Problem, ProblemKind};
 
 use super::ops::{Face, Family, Merge, Op};

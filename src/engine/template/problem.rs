@@ -61,6 +61,8 @@ pub enum ProblemKind {
     LinkWithinLayer(Link),
     /// A link occurs twice.
     LinkTwice(Link),
+    /// A head or a tail of a [`Fragment`](super::Fragment) that does not exist.
+    LooseEnd,
     /// Nodes feed one another in a circle.
     Cycle,
     /// No path leads from the input to a node.
@@ -103,7 +105,8 @@ impl ProblemKind {
             Self::LinkToNothing(_)
             | Self::LinkToItself(_)
             | Self::LinkWithinLayer(_)
-            | Self::LinkTwice(_) => 1,
+            | Self::LinkTwice(_)
+            | Self::LooseEnd => 1,
             Self::Cycle => 2,
             Self::NotFed | Self::LeadsNowhere | Self::Apart => 3,
             Self::ChannelsLast { .. } | Self::Merge | Self::Op { .. } => 4,

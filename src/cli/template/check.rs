@@ -1,0 +1,95 @@
+//! `nas-navigator template check`: all there is to say of a template, right or wrong.
+
+use super::{CostReport, ProblemReport, clean, read, summary};
+use crate::{
+    cli::output,
+    engine::{
+        candidate,
+        template::{Analysis, Fix, Graph, NodeId},
+    },
+    format::counted,
+};
+use anyhow::Result;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// What `check` prints.
+#[derive(Debug, Serialize)]
+struct CheckReport {
+    name: String,
+    nodes: usize,
+    links: Vec<LinkReport>,
+    cost: CostReport,
+    /// How many candidates there are; `null` where there are problems.
+    candidates: Option<String>,
+    problems: Vec<ProblemReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct LinkReport {
+    from: NodeId,
+    to: NodeId,
+    /// What travels along it; `null` where that is not known.
+    shape: Option<String>,
+}
+
+/// The most problems that are listed as text.
+const MOST_LISTED: usize = 20;
+
+pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
+    let (name, template) = read(name)?;
+    let analysis = Analysis::of(&template);
+    let sound = analysis.problems.is_empty();
+    let graph = if sound { Graph::new(template.clone()).ok() } else { None };
+    let candidates = graph.as_ref().map(candidate::count);
+    let code = if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if json {
+        output::json(&CheckReport {
+            name: template.name.clone(),
+            nodes: template.nodes.len(),
+            links: template
+                .links
+                .iter()
+                .map(|link| LinkReport {
+                    from: link.0.clone(),
+                    to: link.1.clone(),
+                    shape: analysis.on_link(link).map(|shape| shape.to_string()),
+                })
+                .collect(),
+            cost: analysis.cost().into(),
+            candidates: candidates.map(|size| size.to_string()),
+            problems: analysis.problems.iter().map(Into::into).collect(),
+        })?;
+        return Ok(code);
+    }
+    let mut text = summary(&name, &template, analysis.cost(), candidates);
+    // All links of a node carry the same.
+    for (place, node) in template.nodes.iter().enumerate() {
+        let to: Vec<_> = template
+            .links
+            .iter()
+            .filter(|link| link.0 == node.id)
+            .map(|link| link.1.as_str())
+            .collect();
+        if to.is_empty() {
+            continue;
+        }
+        let shape = analysis.nodes[place].output.map_or("?".to_owned(), |shape| shape.to_string());
+        text += &clean(&format!("  {} → {shape} → {}\n", node.id, to.join(", ")));
+    }
+    let count = analysis.problems.len();
+    if count > 0 {
+        text += &format!("{}:\n", counted(count, "problem", "problems"));
+    }
+    for (number, problem) in analysis.problems.iter().take(MOST_LISTED).enumerate() {
+        text += &clean(&format!("  {}. {problem}\n", number + 1));
+        for (choice, Fix { title, .. }) in problem.fixes.iter().enumerate() {
+            text += &clean(&format!("       fix {}: {title}\n", choice + 1));
+        }
+    }
+    if count > MOST_LISTED {
+        text += &format!("  and {} more\n", count - MOST_LISTED);
+    }
+    output::data(&text)?;
+    Ok(code)
+}

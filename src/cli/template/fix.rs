@@ -1,0 +1,81 @@
+//! `nas-navigator template fix`: mends a template.
+
+use super::{ProblemReport, clean, keep_and_save};
+use crate::{
+    cli::output,
+    engine::{
+        files,
+        template::{self, Analysis, Fix, Problem, mended},
+    },
+    format::counted,
+};
+use anyhow::{Result, bail};
+use serde::Serialize;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What `fix` prints.
+#[derive(Debug, Serialize)]
+struct FixReport {
+    file: PathBuf,
+    done: Vec<String>,
+    problems_left: Vec<ProblemReport>,
+}
+
+pub(super) fn fix(
+    file: &str,
+    wanted: Option<(u32, u32)>,
+    to: Option<PathBuf>,
+    json: bool,
+) -> Result<ExitCode> {
+    let path = files::expand_home(Path::new(file));
+    if !path.is_file() {
+        bail!("{file} is no file; presets have nothing to mend, and `template new` copies one");
+    }
+    let (name, text) = files::read_text(&path)?;
+    let template = template::read(&name, &text)?;
+    let analysis = Analysis::of(&template);
+    let (fixed, done) = match wanted {
+        None => {
+            let (fixed, done) = mended(&template);
+            let told = |(problem, fix): &(Problem, Fix)| format!("{}: {}", problem.what, fix.title);
+            (fixed, done.iter().map(told).collect())
+        }
+        Some((number, choice)) => {
+            let count = analysis.problems.len();
+            let Some(problem) = analysis.problems.get(number as usize - 1) else {
+                bail!(
+                    "{name} has {}; `template check` lists them",
+                    counted(count, "problem", "problems")
+                );
+            };
+            let Some(Fix { title, edits }) = problem.fixes.get(choice as usize - 1) else {
+                bail!(
+                    "problem {number} has {}: {problem}",
+                    counted(problem.fixes.len(), "fix", "fixes")
+                );
+            };
+            (template.edited(edits)?, vec![format!("{}: {title}", problem.what)])
+        }
+    };
+    let left = Analysis::of(&fixed).problems;
+    let to = if done.is_empty() { to.unwrap_or(path) } else { keep_and_save(&path, to, &fixed)? };
+    if json {
+        let problems_left = left.iter().map(Into::into).collect();
+        output::json(&FixReport { file: to, done, problems_left })?;
+    } else {
+        let mut text: String = done.iter().map(|line| clean(&format!("{line}\n"))).collect();
+        if done.is_empty() {
+            text += "nothing was mended\n";
+        }
+        let left = match left.len() {
+            0 => "no problem is left".to_owned(),
+            1 => "one problem is left; `template check` tells it".to_owned(),
+            count => format!("{count} problems are left; `template check` tells them"),
+        };
+        output::data(&format!("{text}{}: {left}\n", to.display()))?;
+    }
+    Ok(if left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
