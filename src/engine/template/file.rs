@@ -6,7 +6,7 @@ use crate::engine::{
     ops::foreign_arguments,
 };
 use ron::{Options, extensions::Extensions, ser::PrettyConfig};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
 use thiserror::Error;
 
@@ -80,6 +80,11 @@ pub(in crate::engine) fn dialect() -> Options {
 /// # Errors
 /// When the text is not a template.
 pub fn read(name: &str, text: &str) -> Result<Template, RonError> {
+    read_ron(name, text)
+}
+
+/// What holds nodes, from its RON text.
+pub(super) fn read_ron<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, RonError> {
     files::parse_ron_as(&dialect(), name, text, foreign_arguments)
 }
 

@@ -77,7 +77,7 @@ impl Fragment {
     /// When the text is not a fragment, or nodes, links or loose ends are not what they have to be, whatever it is pasted
     /// into.
     pub fn read(name: &str, text: &str) -> Result<Self, FileError> {
-        let fragment: Self = files::parse_ron_as(&file::dialect(), name, text)?;
+        let fragment: Self = file::read_ron(name, text)?;
         let problems = fragment.problems();
         if problems.is_empty() {
             Ok(fragment)
