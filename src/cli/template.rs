@@ -10,8 +10,7 @@ use crate::{
         files,
         ops::{ActivationFunction, ConvBlock, Cost, Dense, Input, Merge, Op},
         template::{
-            self, Analysis, BlocksPerLayer, FORMAT_VERSION, Fix, Graph, Link, Node, NodeId,
-            Problem, Template, mended, presets,
+            self, Fix, Graph, Link, Network, Node, NodeId, Problem, Template, mended, presets,
         },
     },
     format::{compact, counted, grouped},
@@ -22,6 +21,7 @@ use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 /// Arguments of `template`.
@@ -99,8 +99,8 @@ fn read(name: &str) -> Result<(String, Template)> {
         return Ok((name, template));
     }
     // A preset, or a message that says what there is.
-    let (graph, _) = find_template(name)?;
-    Ok((name.to_owned(), graph.template().clone()))
+    let (checked, _) = find_template(name)?;
+    Ok((name.to_owned(), checked.template().clone()))
 }
 
 /// What `check` prints.
@@ -160,16 +160,17 @@ const MOST_LISTED: usize = 20;
 
 fn check(name: &str, json: bool) -> Result<ExitCode> {
     let (name, template) = read(name)?;
-    let analysis = Analysis::of(&template);
+    let analysis = template.analysis();
+    let network = &*template.network;
     let sound = analysis.problems.is_empty();
-    let graph = if sound { Graph::new(template.clone()).ok() } else { None };
+    let graph = if sound { Graph::new(Arc::clone(&template.network)).ok() } else { None };
     let candidates = graph.as_ref().map(candidate::count);
     let code = if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
         output::json(&CheckReport {
             name: template.name.clone(),
-            nodes: template.nodes.len(),
-            links: template
+            nodes: network.nodes.len(),
+            links: network
                 .links
                 .iter()
                 .map(|link| LinkReport {
@@ -184,10 +185,10 @@ fn check(name: &str, json: bool) -> Result<ExitCode> {
         })?;
         return Ok(code);
     }
-    let mut text = summary(&name, &template, analysis.cost(), candidates);
+    let mut text = summary(&name, network, analysis.cost(), candidates);
     // All links of a node carry the same.
-    for (place, node) in template.nodes.iter().enumerate() {
-        let to: Vec<_> = template
+    for (place, node) in network.nodes.iter().enumerate() {
+        let to: Vec<_> = network
             .links
             .iter()
             .filter(|link| link.0 == node.id)
@@ -222,7 +223,7 @@ fn clean(line: &str) -> String {
     body.replace(char::is_control, " ") + end
 }
 
-fn summary(name: &str, template: &Template, cost: Cost, candidates: Option<SpaceSize>) -> String {
+fn summary(name: &str, network: &Network, cost: Cost, candidates: Option<SpaceSize>) -> String {
     let size = match candidates {
         Some(size) => match size.exact().and_then(|count| u64::try_from(count).ok()) {
             Some(count) => format!(", {} candidates", grouped(count)),
@@ -232,8 +233,8 @@ fn summary(name: &str, template: &Template, cost: Cost, candidates: Option<Space
     };
     clean(&format!(
         "{name}: {}, {}, {} parameters, {} FLOPs per image{size}\n",
-        counted(template.nodes.len(), "node", "nodes"),
-        counted(template.links.len(), "link", "links"),
+        counted(network.nodes.len(), "node", "nodes"),
+        counted(network.links.len(), "link", "links"),
         compact(cost.params),
         compact(cost.flops),
     ))
@@ -259,7 +260,7 @@ fn fix(
     }
     let (name, text) = files::read_text(&path)?;
     let template = template::read(&name, &text)?;
-    let analysis = Analysis::of(&template);
+    let analysis = template.analysis();
     let (fixed, done) = match wanted {
         None => {
             let (fixed, done) = mended(&template);
@@ -283,7 +284,7 @@ fn fix(
             (template.edited(edits)?, vec![format!("{}: {title}", problem.what)])
         }
     };
-    let left = Analysis::of(&fixed).problems;
+    let left = fixed.analysis().problems;
     let to = to.unwrap_or_else(|| path.clone());
     if !done.is_empty() {
         if to == path {
@@ -323,7 +324,7 @@ fn new(file: &Path, from: Option<&str>) -> Result<ExitCode> {
                 presets().into_iter().find(|known| known.name == preset).with_context(|| {
                     format!("there is no preset {preset}; the presets are {}", template_names())
                 })?;
-            preset.graph()?.template().clone()
+            preset.template()?
         }
         None => starter(file.file_stem().map_or("template".into(), |stem| stem.to_string_lossy())),
     };
@@ -350,16 +351,6 @@ fn starter(name: impl Into<String>) -> Template {
         ),
         ("output", 3, vec![Op::Output]),
     ];
-    let mut across = std::collections::HashMap::<u32, f32>::new();
-    let nodes: Vec<_> = nodes
-        .into_iter()
-        .map(|(id, layer, ops)| {
-            let row = across.entry(layer).or_insert(if layer == 1 { -4.0 } else { 0.0 });
-            let position = [8.0 * layer as f32, *row];
-            *row += 4.0;
-            Node { position, ..Node::new(id, layer, ops) }
-        })
-        .collect();
     let convolutions = ["conv-1x1", "conv-3x3", "conv-5x5"];
     let link = |from: &str, to: &str| Link(from.into(), to.into());
     let links = convolutions
@@ -368,13 +359,11 @@ fn starter(name: impl Into<String>) -> Template {
         .chain(convolutions.iter().map(|from| link(from, "head")))
         .chain([link("head", "output")])
         .collect();
+    let nodes = nodes.into_iter().map(|(id, layer, ops)| Node::new(id, layer, ops)).collect();
+    let network = Network { nodes, links, ..Network::default() };
     Template {
-        version: FORMAT_VERSION,
-        name: name.into(),
         about: "One layer of convolutions of three sizes, to begin with.".to_owned(),
-        blocks_per_layer: BlocksPerLayer::One,
-        nodes,
-        links,
+        ..Template::new(name, network)
     }
 }
 
@@ -396,7 +385,8 @@ struct NodeReport {
 }
 
 fn show(name: &str, json: bool) -> Result<ExitCode> {
-    let graph = load_template(name)?;
+    let checked = load_template(name)?;
+    let graph = checked.graph();
     let layers: Vec<_> = graph
         .layers()
         .iter()
@@ -437,9 +427,9 @@ fn show(name: &str, json: bool) -> Result<ExitCode> {
             ]);
         }
     }
-    let candidates = Some(candidate::count(&graph));
+    let candidates = Some(candidate::count(graph));
     let cost = graph.total_cost(0..graph.len());
-    let head = summary(name, graph.template(), cost, candidates);
+    let head = summary(name, graph.network(), cost, candidates);
     output::data(&(head + &table(&rows)))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -479,13 +469,14 @@ struct PresetReport {
 fn list_presets(json: bool) -> Result<ExitCode> {
     let mut reports = Vec::new();
     for preset in presets() {
-        let graph = preset.graph()?;
+        let checked = preset.checked()?;
+        let graph = checked.graph();
         reports.push(PresetReport {
             name: preset.name,
-            about: graph.template().about.clone(),
+            about: checked.template().about.clone(),
             nodes: graph.len(),
-            links: graph.template().links.len(),
-            candidates: candidate::count(&graph).to_string(),
+            links: graph.network().links.len(),
+            candidates: candidate::count(graph).to_string(),
             cost: graph.total_cost(0..graph.len()).into(),
         });
     }

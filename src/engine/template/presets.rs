@@ -1,6 +1,6 @@
 //! The templates that come with the program: the files of `scenes/`, built in.
 
-use super::{FileError, Graph, parse};
+use super::{Checked, FileError, Graph, Template, parse, read};
 
 /// A template that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,24 @@ impl Preset {
     ///
     /// # Errors
     /// Never in a build whose tests pass: they read every preset.
-    pub fn graph(&self) -> Result<Graph, FileError> {
+    pub fn checked(&self) -> Result<Checked, FileError> {
         parse(self.name, self.text)
+    }
+
+    /// Reads the template.
+    ///
+    /// # Errors
+    /// As [`checked`](Self::checked).
+    pub fn template(&self) -> Result<Template, FileError> {
+        read(self.name, self.text)
+    }
+
+    /// The graph of the template.
+    ///
+    /// # Errors
+    /// As [`checked`](Self::checked).
+    pub fn graph(&self) -> Result<Graph, FileError> {
+        self.checked().map(|checked| checked.graph().as_ref().clone())
     }
 }
 
@@ -43,8 +59,8 @@ mod tests {
     #[test]
     fn presets_have_the_published_numbers_of_nodes_and_links() {
         for (name, nodes, links) in [("3-conv-3-layer", 15, 30), ("3-conv-7-layer", 35, 72)] {
-            let template = graph(name).template().clone();
-            assert_eq!((template.nodes.len(), template.links.len()), (nodes, links), "{name}");
+            let network = graph(name).network().clone();
+            assert_eq!((network.nodes.len(), network.links.len()), (nodes, links), "{name}");
         }
     }
 
@@ -58,7 +74,7 @@ mod tests {
                 "{}",
                 preset.name
             );
-            assert_eq!(graph.template().name, preset.name);
+            assert_eq!(preset.template().expect("is right").name, preset.name);
         }
     }
 
