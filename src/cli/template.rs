@@ -1,5 +1,7 @@
 //! `nas-navigator template`: looks at templates, right or wrong, mends them, and begins new ones.
 
+mod group;
+
 use super::{
     job::{find_template, load_template, template_names},
     output,
@@ -71,6 +73,10 @@ enum TemplateCommand {
         #[arg(value_name = "FILE|PRESET")]
         template: String,
     },
+    /// Put bricks of a scene file into a group, and make the group where there is none of this title.
+    Group(group::GroupArgs),
+    /// Take bricks out of a group; the bricks stay.
+    Ungroup(group::UngroupArgs),
     /// The templates that come with the program.
     Presets,
     /// The operations that bricks can hold, with their arguments.
@@ -85,6 +91,8 @@ pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
         }
         TemplateCommand::New { file, from } => new(&file, from.as_deref()),
         TemplateCommand::Show { template } => show(&template, args.json),
+        TemplateCommand::Group(own) => group::group(&own, args.json),
+        TemplateCommand::Ungroup(own) => group::ungroup(&own, args.json),
         TemplateCommand::Presets => list_presets(args.json),
         TemplateCommand::Operations => list_operations(args.json),
     }
@@ -103,15 +111,36 @@ fn read(name: &str) -> Result<(String, Template)> {
     Ok((name.to_owned(), checked.template().clone()))
 }
 
+/// The template in a scene file, which may be wrong: the file, the name under which messages speak of it, the template.
+fn read_file(file: &str) -> Result<(PathBuf, String, Template)> {
+    let path = files::expand_home(Path::new(file));
+    if !path.is_file() {
+        bail!("{file} is no file; presets cannot be changed, and `template new` copies one");
+    }
+    let (name, text) = files::read_text(&path)?;
+    let template = template::read(&name, &text)?;
+    Ok((path, name, template))
+}
+
+/// Writes an edited template to its file, which is kept as it was.
+fn save_over(path: &Path, template: &Template) -> Result<()> {
+    let mut kept = path.to_owned().into_os_string();
+    kept.push(".bak");
+    std::fs::copy(path, &kept)
+        .with_context(|| format!("cannot keep {} as it was", path.display()))?;
+    Ok(template::save(path, template)?)
+}
+
 /// What `check` prints.
 #[derive(Debug, Serialize)]
-struct CheckReport {
+struct CheckReport<'a> {
     name: String,
     nodes: usize,
     links: Vec<LinkReport>,
     cost: CostReport,
     /// How many candidates there are; `null` where there are problems.
     candidates: Option<String>,
+    groups: Vec<group::GroupReport<'a>>,
     problems: Vec<ProblemReport>,
 }
 
@@ -181,6 +210,7 @@ fn check(name: &str, json: bool) -> Result<ExitCode> {
                 .collect(),
             cost: analysis.cost().into(),
             candidates: candidates.map(|size| size.to_string()),
+            groups: group::reports(&template.layout),
             problems: analysis.problems.iter().map(Into::into).collect(),
         })?;
         return Ok(code);
@@ -200,6 +230,7 @@ fn check(name: &str, json: bool) -> Result<ExitCode> {
         let shape = analysis.nodes[place].output.map_or("?".to_owned(), |shape| shape.to_string());
         text += &clean(&format!("  {} → {shape} → {}\n", node.id, to.join(", ")));
     }
+    text += &group::lines(&template.layout);
     let count = analysis.problems.len();
     if count > 0 {
         text += &format!("{}:\n", counted(count, "problem", "problems"));
@@ -254,12 +285,7 @@ fn fix(
     to: Option<PathBuf>,
     json: bool,
 ) -> Result<ExitCode> {
-    let path = files::expand_home(Path::new(file));
-    if !path.is_file() {
-        bail!("{file} is no file; presets have nothing to mend, and `template new` copies one");
-    }
-    let (name, text) = files::read_text(&path)?;
-    let template = template::read(&name, &text)?;
+    let (path, name, template) = read_file(file)?;
     let analysis = template.analysis();
     let (fixed, done) = match wanted {
         None => {
@@ -288,12 +314,10 @@ fn fix(
     let to = to.unwrap_or_else(|| path.clone());
     if !done.is_empty() {
         if to == path {
-            let mut kept = path.clone().into_os_string();
-            kept.push(".bak");
-            std::fs::copy(&path, &kept)
-                .with_context(|| format!("cannot keep {} as it was", path.display()))?;
+            save_over(&path, &fixed)?;
+        } else {
+            template::save(&to, &fixed)?;
         }
-        template::save(&to, &fixed)?;
     }
     if json {
         let problems_left = left.iter().map(Into::into).collect();
@@ -377,6 +401,8 @@ struct LayerReport {
 #[derive(Debug, Serialize)]
 struct NodeReport {
     id: NodeId,
+    label: Option<String>,
+    group: Option<String>,
     merge: &'static str,
     operations: Vec<String>,
     trainable: bool,
@@ -386,7 +412,7 @@ struct NodeReport {
 
 fn show(name: &str, json: bool) -> Result<ExitCode> {
     let checked = load_template(name)?;
-    let graph = checked.graph();
+    let (template, graph) = (checked.template(), checked.graph());
     let layers: Vec<_> = graph
         .layers()
         .iter()
@@ -396,8 +422,11 @@ fn show(name: &str, json: bool) -> Result<ExitCode> {
                 .iter()
                 .map(|&node| {
                     let own = &graph.nodes()[node];
+                    let group = template.layout.group_of(&own.id);
                     NodeReport {
                         id: own.id.clone(),
+                        label: template.label(&own.id).map(str::to_owned),
+                        group: group.map(|group| group.title.clone()),
                         merge: own.merge.name(),
                         operations: own.faces().iter().map(ToString::to_string).collect(),
                         trainable: own.trainable,
@@ -430,7 +459,7 @@ fn show(name: &str, json: bool) -> Result<ExitCode> {
     let candidates = Some(candidate::count(graph));
     let cost = graph.total_cost(0..graph.len());
     let head = summary(name, graph.network(), cost, candidates);
-    output::data(&(head + &table(&rows)))?;
+    output::data(&(head + &table(&rows) + &group::lines(&template.layout)))?;
     Ok(ExitCode::SUCCESS)
 }
 
