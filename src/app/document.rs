@@ -8,7 +8,7 @@ use crate::engine::{
     report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress, Topic},
     run::{Run, RunError},
     search::{NodeFitness, Objective},
-    template::{self, FileError, Graph, NodeId, Template},
+    template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
     training::TrainSettings,
 };
 use crate::format::{Goal, Quality};
@@ -70,15 +70,15 @@ fn answer_requests(
         let replaced = match request {
             DocumentRequest::OpenPreset(name) => {
                 let preset = template::presets().into_iter().find(|preset| preset.name == *name);
-                match preset.map(|preset| preset.graph()) {
-                    Some(graph) => graph
-                        .map(|graph| Document::new(graph, None))
+                match preset.map(|preset| preset.checked()) {
+                    Some(checked) => checked
+                        .map(|checked| Document::new(checked, None))
                         .map_err(|error| error.to_string()),
                     None => Err(format!("there is no preset `{name}`")),
                 }
             }
             DocumentRequest::OpenFile(path) => template::load(path)
-                .map(|graph| Document::new(graph, Some(path.clone())))
+                .map(|checked| Document::new(checked, Some(path.clone())))
                 .map_err(|error: FileError| error.to_string()),
             DocumentRequest::OpenRun(folder) => {
                 Document::of_run(folder).map_err(|error| error.to_string())
@@ -120,7 +120,7 @@ fn answer_requests(
 }
 
 fn save(document: &mut Document, path: PathBuf, notices: &mut MessageWriter<Notice>) {
-    match template::save(&path, document.graph().template()) {
+    match template::save(&path, document.template()) {
         Ok(()) => {
             notices.write(Notice::Info(format!("saved {}", path.display())));
             document.mark_saved(path);
@@ -165,7 +165,7 @@ pub enum Notice {
 /// The template on the plate, with undo.
 #[derive(Resource, Debug)]
 pub struct Document {
-    graph: Arc<Graph>,
+    checked: Checked,
     path: Option<PathBuf>,
     run: Option<OpenedRun>,
     saved: Template,
@@ -186,9 +186,9 @@ pub struct OpenedRun {
 
 impl Document {
     /// A document with this template, which is on disk at `path`; `None` for a preset.
-    pub fn new(graph: Graph, path: Option<PathBuf>) -> Self {
-        let saved = graph.template().clone();
-        Self { graph: Arc::new(graph), path, run: None, saved, undo: Vec::new(), redo: Vec::new() }
+    pub fn new(checked: Checked, path: Option<PathBuf>) -> Self {
+        let saved = checked.template().clone();
+        Self { checked, path, run: None, saved, undo: Vec::new(), redo: Vec::new() }
     }
 
     /// The document of the run in `folder`.
@@ -199,7 +199,7 @@ impl Document {
         let run = Run::open(folder)?;
         let (data, training) = (run.config().data.clone(), run.training()?);
         let opened = OpenedRun { folder: folder.to_owned(), data, training };
-        Ok(Self { run: Some(opened), ..Self::new(run.graph()?, None) })
+        Ok(Self { run: Some(opened), ..Self::new(run.last_template()?, None) })
     }
 
     /// The run that was opened; `None` for a template, whose run begins with its first job.
@@ -212,9 +212,19 @@ impl Document {
         self.run = None;
     }
 
-    /// The checked template.
+    /// The template, which is right.
+    pub fn template(&self) -> &Template {
+        self.checked.template()
+    }
+
+    /// Its network, checked. Moving a brick leaves it as it is.
     pub fn graph(&self) -> &Arc<Graph> {
-        &self.graph
+        self.checked.graph()
+    }
+
+    /// Both, for a job.
+    pub fn checked(&self) -> &Checked {
+        &self.checked
     }
 
     /// The file it was opened from or last saved to.
@@ -224,48 +234,51 @@ impl Document {
 
     /// Whether there are edits that are not on disk.
     pub fn is_dirty(&self) -> bool {
-        *self.graph.template() != self.saved
+        *self.template() != self.saved
     }
 
     /// Remembers that the present state is on disk at `path`.
     pub fn mark_saved(&mut self, path: PathBuf) {
-        self.saved = self.graph.template().clone();
+        self.saved = self.template().clone();
         self.path = Some(path);
     }
 
     /// Moves a brick to `position` (studs) as one undoable step. No step if it is there already.
     pub fn move_brick(&mut self, id: &NodeId, position: [f32; 2]) {
-        let mut template = self.graph.template().clone();
-        let Some(node) = template.node_mut(id) else { return };
-        if node.position == position {
+        if self.template().position(id) == position {
             return;
         }
-        node.position = position;
-        self.undo.push(self.graph.template().clone());
-        if self.undo.len() > UNDO_STEPS {
-            self.undo.remove(0);
+        let edit = Edit::Move { node: id.clone(), position };
+        let before = self.template().clone();
+        // A brick that is gone cannot be moved, which is no news.
+        let Ok(template) = before.edited(&[edit]) else { return };
+        if self.replace(template) {
+            self.undo.push(before);
+            if self.undo.len() > UNDO_STEPS {
+                self.undo.remove(0);
+            }
+            self.redo.clear();
         }
-        self.redo.clear();
-        self.replace(template);
     }
 
     /// Takes over a template that was fitted to the data: the same nodes with other arguments. It is no step, since
     /// nobody made it, and the steps before it keep the arguments as well.
     pub fn fit(&mut self, fitted: &Graph) {
         let was_saved = !self.is_dirty();
-        let ops = |template: &mut Template| {
-            for node in &mut template.nodes {
-                if let Some(twin) = fitted.template().node(&node.id) {
-                    node.ops.clone_from(&twin.ops);
-                }
-            }
-        };
-        self.undo.iter_mut().chain(&mut self.redo).for_each(ops);
-        let mut template = self.graph.template().clone();
-        ops(&mut template);
+        let before = Arc::clone(&self.template().network);
+        let now = Arc::new(with_ops_of(&before, fitted.network()));
+        for step in self.undo.iter_mut().chain(&mut self.redo) {
+            // Steps that only move bricks have one network.
+            step.network = if Arc::ptr_eq(&step.network, &before) {
+                Arc::clone(&now)
+            } else {
+                Arc::new(with_ops_of(&step.network, fitted.network()))
+            };
+        }
+        let template = Template { network: now, ..self.template().clone() };
         self.replace(template);
         if was_saved && self.path.is_none() {
-            self.saved = self.graph.template().clone();
+            self.saved = self.template().clone();
         }
     }
 
@@ -282,26 +295,48 @@ impl Document {
     /// Takes the last edit back; `false` if there is none.
     pub fn undo(&mut self) -> bool {
         let Some(template) = self.undo.pop() else { return false };
-        self.redo.push(self.graph.template().clone());
-        self.replace(template);
+        let before = self.template().clone();
+        if self.replace(template) {
+            self.redo.push(before);
+        }
         true
     }
 
     /// Does again what was taken back last; `false` if there is nothing.
     pub fn redo(&mut self) -> bool {
         let Some(template) = self.redo.pop() else { return false };
-        self.undo.push(self.graph.template().clone());
-        self.replace(template);
+        let before = self.template().clone();
+        if self.replace(template) {
+            self.undo.push(before);
+        }
         true
     }
 
-    fn replace(&mut self, template: Template) {
-        // Positions do not enter the checks, and every other edit was checked before it was made.
-        match Graph::new(template) {
-            Ok(graph) => self.graph = Arc::new(graph),
-            Err(problems) => error!("an edit made the template invalid: {problems:?}"),
+    /// Puts an edited template in the place of the present one, unless it is wrong. The network is only checked if it is
+    /// another one.
+    fn replace(&mut self, template: Template) -> bool {
+        match self.checked.with_template(template) {
+            Ok(checked) => {
+                self.checked = checked;
+                true
+            }
+            Err(problems) => {
+                error!("an edit made the template invalid: {problems:?}");
+                false
+            }
         }
     }
+}
+
+/// A network whose nodes have the operations that they have in another one.
+fn with_ops_of(network: &Network, other: &Network) -> Network {
+    let mut network = network.clone();
+    for node in &mut network.nodes {
+        if let Some(twin) = other.node(&node.id) {
+            node.ops.clone_from(&twin.ops);
+        }
+    }
+    network
 }
 
 /// All candidates of the run, by id, and what the search has learned.
@@ -492,7 +527,7 @@ mod tests {
 
     fn document() -> Document {
         let [small, ..] = template::presets();
-        Document::new(small.graph().expect("presets are right"), None)
+        Document::new(small.checked().expect("presets are right"), None)
     }
 
     proptest! {
@@ -501,26 +536,30 @@ mod tests {
             moves in proptest::collection::vec((0usize..15, -20i8..20, -20i8..20), 1..20)
         ) {
             let mut document = document();
-            let before = document.graph().template().clone();
+            let before = document.template().clone();
+            let graph = Arc::clone(document.graph());
             for &(node, x, z) in &moves {
                 let id = document.graph().id(node).clone();
                 document.move_brick(&id, [f32::from(x), f32::from(z)]);
             }
-            let after = document.graph().template().clone();
+            let after = document.template().clone();
             while document.undo() {}
-            prop_assert_eq!(document.graph().template(), &before);
+            prop_assert_eq!(document.template(), &before);
             prop_assert!(!document.is_dirty());
             while document.redo() {}
-            prop_assert_eq!(document.graph().template(), &after);
+            prop_assert_eq!(document.template(), &after);
+            prop_assert!(Arc::ptr_eq(&graph, document.graph()), "nothing was checked again");
         }
     }
 
     #[test]
     fn a_move_to_the_same_place_and_of_an_unknown_brick_is_no_step() {
         let mut document = document();
-        let node = document.graph().nodes()[3].clone();
-        document.move_brick(&node.id, node.position);
-        document.move_brick(&"nowhere".into(), [0.0, 0.0]);
+        let id = document.graph().id(3).clone();
+        let position = document.template().position(&id);
+        document.move_brick(&id, position);
+        document.move_brick(&"nowhere".into(), [3.0, 0.0]);
+        document.move_brick(&id, [f32::NAN, 0.0]);
         assert!(!document.can_undo() && !document.is_dirty());
     }
 
@@ -532,7 +571,7 @@ mod tests {
         assert!(document.undo() && document.can_redo());
         document.move_brick(&id, [2.0, 2.0]);
         assert!(!document.redo());
-        assert_eq!(document.graph().nodes()[0].position, [2.0, 2.0]);
+        assert_eq!(document.template().position(&id), [2.0, 2.0]);
     }
 
     #[test]
@@ -570,7 +609,7 @@ mod tests {
         app.update();
         assert!(!app.world().resource::<Document>().is_dirty());
         let saved = template::load(&path).expect("is right");
-        assert_eq!(saved.nodes()[0].position, [5.0, 6.0]);
+        assert_eq!(saved.template().position(&id), [5.0, 6.0]);
 
         notices(&mut app);
         app.world_mut().write_message(DocumentRequest::OpenFile(folder.path().join("none.ron")));

@@ -14,7 +14,6 @@ use crate::engine::{
     worker::{Worker, WorkerError},
 };
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
-use std::sync::Arc;
 
 /// Reports taken in one frame at most, so that no frame waits for a talkative job.
 const REPORTS_A_FRAME: usize = 256;
@@ -103,7 +102,7 @@ fn start_worker(
             Ok(lab)
         })
     } else {
-        let graph = Arc::clone(document.graph());
+        let template = document.checked().clone();
         let Settings { data, read, memory, training, seed, runs, .. } = settings.clone();
         Worker::start(before, move || {
             let settings = LabSettings {
@@ -116,7 +115,7 @@ fn start_worker(
                 training,
                 ..LabSettings::default()
             };
-            Ok(Lab::new(graph, settings, runs, None))
+            Ok(Lab::new(template, settings, runs, None))
         })
     };
     match started {
@@ -172,11 +171,11 @@ fn pass_requests_on(
                 Ok(())
             }
             JobRequest::Train => {
-                let asked = worker.train(settings.epochs, Arc::clone(document.graph()));
+                let asked = worker.train(settings.epochs, document.checked().clone());
                 asked.map(|()| status.running = Some(Job::Train))
             }
             JobRequest::Search => worker
-                .search(settings.iterations, settings.candidates, Arc::clone(document.graph()))
+                .search(settings.iterations, settings.candidates, document.checked().clone())
                 .map(|()| status.running = Some(Job::Search)),
             JobRequest::Pause => {
                 worker.set_paused(true);
@@ -354,7 +353,7 @@ mod tests {
     fn app(runs: &Path) -> App {
         let [small, ..] = template::presets();
         let mut app = App::new();
-        app.insert_resource(Document::new(small.graph().expect("presets are right"), None))
+        app.insert_resource(Document::new(small.checked().expect("presets are right"), None))
             .insert_resource(Settings {
                 epochs: 1,
                 iterations: 1,
@@ -412,7 +411,7 @@ mod tests {
         update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         let document = app.world().resource::<Document>();
-        let place = |document: &Document| document.graph().nodes()[0].position;
+        let place = |document: &Document| document.template().position(&input);
         assert_eq!((document.graph().image_shape(), place(document)), ([1, 8, 8], [-40.0, 0.0]));
         assert!(app.world().resource::<Archive>().data.is_some());
         let mut document = app.world_mut().resource_mut::<Document>();

@@ -6,7 +6,7 @@ use super::{
     settings::Settings,
     theme::{self, rgb},
 };
-use crate::engine::template::Graph;
+use crate::engine::template::Template;
 use bevy::{
     asset::RenderAssetUsages,
     image::{ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor},
@@ -113,10 +113,11 @@ impl Default for Stage {
 
 impl Stage {
     /// The stage for a template.
-    pub fn new(graph: &Graph) -> Self {
+    pub fn new(template: &Template) -> Self {
         let mut bounds = None;
-        for node in graph.nodes() {
-            let (center, half) = (Vec2::from(node.position), lego::footprint(node) / 2.0);
+        for node in &template.network.nodes {
+            let center = Vec2::from(template.position(&node.id));
+            let half = lego::footprint(node) / 2.0;
             let (low, high) = bounds.unwrap_or((center, center));
             bounds = Some((low.min(center - half), high.max(center + half)));
         }
@@ -146,7 +147,7 @@ impl Stage {
 }
 
 fn lay_out_stage(document: Res<Document>, mut stage: ResMut<Stage>) {
-    stage.set_if_neq(Stage::new(document.graph()));
+    stage.set_if_neq(Stage::new(document.template()));
 }
 
 fn light_stage(mut commands: Commands, settings: Res<Settings>) {
@@ -341,12 +342,12 @@ mod tests {
     #[test]
     fn the_plate_has_whole_studs_and_carries_every_brick() {
         for preset in presets() {
-            let graph = preset.graph().expect("presets are right");
-            let stage = Stage::new(&graph);
+            let template = preset.template().expect("presets are right");
+            let stage = Stage::new(&template);
             let studs = 2.0 * stage.plate_half / STUD;
             assert!((studs - studs.round()).abs().max_element() < 1e-3, "{studs}");
-            for node in graph.nodes() {
-                let place = world_from_studs(node.position);
+            for node in &template.network.nodes {
+                let place = world_from_studs(template.position(&node.id));
                 let kept = stage.keep_on_plate(place, lego::footprint(node));
                 assert!(kept.abs_diff_eq(place, 1e-4), "{} of {}", node.id, preset.name);
             }

@@ -90,8 +90,8 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     let document = match args.run {
         Some(run) => Document::of_run(&runs::folder(&args.runs.runs, run))?,
         None => {
-            let (graph, file) = job::find_template(&args.template)?;
-            Document::new(graph, file)
+            let (template, file) = job::find_template(&args.template)?;
+            Document::new(template, file)
         }
     };
     let settings = Settings {

@@ -4,7 +4,7 @@ use super::{arguments::Device, job::load_template, output};
 use crate::engine::speed;
 use anyhow::Result;
 use clap::Args;
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 /// Arguments of `bench engine`.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct EngineBenchArgs {
 }
 
 pub(super) fn execute(args: &EngineBenchArgs) -> Result<ExitCode> {
-    let speed = speed::measure(&Arc::new(load_template(&args.template)?), &args.device.device)?;
+    let speed = speed::measure(&load_template(&args.template)?, &args.device.device)?;
     if args.json {
         output::json_line(&speed)?;
     } else {

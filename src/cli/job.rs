@@ -14,7 +14,7 @@ use crate::{
         data::DataSource,
         files,
         lab::{Control, Lab, LabSettings},
-        template::{self, Graph, presets},
+        template::{self, Checked, presets},
         training::TrainSettings,
     },
     signals,
@@ -100,7 +100,7 @@ impl JobArgs {
             .template
             .as_deref()
             .context("no template: give --template FILE or --resume NAME")?;
-        let (graph, file) = find_template(template)?;
+        let (template, file) = find_template(template)?;
         let settings = LabSettings {
             data: self.data.data.clone().unwrap_or(DataSource::FashionMini),
             read: self.data.read(),
@@ -111,7 +111,7 @@ impl JobArgs {
             training: self.training.settings(),
             ..LabSettings::default()
         };
-        Ok(Lab::new(Arc::new(graph), settings, self.runs.runs.clone(), self.name.clone()))
+        Ok(Lab::new(template, settings, self.runs.runs.clone(), self.name.clone()))
     }
 
     /// How many epochs are still to be trained.
@@ -147,12 +147,12 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// The template called `name`: a scene file, or else a preset.
-pub(super) fn load_template(name: &str) -> Result<Graph> {
+pub(super) fn load_template(name: &str) -> Result<Checked> {
     Ok(find_template(name)?.0)
 }
 
 /// The same with the file that it is from.
-pub(super) fn find_template(name: &str) -> Result<(Graph, Option<PathBuf>)> {
+pub(super) fn find_template(name: &str) -> Result<(Checked, Option<PathBuf>)> {
     let path = files::expand_home(Path::new(name));
     let preset = presets().into_iter().find(|preset| preset.name == name);
     // A folder that is called as a preset is no template.
@@ -165,7 +165,7 @@ pub(super) fn find_template(name: &str) -> Result<(Graph, Option<PathBuf>)> {
         return Ok((template::load(&path)?, Some(path)));
     }
     if let Some(preset) = preset {
-        return Ok((preset.graph()?, None));
+        return Ok((preset.checked()?, None));
     }
     if path.is_dir() {
         bail!("{name} is a folder; give the scene file (.ron) in it");

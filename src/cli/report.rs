@@ -226,7 +226,7 @@ impl RunReport {
         let size = candidate::count(graph);
         let policy = lab.settings().training.policy;
         Self {
-            template: graph.template().name.clone(),
+            template: lab.template().name.clone(),
             search_space: size.exact(),
             search_space_estimate: size.exact().is_none().then(|| SizeEstimate {
                 log10: size.log10(),

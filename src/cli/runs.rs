@@ -13,7 +13,7 @@ use crate::{
         named::by_name,
         run,
         search::Objective,
-        template::{Graph, NodeId, TemplateDiff},
+        template::{Checked, NodeId, TemplateDiff},
     },
     format::{Goal, Quality},
 };
@@ -24,7 +24,6 @@ use std::{
     path::Component,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
 /// Arguments of `runs`.
@@ -120,8 +119,7 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         RunsCommand::Edit { run, template } => {
-            let graph = load_template(&template)?;
-            edit(&folder(runs, run), graph, args.json)
+            edit(&folder(runs, run), load_template(&template)?, args.json)
         }
     }
 }
@@ -140,15 +138,17 @@ pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
     }
 }
 
-fn edit(folder: &Path, graph: Graph, json: bool) -> Result<ExitCode> {
+fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
     let mut lab = Lab::open_to_write(folder, DeviceChoice::Cpu)?;
-    let (graph, fitted) = lab.fit(graph);
+    let (template, fitted) = lab.fit(template);
     for edit in fitted {
         output::message(&format!("note: as the data of the run is, {edit}"));
     }
-    let edited = lab.edit(Arc::new(graph))?;
+    let moved = template.template() != lab.template();
+    let edited = lab.edit(template)?;
     if edited.is_none() {
-        output::message("this is the network that the run has already; nothing is changed");
+        let what = if moved { "only its looks are taken over" } else { "nothing is changed" };
+        output::message(&format!("this is the network that the run has already; {what}"));
     }
     if json {
         let edited = edited.unwrap_or_else(|| lab.unedited());
@@ -226,7 +226,7 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
     let objective = lab.settings().objective;
     RunLine {
         name: name.unwrap_or_default(),
-        template: lab.graph().template().name.clone(),
+        template: lab.template().name.clone(),
         data: lab.settings().data.to_string(),
         seed: lab.settings().seed,
         epochs: lab.epochs(),

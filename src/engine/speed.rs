@@ -7,7 +7,7 @@ use super::{
     median::median,
     seed,
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
-    template::Graph,
+    template::{Checked, Graph},
     training::{PathPolicy, TrainError, TrainSettings, Trainer},
 };
 use rand::RngExt;
@@ -73,7 +73,8 @@ pub enum SpeedError {
 ///
 /// # Errors
 /// When the device does not answer or fails.
-pub fn measure(graph: &Arc<Graph>, choice: &DeviceChoice) -> Result<Speed, SpeedError> {
+pub fn measure(template: &Checked, choice: &DeviceChoice) -> Result<Speed, SpeedError> {
+    let graph = template.graph();
     let (name, device) = device::open_named(choice)?;
     let data = noise(graph)?;
     let mut supernet = Supernet::new(Arc::clone(graph), 1, &device);
@@ -130,7 +131,7 @@ pub fn measure(graph: &Arc<Graph>, choice: &DeviceChoice) -> Result<Speed, Speed
     }
     Ok(Speed {
         engine: concat!("nas-navigator ", env!("CARGO_PKG_VERSION")).to_owned(),
-        template: graph.template().name.clone(),
+        template: template.template().name.clone(),
         device: name.to_string(),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         train_samples_per_s,

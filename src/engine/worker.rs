@@ -4,7 +4,7 @@ use super::{
     lab::{Control, Lab, LabError},
     report::{Job, Report},
     run::Budget,
-    template::Graph,
+    template::Checked,
 };
 use std::{
     sync::{
@@ -20,7 +20,7 @@ const REPORTS: usize = 1024;
 /// What a worker is asked to do, with this template.
 #[derive(Debug)]
 struct Request {
-    graph: Arc<Graph>,
+    template: Checked,
     task: Task,
 }
 
@@ -90,16 +90,16 @@ impl Worker {
         Ok(Self { requests: Some(requests), reports: Some(reports), control, thread: Some(thread) })
     }
 
-    /// Asks for `epochs` more epochs of training of the template `graph`. If that is not the lab's, the lab is
-    /// [edited](Lab::edit) first; if it stands elsewhere and the job makes a run, the run has it so.
+    /// Asks for `epochs` more epochs of training of this template. If that is not the lab's, the lab is
+    /// [edited](Lab::edit) first.
     ///
     /// # Errors
     /// When a job is waiting already or the thread has ended.
-    pub fn train(&self, epochs: usize, graph: Arc<Graph>) -> Result<(), WorkerError> {
-        self.ask(Request { graph, task: Task::Train { epochs } })
+    pub fn train(&self, epochs: usize, template: Checked) -> Result<(), WorkerError> {
+        self.ask(Request { template, task: Task::Train { epochs } })
     }
 
-    /// Asks for `iterations` more iterations of `candidates` each in the template `graph`, as
+    /// Asks for `iterations` more iterations of `candidates` each in this template, as
     /// [`train`](Self::train) does.
     ///
     /// # Errors
@@ -108,9 +108,9 @@ impl Worker {
         &self,
         iterations: u32,
         candidates: usize,
-        graph: Arc<Graph>,
+        template: Checked,
     ) -> Result<(), WorkerError> {
-        self.ask(Request { graph, task: Task::Search { iterations, candidates } })
+        self.ask(Request { template, task: Task::Search { iterations, candidates } })
     }
 
     /// Makes the running job wait, or go on.
@@ -185,9 +185,9 @@ fn serve(
     report: &mut dyn FnMut(Report),
 ) {
     lab.story().into_iter().for_each(&mut *report);
-    while let Ok(Request { graph, task }) = inbox.recv() {
+    while let Ok(Request { template, task }) = inbox.recv() {
         let job = task.job();
-        let done = edit(lab, graph, report).and_then(|()| task.work(lab, control, report));
+        let done = edit(lab, template, report).and_then(|()| task.work(lab, control, report));
         if let Err(error) = done {
             report(Report::Failed { job: Some(job), message: error.to_string() });
         }
@@ -218,13 +218,12 @@ impl Task {
     }
 }
 
-/// Makes `graph` the lab's template, and tells everything anew if that is another one.
-fn edit(lab: &mut Lab, graph: Arc<Graph>, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
-    if let Some(edited) = lab.edit(Arc::clone(&graph))? {
+/// Makes `template` the lab's, and tells everything anew if that is another network.
+fn edit(lab: &mut Lab, template: Checked, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+    if let Some(edited) = lab.edit(template)? {
         report(Report::Edited(edited));
         lab.story().into_iter().for_each(&mut *report);
     }
-    lab.lay_out(graph);
     Ok(())
 }
 
@@ -236,7 +235,7 @@ mod tests {
         device::DeviceChoice,
         lab::LabSettings,
         ops::samples,
-        template::{self, Link, NodeId},
+        template::{self, Edit, NodeId},
     };
     use std::time::Duration;
 
@@ -260,26 +259,24 @@ mod tests {
     fn a_job_with_another_template_edits_the_run_first_and_tells_it_anew() {
         let runs = tempfile::tempdir().expect("a folder");
         let [small, ..] = template::presets();
-        let mut template = small.graph().expect("presets are right").template().clone();
-        template.nodes[0].ops = vec![samples::input([1, 8, 8])].into();
-        let mut edited = template.clone();
+        let mut template = small.template().expect("presets are right");
+        template.network_mut().nodes[0].ops = vec![samples::input([1, 8, 8])].into();
         let gone = NodeId::from("dense-wide");
-        edited.nodes.retain(|node| node.id != gone);
-        edited.links.retain(|Link(a, b)| *a != gone && *b != gone);
-        let [graph, edited] =
-            [template, edited].map(|t| Arc::new(Graph::new(t).expect("is right")));
+        let remove = Edit::Remove { nodes: vec![gone.clone()], heal: false };
+        let edited = template.edited(&[remove]).expect("is there");
+        let [graph, edited] = [template, edited].map(|it| Checked::new(it).expect("is right"));
         let settings = LabSettings {
             data: DataSource::Digits,
             device: DeviceChoice::Cpu,
             pool: 10,
             ..LabSettings::default()
         };
-        let (first, folder) = (Arc::clone(&graph), runs.path().to_owned());
+        let (first, folder) = (graph.clone(), runs.path().to_owned());
         let worker = Worker::start(None, move || Ok(Lab::new(first, settings, folder, None)))
             .expect("a thread");
-        worker.train(1, Arc::clone(&graph)).expect("is idle");
+        worker.train(1, graph.clone()).expect("is idle");
         assert!(!job(&worker).iter().any(|report| matches!(report, Report::Edited(_))));
-        worker.search(1, 2, Arc::clone(&graph)).expect("is idle");
+        worker.search(1, 2, graph).expect("is idle");
         job(&worker);
         worker.search(1, 2, edited).expect("is idle");
         let reports = job(&worker);

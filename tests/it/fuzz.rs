@@ -363,9 +363,9 @@ fn search_tables() {
 fn templates() {
     let folder = folder();
     for preset in presets() {
-        let graph = preset.graph().expect("is right");
+        let template = preset.template().expect("is right");
         let file = folder.path().join(format!("{}.ron", preset.name));
-        template::save(&file, graph.template()).expect("is written");
+        template::save(&file, &template).expect("is written");
         fuzz(preset.name, &file, (150, 4), &|| {
             template::load(&file).map(drop).map_err(|error| error.to_string())
         });
@@ -398,7 +398,7 @@ fn tours() {
 /// A run of the smallest template with an epoch and an iteration.
 fn run(runs: &Path) -> PathBuf {
     let [small, ..] = presets();
-    let graph = small.graph().expect("is right");
+    let template = small.checked().expect("is right");
     let settings = LabSettings {
         data: DataSource::Digits,
         device: DeviceChoice::Cpu,
@@ -406,7 +406,7 @@ fn run(runs: &Path) -> PathBuf {
         pool: 12,
         ..LabSettings::default()
     };
-    let mut lab = Lab::new(Arc::new(graph), settings, runs.to_owned(), Some("run".to_owned()));
+    let mut lab = Lab::new(template, settings, runs.to_owned(), Some("run".to_owned()));
     let control = Control::default();
     lab.train(1, &control, &mut |_| {}).expect("is trained");
     lab.search(1, 4, Default::default(), &control, &mut |_| {}).expect("is searched");
@@ -442,7 +442,8 @@ fn run_folders() {
 fn weights() {
     let runs = folder();
     let run = run(runs.path());
-    let graph = Arc::new(template::load(&run.join("template/0001.ron")).expect("is right"));
+    let template = template::load(&run.join("template/0001.ron")).expect("is right");
+    let graph = Arc::clone(template.graph());
     let device = nas_navigator::engine::device::open(&DeviceChoice::Cpu).expect("is there");
     let data = Dataset::load(&DataSource::Digits).expect("is embedded");
     for name in ["supernet.safetensors", "trainer.safetensors"] {

@@ -255,8 +255,8 @@ fn a_brick_that_is_dragged_stands_there_in_the_saved_scene() {
     let _alone = alone();
     let mut session = Session::open("3-conv-3-layer.ron");
     let position = |session: &Session| {
-        let graph = template::load(&session.scene()).expect("the scene is right");
-        graph.template().node(&"dense".into()).expect("is there").position
+        let checked = template::load(&session.scene()).expect("the scene is right");
+        checked.template().position(&"dense".into())
     };
     let before = position(&session);
 

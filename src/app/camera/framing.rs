@@ -188,7 +188,7 @@ mod tests {
             .flat_map(|preset| windows().map(|free| (preset, free)))
             .flat_map(|(preset, free)| BOOKMARKS.map(|bookmark| (preset, free, bookmark)))
         {
-            let stage = Stage::new(&preset.graph().expect("presets are right"));
+            let stage = Stage::new(&preset.template().expect("presets are right"));
             let pose = frame(bookmark, &stage, &free);
             let mut points = Vec::new();
             if bookmark != Bookmark::Cloud {
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn labels_of_vgg11_are_large_enough_to_read_from_the_default_view() {
         let preset = presets().into_iter().find(|preset| preset.name == "vgg11").expect("exists");
-        let stage = Stage::new(&preset.graph().expect("presets are right"));
+        let stage = Stage::new(&preset.template().expect("presets are right"));
         let free = windows()[0];
         let pose = frame(Bookmark::Both, &stage, &free);
         let back = stage.plate_center - vec3(0.0, 0.0, stage.plate_half.y);

@@ -26,11 +26,11 @@ use std::time::Duration;
 const FRAME: Duration = Duration::from_millis(100);
 
 fn test_app() -> App {
-    let graph = presets()[0].graph().unwrap();
+    let checked = presets()[0].checked().unwrap();
     let mut app = App::new();
     app.add_plugins((MinimalPlugins, AssetPlugin::default()))
         .insert_resource(TimeUpdateStrategy::ManualDuration(FRAME))
-        .insert_resource(Document::new(graph, None))
+        .insert_resource(Document::new(checked, None))
         .insert_resource(Settings {
             reduced_motion: false,
             low_quality: false,

@@ -11,6 +11,8 @@ use crate::{
 };
 use bevy::{color::Luminance, prelude::*};
 
+/// Width of the widest bricks, in studs.
+pub(super) const WIDEST: f32 = 6.0;
 /// Depth of a brick, in studs.
 pub(super) const DEPTH: f32 = 3.0;
 /// Height of the shelf that carries the studs, in studs.
@@ -44,7 +46,7 @@ pub(super) fn width(node: &Node) -> f32 {
     match node.ops.iter().map(|op| op.parts().len()).sum::<usize>() {
         0..=1 => 4.5,
         2..=3 => 5.0,
-        _ => 6.0,
+        _ => WIDEST,
     }
 }
 

@@ -114,7 +114,8 @@ fn start_drag(
 ) {
     let Ok((Brick(id), transform)) = bricks.get(drag.entity) else { return };
     drag.propagate(false);
-    let (Some(seized), Some(node)) = (drag.hit.position, document.graph().index_of(id)) else {
+    let template = document.template();
+    let (Some(seized), Some(node)) = (drag.hit.position, template.node(id)) else {
         return;
     };
     if drag.button != PointerButton::Primary {
@@ -128,13 +129,12 @@ fn start_drag(
             offset: transform.translation - seized,
         })
         .remove::<Glide>();
-    let node = &document.graph().nodes()[node];
     commands.spawn((
         Name::new("Landing place"),
         LandingPlace,
         Mesh3d(meshes.add(landing_mesh(layout::footprint(node)))),
         MeshMaterial3d(assets.landing.clone()),
-        Transform::from_translation(super::place_of(node)),
+        Transform::from_translation(super::place_of(template, id)),
         NotShadowCaster,
         NotShadowReceiver,
     ));
@@ -154,15 +154,15 @@ fn drag_brick(
 ) {
     let Ok((Brick(id), dragged, mut transform)) = bricks.get_mut(drag.entity) else { return };
     drag.propagate(false);
-    let Some(node) = document.graph().index_of(id) else { return };
+    let template = document.template();
+    let Some(node) = template.node(id) else { return };
     let point =
         rays.map.get(&dragged.ray).and_then(|&ray| layout::plane_point(ray, dragged.height));
     // A ray that points above the horizon leaves the brick where it is.
     let Some(point) = point else { return };
-    let size = layout::footprint(&document.graph().nodes()[node]);
-    let place = stage.keep_on_plate(point + dragged.offset, size);
+    let place = stage.keep_on_plate(point + dragged.offset, layout::footprint(node));
     transform.translation = place + Vec3::Y * LIFT;
-    if let Some(free) = layout::nearest_free(document.graph(), &stage, node, place) {
+    if let Some(free) = layout::nearest_free(template, &stage, id, place) {
         for mut landing in &mut landing {
             landing.translation = world_from_studs(free);
         }
@@ -181,11 +181,9 @@ fn end_drag(
 ) {
     let Ok((Brick(id), transform)) = bricks.get(drag.entity) else { return };
     drag.propagate(false);
-    let graph = document.graph();
-    let place = graph
-        .index_of(id)
-        .and_then(|node| layout::nearest_free(graph, &stage, node, transform.translation))
-        .filter(|&place| graph.template().node(id).is_some_and(|node| node.position != place));
+    let template = document.template();
+    let place = layout::nearest_free(template, &stage, id, transform.translation)
+        .filter(|&place| place != template.position(id));
     if let Some(place) = place {
         document.move_brick(id, place);
     }

@@ -107,10 +107,7 @@ fn step_selected_brick(
     .into_iter()
     .find_map(|(key, direction)| keys.just_pressed(key).then_some(direction));
     let (Some(direction), Some(id)) = (direction, focus.selected_brick.as_ref()) else { return };
-    let graph = document.graph();
-    let place =
-        graph.index_of(id).and_then(|node| layout::next_free(graph, &stage, node, direction));
-    if let Some(place) = place {
+    if let Some(place) = layout::next_free(document.template(), &stage, id, direction) {
         document.move_brick(id, place);
     }
 }

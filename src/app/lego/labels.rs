@@ -6,7 +6,7 @@ use crate::{
     app::{camera::MainCamera, font, stage::STUD},
     engine::{
         ops::{Face, Op},
-        template::Graph,
+        template::{Graph, Template},
     },
 };
 use bevy::{light::NotShadowCaster, prelude::*, transform::TransformSystems};
@@ -61,13 +61,18 @@ pub(super) fn label_material() -> StandardMaterial {
 }
 
 /// The label for the brick of a node.
-pub(super) fn label(graph: &Graph, node: usize, material: &LabelMaterial) -> impl Bundle + use<> {
+pub(super) fn label(
+    template: &Template,
+    graph: &Graph,
+    node: usize,
+    material: &LabelMaterial,
+) -> impl Bundle + use<> {
     let family = graph.nodes()[node].family();
     let (_, ink) = brick::face_colors(family);
     (
         Name::new("Label"),
         Label { room: brick::face_size(brick::width(&graph.nodes()[node])) },
-        text(graph, node),
+        text(template, graph, node),
         Text3dStyling {
             size: SIZES_PX[2],
             world_scale: Some(Vec2::splat(EM)),
@@ -86,8 +91,8 @@ pub(super) fn label(graph: &Graph, node: usize, material: &LabelMaterial) -> imp
 }
 
 /// What the label of a node says.
-pub(super) fn text(graph: &Graph, node: usize) -> Text3d {
-    let [first, second] = lines(graph, node);
+pub(super) fn text(template: &Template, graph: &Graph, node: usize) -> Text3d {
+    let [first, second] = lines(template.label(graph.id(node)), graph, node);
     let mut segments = vec![(Text3dSegment::String(first), SegmentStyle::default())];
     if !second.is_empty() {
         let small = SegmentStyle { size: Some(SegmentSize::Multiply(SECOND_LINE)), ..default() };
@@ -96,9 +101,9 @@ pub(super) fn text(graph: &Graph, node: usize) -> Text3d {
     Text3d { segments }
 }
 
-/// The two lines on the brick of a node: name and key argument, or the first and the other parts of a
+/// The two lines on the brick of a node, which may have a label of its own: name and key argument, or the first and the other parts of a
 /// block. A single line leaves the second empty.
-fn lines(graph: &Graph, node: usize) -> [String; 2] {
+fn lines(label: Option<&str>, graph: &Graph, node: usize) -> [String; 2] {
     let brick = &graph.nodes()[node];
     let faces = brick.faces();
     let (name, argument) = match (faces.as_slice(), &*brick.ops) {
@@ -107,9 +112,9 @@ fn lines(graph: &Graph, node: usize) -> [String; 2] {
         (_, [first, rest @ ..]) => (first.to_string(), format!("and {} more", rest.len())),
         (_, []) => (graph.id(node).to_string(), String::new()),
     };
-    match (&brick.label, argument.is_empty()) {
-        (Some(label), true) => [label.clone(), name],
-        (Some(label), false) => [label.clone(), argument],
+    match (label, argument.is_empty()) {
+        (Some(label), true) => [label.to_owned(), name],
+        (Some(label), false) => [label.to_owned(), argument],
         (None, _) => [name, argument],
     }
 }
@@ -183,7 +188,7 @@ mod tests {
         let lines = |preset: &str, id: &str| {
             let preset = presets().into_iter().find(|known| known.name == preset).expect("exists");
             let graph = preset.graph().expect("presets are right");
-            lines(&graph, graph.index_of(&NodeId::new(id)).expect("exists"))
+            lines(None, &graph, graph.index_of(&NodeId::new(id)).expect("exists"))
         };
         assert_eq!(lines("vgg11", "input"), ["input", "1×28×28"]);
         assert_eq!(lines("vgg11", "c3-3x3"), ["conv 3×3", "64 filters"]);
@@ -204,11 +209,8 @@ mod tests {
         for preset in presets() {
             let graph = preset.graph().expect("presets are right");
             for node in 0..graph.len() {
-                assert!(
-                    lines(&graph, node).concat().chars().all(kept),
-                    "{:?}",
-                    lines(&graph, node)
-                );
+                let lines = lines(None, &graph, node);
+                assert!(lines.concat().chars().all(kept), "{lines:?}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::brick;
 use crate::{
     app::stage::{Stage, studs_from_world, world_from_studs},
-    engine::template::{Graph, Node},
+    engine::template::{Node, NodeId, Template},
 };
 use bevy::prelude::*;
 
@@ -15,28 +15,46 @@ pub fn footprint(node: &Node) -> Vec2 {
     vec2(brick::width(node), brick::DEPTH)
 }
 
-/// Whether the brick of `node` can stand at `position` (studs) without touching another brick's footprint
-/// or leaving the plate.
-pub(super) fn is_free(graph: &Graph, stage: &Stage, node: usize, position: [f32; 2]) -> bool {
-    let size = footprint(&graph.nodes()[node]);
-    let place = world_from_studs(position);
-    let on_plate = stage.keep_on_plate(place, size).abs_diff_eq(place, 1e-4);
-    on_plate
-        && graph.nodes().iter().enumerate().all(|(i, other)| {
-            let distance = (Vec2::from(position) - Vec2::from(other.position)).abs();
-            i == node || distance.cmpge((size + footprint(other)) / 2.0).any()
-        })
+/// What one brick of a template has to keep clear of.
+struct Others<'a> {
+    stage: &'a Stage,
+    /// What the brick covers.
+    size: Vec2,
+    /// Where the other bricks stand, and what each covers.
+    bricks: Vec<(Vec2, Vec2)>,
 }
 
-/// The free place nearest to a point of the plate for the brick of `node`, in studs; `None` if there is
-/// none nearby.
+impl<'a> Others<'a> {
+    /// `None` for a brick that is not there.
+    fn of(template: &Template, stage: &'a Stage, id: &NodeId) -> Option<Self> {
+        let size = footprint(template.node(id)?);
+        let others = template.network.nodes.iter().filter(|node| node.id != *id);
+        let place = |node: &Node| (Vec2::from(template.position(&node.id)), footprint(node));
+        Some(Self { stage, size, bricks: others.map(place).collect() })
+    }
+
+    /// Whether the brick can stand at `position` (studs) without touching another brick's footprint or leaving the
+    /// plate.
+    fn leave_free(&self, position: [f32; 2]) -> bool {
+        let place = world_from_studs(position);
+        let on_plate = self.stage.keep_on_plate(place, self.size).abs_diff_eq(place, 1e-4);
+        on_plate
+            && self.bricks.iter().all(|&(other, size)| {
+                let distance = (Vec2::from(position) - other).abs();
+                distance.cmpge((self.size + size) / 2.0).any()
+            })
+    }
+}
+
+/// The free place nearest to a point of the plate for the brick of a node, in studs; `None` if there is none nearby.
 pub(super) fn nearest_free(
-    graph: &Graph,
+    template: &Template,
     stage: &Stage,
-    node: usize,
+    id: &NodeId,
     point: Vec3,
 ) -> Option<[f32; 2]> {
-    let point = stage.keep_on_plate(point, footprint(&graph.nodes()[node]));
+    let others = Others::of(template, stage, id)?;
+    let point = stage.keep_on_plate(point, others.size);
     let [x, z] = studs_from_world(point);
     let mut places: Vec<_> = (-SEARCH_RADIUS..=SEARCH_RADIUS)
         .flat_map(|dx| {
@@ -45,22 +63,23 @@ pub(super) fn nearest_free(
         .collect();
     let distance = |place: &[f32; 2]| world_from_studs(*place).distance_squared(point);
     places.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
-    places.into_iter().find(|&place| is_free(graph, stage, node, place))
+    places.into_iter().find(|&place| others.leave_free(place))
 }
 
-/// The next free place from the brick of `node` in a direction (studs), beyond whatever stands there;
-/// `None` at the edge of the plate.
+/// The next free place from the brick of a node in a direction (studs), beyond whatever stands there; `None` at the
+/// edge of the plate.
 pub(super) fn next_free(
-    graph: &Graph,
+    template: &Template,
     stage: &Stage,
-    node: usize,
+    id: &NodeId,
     direction: Vec2,
 ) -> Option<[f32; 2]> {
-    let start = Vec2::from(graph.nodes()[node].position);
+    let others = Others::of(template, stage, id)?;
+    let start = Vec2::from(template.position(id));
     let longest = (2.0 * (stage.plate_half / crate::app::stage::STUD).max_element()) as usize;
     (1..=longest)
         .map(|step| (start + direction * step as f32).to_array())
-        .find(|&place| is_free(graph, stage, node, place))
+        .find(|&place| others.leave_free(place))
 }
 
 /// Where a ray meets the horizontal plane at `height`; `None` if it never does.
@@ -73,61 +92,69 @@ mod tests {
     use super::*;
     use crate::{
         app::stage::STUD,
-        engine::template::{NodeId, presets},
+        engine::template::{BRICK, presets},
     };
 
-    fn graph(name: &str) -> Graph {
+    fn template(name: &str) -> Template {
         let preset = presets().into_iter().find(|preset| preset.name == name).expect("exists");
-        preset.graph().expect("presets are right")
+        preset.template().expect("presets are right")
+    }
+
+    fn is_free(template: &Template, stage: &Stage, id: &NodeId, position: [f32; 2]) -> bool {
+        Others::of(template, stage, id).expect("is there").leave_free(position)
+    }
+
+    #[test]
+    fn bricks_are_no_larger_than_automatic_placing_takes_them_to_be() {
+        for preset in presets() {
+            for node in &preset.template().expect("presets are right").network.nodes {
+                assert!(footprint(node).cmple(Vec2::from(BRICK)).all(), "{}", node.id);
+            }
+        }
+        assert!(brick::WIDEST <= BRICK[0] && brick::DEPTH <= BRICK[1]);
     }
 
     #[test]
     fn every_brick_of_every_preset_has_its_place_to_itself() {
         for preset in presets() {
-            let graph = preset.graph().expect("presets are right");
-            let stage = Stage::new(&graph);
-            for (i, node) in graph.nodes().iter().enumerate() {
-                assert!(
-                    is_free(&graph, &stage, i, node.position),
-                    "{} of {}",
-                    node.id,
-                    preset.name
-                );
+            let template = preset.template().expect("presets are right");
+            let stage = Stage::new(&template);
+            for (id, &position) in &template.layout.positions {
+                assert!(is_free(&template, &stage, id, position), "{id} of {}", preset.name);
             }
         }
     }
 
     #[test]
     fn a_brick_dropped_on_another_lands_beside_it() {
-        let graph = graph("3-conv-3-layer");
-        let stage = Stage::new(&graph);
-        let index = |id: &str| graph.index_of(&NodeId::new(id)).expect("exists");
-        let (node, other) = (index("c1-3x3"), index("c2-3x3"));
-        let taken = graph.nodes()[other].position;
+        let template = template("3-conv-3-layer");
+        let stage = Stage::new(&template);
+        let (node, other) = (NodeId::from("c1-3x3"), NodeId::from("c2-3x3"));
+        let taken = template.position(&other);
         let place =
-            nearest_free(&graph, &stage, node, world_from_studs(taken)).expect("there is room");
-        assert!(is_free(&graph, &stage, node, place));
+            nearest_free(&template, &stage, &node, world_from_studs(taken)).expect("there is room");
+        assert!(is_free(&template, &stage, &node, place));
         let distance = world_from_studs(place).distance(world_from_studs(taken)) / STUD;
         assert!((3.0..=6.0).contains(&distance), "{distance}");
     }
 
     #[test]
     fn a_brick_dropped_beyond_the_edge_stays_on_the_plate() {
-        let graph = graph("3-conv-3-layer");
-        let stage = Stage::new(&graph);
-        let place =
-            nearest_free(&graph, &stage, 0, vec3(1000.0, 0.0, -1000.0)).expect("there is room");
-        assert!(is_free(&graph, &stage, 0, place), "{place:?}");
+        let template = template("3-conv-3-layer");
+        let stage = Stage::new(&template);
+        let (id, far) = (NodeId::from("input"), vec3(1000.0, 0.0, -1000.0));
+        let place = nearest_free(&template, &stage, &id, far).expect("there is room");
+        assert!(is_free(&template, &stage, &id, place), "{place:?}");
     }
 
     #[test]
     fn a_brick_steps_over_its_neighbour() {
-        let graph = graph("3-conv-3-layer");
-        let stage = Stage::new(&graph);
-        let node = graph.index_of(&NodeId::new("c1-1x1")).expect("exists");
-        let step = next_free(&graph, &stage, node, Vec2::X).expect("there is room");
+        let template = template("3-conv-3-layer");
+        let stage = Stage::new(&template);
+        let node = NodeId::from("c1-1x1");
+        let step = next_free(&template, &stage, &node, Vec2::X).expect("there is room");
         assert_eq!(step, [-13.0, -4.0]);
-        assert_eq!(next_free(&graph, &stage, node, -Vec2::Y * 100.0), None);
+        assert_eq!(next_free(&template, &stage, &node, -Vec2::Y * 100.0), None);
     }
 
     #[test]

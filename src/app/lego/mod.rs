@@ -27,7 +27,7 @@ use super::{
 };
 use crate::engine::{
     ops::{Family, Op},
-    template::{Node, NodeId},
+    template::{Node, NodeId, Template},
 };
 use bevy::{light::NotShadowCaster, prelude::*};
 use bevy_rich_text3d::Text3d;
@@ -123,9 +123,9 @@ fn bricks_plugin(app: &mut App) {
     ));
 }
 
-/// Where the document has the brick of a node.
-fn place_of(node: &Node) -> Vec3 {
-    world_from_studs(node.position)
+/// Where a template has the brick of a node.
+fn place_of(template: &Template, id: &NodeId) -> Vec3 {
+    world_from_studs(template.position(id))
 }
 
 /// Replaces all bricks by those of the template that was opened.
@@ -143,7 +143,7 @@ fn spawn_bricks(
     for brick in &old_bricks {
         commands.entity(brick).despawn();
     }
-    let graph = document.graph();
+    let (template, graph) = (document.template(), document.graph());
     focus.hover_brick(View::Lego, None);
     if focus.selected_brick.as_ref().is_some_and(|id| graph.index_of(id).is_none()) {
         focus.selected_brick = None;
@@ -157,10 +157,10 @@ fn spawn_bricks(
                 Brick(node.id.clone()),
                 Mesh3d(mesh),
                 MeshMaterial3d(materials.brick(Emphasis::Normal).clone()),
-                Transform::from_translation(place_of(node)),
+                Transform::from_translation(place_of(template, &node.id)),
                 Pickable::default(),
             ))
-            .with_child(label(graph, index, &label_material))
+            .with_child(label(template, graph, index, &label_material))
             .with_child((
                 Name::new("Outline"),
                 Outline,
@@ -182,7 +182,7 @@ fn relabel_bricks(
     for (child_of, mut text) in &mut labels {
         let node = bricks.get(child_of.parent()).ok().and_then(|brick| graph.index_of(&brick.0));
         if let Some(node) = node {
-            *text = labels::text(graph, node);
+            *text = labels::text(document.template(), graph, node);
         }
     }
 }

@@ -26,8 +26,10 @@ pub(super) fn glide_bricks(
     mut redraw: MessageWriter<RequestRedraw>,
 ) {
     for (entity, Brick(id), mut transform, glide) in &mut bricks {
-        let Some(node) = document.graph().index_of(id) else { continue };
-        let to = place_of(&document.graph().nodes()[node]);
+        if document.graph().index_of(id).is_none() {
+            continue;
+        }
+        let to = place_of(document.template(), id);
         match glide {
             Some(mut glide) if glide.to == to => {
                 glide.elapsed_secs += time.delta_secs();

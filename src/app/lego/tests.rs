@@ -12,7 +12,7 @@ use crate::{
         ops::Cost,
         report::PlacedCandidate,
         search::Candidate,
-        template::{Graph, presets},
+        template::{Checked, presets},
     },
 };
 use bevy::{
@@ -29,9 +29,9 @@ use bevy::{
 use bevy_egui::input::EguiWantsInput;
 use std::time::Duration;
 
-fn graph(name: &str) -> Graph {
+fn checked(name: &str) -> Checked {
     let preset = presets().into_iter().find(|preset| preset.name == name).expect("exists");
-    preset.graph().expect("presets are right")
+    preset.checked().expect("presets are right")
 }
 
 /// An app with bricks, without renderer and window, that has opened a preset.
@@ -45,8 +45,8 @@ fn test_app(preset: &str) -> App {
         .init_resource::<RayMap>()
         .init_resource::<EguiWantsInput>()
         .insert_resource(Settings::example())
-        .insert_resource(Stage::new(&graph(preset)))
-        .insert_resource(Document::new(graph(preset), None))
+        .insert_resource(Stage::new(checked(preset).template()))
+        .insert_resource(Document::new(checked(preset), None))
         .add_plugins((document::plugin, bricks_plugin));
     app.world_mut().write_message(TemplateOpened);
     app.update();
@@ -65,7 +65,7 @@ fn place(app: &mut App, id: &str) -> Vec3 {
 }
 
 fn position(app: &App, id: &str) -> [f32; 2] {
-    app.world().resource::<Document>().graph().template().node(&id.into()).expect("exists").position
+    app.world().resource::<Document>().template().position(&id.into())
 }
 
 fn press(app: &mut App, key: KeyCode) {
@@ -133,11 +133,10 @@ fn drop_brick(app: &mut App, brick: Entity) {
 fn opening_a_template_gives_every_node_a_brick_where_it_stands() {
     let mut app = test_app("vgg11");
     let mut bricks = app.world_mut().query::<(&Brick, &Transform)>();
-    let graph = app.world().resource::<Document>().graph().clone();
-    assert_eq!(bricks.iter(app.world()).count(), graph.len());
+    let template = app.world().resource::<Document>().template().clone();
+    assert_eq!(bricks.iter(app.world()).count(), template.network.nodes.len());
     for (Brick(id), transform) in bricks.iter(app.world()) {
-        let node = graph.template().node(id).expect("exists");
-        assert_eq!(transform.translation, world_from_studs(node.position));
+        assert_eq!(transform.translation, world_from_studs(template.position(id)));
     }
 }
 
@@ -145,7 +144,7 @@ fn opening_a_template_gives_every_node_a_brick_where_it_stands() {
 fn opening_another_template_replaces_all_bricks() {
     let mut app = test_app("vgg11");
     app.world_mut().resource_mut::<Focus>().selected_brick = Some("c8-3x3".into());
-    app.insert_resource(Document::new(graph("3-conv-3-layer"), None));
+    app.insert_resource(Document::new(checked("3-conv-3-layer"), None));
     app.world_mut().write_message(TemplateOpened);
     app.update();
     let mut bricks = app.world_mut().query::<&Brick>();

@@ -93,7 +93,7 @@ impl Dialog {
     fn save_then(view: View<'_>, then: Option<Then>) -> Self {
         let text = match view.document.path() {
             Some(path) => path.display().to_string(),
-            None => format!("{}.ron", view.document.graph().template().name),
+            None => format!("{}.ron", view.document.template().name),
         };
         Self::Path(PathDialog { then, ..PathDialog::new(Purpose::Save, text) })
     }
@@ -235,7 +235,7 @@ fn ask_path(
         } else if dialog.purpose != Purpose::Save && view.document.is_dirty() {
             ui.label(format!(
                 "The edits to {} are not saved and will be lost",
-                view.document.graph().template().name
+                view.document.template().name
             ));
         }
         ui.add_space(style::GAP);
@@ -283,7 +283,7 @@ enum Answer {
 fn ask_discard(context: &Context, view: View<'_>) -> Option<Answer> {
     let modal = modal(context, "discard").show(context, |ui| {
         ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 64.0));
-        let name = &view.document.graph().template().name;
+        let name = &view.document.template().name;
         ui.heading("Unsaved edits");
         ui.add_space(style::GAP);
         ui.add(Label::new(format!("The edits to {name} are in no file and will be lost.")).wrap());
@@ -399,7 +399,7 @@ mod tests {
     const NOT_YET: Settled = Settled::Open;
 
     fn document() -> Document {
-        Document::new(presets()[0].graph().unwrap(), None)
+        Document::new(presets()[0].checked().unwrap(), None)
     }
 
     fn asking(purpose: Purpose, path: &str) -> Option<Dialog> {

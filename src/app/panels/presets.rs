@@ -28,13 +28,12 @@ pub(super) fn list() -> Vec<PresetInfo> {
     presets()
         .iter()
         .filter_map(|preset| {
-            let graph = preset.graph().ok()?;
-            let template = graph.template();
+            let template = preset.template().ok()?;
             Some(PresetInfo {
                 name: preset.name,
-                about: template.about.clone(),
-                nodes: template.nodes.len(),
-                links: template.links.len(),
+                nodes: template.network.nodes.len(),
+                links: template.network.links.len(),
+                about: template.about,
             })
         })
         .collect()
@@ -109,9 +108,7 @@ fn preset_row(
 /// Whether the template on the plate is this preset, edited or not.
 fn is_open(view: View<'_>, name: &str) -> bool {
     let document = view.document;
-    document.path().is_none()
-        && document.run().is_none()
-        && document.graph().template().name == name
+    document.path().is_none() && document.run().is_none() && document.template().name == name
 }
 
 /// The name of the open file, or that the open preset has edits.

@@ -34,7 +34,7 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
     let family = brick.family();
     ui.horizontal(|ui| {
         widgets::marker(ui, style::family_shape(family), style::family(family));
-        ui.add(Label::new(style::strong(brick.title())).truncate());
+        ui.add(Label::new(style::strong(view.document.template().title(brick))).truncate());
     });
     widgets::row(ui, "Id", brick.id.to_string());
     widgets::row(ui, "Family", family.name());
@@ -99,7 +99,7 @@ fn neighbours(ui: &mut Ui, view: View<'_>, title: &str, nodes: &[usize], wishes:
     }
     ui.add_space(4.0);
     ui.label(style::strong(title));
-    let graph = view.document.graph();
+    let (template, graph) = (view.document.template(), view.document.graph());
     ui.horizontal_wrapped(|ui| {
         for &node in nodes {
             let id = graph.id(node);
@@ -109,9 +109,11 @@ fn neighbours(ui: &mut Ui, view: View<'_>, title: &str, nodes: &[usize], wishes:
             } else {
                 style::secondary()
             });
-            let response = ui
-                .add(Label::new(text.underline()).sense(Sense::click()))
-                .on_hover_text(format!("{}\nClick to select it", graph.nodes()[node].title()));
+            let response =
+                ui.add(Label::new(text.underline()).sense(Sense::click())).on_hover_text(format!(
+                    "{}\nClick to select it",
+                    template.title(&graph.nodes()[node])
+                ));
             if response.hovered() {
                 wishes.hovered = Some(id.clone());
             }
@@ -123,14 +125,13 @@ fn neighbours(ui: &mut Ui, view: View<'_>, title: &str, nodes: &[usize], wishes:
 }
 
 fn template(ui: &mut Ui, view: View<'_>) {
-    let graph = view.document.graph();
-    let template = graph.template();
+    let (template, graph) = (view.document.template(), view.document.graph());
     ui.add(Label::new(style::strong(format!("Template {}", template.name))).truncate())
         .on_hover_text(template.about.as_str());
     widgets::row(ui, "Nodes", graph.len().to_string());
-    widgets::row(ui, "Links", template.links.len().to_string());
+    widgets::row(ui, "Links", graph.network().links.len().to_string());
     widgets::row(ui, "Layers", graph.layers().len().to_string());
-    widgets::row(ui, "Blocks a layer", blocks(template.blocks_per_layer));
+    widgets::row(ui, "Blocks a layer", blocks(graph.blocks_per_layer()));
     widgets::row(ui, "Input, outputs", {
         let [channels, height, width] = graph.image_shape();
         format!("{channels}×{height}×{width}, {}", graph.classes())

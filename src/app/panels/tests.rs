@@ -37,7 +37,7 @@ struct Bench {
 
 impl Bench {
     fn new(preset: usize, [width, height]: [f32; 2]) -> Self {
-        let graph = presets()[preset].graph().unwrap();
+        let checked = presets()[preset].checked().unwrap();
         let mut app = App::new();
         app.add_plugins(MinimalPlugins)
             .init_resource::<ButtonInput<KeyCode>>()
@@ -48,7 +48,7 @@ impl Bench {
             .insert_resource(JobStatus { data: Some(DataSource::Digits), ..JobStatus::default() })
             .init_resource::<Focus>()
             .insert_resource(ViewInsets::default())
-            .insert_resource(Document::new(graph, None))
+            .insert_resource(Document::new(checked, None))
             .insert_resource(Settings::example())
             .add_message::<KeyboardInput>()
             .add_message::<WindowCloseRequested>()

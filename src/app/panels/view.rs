@@ -139,7 +139,7 @@ pub(super) mod tests {
         pub(in crate::app::panels) fn new() -> Self {
             let settings = Settings::example();
             Self {
-                document: Document::new(presets()[0].graph().unwrap(), None),
+                document: Document::new(presets()[0].checked().unwrap(), None),
                 archive: Archive::default(),
                 history: TrainingHistory::default(),
                 status: JobStatus { data: Some(settings.data.clone()), ..JobStatus::default() },

@@ -264,7 +264,8 @@ pub(super) fn drag_brick(
             Ok(Turn::Act(Act::Released))
         }
         Act::Released => {
-            let now = scene.sight.document.graph().template().node(id).map(|node| node.position);
+            let template = scene.sight.document.template();
+            let now = template.node(id).map(|_| template.position(id));
             match now {
                 Some(now) if now == to => Ok(Turn::Done),
                 _ if director.frames < 3 * REACTION => Ok(Turn::Wait),

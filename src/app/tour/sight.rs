@@ -114,8 +114,8 @@ impl Sight<'_, '_> {
 
     /// The middle of the foot of a brick, in the world.
     pub(super) fn brick_foot(&self, id: &NodeId) -> Option<Vec3> {
-        let node = self.document.graph().template().node(id)?;
-        Some(stage::world_from_studs(node.position))
+        let template = self.document.template();
+        template.node(id).map(|_| stage::world_from_studs(template.position(id)))
     }
 
     /// Where the foot of a brick is drawn now, in the world; while it is dragged, not where it belongs.

@@ -75,7 +75,7 @@ pub(super) fn write_state(
             "run": status.run.as_ref().map(|(_, folder)| folder.display().to_string()),
         },
         "template": {
-            "name": sight.document.graph().template().name,
+            "name": sight.document.template().name,
             "path": sight.document.path().map(|path| path.display().to_string()),
             "dirty": sight.document.is_dirty(),
         },
@@ -100,14 +100,15 @@ pub(super) fn write_state(
 }
 
 fn bricks(sight: &Sight) -> Vec<Value> {
-    let nodes = &sight.document.graph().template().nodes;
+    let template = sight.document.template();
     let brick = |node: &crate::engine::template::Node| {
         let at = sight.project(sight.brick_aims(&node.id).next()?)?;
         Some(json!({
-            "id": node.id.as_str(), "x": round(at.x), "y": round(at.y), "position": node.position,
+            "id": node.id.as_str(), "x": round(at.x), "y": round(at.y),
+            "position": template.position(&node.id),
         }))
     };
-    nodes.iter().filter_map(brick).collect()
+    template.network.nodes.iter().filter_map(brick).collect()
 }
 
 fn points(sight: &Sight) -> Vec<Value> {

@@ -1,27 +1,28 @@
 //! `nas-navigator template check`: all there is to say of a template, right or wrong.
 
-use super::{CostReport, ProblemReport, clean, read, summary};
+use super::{CostReport, ProblemReport, clean, group, read, summary};
 use crate::{
     cli::output,
     engine::{
         candidate,
-        template::{Analysis, Fix, Graph, NodeId},
+        template::{Fix, Graph, NodeId},
     },
     format::counted,
 };
 use anyhow::Result;
 use serde::Serialize;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 /// What `check` prints.
 #[derive(Debug, Serialize)]
-struct CheckReport {
+struct CheckReport<'a> {
     name: String,
     nodes: usize,
     links: Vec<LinkReport>,
     cost: CostReport,
     /// How many candidates there are; `null` where there are problems.
     candidates: Option<String>,
+    groups: Vec<group::GroupReport<'a>>,
     problems: Vec<ProblemReport>,
 }
 
@@ -38,16 +39,17 @@ const MOST_LISTED: usize = 20;
 
 pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
     let (name, template) = read(name)?;
-    let analysis = Analysis::of(&template);
+    let analysis = template.analysis();
+    let network = &*template.network;
     let sound = analysis.problems.is_empty();
-    let graph = if sound { Graph::new(template.clone()).ok() } else { None };
+    let graph = if sound { Graph::new(Arc::clone(&template.network)).ok() } else { None };
     let candidates = graph.as_ref().map(candidate::count);
     let code = if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
         output::json(&CheckReport {
             name: template.name.clone(),
-            nodes: template.nodes.len(),
-            links: template
+            nodes: network.nodes.len(),
+            links: network
                 .links
                 .iter()
                 .map(|link| LinkReport {
@@ -58,14 +60,15 @@ pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
                 .collect(),
             cost: analysis.cost().into(),
             candidates: candidates.map(|size| size.to_string()),
+            groups: group::reports(&template.layout),
             problems: analysis.problems.iter().map(Into::into).collect(),
         })?;
         return Ok(code);
     }
-    let mut text = summary(&name, &template, analysis.cost(), candidates);
+    let mut text = summary(&name, network, analysis.cost(), candidates);
     // All links of a node carry the same.
-    for (place, node) in template.nodes.iter().enumerate() {
-        let to: Vec<_> = template
+    for (place, node) in network.nodes.iter().enumerate() {
+        let to: Vec<_> = network
             .links
             .iter()
             .filter(|link| link.0 == node.id)

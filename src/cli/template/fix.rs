@@ -1,20 +1,14 @@
 //! `nas-navigator template fix`: mends a template.
 
-use super::{ProblemReport, clean, keep_and_save};
+use super::{ProblemReport, clean, keep_and_save, read_file};
 use crate::{
     cli::output,
-    engine::{
-        files,
-        template::{self, Analysis, Fix, Problem, mended},
-    },
+    engine::template::{Fix, Problem, mended},
     format::counted,
 };
 use anyhow::{Result, bail};
 use serde::Serialize;
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// What `fix` prints.
 #[derive(Debug, Serialize)]
@@ -30,13 +24,8 @@ pub(super) fn fix(
     to: Option<PathBuf>,
     json: bool,
 ) -> Result<ExitCode> {
-    let path = files::expand_home(Path::new(file));
-    if !path.is_file() {
-        bail!("{file} is no file; presets have nothing to mend, and `template new` copies one");
-    }
-    let (name, text) = files::read_text(&path)?;
-    let template = template::read(&name, &text)?;
-    let analysis = Analysis::of(&template);
+    let (path, name, template) = read_file(file)?;
+    let analysis = template.analysis();
     let (fixed, done) = match wanted {
         None => {
             let (fixed, done) = mended(&template);
@@ -60,7 +49,7 @@ pub(super) fn fix(
             (template.edited(edits)?, vec![format!("{}: {title}", problem.what)])
         }
     };
-    let left = Analysis::of(&fixed).problems;
+    let left = fixed.analysis().problems;
     let to = if done.is_empty() { to.unwrap_or(path) } else { keep_and_save(&path, to, &fixed)? };
     if json {
         let problems_left = left.iter().map(Into::into).collect();

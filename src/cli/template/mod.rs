@@ -3,6 +3,7 @@
 
 mod check;
 mod fix;
+mod group;
 mod new;
 mod operations;
 mod presets;
@@ -15,11 +16,11 @@ use crate::{
         candidate::SpaceSize,
         files,
         ops::Cost,
-        template::{self, NodeId, Problem, Template},
+        template::{self, Network, NodeId, Problem, Template},
     },
     format::{compact, counted, grouped},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::{
@@ -75,6 +76,10 @@ enum TemplateCommand {
         #[arg(value_name = "FILE|PRESET")]
         template: String,
     },
+    /// Put bricks of a scene file into a group, and make the group where there is none of this title.
+    Group(group::GroupArgs),
+    /// Take bricks out of a group; the bricks stay.
+    Ungroup(group::UngroupArgs),
     /// The templates that come with the program.
     Presets,
     /// The stamps that come with the program: parts of networks, to be pasted into templates.
@@ -95,6 +100,8 @@ pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
         }
         TemplateCommand::New { file, from } => new::new(&file, from.as_deref()),
         TemplateCommand::Show { template } => show::show(&template, args.json),
+        TemplateCommand::Group(own) => group::group(&own, args.json),
+        TemplateCommand::Ungroup(own) => group::ungroup(&own, args.json),
         TemplateCommand::Presets => presets::list(args.json),
         TemplateCommand::Stamps => stamps::list(args.json),
         TemplateCommand::Paste(what) => stamps::paste(what, args.json),
@@ -112,8 +119,19 @@ fn read(name: &str) -> Result<(String, Template)> {
         return Ok((name, template));
     }
     // A preset, or a message that says what there is.
-    let (graph, _) = find_template(name)?;
-    Ok((name.to_owned(), graph.template().clone()))
+    let (checked, _) = find_template(name)?;
+    Ok((name.to_owned(), checked.template().clone()))
+}
+
+/// The template in a scene file, which may be wrong: the file, the name under which messages speak of it, the template.
+fn read_file(file: &str) -> Result<(PathBuf, String, Template)> {
+    let path = files::expand_home(Path::new(file));
+    if !path.is_file() {
+        bail!("{file} is no file; presets cannot be changed, and `template new` copies one");
+    }
+    let (name, text) = files::read_text(&path)?;
+    let template = template::read(&name, &text)?;
+    Ok((path, name, template))
 }
 
 /// Writes a template that has been changed to `to`, or to the file that it is from, which is kept as FILE.bak then.
@@ -168,7 +186,7 @@ fn clean(line: &str) -> String {
     body.replace(char::is_control, " ") + end
 }
 
-fn summary(name: &str, template: &Template, cost: Cost, candidates: Option<SpaceSize>) -> String {
+fn summary(name: &str, network: &Network, cost: Cost, candidates: Option<SpaceSize>) -> String {
     let size = match candidates {
         Some(size) => match size.exact().and_then(|count| u64::try_from(count).ok()) {
             Some(count) => format!(", {} candidates", grouped(count)),
@@ -178,8 +196,8 @@ fn summary(name: &str, template: &Template, cost: Cost, candidates: Option<Space
     };
     clean(&format!(
         "{name}: {}, {}, {} parameters, {} FLOPs per image{size}\n",
-        counted(template.nodes.len(), "node", "nodes"),
-        counted(template.links.len(), "link", "links"),
+        counted(network.nodes.len(), "node", "nodes"),
+        counted(network.links.len(), "link", "links"),
         compact(cost.params),
         compact(cost.flops),
     ))

@@ -5,7 +5,7 @@ use crate::{
     engine::{
         files,
         ops::{ActivationFunction, ConvBlock, Dense, Input, Op},
-        template::{self, BlocksPerLayer, FORMAT_VERSION, Link, Node, Template, presets},
+        template::{self, Link, Network, Node, Template, presets},
     },
 };
 use anyhow::{Context, Result, bail};
@@ -22,7 +22,7 @@ pub(super) fn new(file: &Path, from: Option<&str>) -> Result<ExitCode> {
                 presets().into_iter().find(|known| known.name == preset).with_context(|| {
                     format!("there is no preset {preset}; the presets are {}", template_names())
                 })?;
-            preset.graph()?.template().clone()
+            preset.template()?
         }
         None => starter(file.file_stem().map_or("template".into(), |stem| stem.to_string_lossy())),
     };
@@ -49,16 +49,6 @@ fn starter(name: impl Into<String>) -> Template {
         ),
         ("output", 3, vec![Op::Output]),
     ];
-    let mut across = std::collections::HashMap::<u32, f32>::new();
-    let nodes: Vec<_> = nodes
-        .into_iter()
-        .map(|(id, layer, ops)| {
-            let row = across.entry(layer).or_insert(if layer == 1 { -4.0 } else { 0.0 });
-            let position = [8.0 * layer as f32, *row];
-            *row += 4.0;
-            Node { position, ..Node::new(id, layer, ops) }
-        })
-        .collect();
     let convolutions = ["conv-1x1", "conv-3x3", "conv-5x5"];
     let link = |from: &str, to: &str| Link(from.into(), to.into());
     let links = convolutions
@@ -67,12 +57,10 @@ fn starter(name: impl Into<String>) -> Template {
         .chain(convolutions.iter().map(|from| link(from, "head")))
         .chain([link("head", "output")])
         .collect();
+    let nodes = nodes.into_iter().map(|(id, layer, ops)| Node::new(id, layer, ops)).collect();
+    let network = Network { nodes, links, ..Network::default() };
     Template {
-        version: FORMAT_VERSION,
-        name: name.into(),
         about: "One layer of convolutions of three sizes, to begin with.".to_owned(),
-        blocks_per_layer: BlocksPerLayer::One,
-        nodes,
-        links,
+        ..Template::new(name, network)
     }
 }

@@ -24,13 +24,14 @@ struct PresetReport {
 pub(super) fn list(json: bool) -> Result<ExitCode> {
     let mut reports = Vec::new();
     for preset in presets() {
-        let graph = preset.graph()?;
+        let checked = preset.checked()?;
+        let graph = checked.graph();
         reports.push(PresetReport {
             name: preset.name,
-            about: graph.template().about.clone(),
+            about: checked.template().about.clone(),
             nodes: graph.len(),
-            links: graph.template().links.len(),
-            candidates: candidate::count(&graph).to_string(),
+            links: graph.network().links.len(),
+            candidates: candidate::count(graph).to_string(),
             cost: graph.total_cost(0..graph.len()).into(),
         });
     }

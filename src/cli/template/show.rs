@@ -1,6 +1,6 @@
 //! `nas-navigator template show`: the layers of a sound template.
 
-use super::{CostReport, clean, summary, table};
+use super::{CostReport, clean, group, summary, table};
 use crate::{
     cli::{job::load_template, output},
     engine::{candidate, template::NodeId},
@@ -20,6 +20,8 @@ struct LayerReport {
 #[derive(Debug, Serialize)]
 struct NodeReport {
     id: NodeId,
+    label: Option<String>,
+    group: Option<String>,
     merge: &'static str,
     operations: Vec<String>,
     trainable: bool,
@@ -28,7 +30,8 @@ struct NodeReport {
 }
 
 pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
-    let graph = load_template(name)?;
+    let checked = load_template(name)?;
+    let (template, graph) = (checked.template(), checked.graph());
     let layers: Vec<_> = graph
         .layers()
         .iter()
@@ -38,8 +41,11 @@ pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
                 .iter()
                 .map(|&node| {
                     let own = &graph.nodes()[node];
+                    let group = template.layout.group_of(&own.id);
                     NodeReport {
                         id: own.id.clone(),
+                        label: template.label(&own.id).map(str::to_owned),
+                        group: group.map(|group| group.title.clone()),
                         merge: own.merge.name(),
                         operations: own.faces().iter().map(ToString::to_string).collect(),
                         trainable: own.trainable,
@@ -69,9 +75,9 @@ pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
             ]);
         }
     }
-    let candidates = Some(candidate::count(&graph));
+    let candidates = Some(candidate::count(graph));
     let cost = graph.total_cost(0..graph.len());
-    let head = summary(name, graph.template(), cost, candidates);
-    output::data(&(head + &table(&rows, 4..6)))?;
+    let head = summary(name, graph.network(), cost, candidates);
+    output::data(&(head + &table(&rows, 4..6) + &group::lines(&template.layout)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use crate::{
     cli::output,
     engine::{
         files,
-        template::{Analysis, Edit, Fragment, NodeId, Template, stamps},
+        template::{Edit, Fragment, NodeId, Template, stamps},
     },
     format::counted,
 };
@@ -65,9 +65,10 @@ struct StampReport {
 pub(super) fn list(json: bool) -> Result<ExitCode> {
     let mut reports = Vec::new();
     for stamp in stamps() {
-        let Fragment { about, nodes, links, heads, tails, .. } = stamp.fragment()?;
-        let (nodes, links) = (nodes.len(), links.len());
-        reports.push(StampReport { name: stamp.name, about, nodes, links, heads, tails });
+        let Fragment { template, heads, tails } = stamp.fragment()?;
+        let (nodes, links) = (template.network.nodes.len(), template.network.links.len());
+        let (name, about) = (stamp.name, template.about);
+        reports.push(StampReport { name, about, nodes, links, heads, tails });
     }
     if json {
         output::json(&reports)?;
@@ -139,9 +140,11 @@ pub(super) fn paste(args: PasteArgs, json: bool) -> Result<ExitCode> {
     let to_feed = nodes_of(&template, &name, &before, "--before")?;
     let edit = Edit::Paste { fragment, from, to: to_feed, position: None };
     let pasted = template.edited(&[edit])?;
-    let nodes: Vec<_> =
-        pasted.nodes[template.nodes.len()..].iter().map(|node| node.id.clone()).collect();
-    let problems = Analysis::of(&pasted).problems;
+    let nodes: Vec<_> = pasted.network.nodes[template.network.nodes.len()..]
+        .iter()
+        .map(|node| node.id.clone())
+        .collect();
+    let problems = pasted.analysis().problems;
     let to = keep_and_save(&path, to, &pasted)?;
     if json {
         let problems = problems.iter().map(Into::into).collect();
@@ -181,11 +184,11 @@ pub(super) fn copy(args: CopyArgs, json: bool) -> Result<ExitCode> {
     let nodes = nodes_of(&template, &name, &nodes, "the list")?;
     let mut fragment = Fragment::of(&template, &nodes)?;
     if let Some(stem) = to.file_stem() {
-        fragment.name = stem.to_string_lossy().into_owned();
+        fragment.template.name = stem.to_string_lossy().into_owned();
     }
     fragment.save(&to).with_context(|| format!("cannot copy from {name}"))?;
-    let Fragment { nodes, links, heads, tails, .. } = fragment;
-    let (nodes, links) = (nodes.len(), links.len());
+    let Fragment { template, heads, tails } = fragment;
+    let (nodes, links) = (template.network.nodes.len(), template.network.links.len());
     if json {
         output::json(&CopyReport { file: to, nodes, links, heads, tails })?;
         return Ok(ExitCode::SUCCESS);

@@ -197,7 +197,7 @@ pub fn measure(
         .iter()
         .flat_map(|&algorithm| (0..plan.runs).map(move |run| (algorithm, run)))
         .collect();
-    let template = table.template("table");
+    let template = table.template();
     let found: Vec<Vec<Architecture>> = jobs
         .into_par_iter()
         .map(|(algorithm, run)| {

@@ -26,7 +26,7 @@ fn needle() -> Arc<Table> {
 }
 
 fn run(table: &Arc<Table>, algorithm: Algorithm, budget: usize, seed: u64) -> Vec<Architecture> {
-    let template = table.template("test");
+    let template = table.template();
     let mut trial = Trial::new(table, &template, budget);
     assert!(algorithm.search(&mut trial, seed).is_err(), "the budget ends it");
     trial.evaluated

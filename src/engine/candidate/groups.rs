@@ -165,7 +165,7 @@ impl Groups {
 }
 
 fn rooms(space: &Space<'_>, blocks: Blocks, groups: &[Group]) -> Vec<Room> {
-    let limits = space.graph.template().blocks_per_layer;
+    let limits = space.graph.blocks_per_layer();
     let layers = space.graph.layers();
     let mut rooms = vec![Room::default(); layers.len()];
     let mut pinned = vec![0; layers.len()];

@@ -69,7 +69,7 @@ pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
         ));
     }
     graph.layers().iter().find_map(|layer| {
-        let limit = graph.template().blocks_per_layer.limit(layer.len());
+        let limit = graph.blocks_per_layer().limit(layer.len());
         let kept: Vec<_> =
             layer.iter().filter(|&&node| mask.contains(node)).map(|&node| graph.id(node)).collect();
         (kept.len() > limit).then(|| {
@@ -170,7 +170,7 @@ pub(in crate::engine) mod tests {
     use super::*;
     use crate::engine::{
         ops::{ActivationFunction, ConvBlock, Op, samples},
-        template::{BlocksPerLayer, FORMAT_VERSION, Link, Node, NodeId, Template},
+        template::{BlocksPerLayer, Link, Network, Node, NodeId},
     };
     use proptest::prelude::*;
 
@@ -250,10 +250,7 @@ pub(in crate::engine) mod tests {
         blocks_per_layer: BlocksPerLayer,
     ) -> Graph {
         let id = |node: usize| NodeId::new(format!("n{node}"));
-        Graph::new(Template {
-            version: FORMAT_VERSION,
-            name: "test".to_owned(),
-            about: String::new(),
+        Graph::new(Network {
             blocks_per_layer,
             nodes: nodes
                 .into_iter()
@@ -271,9 +268,9 @@ pub(in crate::engine) mod tests {
 
     /// The same, but that a node merges like this.
     pub(in crate::engine) fn merging(graph: &Graph, node: usize, merge: Merge) -> Graph {
-        let mut template = graph.template().clone();
-        template.nodes[node].merge = merge;
-        Graph::new(template).expect("a sound template")
+        let mut network = graph.network().as_ref().clone();
+        network.nodes[node].merge = merge;
+        Graph::new(network).expect("a sound network")
     }
 
     fn mask(graph: &Graph, nodes: &[usize]) -> Mask {

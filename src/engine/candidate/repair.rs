@@ -141,7 +141,7 @@ struct Room<'a> {
 
 impl<'a> Room<'a> {
     fn new(graph: &'a Graph) -> Self {
-        let blocks = graph.template().blocks_per_layer;
+        let blocks = graph.blocks_per_layer();
         Self {
             graph,
             limit: graph.layers().iter().map(|layer| blocks.limit(layer.len())).collect(),

@@ -51,7 +51,7 @@ pub fn list_all(graph: &Graph, most: usize) -> Option<Vec<Mask>> {
 impl Space<'_> {
     /// What there is to choose in each layer, in the order of [`Graph::layers`].
     pub fn choices(&self) -> Vec<Choice> {
-        let blocks = self.graph.template().blocks_per_layer;
+        let blocks = self.graph.blocks_per_layer();
         let choice = |(layer, skipped): (&Vec<usize>, bool)| {
             let fixed = layer.iter().filter(|&&node| self.pinned.contains(node)).count();
             let free = |node: &usize| self.allowed.contains(*node) && !self.pinned.contains(*node);

@@ -9,7 +9,7 @@ use crate::engine::{
     report::Report,
     run::RunConfig,
     search::{Objective, SearchState},
-    template::{EndEdit, Ends, Graph, channels_last, fit},
+    template::{Checked, EndEdit, Ends, Graph, channels_last, fit},
 };
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Lab {
     }
 
     fn read_new(&mut self, report: &mut dyn FnMut(Report)) -> Result<Dataset, LabError> {
-        let [_, height, width] = self.graph.image_shape();
+        let [_, height, width] = self.template.graph().image_shape();
         let size = if self.settings.fit {
             ImageSize::CommonestUpTo { most: MOST_FITTED_SIDE, or: [height, width] }
         } else {
@@ -54,7 +54,7 @@ impl Lab {
             data = self.fit_template(data, report)?;
         } else {
             self.check_ends(&data, other_classes)?;
-            data = data.fit_to(self.graph.image_shape())?;
+            data = data.fit_to(self.template.graph().image_shape())?;
         }
         let summary = DataSummary::of(&data);
         report(Report::Data(summary.clone()));
@@ -69,7 +69,7 @@ impl Lab {
     /// The same table with classes for numbers, or numbers for classes, where nobody says what is to be predicted and the
     /// outputs of the template do; what was inferred otherwise, with the number of classes that its numbers would make.
     fn as_the_template_says(&mut self, data: Dataset, size: ImageSize) -> (Dataset, Option<usize>) {
-        let outputs = self.graph.classes();
+        let outputs = self.template.graph().classes();
         let loss = self.settings.training.loss;
         let task = match &data.task {
             Task::Number(_) if outputs > 1 => TaskKind::Classes,
@@ -105,7 +105,7 @@ impl Lab {
         report: &mut dyn FnMut(Report),
     ) -> Result<(Dataset, String), LabError> {
         let wanted = &config.data_fingerprint;
-        let [channels, height, width] = self.graph.image_shape();
+        let [channels, height, width] = self.template.graph().image_shape();
         let mut other = None;
         let mut failed = None;
         let places = self.places_of_data(config);
@@ -205,13 +205,13 @@ impl Lab {
 
     /// Refuses data that the template does not go with, with the edits that would help.
     fn check_ends(&self, data: &Dataset, other_classes: Option<usize>) -> Result<(), LabError> {
-        let has = Ends::of(&self.graph);
+        let has = Ends::of(self.template.graph());
         let wanted = self.wanted_ends(data, has);
         if has == wanted {
             return Ok(());
         }
-        let edits = fit(&self.graph, wanted).map(|(_, edits)| edits);
-        Err(LabError::Unfit(Box::new(Unfit::new(&self.graph, data, other_classes, edits))))
+        let edits = fit(self.template.graph(), wanted).map(|(_, edits)| edits);
+        Err(LabError::Unfit(Box::new(Unfit::new(&self.template, data, other_classes, edits))))
     }
 
     /// Fits the template to `data`, tells what was changed, and gives the data in the template's shape.
@@ -220,26 +220,25 @@ impl Lab {
         data: Dataset,
         report: &mut dyn FnMut(Report),
     ) -> Result<Dataset, LabError> {
-        let has = Ends::of(&self.graph);
+        let has = Ends::of(self.template.graph());
         let outputs = self.wanted_ends(&data, has).outputs;
         let own = channels_last(has.shape).unwrap_or(has.shape);
         let [channels, ..] = data.shape();
         let is_table = matches!(data.train.pixels(), Pixels::Floats(_));
-        // The layout is the same network, where its nodes are now.
         let [_, height, width] = data.shape();
         let large = height.max(width) > MOST_FITTED_SIDE && !is_table;
         let natural = if large { [channels, own[1], own[2]] } else { data.shape() };
-        let mut fitted = fit(&self.layout, Ends { shape: natural, outputs });
+        let mut fitted = fit(self.template.graph(), Ends { shape: natural, outputs });
         if fitted.is_err() && !is_table {
             // Too small for the template's pooling, say.
             let shape = [channels, own[1], own[2]];
-            fitted = fit(&self.layout, Ends { shape, outputs }).or(fitted);
+            fitted = fit(self.template.graph(), Ends { shape, outputs }).or(fitted);
         }
         let (graph, edits) = match fitted {
             Ok(fitted) => fitted,
             Err(why) => {
                 return Err(LabError::Unfit(Box::new(Unfit::new(
-                    &self.graph,
+                    &self.template,
                     &data,
                     None,
                     Err(why),
@@ -259,7 +258,7 @@ impl Lab {
             let told: Vec<_> = edits.iter().map(ToString::to_string).collect();
             data.notes.push(format!("the template is fitted to the data: {}", told.join(", ")));
             self.adopt(graph)?;
-            report(Report::Fitted(Arc::clone(&self.graph)));
+            report(Report::Fitted(Arc::clone(self.template.graph())));
             self.story().into_iter().for_each(&mut *report);
         }
         Ok(data)
@@ -274,8 +273,7 @@ impl Lab {
         self.search = SearchState::new(Arc::clone(&graph), seed, pool);
         self.search.compare_by(self.settings.objective);
         self.search.steer(steering, &self.embedding)?;
-        self.layout = Arc::clone(&graph);
-        self.graph = graph;
+        self.template = self.template.with_graph(graph);
         Ok(())
     }
 }
@@ -299,14 +297,14 @@ pub struct Unfit {
 
 impl Unfit {
     fn new(
-        graph: &Graph,
+        template: &Checked,
         data: &Dataset,
         other_classes: Option<usize>,
         edits: Result<Vec<EndEdit>, String>,
     ) -> Self {
-        let has = Ends::of(graph);
+        let has = Ends::of(template.graph());
         Self {
-            template: graph.template().name.clone(),
+            template: template.template().name.clone(),
             has,
             data: data.name.clone(),
             shape: data.shape(),

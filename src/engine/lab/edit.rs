@@ -6,7 +6,7 @@ use crate::engine::{
     run::Checkpoint,
     search::{Candidate, NodeFitness, Steering, SteeringError},
     supernet::{Supernet, carried_tensors, overlay},
-    template::{EndEdit, Ends, Graph, NodeId, TemplateDiff, fit},
+    template::{Checked, EndEdit, Ends, Graph, NodeId, TemplateDiff, fit},
 };
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -43,7 +43,7 @@ impl fmt::Display for Edited {
 }
 
 impl Lab {
-    /// Goes on with the template `graph`; `None` if it is the same network.
+    /// Goes on with another template; `None` if it is the same network, of which only the looks are taken over and stored.
     ///
     /// Every node that [stays](TemplateDiff), and every operation of a changed one that is there as it was, keeps its weights,
     /// running statistics and optimizer state, bit for bit; new ones start as the seed says. Candidates that still are ones keep id, place and evaluation; the others
@@ -54,15 +54,17 @@ impl Lab {
     /// # Errors
     /// When the template takes other images than the run has, no candidate of it can be what the search is steered
     /// to, or something cannot be read or written; nothing has changed then.
-    pub fn edit(&mut self, graph: Arc<Graph>) -> Result<Option<Edited>, LabError> {
-        if graph.template().is_same_network(self.graph.template()) {
+    pub fn edit(&mut self, template: Checked) -> Result<Option<Edited>, LabError> {
+        let graph = Arc::clone(template.graph());
+        if graph.network() == self.template.graph().network() {
+            self.lay_out(template)?;
             return Ok(None);
         }
         if self.run.is_none() {
-            let nodes = TemplateDiff::between(&self.graph, &graph);
+            let nodes = TemplateDiff::between(self.template.graph(), &graph);
             let steering = self.search.steering().carry(&graph);
             let mut new =
-                Self::new(graph, self.settings.clone(), self.runs.clone(), self.name.clone());
+                Self::new(template, self.settings.clone(), self.runs.clone(), self.name.clone());
             // Candidates are others.
             new.steer(Steering { region: Vec::new(), union: Vec::new(), ..steering })?;
             *self = new;
@@ -70,24 +72,27 @@ impl Lab {
             return Ok(Some(Edited { nodes, valid, retired: 0, stale: 0 }));
         }
         let ends = |graph: &Graph| (graph.image_shape(), graph.classes());
-        if ends(&graph) != ends(&self.graph) {
-            return Err(LabError::OtherEnds { wanted: ends(&self.graph), found: ends(&graph) });
+        if ends(&graph) != ends(self.template.graph()) {
+            return Err(LabError::OtherEnds {
+                wanted: ends(self.template.graph()),
+                found: ends(&graph),
+            });
         }
         // Before anything is written.
         self.search
             .clone()
-            .edit(Arc::clone(&graph), &TemplateDiff::between(&self.graph, &graph))?;
+            .edit(Arc::clone(&graph), &TemplateDiff::between(self.template.graph(), &graph))?;
         self.make_writable()?;
-        let (number, step) = (self.template + 1, self.trained_steps());
+        let (number, step) = (self.number + 1, self.trained_steps());
         let carried = match self.checkpoint.clone() {
             Some(name) => Some((edit_checkpoint(number), self.carry_over(&name, &graph)?)),
             None => None,
         };
         if let Some(run) = &mut self.run {
             let checkpoint = carried.as_ref().map(|(name, checkpoint)| (name.as_str(), checkpoint));
-            run.save_edit(number, &graph, step, checkpoint)?;
+            run.save_edit(number, template.template(), step, checkpoint)?;
         }
-        let (nodes, retired) = self.take_over(graph, number, step)?;
+        let (nodes, retired) = self.take_over(template, number, step)?;
         if let Some(Bench { data, fingerprint, .. }) = self.bench.take() {
             // Where that fails the next job sets up again, and says why.
             self.bench = self.make_bench(data, fingerprint, self.epochs.len()).ok();
@@ -97,32 +102,49 @@ impl Lab {
 
     /// An edited template with the ends of this lab's, where it can have them, and what that took: the data of a run
     /// stays what it is, so there is only one way to go on.
-    pub fn fit(&self, graph: Graph) -> (Graph, Vec<EndEdit>) {
-        fit(&graph, Ends::of(&self.graph)).unwrap_or((graph, Vec::new()))
+    pub fn fit(&self, template: Checked) -> (Checked, Vec<EndEdit>) {
+        match fit(template.graph(), Ends::of(self.template.graph())) {
+            Ok((graph, edits)) => (template.with_graph(Arc::new(graph)), edits),
+            Err(_) => (template, Vec::new()),
+        }
+    }
+
+    /// Takes over how the same network looks, and stores it with the run.
+    fn lay_out(&mut self, template: Checked) -> Result<(), LabError> {
+        if template.template() == self.template.template() {
+            return Ok(());
+        }
+        self.make_writable()?;
+        if let Some(run) = &mut self.run {
+            run.save_looks(self.number, template.template())?;
+        }
+        self.template = template;
+        Ok(())
     }
 
     /// What an edit that changes nothing does.
     pub fn unedited(&self) -> Edited {
         Edited {
-            nodes: TemplateDiff::between(&self.graph, &self.graph),
+            nodes: TemplateDiff::between(self.template.graph(), self.template.graph()),
             valid: self.search.candidates().iter().filter(|c| !c.is_retired()).count(),
             retired: 0,
             stale: self.search.stale().len(),
         }
     }
 
-    /// Makes `graph` the template and adapts all that is known, as a recorded edit says; what has become of
+    /// Makes `template` the lab's and adapts all that is known, as a recorded edit says; what has become of
     /// the nodes, and how many candidates have retired.
     pub(super) fn take_over(
         &mut self,
-        graph: Arc<Graph>,
+        template: Checked,
         number: u32,
         step: u64,
     ) -> Result<(TemplateDiff, usize), SteeringError> {
         /// What is known of a new node.
         const NOTHING: NodeFitness =
             NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
-        let edit = TemplateDiff::between(&self.graph, &graph);
+        let graph = Arc::clone(template.graph());
+        let edit = TemplateDiff::between(self.template.graph(), &graph);
         let fitness = edit.carry_values(&self.fitness(), &NOTHING);
         // A network with other links is another one.
         let candidates = self.search.candidates();
@@ -131,7 +153,7 @@ impl Lab {
             .iter()
             .filter(|retrained| {
                 candidates.get(retrained.id.index()).is_some_and(|Candidate { mask, .. }| {
-                    edit.keeps_links(&self.graph, mask, &graph, &edit.carry(mask))
+                    edit.keeps_links(self.template.graph(), mask, &graph, &edit.carry(mask))
                 })
             })
             .copied()
@@ -147,9 +169,8 @@ impl Lab {
             iteration.fitness = edit.carry_values(&iteration.fitness, &NOTHING);
         }
         self.checkpoint = (step > 0).then(|| edit_checkpoint(number));
-        self.template = number;
-        self.layout = Arc::clone(&graph);
-        self.graph = graph;
+        self.number = number;
+        self.template = template;
         Ok((edit, retired))
     }
 
@@ -157,7 +178,7 @@ impl Lab {
     fn carry_over(&self, name: &str, graph: &Arc<Graph>) -> Result<Checkpoint, LabError> {
         let Some(run) = &self.run else { return Err(LabError::NotTrained) };
         let old = run.checkpoint(name)?;
-        let stays = carried_tensors(&self.graph, graph);
+        let stays = carried_tensors(self.template.graph(), graph);
         let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
         let [weights, state] = run.checkpoint_files(name);
         let device = device::open(&self.settings.device)?;

@@ -32,7 +32,7 @@ use super::{
         Steering, SteeringError, Synergy,
     },
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
-    template::Graph,
+    template::{Checked, Graph, Template},
     training::{SettingsError, TrainError, TrainSettings, Trainer},
 };
 use serde::Serialize;
@@ -285,15 +285,13 @@ fn sizes([channels, height, width]: [usize; 3]) -> String {
 
 /// One template with everything that was found out about it.
 pub struct Lab {
-    graph: Arc<Graph>,
-    /// The same template, with its nodes where they are to be in the run folder.
-    layout: Arc<Graph>,
+    template: Checked,
+    /// The number of the template: 1, and one more with each edit of the run.
+    number: u32,
     settings: LabSettings,
     runs: PathBuf,
     name: Option<String>,
     run: Option<Run>,
-    /// The number of the template: 1, and one more with each edit of the run.
-    template: u32,
     bench: Option<Bench>,
     /// The folder of the checkpoint that goes with the journal.
     checkpoint: Option<String>,
@@ -325,25 +323,25 @@ struct Bench {
 }
 
 impl Lab {
-    /// A lab for `graph`. Candidates are drawn and placed; nothing is written before the first job, which
+    /// A lab for `template`. Candidates are drawn and placed; nothing is written before the first job, which
     /// makes the run folder `runs/<name>`.
     pub fn new(
-        graph: Arc<Graph>,
+        template: Checked,
         settings: LabSettings,
         runs: PathBuf,
         name: Option<String>,
     ) -> Self {
-        let mut search = SearchState::new(Arc::clone(&graph), settings.seed, settings.pool);
+        let mut search =
+            SearchState::new(Arc::clone(template.graph()), settings.seed, settings.pool);
         search.compare_by(settings.objective);
         let embedding = embed(&search);
         Self {
-            layout: Arc::clone(&graph),
-            graph,
+            template,
+            number: 1,
             settings,
             runs,
             name,
             run: None,
-            template: 1,
             bench: None,
             checkpoint: None,
             places: places(&embedding, search.candidates()),
@@ -387,11 +385,6 @@ impl Lab {
         replay::open(run, device, true)
     }
 
-    /// Takes over where the nodes of the template stand, for the run that the first job makes.
-    pub fn lay_out(&mut self, graph: Arc<Graph>) {
-        self.layout = graph;
-    }
-
     /// Says where the data of the run is now; the next job looks there first.
     pub fn move_data(&mut self, data: DataSource) {
         self.settings.moved_data = Some(data);
@@ -426,8 +419,13 @@ impl Lab {
     }
 
     /// The template.
+    pub fn template(&self) -> &Template {
+        self.template.template()
+    }
+
+    /// Its network, checked.
     pub fn graph(&self) -> &Arc<Graph> {
-        &self.graph
+        self.template.graph()
     }
 
     /// What the lab was set up with.
@@ -480,7 +478,8 @@ impl Lab {
         count: usize,
     ) -> Result<(DeviceChoice, Vec<(CandidateId, [Latency; 2])>), LabError> {
         let (name, device) = super::device::open_named(&self.settings.device)?;
-        let supernet = Supernet::new(Arc::clone(&self.graph), self.settings.seed, &device);
+        let supernet =
+            Supernet::new(Arc::clone(self.template.graph()), self.settings.seed, &device);
         let timed: Result<_, LabError> = self
             .ranked()
             .into_iter()

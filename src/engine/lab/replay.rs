@@ -21,7 +21,8 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
     let settings = run.config().training.check_alone();
     settings.map_err(|source| LabError::Settings { path: folder.join("run.ron"), source })?;
     let state = run.state()?;
-    let graph = Arc::new(run.template(1)?);
+    let template = run.template(1)?;
+    let graph = template.graph();
     let mut events = run.journal()?.into_iter().map(|entry| entry.event).peekable();
     let mut pool = Vec::new();
     while let Some(event) =
@@ -29,12 +30,12 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
     {
         let Event::Candidate { id, parents, kept, .. } = event else { break };
         in_order(folder, "candidate", id.index(), pool.len())?;
-        let mask = mask(folder, &graph, &kept)?;
+        let mask = mask(folder, graph, &kept)?;
         pool.push(Recorded { mask, parents, iteration: None, evaluation: None });
     }
     let count = pool.len();
     let config = run.config();
-    let mut search = SearchState::restore(Arc::clone(&graph), config.seed, pool, count, 0)
+    let mut search = SearchState::restore(Arc::clone(graph), config.seed, pool, count, 0)
         .map_err(|error| mismatch(folder, error.to_string()))?;
     search.compare_by(config.objective);
     let embedding = embed(&search);
@@ -54,7 +55,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
         },
         runs: folder.parent().unwrap_or(Path::new(".")).to_owned(),
         name: None,
-        template: 1,
+        number: 1,
         bench: None,
         checkpoint: None,
         places: places(&embedding, search.candidates()),
@@ -68,8 +69,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
         unfinished_iteration: 0.0,
         summary: run.summary()?,
         state,
-        layout: Arc::clone(&graph),
-        graph,
+        template,
         run: None,
     };
     let mut replay = Replay { folder, run: &run, fitness, measured_at: 0 };
@@ -80,7 +80,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, fitness: bool) -> Result<
         lab.search.weights_changed();
     }
     if let Some(unfinished) = lab.unfinished_epoch()
-        && unfinished.template == lab.template
+        && unfinished.template == lab.number
     {
         lab.checkpoint = Some(unfinished.checkpoint.clone());
     }
@@ -112,13 +112,12 @@ impl Replay<'_> {
                 if step != self.measured_at {
                     lab.search.weights_changed();
                 }
-                let graph = Arc::new(self.run.template(template)?);
-                let taken = lab.take_over(graph, template, step);
+                let taken = lab.take_over(self.run.template(template)?, template, step);
                 taken.map_err(|error| mismatch(folder, error.to_string()))?;
             }
             Event::Candidate { id, parents, kept, .. } => {
                 in_order(folder, "candidate", id.index(), lab.search.candidates().len())?;
-                let mask = mask(folder, &lab.graph, &kept)?;
+                let mask = mask(folder, lab.template.graph(), &kept)?;
                 lab.search.admit(mask, parents).map_err(damaged)?;
                 lab.place_newcomers();
             }

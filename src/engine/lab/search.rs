@@ -150,7 +150,7 @@ impl Lab {
         self.record(
             newcomers
                 .iter()
-                .map(|candidate| arrival(&self.graph, candidate, iteration))
+                .map(|candidate| arrival(self.template.graph(), candidate, iteration))
                 .collect::<Vec<_>>(),
         )?;
         report(Report::Placed(self.place(&newcomers)));

@@ -74,7 +74,7 @@ impl Lab {
     /// that. It is kept by the run, since statistics of batch normalisations depend on it.
     fn bound_evaluation(&mut self, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
         let budget = self.memory();
-        let per_image = bytes_per_image(&self.graph).max(1);
+        let per_image = bytes_per_image(self.template.graph()).max(1);
         // A quarter is for results that candidates share.
         let fit = budget / 4 * 3 / per_image;
         let EvaluationSettings { recalibration_batches, batch_size, .. } = self.settings.evaluation;
@@ -104,7 +104,7 @@ impl Lab {
     /// Says whether a run that was begun with more memory may not find enough now.
     fn warn_of_memory(&self, report: &mut dyn FnMut(Report)) {
         let (budget, at_once) = (self.memory(), self.settings.evaluation.batch_size as u64);
-        let needed = bytes_per_image(&self.graph).saturating_mul(at_once);
+        let needed = bytes_per_image(self.template.graph()).saturating_mul(at_once);
         let text = || {
             format!(
                 "evaluation takes about {}B, since this run looks at {at_once} images at once, more than the {}B that it \
@@ -127,7 +127,7 @@ impl Lab {
     ) -> Result<Bench, LabError> {
         let seed = self.settings.seed;
         let device = device::open(&self.settings.device)?;
-        let mut supernet = Supernet::new(Arc::clone(&self.graph), seed, &device);
+        let mut supernet = Supernet::new(Arc::clone(self.template.graph()), seed, &device);
         let settings = TrainSettings { epochs, seed, ..self.settings.training };
         let evaluation = self.settings.evaluation;
         let mut trainer = Trainer::within(&supernet, &data, settings, evaluation.batch_size)?;
@@ -158,7 +158,7 @@ impl Lab {
             created: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
-            template: self.graph.template().name.clone(),
+            template: self.template.template().name.clone(),
             data_place: None,
             data,
             data_fingerprint,
@@ -171,14 +171,13 @@ impl Lab {
             pool,
         };
         let pool = self.search.candidates().iter();
-        let pool = pool.map(|candidate| arrival(&self.graph, candidate, 0));
+        let pool = pool.map(|candidate| arrival(self.template.graph(), candidate, 0));
         let steering = Some(self.search.steering()).filter(|steering| !steering.is_free());
         let first = pool.chain(steering.cloned().map(Event::Steered));
         let name = self.name.as_deref();
         let state = RunState { targets, ..self.state.clone() };
-        let summary = self.summary.as_ref();
-        self.run =
-            Some(Run::create(&self.runs, name, &self.layout, config, summary, &state, first)?);
+        let (template, summary) = (self.template.template(), self.summary.as_ref());
+        self.run = Some(Run::create(&self.runs, name, template, config, summary, &state, first)?);
         self.state = state;
         Ok(())
     }

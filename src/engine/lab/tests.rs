@@ -12,7 +12,7 @@ use crate::engine::{
     report::EarlyEnd,
     run::{Budget, Event, read_journal},
     search::Standing,
-    template::{self, Link, NodeId, Template},
+    template::{self, Checked, Edit, Link, NodeId, Template},
     training::StepLength,
 };
 use std::{thread, time::Duration};
@@ -41,7 +41,7 @@ const SMALL: &str = r#"(
 )"#;
 
 fn lab(runs: &Path, name: &str) -> Lab {
-    let graph = template::parse("small", SMALL).expect("is right");
+    let template = template::parse("small", SMALL).expect("is right");
     let settings = LabSettings {
         data: DataSource::Digits,
         device: DeviceChoice::Cpu,
@@ -50,7 +50,7 @@ fn lab(runs: &Path, name: &str) -> Lab {
         pool: 8,
         ..LabSettings::default()
     };
-    Lab::new(Arc::new(graph), settings, runs.to_owned(), Some(name.to_owned()))
+    Lab::new(template, settings, runs.to_owned(), Some(name.to_owned()))
 }
 
 fn ignore(_: Report) {}
@@ -214,17 +214,36 @@ fn a_run_that_another_lab_has_written_meanwhile_must_be_opened_again() {
     assert_eq!((fresh.iterations(), fresh.evaluated()), (2, 4));
 }
 
+/// The lab's template, edited.
+fn edited_by(lab: &Lab, edits: &[Edit]) -> Checked {
+    Checked::new(lab.template().edited(edits).expect("can be made")).expect("is right")
+}
+
 #[test]
-fn a_run_shows_its_template_as_it_stood_on_the_plate() {
+fn a_run_shows_its_template_as_it_stands_on_the_plate() {
     let runs = tempfile::tempdir().expect("a folder");
+    let folder = runs.path().join("run");
     let mut first = lab(runs.path(), "run");
-    let mut moved = first.graph().template().clone();
-    moved.nodes[3].position = [40.0, 9.0];
-    first.lay_out(Arc::new(Graph::new(moved).expect("positions change nothing")));
+    let b1 = NodeId::from("b1");
+    // Before the run is there, while it is written, and in one that was opened again.
+    let put = |lab: &mut Lab, position| {
+        let moved = edited_by(lab, &[Edit::Move { node: b1.clone(), position }]);
+        assert_eq!(lab.edit(moved).expect("is the same network"), None);
+    };
+    let stored = || template::load(&folder.join("template/0001.ron")).expect("is right");
+    put(&mut first, [40.0, 9.0]);
     first.train(1, &Control::default(), &mut ignore).expect("trains");
+    assert_eq!(stored().template().position(&b1), [40.0, 9.0]);
+    let told = journal(&folder);
+    put(&mut first, [41.0, 9.0]);
+    assert_eq!(stored().template().position(&b1), [41.0, 9.0]);
     drop(first);
-    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
-    assert_eq!(opened.graph().nodes()[3].position, [40.0, 9.0]);
+    let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    assert_eq!(opened.template().position(&b1), [41.0, 9.0]);
+    put(&mut opened, [42.0, 9.0]);
+    assert_eq!(stored().template(), opened.template());
+    assert_eq!(opened.template().position(&b1), [42.0, 9.0]);
+    assert_eq!(journal(&folder), told);
 }
 
 #[test]

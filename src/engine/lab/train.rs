@@ -95,7 +95,7 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        let template = self.template;
+        let template = self.number;
         let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
         let first = self.epochs.len() + 1;
         let steps = bench.trainer.steps(&bench.data) as u64;

@@ -11,7 +11,7 @@ use crate::engine::{
     search::{Candidate, Evaluation, Objective, Standing},
     seed,
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
-    template::{BlocksPerLayer, Graph, Problem, Template},
+    template::{BlocksPerLayer, Graph, Network, Problem},
     training::{TrainError, TrainSettings, Trainer},
 };
 use rand::{Rng, seq::SliceRandom};
@@ -226,7 +226,7 @@ impl Lab {
         let clock = Instant::now();
         let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
         let mask = &self.search.candidates()[id.index()].mask;
-        let graph = alone(&self.graph, mask).map_err(|problems| LabError::Alone {
+        let graph = alone(self.template.graph(), mask).map_err(|problems| LabError::Alone {
             id,
             problem: problems.first().map(ToString::to_string).unwrap_or_default(),
         })?;
@@ -266,29 +266,24 @@ impl Lab {
     }
 }
 
-/// The template that is the candidate `mask` of `graph` and no more: every node is in a layer of its own.
+/// The network that is the candidate `mask` of `graph` and no more: every node is in a layer of its own.
 fn alone(graph: &Graph, mask: &Mask) -> Result<Graph, Vec<Problem>> {
     let mut layers = vec![0; graph.len()];
     for (layer, &node) in graph.order().iter().enumerate() {
         layers[node] = layer as u32;
     }
-    let template = graph.template();
     let nodes = mask
         .iter()
         .map(|node| {
-            let mut own = template.nodes[node].clone();
+            let mut own = graph.nodes()[node].clone();
             own.layer = layers[node];
             own
         })
         .collect();
     let kept = |id| graph.index_of(id).is_some_and(|node| mask.contains(node));
-    let links = template.links.iter().filter(|link| kept(&link.0) && kept(&link.1));
-    Graph::new(Template {
-        nodes,
-        links: links.cloned().collect(),
-        blocks_per_layer: BlocksPerLayer::One,
-        ..template.clone()
-    })
+    let links = graph.network().links.iter().filter(|link| kept(&link.0) && kept(&link.1));
+    let links = links.cloned().collect();
+    Graph::new(Network { blocks_per_layer: BlocksPerLayer::One, nodes, links })
 }
 
 #[cfg(test)]

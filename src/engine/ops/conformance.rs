@@ -17,7 +17,7 @@ use super::{Element, FieldError, Kind, MOST, Merge, MisfitKind, Op, Padding, Pai
 use crate::engine::{
     candidate,
     supernet::{EvaluationSettings, Evaluator, Supernet},
-    template::{self, dialect},
+    template::{self, Network, Template, dialect},
     training::{TrainSettings, Trainer},
 };
 use burn::tensor::Device;
@@ -27,7 +27,11 @@ use run::{Backend, Found, Mode, Numbers, differentiate, forward, hash, tensor_na
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::json;
-use std::{collections::BTreeMap, ops::ControlFlow, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -97,12 +101,13 @@ fn files_give_back_what_was_written_and_refuse_what_they_do_not_know() {
             }
         }
         let graph = network::graph(case, false);
-        let text = template::to_ron(graph.template()).map_err(error)?;
-        let read = template::parse("case.ron", &text).map_err(error)?;
-        ensure(read.template() == graph.template(), || format!("another template from\n{text}"))?;
-        let text = serde_json::to_string(graph.template()).map_err(error)?;
-        let read: template::Template = serde_json::from_str(&text).map_err(error)?;
-        ensure(read == *graph.template(), || format!("another template from\n{text}"))?;
+        let written = Template::new("case", Arc::clone(graph.network()));
+        let text = template::to_ron(&written).map_err(error)?;
+        let read = template::read("case.ron", &text).map_err(error)?;
+        ensure(read == written, || format!("another template from\n{text}"))?;
+        let text = serde_json::to_string(graph.network().as_ref()).map_err(error)?;
+        let read: Network = serde_json::from_str(&text).map_err(error)?;
+        ensure(read == **graph.network(), || format!("another network from\n{text}"))?;
         Ok(Verdict::Held)
     });
 }

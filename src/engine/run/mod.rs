@@ -25,7 +25,7 @@ pub(super) use journal::number_or_null;
 use super::{
     data::{DataSource, DataSummary},
     files::{self, RonError, WriteError},
-    template::{self, FileError, Graph},
+    template::{self, Checked, FileError, Template},
     training::TrainSettings,
 };
 use claim::{claim, lock, make_folder};
@@ -262,7 +262,7 @@ impl Run {
     pub fn create(
         runs: &Path,
         name: Option<&str>,
-        graph: &Graph,
+        template: &Template,
         mut config: RunConfig,
         summary: Option<&DataSummary>,
         state: &RunState,
@@ -296,7 +296,8 @@ impl Run {
                 }
             };
         let sub = |name: &str| make_folder(&folder.join(name));
-        template::save(&sub("template")?.join(template_file(1)), graph.template())?;
+        sub("template")?;
+        save_template(&folder, 1, template)?;
         sub("weights")?;
         config.data_place = DataPlace::of(&config.data, &folder);
         if let Some(summary) = summary {
@@ -383,7 +384,7 @@ impl Run {
     ///
     /// # Errors
     /// When it or the journal is missing or damaged.
-    pub fn graph(&self) -> Result<Graph, RunError> {
+    pub fn last_template(&self) -> Result<Checked, RunError> {
         let (entries, _) = read_journal(&self.journal_path())?;
         let edited = entries.iter().rev().find_map(|entry| match entry.event {
             Event::Edited { template, .. } => Some(template),
@@ -418,7 +419,7 @@ impl Run {
     ///
     /// # Errors
     /// When the file is missing or damaged.
-    pub fn template(&self, number: u32) -> Result<Graph, RunError> {
+    pub fn template(&self, number: u32) -> Result<Checked, RunError> {
         Ok(template::load(&self.folder.join("template").join(template_file(number)))?)
     }
 
@@ -541,7 +542,15 @@ impl Run {
         })
     }
 
-    /// The same for an edit after `step` training steps, which makes `graph` the template with this `number`.
+    /// Stores how the template with this `number` looks now; its network is the same.
+    ///
+    /// # Errors
+    /// When the run is not writable or the disk refuses, now or before.
+    pub fn save_looks(&mut self, number: u32, template: &Template) -> Result<(), RunError> {
+        self.write(|_, run| save_template(run, number, template))
+    }
+
+    /// The same as [`save_checkpoint`](Self::save_checkpoint) for an edit after `step` training steps, which makes `template` the one with this `number`.
     /// There is no checkpoint where nothing was trained.
     ///
     /// # Errors
@@ -549,12 +558,12 @@ impl Run {
     pub fn save_edit(
         &mut self,
         number: u32,
-        graph: &Graph,
+        template: &Template,
         step: u64,
         checkpoint: Option<(&str, &Checkpoint)>,
     ) -> Result<(), RunError> {
         self.write(|journal, run| {
-            template::save(&run.join("template").join(template_file(number)), graph.template())?;
+            save_template(run, number, template)?;
             if let Some((name, checkpoint)) = checkpoint {
                 write_checkpoint(run, name, checkpoint)?;
             }
@@ -628,6 +637,10 @@ const DATA: &str = "data.ron";
 
 fn template_file(number: u32) -> String {
     format!("{number:04}.ron")
+}
+
+fn save_template(folder: &Path, number: u32, template: &Template) -> Result<(), RunError> {
+    Ok(template::save(&folder.join("template").join(template_file(number)), template)?)
 }
 
 fn write_state(folder: &Path, state: &RunState) -> Result<(), RunError> {

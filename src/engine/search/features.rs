@@ -289,14 +289,14 @@ fn inner(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// What tells kinds of nodes apart: the label, and the operations. How many channels or features these give does not
-/// count, since that differs from layer to layer.
-fn kind(node: &Node) -> (Option<&str>, Merge, Vec<Op>) {
+/// What tells kinds of nodes apart: what they do. How many channels or features that gives does not count, since it
+/// differs from layer to layer.
+fn kind(node: &Node) -> (Merge, Vec<Op>) {
     let mut ops = node.ops.to_vec();
     for width in ops.iter_mut().filter_map(Op::width) {
         *width = 0;
     }
-    (node.label.as_deref(), node.merge, ops)
+    (node.merge, ops)
 }
 
 /// What two candidates have in common.
@@ -429,17 +429,17 @@ pub(super) mod tests {
     /// A layer for each list, with a convolution for each kernel in it; each layer has other filters.
     pub(in crate::engine::search) fn kernels(layers: &[&[usize]], blocks: BlocksPerLayer) -> Graph {
         let sizes: Vec<_> = layers.iter().map(|kernels| kernels.len()).collect();
-        let mut template = layered(&sizes, blocks, &[]).template().clone();
+        let mut network = layered(&sizes, blocks, &[]).network().as_ref().clone();
         let all =
             layers.iter().enumerate().flat_map(|(i, kernels)| kernels.iter().map(move |k| (i, *k)));
-        for (node, (layer, kernel)) in template.nodes[1..].iter_mut().zip(all) {
+        for (node, (layer, kernel)) in network.nodes[1..].iter_mut().zip(all) {
             node.ops = vec![Op::from(ConvBlock {
                 batch_norm: false,
                 ..ConvBlock::new(layer + 1, kernel)
             })]
             .into();
         }
-        Graph::new(template).expect("equal shapes within a layer")
+        Graph::new(network).expect("equal shapes within a layer")
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::engine::{ops::Shape, template::Graph};
 /// of each layer as many nodes as a candidate keeps, and the working memory of one of its nodes.
 pub(in crate::engine) fn bytes_per_image(graph: &Graph) -> u64 {
     let layers = graph.layers();
-    let limit = graph.template().blocks_per_layer;
+    let limit = graph.blocks_per_layer();
     // Of each layer: the outputs of its nodes with the last layer that reads them.
     let lives = |node: usize| {
         let readers = graph.targets(node).iter().map(|&target| graph.layer_of(target));
@@ -69,10 +69,10 @@ mod tests {
         ], links: [("in", "a"), ("in", "b"), ("a", "c"), ("b", "c"), ("c", "d"), ("d", "out")])"#;
         let one = parse("t", text).expect("is right");
         // At `c`: the output of one of `a` and `b` and its own, its input again and two working copies.
-        assert_eq!(bytes_per_image(&one), 4 * (256 + 256 + 256 + 2 * 256));
+        assert_eq!(bytes_per_image(one.graph()), 4 * (256 + 256 + 256 + 2 * 256));
         let any = text.replace("nodes:", "blocks_per_layer: Any, nodes:");
         let any = parse("t", &any).expect("is right");
-        assert_eq!(bytes_per_image(&any), 4 * (2 * 256 + 256 + 256 + 2 * 256));
+        assert_eq!(bytes_per_image(any.graph()), 4 * (2 * 256 + 256 + 256 + 2 * 256));
     }
 
     #[test]

@@ -72,12 +72,10 @@ pub(in crate::engine) struct Gradients {
 pub enum Misfit {
     /// The images have another shape than the template's input.
     #[error(
-        "the template `{template}` takes images of {}, the data set has images of {}; \
+        "the template takes images of {}, the data set has images of {}; \
          change the shape of the input brick, or choose other data", shape(*.wanted), shape(*.found)
     )]
     Shape {
-        /// The template's name.
-        template: String,
         /// Channels, height, width that the template takes.
         wanted: [usize; 3],
         /// Channels, height, width of the data.
@@ -85,12 +83,10 @@ pub enum Misfit {
     },
     /// The data has more classes than the template tells apart.
     #[error(
-        "the template `{template}` tells {wanted} classes apart, the data set has {found}; \
+        "the template tells {wanted} classes apart, the data set has {found}; \
          give the last dense brick {found} units"
     )]
     Classes {
-        /// The template's name.
-        template: String,
         /// Values at the template's output.
         wanted: usize,
         /// Classes of the data.
@@ -98,12 +94,10 @@ pub enum Misfit {
     },
     /// The data has numbers to predict, the template has several outputs.
     #[error(
-        "the data set has a number to predict, the template `{template}` has {found} outputs; \
+        "the data set has a number to predict, the template has {found} outputs; \
          give the last dense brick 1 unit"
     )]
     Number {
-        /// The template's name.
-        template: String,
         /// Values at the template's output.
         found: usize,
     },
@@ -148,10 +142,9 @@ impl Supernet {
     /// # Errors
     /// When they do not, with the fix.
     pub fn check_data(&self, data: &Dataset, loss: &Loss) -> Result<(), Misfit> {
-        let template = self.graph.template().name.clone();
         let (wanted, found) = (self.graph.image_shape(), data.shape());
         if wanted != found {
-            return Err(Misfit::Shape { template, wanted, found });
+            return Err(Misfit::Shape { wanted, found });
         }
         let outputs = self.graph.classes();
         match &data.task {
@@ -159,9 +152,9 @@ impl Supernet {
                 Ok(())
             }
             Task::Classes(names) if outputs < names.len() => {
-                Err(Misfit::Classes { template, wanted: outputs, found: names.len() })
+                Err(Misfit::Classes { wanted: outputs, found: names.len() })
             }
-            Task::Number(_) if outputs != 1 => Err(Misfit::Number { template, found: outputs }),
+            Task::Number(_) if outputs != 1 => Err(Misfit::Number { found: outputs }),
             _ => Ok(()),
         }
     }
@@ -317,8 +310,8 @@ impl Supernet {
 impl fmt::Debug for Supernet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parameters: u64 = self.plan.parameters.iter().map(|p| p.is.size()).sum();
-        let name = &self.graph.template().name;
-        write!(f, "supernet of `{name}` with {parameters} parameters on {:?}", self.device)
+        let nodes = self.graph.len();
+        write!(f, "supernet of {nodes} nodes with {parameters} parameters on {:?}", self.device)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::{
         samples::{dense, dropout, input, max_pool},
     },
     seed,
-    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, Template},
+    template::{BlocksPerLayer, Graph, Link, Network, Node},
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
@@ -15,15 +15,12 @@ use std::sync::Arc;
 
 /// A graph of nodes (id, layer, operations), joined by links from id to id.
 pub(in crate::engine) fn graph(nodes: &[(&str, u32, &[Op])], links: &[(&str, &str)]) -> Arc<Graph> {
-    let template = Template {
-        version: FORMAT_VERSION,
-        name: "toy".to_owned(),
-        about: String::new(),
+    let network = Network {
         blocks_per_layer: BlocksPerLayer::Any,
         nodes: nodes.iter().map(|&(id, layer, ops)| Node::new(id, layer, ops.to_vec())).collect(),
         links: links.iter().map(|&(from, to)| Link(from.into(), to.into())).collect(),
     };
-    Arc::new(Graph::new(template).expect("the toy is right"))
+    Arc::new(Graph::new(network).expect("the toy is right"))
 }
 
 /// Nodes in a row, the first of which is the input.

@@ -14,9 +14,13 @@ pub use error::TableError;
 use super::{
     mask::Mask,
     ops::{Input, Op, Relu},
-    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, NodeId, Template},
+    template::{Graph, Link, Network, Node, NodeId},
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 /// An architecture of a table: its choices as the digits of a number, the first position the most
 /// significant.
@@ -176,42 +180,33 @@ impl Table {
     }
 
     /// The table's architectures as a template: a layer for each position, an alternative for each choice, each
-    /// layer linked to the next. Its nodes do nothing worth training; they are there to be told apart.
-    pub fn template(&self, name: &str) -> Arc<Graph> {
+    /// layer linked to the next. Its nodes do nothing worth training; they are there to be told apart, those of one
+    /// choice from those of the others by their bounds.
+    pub fn template(&self) -> Arc<Graph> {
         let id = |position: usize, choice: usize| {
             NodeId::new(format!("{}:{}", position + 1, self.choices[position][choice]))
         };
-        let node = |id: NodeId, label: &str, layer: usize, place: usize, ops: Vec<Op>| Node {
-            label: Some(label.to_owned()),
-            position: [8.0 * layer as f32, 4.0 * place as f32],
-            ..Node::new(id, layer as u32, ops)
-        };
-        let relu = || Op::Relu(Relu::default());
+        let names: BTreeSet<_> = self.choices.iter().flatten().collect();
+        let bounds: BTreeMap<_, _> =
+            names.into_iter().zip(1..).map(|(name, number)| (name, f64::from(number))).collect();
+        let relu = |name: &String| Op::Relu(Relu { max: bounds.get(name).copied() });
         let (input, output) = (NodeId::new("input"), NodeId::new("output"));
-        let mut nodes =
-            vec![node(input.clone(), "input", 0, 0, vec![Op::Input(Input { shape: [1, 1, 1] })])];
-        let mut links = Vec::new();
+        let mut network = Network::default();
+        let ops = vec![Op::Input(Input { shape: [1, 1, 1] })];
+        network.nodes.push(Node::new(input.clone(), 0, ops));
         let mut above = vec![input];
         for (position, choices) in self.choices.iter().enumerate() {
             let ids: Vec<_> = (0..choices.len()).map(|choice| id(position, choice)).collect();
-            for (choice, (id, label)) in ids.iter().zip(choices).enumerate() {
-                nodes.push(node(id.clone(), label, position + 1, choice, vec![relu()]));
-                links.extend(above.iter().map(|from| Link(from.clone(), id.clone())));
+            for (id, name) in ids.iter().zip(choices) {
+                network.nodes.push(Node::new(id.clone(), position as u32 + 1, vec![relu(name)]));
+                network.links.extend(above.iter().map(|from| Link(from.clone(), id.clone())));
             }
             above = ids;
         }
-        links.extend(above.into_iter().map(|from| Link(from, output.clone())));
-        let last = self.positions() + 1;
-        nodes.push(node(output, "output", last, 0, vec![Op::Flatten, Op::Output]));
-        let template = Template {
-            version: FORMAT_VERSION,
-            name: name.to_owned(),
-            about: String::new(),
-            blocks_per_layer: BlocksPerLayer::One,
-            nodes,
-            links,
-        };
-        Arc::new(Graph::new(template).expect("layers of equal shapes, each linked to the next"))
+        network.links.extend(above.into_iter().map(|from| Link(from, output.clone())));
+        let last = self.positions() as u32 + 1;
+        network.nodes.push(Node::new(output, last, vec![Op::Flatten, Op::Output]));
+        Arc::new(Graph::new(network).expect("layers of equal shapes, each linked to the next"))
     }
 
     /// The candidate of [`template`](Self::template) that an architecture is.

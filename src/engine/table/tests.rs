@@ -94,7 +94,7 @@ fn equal_search_values_are_ordered_by_report() {
 #[test]
 fn the_template_has_a_candidate_for_each_architecture() {
     let table = complete(&[2, 3, 1, 2], |digits| digits.iter().sum::<usize>() as f64);
-    let graph = table.template("test");
+    let graph = table.template();
     assert_eq!(graph.len(), 10);
     let all = candidate::list_all(&graph, 100).expect("a small space");
     assert_eq!(all.len(), table.len());

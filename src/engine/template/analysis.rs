@@ -1,14 +1,11 @@
-//! What there is to say of any template, right or wrong: order, shapes, costs, problems.
+//! What there is to say of any network, right or wrong: order, shapes, costs, problems.
 
 use super::{
-    FORMAT_VERSION, Link, Node, NodeId, Template, channels_last, fixes,
+    Link, Network, Node, NodeId, channels_last,
     problem::{Problem, ProblemKind},
 };
 use crate::engine::ops::{Cost, Input, Merge, MisfitKind, Op, Place, Shape};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// How many problems are given fixes at once: each looks at the whole template, which may have a problem per node.
-const WITH_FIXES: usize = 20;
 
 /// What is known of a node; shapes as far as they follow from what stands before it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,12 +20,12 @@ pub struct NodeFacts {
     pub fitting: usize,
 }
 
-/// What there is to say of a template. Nodes are addressed by their place in [`Template::nodes`].
+/// What there is to say of a network. Nodes are addressed by their place in [`Network::nodes`].
 #[derive(Clone, Debug, Default)]
 pub struct Analysis {
     /// What is known of each node.
     pub nodes: Vec<NodeFacts>,
-    /// What is wrong, in the order in which it is best mended; nothing in a sound template.
+    /// What is wrong, in the order in which it is best mended; nothing in a sound network.
     pub problems: Vec<Problem>,
     /// The nodes by id; the first of those that share one.
     pub(super) index: HashMap<NodeId, usize>,
@@ -43,31 +40,26 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Looks at a template.
-    pub fn of(template: &Template) -> Self {
-        let count = template.nodes.len();
+    /// Looks at a network. What is wrong has no fixes yet, which are edits of a template: see
+    /// [`Template::analysis`](super::Template::analysis).
+    pub fn of(network: &Network) -> Self {
+        let count = network.nodes.len();
         let mut analysis = Self {
             nodes: vec![NodeFacts::default(); count],
             sources: vec![Vec::new(); count],
             targets: vec![Vec::new(); count],
             ..Self::default()
         };
-        for (place, node) in template.nodes.iter().enumerate() {
+        for (place, node) in network.nodes.iter().enumerate() {
             analysis.index.entry(node.id.clone()).or_insert(place);
         }
-        analysis.look_at_nodes(template);
-        analysis.look_at_links(template);
-        analysis.put_in_order(template);
-        analysis.look_at_paths(template);
-        analysis.infer_shapes(template);
+        analysis.look_at_nodes(network);
+        analysis.look_at_links(network);
+        analysis.put_in_order(network);
+        analysis.look_at_paths(network);
+        analysis.infer_shapes(network);
         // Those that others may come from are mended first.
         analysis.problems.sort_by_key(|problem| problem.kind.stage());
-        let first: Vec<_> = analysis.problems.iter().take(WITH_FIXES).collect();
-        let fixes: Vec<_> =
-            first.iter().map(|problem| fixes::of(template, &analysis, problem)).collect();
-        for (problem, fixes) in analysis.problems.iter_mut().zip(fixes) {
-            problem.fixes = fixes;
-        }
         analysis
     }
 
@@ -98,20 +90,9 @@ impl Analysis {
         self.problems.push(Problem::new(kind, nodes, what, fix));
     }
 
-    fn look_at_nodes(&mut self, template: &Template) {
-        if template.version == 0 || template.version > FORMAT_VERSION {
-            self.report(
-                ProblemKind::Version,
-                &[],
-                format!(
-                    "the file has version {}, this program reads up to {FORMAT_VERSION}",
-                    template.version
-                ),
-                format!("set `version: {FORMAT_VERSION}`, or use a newer program"),
-            );
-        }
+    fn look_at_nodes(&mut self, network: &Network) {
         let mut seen = BTreeMap::<&NodeId, usize>::new();
-        for (place, node) in template.nodes.iter().enumerate() {
+        for (place, node) in network.nodes.iter().enumerate() {
             *seen.entry(&node.id).or_default() += 1;
             let id = &node.id;
             if id.as_str().trim().is_empty() {
@@ -120,14 +101,6 @@ impl Analysis {
                     &[id],
                     "a node without an id",
                     "give it a unique id",
-                );
-            }
-            if node.position.iter().any(|x| !x.is_finite()) {
-                self.report(
-                    ProblemKind::Position,
-                    &[id],
-                    "the position is not a number",
-                    "set it to two numbers, in studs",
                 );
             }
             for (in_block, (key, op)) in node.ops.keyed().enumerate() {
@@ -160,8 +133,8 @@ impl Analysis {
         }
         let ends: [(&str, fn(&Op) -> bool); 2] = [("input", is_input), ("output", is_output)];
         for (name, wanted) in ends {
-            let holders = || template.nodes.iter().filter(|node| node.ops.iter().any(wanted));
-            let found: Vec<_> = template
+            let holders = || network.nodes.iter().filter(|node| node.ops.iter().any(wanted));
+            let found: Vec<_> = network
                 .nodes
                 .iter()
                 .flat_map(|node| node.ops.iter().filter(|op| wanted(op)).map(|_| &node.id))
@@ -169,8 +142,9 @@ impl Analysis {
             if found.len() != 1 {
                 let kind = match (name, found.is_empty()) {
                     ("input", true) => ProblemKind::NoInput,
+                    ("input", false) => ProblemKind::SeveralInputs,
                     (_, true) => ProblemKind::NoOutput,
-                    (_, false) => ProblemKind::SeveralEnds,
+                    (_, false) => ProblemKind::SeveralOutputs,
                 };
                 self.report(
                     kind,
@@ -185,9 +159,9 @@ impl Analysis {
         }
     }
 
-    fn look_at_links(&mut self, template: &Template) {
+    fn look_at_links(&mut self, network: &Network) {
         let mut seen = BTreeSet::new();
-        for link in &template.links {
+        for link in &network.links {
             let Link(a, b) = link;
             let text = format!("link {a} -> {b}");
             let kind = |what: fn(Link) -> ProblemKind| what(link.clone());
@@ -217,8 +191,8 @@ impl Analysis {
                 self.report(kind(ProblemKind::LinkTwice), &[a, b], what, "delete one");
                 continue;
             }
-            let layer = template.nodes[from].layer;
-            if layer == template.nodes[to].layer {
+            let layer = network.nodes[from].layer;
+            if layer == network.nodes[to].layer {
                 self.report(
                     kind(ProblemKind::LinkWithinLayer),
                     &[a, b],
@@ -232,7 +206,7 @@ impl Analysis {
     }
 
     /// Kahn's algorithm; ties go to the lower index, so that the order is the same on every run.
-    fn put_in_order(&mut self, template: &Template) {
+    fn put_in_order(&mut self, network: &Network) {
         let mut missing: Vec<_> = self.sources.iter().map(Vec::len).collect();
         let mut ready: BTreeSet<_> = (0..missing.len()).filter(|&i| missing[i] == 0).collect();
         while let Some(node) = ready.pop_first() {
@@ -253,7 +227,7 @@ impl Analysis {
             node = self.sources[node].iter().copied().find(|&s| missing[s] > 0).unwrap_or(start);
         }
         let first = met[node].unwrap_or_default();
-        let cycle: Vec<_> = walk[first..].iter().rev().map(|&n| &template.nodes[n].id).collect();
+        let cycle: Vec<_> = walk[first..].iter().rev().map(|&n| &network.nodes[n].id).collect();
         self.report(
             ProblemKind::Cycle,
             &cycle,
@@ -262,11 +236,11 @@ impl Analysis {
         );
     }
 
-    fn look_at_paths(&mut self, template: &Template) {
+    fn look_at_paths(&mut self, network: &Network) {
         let (Some(input), Some(output)) = (self.input, self.output) else { return };
         let from_input = reachable(input, &self.targets);
         let to_output = reachable(output, &self.sources);
-        for (place, Node { id, .. }) in template.nodes.iter().enumerate() {
+        for (place, Node { id, .. }) in network.nodes.iter().enumerate() {
             let (kind, what, fix) = match (from_input[place], to_output[place]) {
                 (true, true) => continue,
                 (false, true) => (
@@ -289,21 +263,21 @@ impl Analysis {
         }
     }
 
-    fn infer_shapes(&mut self, template: &Template) {
+    fn infer_shapes(&mut self, network: &Network) {
         for node in self.order.clone() {
-            let id = &template.nodes[node].id;
+            let id = &network.nodes[node].id;
             // A node below a problem has no input shape to check; the problem above it is the one to mend.
             let slots: Option<Vec<_>> =
                 self.sources[node].iter().map(|&source| self.nodes[source].output).collect();
             let Some(slots) = slots else { continue };
             // What the input gives does not depend on links into it.
-            let is_source = template.nodes[node].ops.first().is_some_and(is_input);
-            let merge = template.nodes[node].merge;
+            let is_source = network.nodes[node].ops.first().is_some_and(is_input);
+            let merge = network.nodes[node].merge;
             let input = match merge.output(&slots) {
                 Ok(input) => input,
                 Err(pair) => {
-                    let [(a, one), (b, other)] = pair
-                        .map(|slot| (&template.nodes[self.sources[node][slot]].id, slots[slot]));
+                    let [(a, one), (b, other)] =
+                        pair.map(|slot| (&network.nodes[self.sources[node][slot]].id, slots[slot]));
                     let fix = match merge {
                         Merge::Mean | Merge::Sum => {
                             "give both the same filters, stride and padding; `Same` keeps the size of odd kernels only"
@@ -332,7 +306,7 @@ impl Analysis {
             }
             let (mut shape, mut cost) = (input, Cost::default());
             let mut fits = true;
-            for (key, op) in template.nodes[node].ops.keyed() {
+            for (key, op) in network.nodes[node].ops.keyed() {
                 match op.infer(shape) {
                     Ok((output, op_cost)) => {
                         shape = Some(output);
@@ -360,7 +334,7 @@ impl Analysis {
         let shapes = ProblemKind::Merge.stage();
         if let Some(place) = self.problems.iter().position(|it| it.kind.stage() == shapes)
             && let Some(input) = self.input
-            && let Some(problem) = channels_last_problem(&template.nodes[input])
+            && let Some(problem) = channels_last_problem(&network.nodes[input])
         {
             self.problems.insert(place, problem);
         }

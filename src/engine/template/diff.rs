@@ -90,26 +90,25 @@ mod tests {
     use super::*;
     use crate::engine::{
         ops::{ActivationFunction, Op},
-        template::{Link, Template, presets},
+        template::{Link, Network, presets},
     };
 
-    fn template() -> Template {
+    fn network() -> Network {
         let [small, ..] = presets();
-        small.graph().expect("presets are right").template().clone()
+        small.graph().expect("presets are right").network().as_ref().clone()
     }
 
-    fn graph(template: Template) -> Graph {
-        Graph::new(template).expect("a sound template")
+    fn graph(network: Network) -> Graph {
+        Graph::new(network).expect("a sound network")
     }
 
     #[test]
     fn nodes_stay_where_id_operations_and_input_do() {
-        let before = template();
+        let before = network();
         let mut after = before.clone();
         let drop: NodeId = "c2-5x5".into();
         after.nodes.retain(|node| node.id != drop);
         after.links.retain(|Link(a, b)| *a != drop && *b != drop);
-        after.nodes[2].position = [99.0, 0.0];
         let changed = after.nodes[3].id.clone();
         for op in after.nodes[3].ops.iter_mut() {
             if let Op::ConvBlock(block) = op {
@@ -137,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_link_between_two_kept_nodes_changes_what_they_compute() {
-        let before = template();
+        let before = network();
         let mut after = before.clone();
         after.links.swap(0, 1);
         let link = after.links.pop().expect("there are links");
@@ -152,7 +151,7 @@ mod tests {
         );
         assert!(edit.keeps_links(&before, &path, &after, &edit.carry(&path)));
         assert!(edit.keeps_links(&before, &all, &before, &all));
-        let mut skip = before.template().clone();
+        let mut skip = before.network().as_ref().clone();
         let cut =
             skip.links.iter().position(|link| path_has(&before, &path, link)).expect("a link");
         let Link(from, to) = skip.links[cut].clone();

@@ -1,13 +1,13 @@
 //! Edits of templates as values: what a hand does in the window, what a fix does, what a command does.
 
-use super::{Block, BlocksPerLayer, Fragment, Link, Node, NodeId, Template};
+use super::{Block, BlocksPerLayer, Fragment, Link, Network, Node, NodeId, Template};
 use crate::engine::ops::{FieldError, Merge, Op, Value};
 use thiserror::Error;
 
 /// One step of editing. Nodes and links are named, so that a list of edits means the same whatever came before it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    /// Adds a node without links.
+    /// Adds a node without links. Where it stands follows from its layer, unless a [`Move`](Self::Move) says it.
     Add(Node),
     /// Takes nodes out, with their links. Healed, what fed each is linked to what it fed.
     Remove {
@@ -30,26 +30,12 @@ pub enum Edit {
         /// Its new id.
         id: NodeId,
     },
-    /// Sets what stands on a brick.
-    SetLabel {
-        /// The node.
-        node: NodeId,
-        /// The label; none for the operation's own name.
-        label: Option<String>,
-    },
     /// Puts a node into another layer.
     SetLayer {
         /// The node.
         node: NodeId,
         /// The layer's number.
         layer: u32,
-    },
-    /// Puts a brick elsewhere on the plate.
-    Move {
-        /// The node.
-        node: NodeId,
-        /// Studs along the data flow, studs across it.
-        position: [f32; 2],
     },
     /// Sets how a node joins its links.
     SetMerge {
@@ -145,8 +131,46 @@ pub enum Edit {
     },
     /// Sets how many blocks of a layer a candidate may keep.
     SetBlocksPerLayer(BlocksPerLayer),
-    /// Says that the file is of this program's version.
-    SetVersion(u32),
+    /// Puts a brick elsewhere on the plate.
+    Move {
+        /// The node.
+        node: NodeId,
+        /// Studs along the data flow, studs across it.
+        position: [f32; 2],
+    },
+    /// Sets what stands on a brick.
+    SetLabel {
+        /// The node.
+        node: NodeId,
+        /// The label; none for the operation's own name.
+        label: Option<String>,
+    },
+    /// Puts nodes into a group, which is made where there is none of this title, and out of all others.
+    Group {
+        /// The group's title.
+        title: String,
+        /// The nodes.
+        nodes: Vec<NodeId>,
+    },
+    /// Takes nodes out of a group. An empty group goes.
+    Ungroup {
+        /// The group's title.
+        title: String,
+        /// The nodes; all of them where this is empty.
+        nodes: Vec<NodeId>,
+    },
+    /// Draws a group as one, or its bricks.
+    SetCollapsed {
+        /// The group's title.
+        title: String,
+        /// Whether it is drawn as one.
+        collapsed: bool,
+    },
+    /// Forgets how nodes look, whether there are such nodes or not. Those that there are get new places.
+    ForgetLooks {
+        /// The nodes.
+        nodes: Vec<NodeId>,
+    },
 }
 
 /// Why an edit cannot be made.
@@ -186,6 +210,15 @@ pub enum Refusal {
     /// Layers are numbered as far as they can be.
     #[error("layer numbers end at {}", u32::MAX)]
     Layers,
+    /// A brick cannot stand there.
+    #[error("`{0}` cannot stand there; a position is two numbers, in studs")]
+    Nowhere(NodeId),
+    /// A group has no title.
+    #[error("a group needs a title")]
+    NoTitle,
+    /// There is no such group.
+    #[error("there is no group `{0}`")]
+    NoGroup(String),
 }
 
 impl Template {
@@ -201,57 +234,40 @@ impl Template {
 
     /// Makes the edits, up to the first that cannot be made.
     pub(super) fn make_all(&mut self, edits: &[Edit]) -> Result<(), Refusal> {
-        edits.iter().try_for_each(|edit| self.make(edit))
+        let made = edits.iter().try_for_each(|edit| self.make(edit));
+        // Once for all of them, since the whole plate has to be looked at.
+        self.place_missing();
+        made
     }
 
-    fn place(&self, id: &NodeId) -> Result<usize, Refusal> {
-        let place = self.nodes.iter().position(|node| node.id == *id);
-        place.ok_or_else(|| Refusal::NoNode(id.clone()))
-    }
-
-    fn at(&mut self, id: &NodeId) -> Result<&mut Node, Refusal> {
-        let place = self.place(id)?;
-        Ok(&mut self.nodes[place])
-    }
-
-    fn free(&self, id: &NodeId) -> Result<(), Refusal> {
-        match self.node(id) {
-            Some(_) => Err(Refusal::Taken(id.clone())),
-            None => Ok(()),
-        }
-    }
-
-    fn make(&mut self, edit: &Edit) -> Result<(), Refusal> {
+    /// Makes one edit. A node that it adds has no position yet.
+    pub(super) fn make(&mut self, edit: &Edit) -> Result<(), Refusal> {
         match edit {
             Edit::Add(node) => {
                 self.free(&node.id)?;
-                self.nodes.push(node.clone());
+                self.network_mut().nodes.push(node.clone());
             }
             Edit::Remove { nodes, heal } => {
                 for id in nodes {
-                    self.remove(id, *heal)?;
+                    self.network_mut().remove(id, *heal)?;
+                    self.forget_unused(id);
                 }
             }
             Edit::Rename { node, id } => {
                 if node != id {
                     self.free(id)?;
-                }
-                self.at(node)?.id = id.clone();
-                for Link(from, to) in &mut self.links {
-                    for end in [from, to] {
-                        if end == node {
-                            *end = id.clone();
-                        }
-                    }
+                    self.network_mut().rename(node, id)?;
+                    self.rename_looks(node, id);
                 }
             }
             Edit::RenameAt { place, id } => {
                 self.free(id)?;
-                self.nodes.get_mut(*place).ok_or(Refusal::NoPlace(*place))?.id = id.clone();
+                let node = self.network_mut().nodes.get_mut(*place);
+                let old = node.ok_or(Refusal::NoPlace(*place))?.id.clone();
+                self.network_mut().nodes[*place].id = id.clone();
+                self.rename_looks(&old, id);
             }
-            Edit::SetLabel { node, label } => self.at(node)?.label.clone_from(label),
             Edit::SetLayer { node, layer } => self.at(node)?.layer = *layer,
-            Edit::Move { node, position } => self.at(node)?.position = *position,
             Edit::SetMerge { node, merge } => self.at(node)?.merge = *merge,
             Edit::SetTrainable { nodes, trainable } => {
                 for id in nodes {
@@ -281,60 +297,149 @@ impl Template {
                 let node = self.at(node)?;
                 (node.merge, node.ops) = (*merge, ops.clone());
             }
-            Edit::Connect { from, to, slot } => {
-                self.place(from)?;
-                self.place(to)?;
-                let link = Link(from.clone(), to.clone());
-                if self.links.contains(&link) {
-                    return Err(Refusal::Linked(link));
-                }
-                let into = self.links.iter().enumerate().filter(|(_, link)| link.1 == *to);
-                let place = slot.and_then(|slot| into.map(|(place, _)| place).nth(slot));
-                self.links.insert(place.unwrap_or(self.links.len()), link);
-            }
+            Edit::Connect { from, to, slot } => self.network_mut().connect(from, to, *slot)?,
             Edit::Disconnect(link) => {
-                let place = self.links.iter().rposition(|found| found == link);
-                self.links.remove(place.ok_or_else(|| Refusal::NoLink(link.clone()))?);
+                let links = &mut self.network_mut().links;
+                let place = links.iter().rposition(|found| found == link);
+                links.remove(place.ok_or_else(|| Refusal::NoLink(link.clone()))?);
             }
             Edit::InsertOnLink { link, node } => {
                 self.free(&node.id)?;
-                let place = self.links.iter().position(|found| found == link);
+                let Network { nodes, links, .. } = self.network_mut();
+                let place = links.iter().position(|found| found == link);
                 let place = place.ok_or_else(|| Refusal::NoLink(link.clone()))?;
-                self.nodes.push(node.clone());
-                self.links[place] = Link(node.id.clone(), link.1.clone());
-                self.links.insert(place, Link(link.0.clone(), node.id.clone()));
+                nodes.push(node.clone());
+                links[place] = Link(node.id.clone(), link.1.clone());
+                links.insert(place, Link(link.0.clone(), node.id.clone()));
             }
             Edit::InsertLayer { at } => {
-                for node in self.nodes.iter_mut().filter(|node| node.layer >= *at) {
+                for node in self.network_mut().nodes.iter_mut().filter(|node| node.layer >= *at) {
                     node.layer = node.layer.checked_add(1).ok_or(Refusal::Layers)?;
                 }
             }
             Edit::FanOut { node, variants } => {
-                let layer = self.at(node)?.layer;
                 for variant in variants {
                     self.free(&variant.id)?;
-                    self.nodes.push(Node { layer, ..variant.clone() });
-                    let twins: Vec<_> = self
-                        .links
-                        .iter()
-                        .filter_map(|Link(from, to)| {
-                            let id = || variant.id.clone();
-                            match (from == node, to == node) {
-                                (true, false) => Some(Link(id(), to.clone())),
-                                (false, true) => Some(Link(from.clone(), id())),
-                                (true, true) | (false, false) => None,
-                            }
-                        })
-                        .collect();
-                    self.links.extend(twins);
+                    self.network_mut().add_alternative(node, variant)?;
                 }
             }
             Edit::Paste { fragment, from, to, position } => {
                 self.paste(fragment, from, to, *position)?;
             }
-            Edit::SetBlocksPerLayer(blocks) => self.blocks_per_layer = *blocks,
-            Edit::SetVersion(version) => self.version = *version,
+            Edit::SetBlocksPerLayer(blocks) => self.network_mut().blocks_per_layer = *blocks,
+            Edit::Move { node, position } => {
+                self.network.place(node)?;
+                if !position.iter().all(|studs| studs.is_finite()) {
+                    return Err(Refusal::Nowhere(node.clone()));
+                }
+                self.layout_mut().positions.insert(node.clone(), *position);
+            }
+            Edit::SetLabel { node, label } => {
+                self.network.place(node)?;
+                self.layout_mut().set_label(node, label.as_deref());
+            }
+            Edit::Group { title, nodes } => {
+                for id in nodes {
+                    self.network.place(id)?;
+                }
+                if title.trim().is_empty() {
+                    return Err(Refusal::NoTitle);
+                }
+                self.layout_mut().put_into_group(title, nodes);
+            }
+            Edit::Ungroup { title, nodes } => {
+                let no_group = || Refusal::NoGroup(title.clone());
+                let group = self.layout_mut().group_mut(title).ok_or_else(no_group)?;
+                if nodes.is_empty() {
+                    group.members.clear();
+                } else {
+                    group.members.retain(|id| !nodes.contains(id));
+                }
+                self.layout_mut().leave_groups([]);
+            }
+            Edit::SetCollapsed { title, collapsed } => {
+                let no_group = || Refusal::NoGroup(title.clone());
+                self.layout_mut().group_mut(title).ok_or_else(no_group)?.collapsed = *collapsed;
+            }
+            Edit::ForgetLooks { nodes } => {
+                for id in nodes {
+                    self.layout_mut().forget(id);
+                }
+            }
         }
+        Ok(())
+    }
+
+    fn at(&mut self, id: &NodeId) -> Result<&mut Node, Refusal> {
+        let place = self.network.place(id)?;
+        Ok(&mut self.network_mut().nodes[place])
+    }
+
+    fn free(&self, id: &NodeId) -> Result<(), Refusal> {
+        match self.node(id) {
+            Some(_) => Err(Refusal::Taken(id.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the looks of a node that was renamed to its new id, unless another node has the old one, too.
+    fn rename_looks(&mut self, old: &NodeId, new: &NodeId) {
+        if self.node(old).is_none() {
+            self.layout_mut().rename(old, new);
+        }
+    }
+
+    fn forget_unused(&mut self, id: &NodeId) {
+        if self.node(id).is_none() {
+            self.layout_mut().forget(id);
+        }
+    }
+
+    /// An id that no node has: `stem`, or with a number behind it.
+    pub fn free_id(&self, stem: &str) -> NodeId {
+        let mut number = 1;
+        loop {
+            let id = match number {
+                1 => NodeId::new(stem),
+                number => NodeId::new(format!("{stem}-{number}")),
+            };
+            if self.node(&id).is_none() {
+                return id;
+            }
+            number += 1;
+        }
+    }
+}
+
+impl Network {
+    fn place(&self, id: &NodeId) -> Result<usize, Refusal> {
+        let place = self.nodes.iter().position(|node| node.id == *id);
+        place.ok_or_else(|| Refusal::NoNode(id.clone()))
+    }
+
+    fn rename(&mut self, node: &NodeId, id: &NodeId) -> Result<(), Refusal> {
+        let place = self.place(node)?;
+        self.nodes[place].id = id.clone();
+        for Link(from, to) in &mut self.links {
+            for end in [from, to] {
+                if end == node {
+                    *end = id.clone();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, from: &NodeId, to: &NodeId, slot: Option<usize>) -> Result<(), Refusal> {
+        self.place(from)?;
+        self.place(to)?;
+        let link = Link(from.clone(), to.clone());
+        if self.links.contains(&link) {
+            return Err(Refusal::Linked(link));
+        }
+        let into = self.links.iter().enumerate().filter(|(_, link)| link.1 == *to);
+        let place = slot.and_then(|slot| into.map(|(place, _)| place).nth(slot));
+        self.links.insert(place.unwrap_or(self.links.len()), link);
         Ok(())
     }
 
@@ -361,19 +466,19 @@ impl Template {
         Ok(())
     }
 
-    /// An id that no node has: `stem`, or with a number behind it.
-    pub fn free_id(&self, stem: &str) -> NodeId {
-        let mut number = 1;
-        loop {
-            let id = match number {
-                1 => NodeId::new(stem),
-                number => NodeId::new(format!("{stem}-{number}")),
-            };
-            if self.node(&id).is_none() {
-                return id;
-            }
-            number += 1;
-        }
+    /// Adds `variant` to the layer of `node`, with the same links.
+    fn add_alternative(&mut self, node: &NodeId, variant: &Node) -> Result<(), Refusal> {
+        let layer = self.nodes[self.place(node)?].layer;
+        self.nodes.push(Node { layer, ..variant.clone() });
+        let id = || variant.id.clone();
+        let twin = |Link(from, to): &Link| match (from == node, to == node) {
+            (true, false) => Some(Link(id(), to.clone())),
+            (false, true) => Some(Link(from.clone(), id())),
+            (true, true) | (false, false) => None,
+        };
+        let twins: Vec<_> = self.links.iter().filter_map(twin).collect();
+        self.links.extend(twins);
+        Ok(())
     }
 }
 
@@ -382,7 +487,7 @@ mod tests {
     use super::*;
     use crate::engine::{
         ops::samples::{dense, input},
-        template::{FORMAT_VERSION, Graph},
+        template::Graph,
     };
     use proptest::prelude::*;
 
@@ -393,11 +498,7 @@ mod tests {
     /// in -> a -> out, in -> b -> out.
     fn template() -> Template {
         let node = |id: &str, layer, ops: Vec<Op>| Node::new(id, layer, ops);
-        Template {
-            version: FORMAT_VERSION,
-            name: "test".to_owned(),
-            about: String::new(),
-            blocks_per_layer: BlocksPerLayer::One,
+        let network = Network {
             nodes: vec![
                 node("in", 0, vec![input([1, 2, 2]), Op::Flatten]),
                 node("a", 1, vec![dense(3)]),
@@ -405,7 +506,9 @@ mod tests {
                 node("out", 2, vec![dense(2), Op::Output]),
             ],
             links: vec![link("in", "a"), link("in", "b"), link("a", "out"), link("b", "out")],
-        }
+            ..Network::default()
+        };
+        Template::new("test", network)
     }
 
     #[test]
@@ -413,11 +516,11 @@ mod tests {
         let removed = template()
             .edited(&[Edit::Remove { nodes: vec!["a".into()], heal: true }])
             .expect("goes");
-        assert_eq!(removed.links, [link("in", "b"), link("in", "out"), link("b", "out")]);
+        assert_eq!(removed.network.links, [link("in", "b"), link("in", "out"), link("b", "out")]);
         let cut = template()
             .edited(&[Edit::Remove { nodes: vec!["a".into()], heal: false }])
             .expect("goes");
-        assert_eq!(cut.links, [link("in", "b"), link("b", "out")]);
+        assert_eq!(cut.network.links, [link("in", "b"), link("b", "out")]);
     }
 
     #[test]
@@ -435,7 +538,7 @@ mod tests {
                 },
             ])
             .expect("goes");
-        let graph = Graph::new(edited).expect("is sound");
+        let graph = Graph::new(edited.network).expect("is sound");
         let ids =
             |nodes: &[usize]| nodes.iter().map(|&n| graph.id(n).to_string()).collect::<Vec<_>>();
         let layers: Vec<_> = graph.layers().iter().map(|layer| ids(layer)).collect();
@@ -462,15 +565,69 @@ mod tests {
         assert!(field.contains("`a`: the units of dense cannot be 0"), "{field}");
         let op = refused(Edit::RemoveOp { node: "a".into(), key: 7 });
         assert!(op.contains("no operation 7"), "{op}");
+        let nowhere = refused(Edit::Move { node: "a".into(), position: [f32::NAN, 0.0] });
+        assert!(nowhere.contains("two numbers"), "{nowhere}");
+        let group = refused(Edit::SetCollapsed { title: "stem".to_owned(), collapsed: true });
+        assert!(group.contains("no group `stem`"), "{group}");
+        let blank = refused(Edit::Group { title: " ".to_owned(), nodes: vec!["a".into()] });
+        assert!(blank.contains("needs a title"), "{blank}");
     }
 
     #[test]
     fn renaming_takes_the_links_along() {
         let renamed =
             template().edited(&[Edit::Rename { node: "a".into(), id: "z".into() }]).expect("goes");
-        assert_eq!(renamed.links[0], link("in", "z"));
-        assert_eq!(renamed.links[2], link("z", "out"));
+        assert_eq!(renamed.network.links[0], link("in", "z"));
+        assert_eq!(renamed.network.links[2], link("z", "out"));
         assert_eq!(renamed.free_id("b"), "b-2".into());
+    }
+
+    #[test]
+    fn looks_follow_their_nodes_and_leave_the_network_alone() {
+        let group = |title: &str, nodes: &[&str]| Edit::Group {
+            title: title.to_owned(),
+            nodes: nodes.iter().map(|&id| id.into()).collect(),
+        };
+        let before = template();
+        let looks = [
+            Edit::Move { node: "a".into(), position: [40.0, 9.0] },
+            Edit::SetLabel { node: "a".into(), label: Some("A".to_owned()) },
+            group("pair", &["a", "b"]),
+            Edit::SetCollapsed { title: "pair".to_owned(), collapsed: true },
+        ];
+        let after = before.edited(&looks).expect("goes");
+        assert!(std::sync::Arc::ptr_eq(&after.network, &before.network));
+        let after = after
+            .edited(&[
+                Edit::Rename { node: "a".into(), id: "z".into() },
+                Edit::Remove { nodes: vec!["b".into()], heal: false },
+            ])
+            .expect("goes");
+        let z = NodeId::from("z");
+        assert_eq!((after.position(&z), after.label(&z)), ([40.0, 9.0], Some("A")));
+        let group = after.layout.group("pair").expect("is there");
+        assert_eq!((group.members.iter().collect::<Vec<_>>(), group.collapsed), (vec![&z], true));
+        assert_eq!(after.layout.positions.len(), 3);
+        let all = Edit::Ungroup { title: "pair".to_owned(), nodes: Vec::new() };
+        assert!(after.edited(&[all]).expect("goes").layout.groups.is_empty());
+    }
+
+    /// Any edit of looks, of nodes and groups that may not be there.
+    fn any_look() -> impl Strategy<Value = Edit> {
+        let id =
+            || prop::sample::select(vec!["in", "a", "b", "out", "c", ""]).prop_map(NodeId::new);
+        let title = || prop::sample::select(vec!["one", "two", ""]).prop_map(str::to_owned);
+        let nodes = || prop::collection::vec(id(), 0..4);
+        prop_oneof![
+            (id(), any::<[f32; 2]>()).prop_map(|(node, position)| Edit::Move { node, position }),
+            (id(), prop::option::of("[a-z]{0,3}"))
+                .prop_map(|(node, label)| Edit::SetLabel { node, label }),
+            (title(), nodes()).prop_map(|(title, nodes)| Edit::Group { title, nodes }),
+            (title(), nodes()).prop_map(|(title, nodes)| Edit::Ungroup { title, nodes }),
+            (title(), any::<bool>())
+                .prop_map(|(title, collapsed)| Edit::SetCollapsed { title, collapsed }),
+            nodes().prop_map(|nodes| Edit::ForgetLooks { nodes }),
+        ]
     }
 
     /// Any edit, of nodes that may not be there.
@@ -498,12 +655,13 @@ mod tests {
             }),
             (id(), 0..5_u32).prop_map(|(node, key)| Edit::RemoveOp { node, key }),
             any::<u32>().prop_map(|at| Edit::InsertLayer { at }),
+            any_look(),
         ]
     }
 
     proptest! {
         #[test]
-        fn edits_never_panic_and_what_they_give_can_be_checked(
+        fn edits_never_panic_and_keep_network_and_layout_in_step(
             edits in prop::collection::vec(any_edit(), 1..12)
         ) {
             let mut template = template();
@@ -511,8 +669,16 @@ mod tests {
                 if let Ok(edited) = template.edited(&[edit]) {
                     template = edited;
                 }
+                let placed: Vec<_> = template.layout.positions.keys().cloned().collect();
+                let mut ids: Vec<_> =
+                    template.network.nodes.iter().map(|node| node.id.clone()).collect();
+                ids.sort();
+                ids.dedup();
+                prop_assert_eq!(placed, ids);
+                prop_assert_eq!(template.layout.problems(&template.network), []);
+                prop_assert_eq!(&template.layout.as_ref().clone().tidy(), &*template.layout);
             }
-            let _checked = Graph::new(template);
+            let _checked = Graph::new(template.network);
         }
     }
 }

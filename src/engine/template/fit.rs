@@ -55,9 +55,9 @@ impl fmt::Display for EndEdit {
 /// # Errors
 /// Why it cannot have them, in words that end with what to do.
 pub fn fit(graph: &Graph, ends: Ends) -> Result<(Graph, Vec<EndEdit>), String> {
-    let mut template = graph.template().clone();
+    let mut network = graph.network().as_ref().clone();
     let mut edits = Vec::new();
-    let input = &mut template.nodes[graph.input()];
+    let input = &mut network.nodes[graph.input()];
     if let Some(Op::Input(Input { shape })) = input.ops.iter_mut().next()
         && *shape != ends.shape
     {
@@ -79,7 +79,7 @@ pub fn fit(graph: &Graph, ends: Ends) -> Result<(Graph, Vec<EndEdit>), String> {
                 continue;
             }
             let id = &graph.id(node).clone();
-            match set_outputs(&mut template.nodes[node].ops, ends.outputs) {
+            match set_outputs(&mut network.nodes[node].ops, ends.outputs) {
                 Found::Set(argument, from) => {
                     let (from, to) = (from.to_string(), ends.outputs.to_string());
                     edits.push(EndEdit { node: id.clone(), argument, from, to });
@@ -98,7 +98,7 @@ pub fn fit(graph: &Graph, ends: Ends) -> Result<(Graph, Vec<EndEdit>), String> {
     if edits.is_empty() {
         return Ok((graph.clone(), edits));
     }
-    let fitted = Graph::new(template)
+    let fitted = Graph::new(network)
         .map_err(|problems| problems.first().map(ToString::to_string).unwrap_or_default())?;
     if fitted.classes() != ends.outputs {
         let nodes: Vec<_> = edits.iter().map(|edit| format!("`{}`", edit.node)).collect();
@@ -149,6 +149,7 @@ pub fn channels_last(shape: [usize; 3]) -> Option<[usize; 3]> {
 mod tests {
     use super::*;
     use crate::engine::template::{parse, presets};
+    use std::sync::Arc;
 
     #[test]
     fn every_preset_fits_images_of_cifar() {
@@ -177,7 +178,7 @@ mod tests {
     }
 
     /// A template of an input, these operations, and an output.
-    fn graph(input: &str, ops: &str) -> Graph {
+    fn graph(input: &str, ops: &str) -> Arc<Graph> {
         let text = format!(
             "(version: 1, name: \"t\", nodes: [
                 (id: \"in\", layer: 0, ops: [Input(shape: {input})], position: (0, 0)),
@@ -185,7 +186,7 @@ mod tests {
                 (id: \"out\", layer: 2, ops: [Output], position: (8, 0)),
             ], links: [(\"in\", \"ops\"), (\"ops\", \"out\")])"
         );
-        parse("t", &text).expect("is right")
+        Arc::clone(parse("t", &text).expect("is right").graph())
     }
 
     #[test]

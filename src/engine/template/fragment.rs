@@ -2,57 +2,48 @@
 //! clipboard holds.
 
 use super::{
-    Analysis, BlocksPerLayer, FORMAT_VERSION, FileError, Link, Node, NodeId, Problem, ProblemKind,
-    Refusal, Template, file,
+    Analysis, FileError, Layout, Link, Network, Node, NodeId, Problem, ProblemKind, Refusal,
+    Template,
+    file::{self, Rest},
 };
 use crate::engine::files::{self, WriteError};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::Path,
+    sync::Arc,
 };
 
 /// Studs between what stands on a plate and what is pasted in front of it.
 const ROOM: f32 = 7.0;
 
-/// Nodes with the links among them, and with loose ends. Layers count among themselves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Nodes with the links among them, and with loose ends.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fragment {
-    /// Version of the file format, [`FORMAT_VERSION`].
-    pub version: u32,
-    /// Short name.
-    pub name: String,
-    /// One sentence on what it is for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub about: String,
-    /// The nodes.
-    pub nodes: Vec<Node>,
-    /// The links among them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<Link>,
+    /// The nodes, their links and looks, under a name. Layers count among themselves, and how many blocks are kept of
+    /// each is not said.
+    pub template: Template,
     /// The nodes that something outside feeds; it takes their first slots.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<NodeId>,
     /// The nodes that feed something outside.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tails: Vec<NodeId>,
 }
 
 impl Fragment {
-    /// A copy of these nodes of a template: with the links among them, while of other links only the ends are kept.
+    /// A copy of these nodes of a template, with their looks: with the links among them, while of other links only the
+    /// ends are kept. Of groups, what is copied.
     ///
     /// # Errors
     /// When there is no such node.
     pub fn of(template: &Template, nodes: &[NodeId]) -> Result<Self, Refusal> {
-        let known: HashSet<_> = template.nodes.iter().map(|node| &node.id).collect();
+        let Network { nodes: all, links: all_links, .. } = &*template.network;
+        let known: HashSet<_> = all.iter().map(|node| &node.id).collect();
         if let Some(missing) = nodes.iter().find(|id| !known.contains(id)) {
             return Err(Refusal::NoNode(missing.clone()));
         }
         let chosen: HashSet<_> = nodes.iter().collect();
         let (mut fed, mut feeding) = (HashSet::new(), HashSet::new());
         let mut links = Vec::new();
-        for link in &template.links {
+        for link in all_links {
             match (chosen.contains(&link.0), chosen.contains(&link.1)) {
                 (true, true) => links.push(link.clone()),
                 (true, false) => _ = feeding.insert(&link.0),
@@ -60,15 +51,24 @@ impl Fragment {
                 (false, false) => {}
             }
         }
-        let nodes: Vec<_> =
-            template.nodes.iter().filter(|node| chosen.contains(&node.id)).cloned().collect();
+        let nodes: Vec<_> = all.iter().filter(|node| chosen.contains(&node.id)).cloned().collect();
         let among = |ends: &HashSet<&NodeId>| {
             let ids = nodes.iter().map(|node| &node.id);
             ids.filter(|id| ends.contains(id)).cloned().collect()
         };
         let (heads, tails) = (among(&fed), among(&feeding));
-        let name = template.name.clone();
-        Ok(Self { version: FORMAT_VERSION, name, about: String::new(), nodes, links, heads, tails })
+        let mut layout = (*template.layout).clone();
+        for id in known.iter().filter(|id| !chosen.contains(*id)) {
+            layout.forget(id);
+        }
+        let network = Network { nodes, links, ..Network::default() };
+        let template = Template {
+            name: template.name.clone(),
+            about: String::new(),
+            network: Arc::new(network),
+            layout: Arc::new(layout),
+        };
+        Ok(Self { template, heads, tails })
     }
 
     /// Reads a fragment from its RON text; `name` stands in messages.
@@ -77,7 +77,9 @@ impl Fragment {
     /// When the text is not a fragment, or nodes, links or loose ends are not what they have to be, whatever it is pasted
     /// into.
     pub fn read(name: &str, text: &str) -> Result<Self, FileError> {
-        let fragment: Self = file::read_ron(name, text)?;
+        let (template, Rest { heads, tails, .. }) = file::read_fragment(name, text)?;
+        let [heads, tails] = [heads, tails].map(Option::unwrap_or_default);
+        let fragment = Self { template, heads, tails };
         let problems = fragment.problems();
         if problems.is_empty() {
             Ok(fragment)
@@ -100,7 +102,7 @@ impl Fragment {
     /// # Errors
     /// When a value cannot be written as RON, which no fragment built by this program has.
     pub fn to_ron(&self) -> Result<String, ron::Error> {
-        file::pretty(self)
+        file::write(&self.template, Some([&self.heads, &self.tails]))
     }
 
     /// Writes the fragment to `path`; an existing file stays as it was until the new one is complete.
@@ -108,21 +110,14 @@ impl Fragment {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), WriteError> {
-        file::save_ron(path, self)
+        file::save_text(path, self.to_ron())
     }
 
     /// What is wrong with it, wherever it is pasted.
     fn problems(&self) -> Vec<Problem> {
-        let template = Template {
-            version: self.version,
-            name: String::new(),
-            about: String::new(),
-            blocks_per_layer: BlocksPerLayer::One,
-            nodes: self.nodes.clone(),
-            links: self.links.clone(),
-        };
-        let known: HashSet<_> = self.nodes.iter().map(|node| &node.id).collect();
-        let loose = [("heads", &self.heads), ("tails", &self.tails)];
+        let Self { template, heads, tails } = self;
+        let known: HashSet<_> = template.network.nodes.iter().map(|node| &node.id).collect();
+        let loose = [("heads", heads), ("tails", tails)];
         let loose = loose.into_iter().flat_map(|(list, ends)| {
             let unknown = ends.iter().filter(|id| !known.contains(id));
             unknown.map(move |id| {
@@ -135,19 +130,24 @@ impl Fragment {
                 )
             })
         });
-        Analysis::of(&template)
-            .problems
-            .into_iter()
+        let inner = Analysis::of(&template.network).problems.into_iter();
+        inner
             .filter(|problem| is_inner(&problem.kind))
             .chain(loose)
+            .chain(template.layout.problems(&template.network))
             .collect()
     }
 }
 
 /// Whether a problem of a fragment's nodes and links has nothing to do with what it is pasted into.
 fn is_inner(kind: &ProblemKind) -> bool {
-    let of_ends =
-        matches!(kind, ProblemKind::NoInput | ProblemKind::NoOutput | ProblemKind::SeveralEnds);
+    let of_ends = matches!(
+        kind,
+        ProblemKind::NoInput
+            | ProblemKind::NoOutput
+            | ProblemKind::SeveralInputs
+            | ProblemKind::SeveralOutputs
+    );
     kind.stage() <= ProblemKind::Cycle.stage() && !of_ends
 }
 
@@ -163,9 +163,10 @@ impl Template {
         if let Some(missing) = from.iter().chain(to).find(|id| self.node(id).is_none()) {
             return Err(Refusal::NoNode(missing.clone()));
         }
-        let ids = self.ids_for(&fragment.nodes);
+        let Network { nodes, links, .. } = &*fragment.template.network;
+        let ids = self.ids_for(nodes);
         let mut new_id = HashMap::new();
-        for (node, id) in fragment.nodes.iter().zip(&ids) {
+        for (node, id) in nodes.iter().zip(&ids) {
             new_id.entry(&node.id).or_insert(id);
         }
         let renamed = |id: &NodeId| -> Result<NodeId, Refusal> {
@@ -174,26 +175,56 @@ impl Template {
         };
         let all = |ids: &[NodeId]| distinct(ids).map(renamed).collect::<Result<Vec<_>, _>>();
         let (heads, tails) = (all(&fragment.heads)?, all(&fragment.tails)?);
-        let inner: Vec<_> = fragment
-            .links
+        let inner: Vec<_> = links
             .iter()
             .map(|Link(a, b)| Ok(Link(renamed(a)?, renamed(b)?)))
             .collect::<Result<_, Refusal>>()?;
-        let layers = self.make_room(&fragment.nodes, from, to)?;
-        let shift = self.shift(&fragment.nodes, position);
+        let layers = self.make_room(nodes, from, to)?;
 
         self.link_fragment(inner, [&heads, &tails], [from, to]);
-        for (node, id) in fragment.nodes.iter().zip(ids) {
+        for (node, id) in nodes.iter().zip(&ids) {
             let layer = layers.get(&node.layer).copied().unwrap_or_default();
-            let position = std::array::from_fn(|side| node.position[side] + shift[side]);
-            self.nodes.push(Node { id, layer, position, ..node.clone() });
+            self.network_mut().nodes.push(Node { id: id.clone(), layer, ..node.clone() });
         }
+        self.paste_looks(&fragment.template, &new_id, position);
         Ok(())
+    }
+
+    /// Takes over how pasted nodes look, in groups of their own.
+    fn paste_looks(
+        &mut self,
+        pasted: &Self,
+        new_id: &HashMap<&NodeId, &NodeId>,
+        position: Option<[f32; 2]>,
+    ) {
+        let position = position.filter(|place| place.iter().all(|studs| studs.is_finite()));
+        let shift = self.shift(pasted, position);
+        let looks = &pasted.layout;
+        for (id, place) in &looks.positions {
+            if let Some(&id) = new_id.get(id) {
+                let place = std::array::from_fn(|side| place[side] + shift[side]);
+                self.layout_mut().positions.insert(id.clone(), place);
+            }
+        }
+        for (id, label) in &looks.labels {
+            if let Some(&id) = new_id.get(id) {
+                self.layout_mut().set_label(id, Some(label));
+            }
+        }
+        for group in &looks.groups {
+            let members: Vec<_> =
+                group.members.iter().filter_map(|id| new_id.get(id).copied().cloned()).collect();
+            let title = self.layout.free_title(&group.title);
+            self.layout_mut().put_into_group(&title, &members);
+            if let Some(own) = self.layout_mut().group_mut(&title) {
+                own.collapsed = group.collapsed;
+            }
+        }
     }
 
     /// Ids for new nodes that no node has: their own, or with the next number that is free behind it.
     fn ids_for(&self, nodes: &[Node]) -> Vec<NodeId> {
-        let mut taken: HashSet<_> = self.nodes.iter().map(|node| node.id.clone()).collect();
+        let mut taken: HashSet<_> = self.network.nodes.iter().map(|node| node.id.clone()).collect();
         let mut last = HashMap::new();
         let mut ids = Vec::with_capacity(nodes.len());
         for node in nodes {
@@ -219,10 +250,10 @@ impl Template {
     ) -> Result<BTreeMap<u32, u32>, Refusal> {
         let [from, to] = [from, to].map(|ids| ids.iter().collect::<HashSet<_>>());
         let layers_of = |ids: &HashSet<&NodeId>| {
-            let nodes = self.nodes.iter().filter(|node| ids.contains(&node.id));
+            let nodes = self.network.nodes.iter().filter(|node| ids.contains(&node.id));
             nodes.map(|node| node.layer).collect::<Vec<_>>()
         };
-        let last = self.nodes.iter().map(|node| node.layer).max();
+        let last = self.network.nodes.iter().map(|node| node.layer).max();
         let behind = |layer: u32| layer.checked_add(1).ok_or(Refusal::Layers);
         let first = match (layers_of(&from).into_iter().max(), layers_of(&to).into_iter().min()) {
             (Some(layer), _) => behind(layer)?,
@@ -233,17 +264,17 @@ impl Template {
         let depth = u32::try_from(own.len()).map_err(|_| Refusal::Layers)?;
         let most = first.max(last.unwrap_or_default());
         most.checked_add(depth).ok_or(Refusal::Layers)?;
-        for node in self.nodes.iter_mut().filter(|node| node.layer >= first) {
+        for node in self.network_mut().nodes.iter_mut().filter(|node| node.layer >= first) {
             node.layer += depth;
         }
         Ok(own.into_iter().zip(first..).collect())
     }
 
-    /// How far nodes move so that the middle of them stands at `position`, or in front of everything.
-    fn shift(&self, nodes: &[Node], position: Option<[f32; 2]>) -> [f32; 2] {
-        let Some(own) = Bounds::of(nodes) else { return [0.0; 2] };
+    /// How far what is pasted moves so that the middle of it stands at `position`, or in front of everything.
+    fn shift(&self, pasted: &Self, position: Option<[f32; 2]>) -> [f32; 2] {
+        let Some(own) = Bounds::of(&pasted.layout) else { return [0.0; 2] };
         let middle = own.middle();
-        let position = position.unwrap_or_else(|| match Bounds::of(&self.nodes) {
+        let position = position.unwrap_or_else(|| match Bounds::of(&self.layout) {
             None => middle,
             Some(plate) => {
                 let beside = |low: f32, side: usize| low + middle[side] - own.low[side];
@@ -268,8 +299,9 @@ impl Template {
             tails.iter().map(move |tail| Link(tail.clone(), to.clone()))
         };
         let mut fed = HashSet::new();
-        let mut links = Vec::with_capacity(self.links.len());
-        for link in std::mem::take(&mut self.links) {
+        let own = std::mem::take(&mut self.network_mut().links);
+        let mut links = Vec::with_capacity(own.len());
+        for link in own {
             if leads_through && before.contains(&link.0) && after.contains(&link.1) {
                 // What replaces it takes its slot.
                 if fed.insert(link.1.clone()) {
@@ -284,7 +316,7 @@ impl Template {
         );
         links.extend(inner);
         links.extend(distinct(to).filter(|to| !fed.contains(*to)).flat_map(to_tails));
-        self.links = links;
+        self.network_mut().links = links;
     }
 }
 
@@ -312,8 +344,8 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(nodes: &[Node]) -> Option<Self> {
-        let stand = nodes.iter().map(|node| node.position);
+    fn of(layout: &Layout) -> Option<Self> {
+        let stand = layout.positions.values().copied();
         let mut places = stand.filter(|position| position.iter().all(|at| at.is_finite()));
         let first = places.next()?;
         let mut bounds = Self { low: first, high: first };
@@ -355,14 +387,8 @@ mod tests {
             Node::new("output", 3, vec![Op::Output]),
         ];
         let links = [("input", "stem"), ("stem", "head"), ("head", "output")];
-        Template {
-            version: FORMAT_VERSION,
-            name: "small".to_owned(),
-            about: String::new(),
-            blocks_per_layer: BlocksPerLayer::One,
-            nodes,
-            links: links.map(|(a, b)| link(a, b)).to_vec(),
-        }
+        let links = links.map(|(a, b)| link(a, b)).to_vec();
+        Template::new("small", Network { nodes, links, ..Network::default() })
     }
 
     fn link(from: &str, to: &str) -> Link {
@@ -380,7 +406,7 @@ mod tests {
     }
 
     fn layers(template: &Template) -> Vec<(&str, u32)> {
-        template.nodes.iter().map(|node| (node.id.as_str(), node.layer)).collect()
+        template.network.nodes.iter().map(|node| (node.id.as_str(), node.layer)).collect()
     }
 
     #[test]
@@ -388,20 +414,19 @@ mod tests {
         for stamp in stamps() {
             let fragment = stamp.fragment().expect("is right");
             assert!(
-                fragment.name == stamp.name
-                    && !fragment.about.is_empty()
-                    && fragment.version == FORMAT_VERSION
+                fragment.template.name == stamp.name
+                    && !fragment.template.about.is_empty()
                     && !fragment.heads.is_empty()
                     && !fragment.tails.is_empty()
             );
             let once = small().edited(&[paste(&fragment, &["stem"], &["head"])]).expect("goes in");
-            let graph =
-                Graph::new(once.clone()).unwrap_or_else(|it| panic!("{}: {it:?}", stamp.name));
-            assert_eq!(graph.len(), 4 + fragment.nodes.len());
+            let graph = Graph::new(once.network.clone())
+                .unwrap_or_else(|it| panic!("{}: {it:?}", stamp.name));
+            assert_eq!(graph.len(), 4 + fragment.template.network.nodes.len());
             // Where two loose ends are alternatives, a second one cannot stand behind both with an identity past it.
             let tails: Vec<_> = fragment.tails.iter().map(NodeId::as_str).collect();
             let twice = once.edited(&[paste(&fragment, &tails, &["head"])]).expect("goes in");
-            if let Err(problems) = Graph::new(twice) {
+            if let Err(problems) = Graph::new(twice.network) {
                 panic!("{} twice: {problems:?}", stamp.name);
             }
         }
@@ -413,14 +438,14 @@ mod tests {
         let pasted = small()
             .edited(&[paste(&block, &["stem"], &["head"]), paste(&block, &["stem"], &["c1-1x1"])])
             .expect("goes in");
-        assert!(!pasted.links.contains(&link("stem", "head")));
-        assert!(!pasted.links.contains(&link("stem", "c1-1x1")));
-        assert!(pasted.links.contains(&link("stem", "c1-3x3")));
+        assert!(!pasted.network.links.contains(&link("stem", "head")));
+        assert!(!pasted.network.links.contains(&link("stem", "c1-1x1")));
+        assert!(pasted.network.links.contains(&link("stem", "c1-3x3")));
         let of = |id: &str| pasted.node(&id.into()).map(|node| node.layer);
         let found = ["stem", "c1-5x5-2", "c2-5x5-2", "c1-5x5", "c2-5x5", "head"].map(of);
         assert_eq!(found, [1, 2, 3, 4, 5, 6].map(Some));
         assert_eq!(
-            candidate::count(&Graph::new(pasted).expect("is sound")).exact(),
+            candidate::count(&Graph::new(pasted.network).expect("is sound")).exact(),
             // Two of the first level, or the third behind two levels more; then three of the second.
             Some(2 * 3 + 9 * 3)
         );
@@ -430,17 +455,17 @@ mod tests {
     fn the_next_number_that_is_free_is_taken() {
         let mut template = small();
         let node = |id: &str| Node::new(id, 0, vec![Op::Identity]);
+        let nodes = ["a", "stem", "c-7", "-3", "c-7-", "9"].map(node).to_vec();
+        let network = Network { nodes, ..Network::default() };
         let fragment = Fragment {
-            nodes: ["a", "stem", "c-7", "-3", "c-7-", "9"].map(node).to_vec(),
-            links: Vec::new(),
+            template: Template::new("some", network),
             heads: Vec::new(),
             tails: Vec::new(),
-            ..stamp("2-conv-block")
         };
         for _ in 0..3 {
             template = template.edited(&[paste(&fragment, &[], &[])]).expect("goes in");
         }
-        let ids: Vec<_> = template.nodes.iter().map(|node| node.id.as_str()).collect();
+        let ids: Vec<_> = template.network.nodes.iter().map(|node| node.id.as_str()).collect();
         assert_eq!(ids[4..10], ["a", "stem-2", "c-7", "-3", "c-7-", "9"]);
         assert_eq!(ids[10..16], ["a-2", "stem-3", "c-8", "-3-2", "c-7--2", "9-2"]);
         assert_eq!(ids[16..], ["a-3", "stem-4", "c-9", "-3-3", "c-7--3", "9-3"]);
@@ -457,36 +482,41 @@ mod tests {
         );
         let behind = small().edited(&[paste(&block, &[], &[])]).expect("goes in");
         assert_eq!(layers(&behind)[3..5], [("output", 3), ("c1-1x1", 4)]);
-        let empty = Template { nodes: Vec::new(), links: Vec::new(), ..small() };
+        let empty = Template::new("empty", Network::default());
         let alone = empty.edited(&[paste(&block, &[], &[])]).expect("goes in");
         assert_eq!(layers(&alone)[0], ("c1-1x1", 0));
-        assert_eq!(alone.nodes[0].position, block.nodes[0].position);
+        assert_eq!(alone.layout, block.template.layout);
     }
 
     #[test]
     fn a_concatenation_takes_what_is_outside_first_and_is_replaced_in_its_slot() {
         let mut template = small();
-        template.nodes.insert(2, Node::new("other", 1, vec![ConvBlock::new(4, 1).into()]));
-        template.links.extend([link("input", "other"), link("other", "head")]);
-        template.node_mut(&"head".into()).expect("is there").merge = Merge::Concatenate;
+        template
+            .network_mut()
+            .nodes
+            .insert(2, Node::new("other", 1, vec![ConvBlock::new(4, 1).into()]));
+        template.network_mut().links.extend([link("input", "other"), link("other", "head")]);
+        template.network_mut().node_mut(&"head".into()).expect("is there").merge =
+            Merge::Concatenate;
         let pasted = template
             .edited(&[paste(&stamp("densenet-conv-block"), &["stem"], &["head"])])
             .expect("goes in");
         let into = |id: &str| {
-            let into = pasted.links.iter().filter(|link| link.1.as_str() == id);
+            let into = pasted.network.links.iter().filter(|link| link.1.as_str() == id);
             into.map(|link| link.0.as_str()).collect::<Vec<_>>()
         };
         assert_eq!(into("join"), ["stem", "conv2"]);
         assert_eq!(into("head"), ["join", "other"]);
-        assert!(Graph::new(pasted).is_ok());
+        assert!(Graph::new(pasted.network).is_ok());
     }
 
     #[test]
     fn bricks_stand_where_they_are_put_or_in_front_of_all_others() {
         let block = stamp("2-conv-block");
         let mut template = small();
-        for (place, node) in template.nodes.iter_mut().enumerate() {
-            node.position = [7.0 * place as f32, 2.0];
+        let ids: Vec<_> = template.network.nodes.iter().map(|node| node.id.clone()).collect();
+        for (place, id) in ids.iter().enumerate() {
+            template.layout_mut().positions.insert(id.clone(), [7.0 * place as f32, 2.0]);
         }
         let Edit::Paste { fragment, from, to, .. } = paste(&block, &["stem"], &["head"]) else {
             unreachable!("it is one")
@@ -499,9 +529,11 @@ mod tests {
                 position,
             };
             let pasted = template.edited(&[edit]).expect("goes in");
-            Bounds::of(&pasted.nodes[4..]).expect("stands somewhere")
+            let mut layout = (*pasted.layout).clone();
+            layout.positions.retain(|id, _| !ids.contains(id));
+            Bounds::of(&layout).expect("stands somewhere")
         };
-        let own = Bounds::of(&block.nodes).expect("stands somewhere");
+        let own = Bounds::of(&block.template.layout).expect("stands somewhere");
         let size: [f32; 2] = std::array::from_fn(|side| own.high[side] - own.low[side]);
         let at = put(Some([100.0, 50.0]));
         assert_eq!(at.middle(), [100.0, 50.0]);
@@ -520,13 +552,14 @@ mod tests {
         for edit in [paste(&block, &["stern"], &["head"]), paste(&block, &["stem"], &["heed"])] {
             assert!(matches!(small().edited(&[edit]), Err(Refusal::NoNode(_))));
         }
-        let cut = Fragment { nodes: block.nodes[1..].to_vec(), ..block.clone() };
+        let mut cut = block.clone();
+        cut.template.network_mut().nodes.remove(0);
         assert!(matches!(small().edited(&[paste(&cut, &[], &[])]), Err(Refusal::NoNode(_))));
         let mut high = small();
-        high.nodes[3].layer = u32::MAX - 1;
+        high.network_mut().nodes[3].layer = u32::MAX - 1;
         let refusal = high.edited(&[paste(&block, &["stem"], &["head"])]);
         assert_eq!(refusal, Err(Refusal::Layers));
-        high.nodes[3].layer = u32::MAX;
+        high.network_mut().nodes[3].layer = u32::MAX;
         assert_eq!(high.edited(&[paste(&block, &["output"], &[])]), Err(Refusal::Layers));
     }
 
@@ -565,10 +598,11 @@ mod tests {
     #[test]
     fn what_is_cut_out_and_pasted_back_is_the_same_network() {
         for preset in presets() {
-            let graph = preset.graph().expect("is right");
-            let template = graph.template();
+            let checked = preset.checked().expect("is right");
+            let (template, graph) = (checked.template(), checked.graph());
             let ends = [graph.input(), graph.output()].map(|node| graph.id(node).clone());
             let inner: Vec<_> = template
+                .network
                 .nodes
                 .iter()
                 .map(|node| node.id.clone())
@@ -588,15 +622,15 @@ mod tests {
                     },
                 ])
                 .expect("goes");
-            let again = Graph::new(back).expect("is sound");
+            let again = Graph::new(back.network).expect("is sound");
             assert_eq!(again.total_cost(0..again.len()), graph.total_cost(0..graph.len()));
-            assert_eq!(candidate::count(&again), candidate::count(&graph), "{}", preset.name);
+            assert_eq!(candidate::count(&again), candidate::count(graph), "{}", preset.name);
             let sorted = |graph: &Graph| {
-                let mut links = graph.template().links.clone();
+                let mut links = graph.network().links.clone();
                 links.sort();
                 links
             };
-            assert_eq!(sorted(&again), sorted(&graph));
+            assert_eq!(sorted(&again), sorted(graph));
         }
     }
 
@@ -609,42 +643,42 @@ mod tests {
             bits in any::<[u64; 2]>(), ends in any::<[u64; 4]>(), position in any::<Option<[f32; 2]>>()
         ) {
             let [source, into] = [source, into].map(|preset| {
-                presets()[preset].graph().expect("is right").template().clone()
+                presets()[preset].template().expect("is right")
             });
             let some = |template: &Template, bits: [u64; 2]| -> Vec<NodeId> {
                 let kept = |place: usize| bits[0] & bits[1] >> (place % 64) & 1 == 1;
-                let nodes = template.nodes.iter().enumerate();
+                let nodes = template.network.nodes.iter().enumerate();
                 nodes.filter(|&(place, _)| kept(place)).map(|(_, node)| node.id.clone()).collect()
             };
             let fragment = Fragment::of(&source, &some(&source, [!0, bits[0]])).expect("is there");
             prop_assert!(fragment.problems().is_empty());
             let (from, to) = (some(&into, [ends[0], ends[1]]), some(&into, [ends[2], ends[3]]));
-            let count = (into.nodes.len(), fragment.nodes.len());
+            let count = (into.network.nodes.len(), fragment.template.network.nodes.len());
             let [heads, tails] = [&fragment.heads, &fragment.tails].map(Vec::len);
             let edit = Edit::Paste { fragment: fragment.clone(), from: from.clone(), to: to.clone(), position };
             let pasted = into.edited(&[edit]).expect("goes in");
-            prop_assert_eq!(pasted.nodes.len(), count.0 + count.1);
-            let ids: HashSet<_> = pasted.nodes.iter().map(|node| &node.id).collect();
-            prop_assert_eq!(ids.len(), pasted.nodes.len());
-            let replaced = into.links.iter().filter(|link| {
+            prop_assert_eq!(pasted.network.nodes.len(), count.0 + count.1);
+            let ids: HashSet<_> = pasted.network.nodes.iter().map(|node| &node.id).collect();
+            prop_assert_eq!(ids.len(), pasted.network.nodes.len());
+            let replaced = into.network.links.iter().filter(|link| {
                 heads > 0 && tails > 0 && from.contains(&link.0) && to.contains(&link.1)
             });
-            let links = into.links.len() - replaced.count()
-                + fragment.links.len() + from.len() * heads + tails * to.len();
-            prop_assert_eq!(pasted.links.len(), links);
+            let links = into.network.links.len() - replaced.count()
+                + fragment.template.network.links.len() + from.len() * heads + tails * to.len();
+            prop_assert_eq!(pasted.network.links.len(), links);
             // What was there stays as it was, but for its layer.
-            for (before, after) in into.nodes.iter().zip(&pasted.nodes) {
+            for (before, after) in into.network.nodes.iter().zip(&pasted.network.nodes) {
                 prop_assert_eq!((&before.id, before.computes()), (&after.id, after.computes()));
                 prop_assert!(after.layer >= before.layer);
             }
             // Copied again, it is what it was.
-            let new: Vec<_> = pasted.nodes[count.0..].iter().map(|node| node.id.clone()).collect();
+            let new: Vec<_> = pasted.network.nodes[count.0..].iter().map(|node| node.id.clone()).collect();
             let again = Fragment::of(&pasted, &new).expect("is there");
-            prop_assert_eq!(again.links.len(), fragment.links.len());
-            for (a, b) in again.nodes.iter().zip(&fragment.nodes) {
+            prop_assert_eq!(again.template.network.links.len(), fragment.template.network.links.len());
+            for (a, b) in again.template.network.nodes.iter().zip(&fragment.template.network.nodes) {
                 prop_assert_eq!(a.computes(), b.computes());
             }
-            let _problems = Analysis::of(&pasted);
+            let _problems = pasted.analysis();
         }
 
         #[test]

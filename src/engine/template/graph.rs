@@ -1,13 +1,16 @@
-//! A checked template with everything the engine needs worked out.
+//! A checked network with everything the engine needs worked out.
 
-use super::{Analysis, NodeFacts, NodeId, Problem, Template};
+use super::{Analysis, BlocksPerLayer, Network, Node, NodeFacts, NodeId, Problem};
 use crate::engine::ops::{Cost, Effect, Input, Merge, Op, Shape};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-/// A template that passed every check. Nodes are addressed by their index in [`Template::nodes`].
+/// A network that passed every check. Nodes are addressed by their index in [`Network::nodes`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    template: Template,
+    network: Arc<Network>,
     index: HashMap<NodeId, usize>,
     order: Vec<usize>,
     sources: Vec<Vec<usize>>,
@@ -28,30 +31,31 @@ struct NodeShape {
 }
 
 impl Graph {
-    /// Checks `template` and works out order, neighbours, shapes and costs.
+    /// Checks `network` and works out order, neighbours, shapes and costs.
     ///
     /// # Errors
     /// The problems that are best mended first; what may come from them is left out.
-    pub fn new(template: Template) -> Result<Self, Vec<Problem>> {
-        let analysis = Analysis::of(&template);
+    pub fn new(network: impl Into<Arc<Network>>) -> Result<Self, Vec<Problem>> {
+        let network = network.into();
+        let analysis = Analysis::of(&network);
         if !analysis.problems.is_empty() {
             return Err(analysis.first_problems().cloned().collect());
         }
         let Analysis { nodes, index, sources, targets, order, input, output, .. } = analysis;
         let (Some(input), Some(output)) = (input, output) else {
-            unreachable!("a template without problems has an input and an output")
+            unreachable!("a network without problems has an input and an output")
         };
         let shapes = nodes
             .into_iter()
             .map(|NodeFacts { input, output, cost, .. }| match output {
                 Some(output) => NodeShape { input, output, cost },
-                None => unreachable!("a template without problems has all shapes"),
+                None => unreachable!("a network without problems has all shapes"),
             })
             .collect();
-        let count = template.nodes.len();
+        let count = network.nodes.len();
 
         let mut by_layer = BTreeMap::<u32, Vec<usize>>::new();
-        for (i, node) in template.nodes.iter().enumerate() {
+        for (i, node) in network.nodes.iter().enumerate() {
             by_layer.entry(node.layer).or_default().push(i);
         }
         let layers: Vec<_> = by_layer.into_values().collect();
@@ -62,7 +66,7 @@ impl Graph {
             }
         }
         Ok(Self {
-            template,
+            network,
             index,
             order,
             sources,
@@ -75,29 +79,34 @@ impl Graph {
         })
     }
 
-    /// The template that was checked.
-    pub fn template(&self) -> &Template {
-        &self.template
+    /// The network that was checked.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
     }
 
     /// The nodes; indices everywhere else are positions in this slice.
-    pub fn nodes(&self) -> &[super::Node] {
-        &self.template.nodes
+    pub fn nodes(&self) -> &[Node] {
+        &self.network.nodes
+    }
+
+    /// How many blocks of one layer a candidate may keep.
+    pub fn blocks_per_layer(&self) -> BlocksPerLayer {
+        self.network.blocks_per_layer
     }
 
     /// The number of nodes.
     pub fn len(&self) -> usize {
-        self.template.nodes.len()
+        self.network.nodes.len()
     }
 
-    /// Never true: a checked template has an input and an output.
+    /// Never true: a checked network has an input and an output.
     pub fn is_empty(&self) -> bool {
-        self.template.nodes.is_empty()
+        self.network.nodes.is_empty()
     }
 
     /// The id of a node.
     pub fn id(&self, node: usize) -> &NodeId {
-        &self.template.nodes[node].id
+        &self.network.nodes[node].id
     }
 
     /// The index of the node called `id`.
@@ -143,7 +152,7 @@ impl Graph {
     /// Channels, height and width of the images that the template takes.
     pub fn image_shape(&self) -> [usize; 3] {
         // Not what the input node gives, which may have more operations.
-        match self.template.nodes[self.input].ops.first() {
+        match self.network.nodes[self.input].ops.first() {
             Some(&Op::Input(Input { shape })) => shape,
             _ => unreachable!("the input node begins with an input"),
         }
@@ -156,7 +165,7 @@ impl Graph {
 
     /// How `node` joins what its links bring.
     pub fn merge(&self, node: usize) -> Merge {
-        self.template.nodes[node].merge
+        self.network.nodes[node].merge
     }
 
     /// What enters `node`; `None` for the input node.

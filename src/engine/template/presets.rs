@@ -1,6 +1,6 @@
 //! The templates and stamps that come with the program: the files of `scenes/` and `scenes/stamps/`, built in.
 
-use super::{FileError, Fragment, Graph, parse};
+use super::{Checked, FileError, Fragment, Graph, Template, parse, read};
 
 /// A template that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,24 @@ impl Preset {
     ///
     /// # Errors
     /// Never in a build whose tests pass: they read every preset.
-    pub fn graph(&self) -> Result<Graph, FileError> {
+    pub fn checked(&self) -> Result<Checked, FileError> {
         parse(self.name, self.text)
+    }
+
+    /// Reads the template.
+    ///
+    /// # Errors
+    /// As [`checked`](Self::checked).
+    pub fn template(&self) -> Result<Template, FileError> {
+        read(self.name, self.text)
+    }
+
+    /// The graph of the template.
+    ///
+    /// # Errors
+    /// As [`checked`](Self::checked).
+    pub fn graph(&self) -> Result<Graph, FileError> {
+        self.checked().map(|checked| checked.graph().as_ref().clone())
     }
 }
 
@@ -101,18 +117,22 @@ mod tests {
         template::{Edit, Ends, Template, fit},
     };
 
-    fn graph(name: &str) -> Graph {
+    fn template(name: &str) -> Template {
         let preset = presets().into_iter().find(|preset| preset.name == name).expect("exists");
-        preset.graph().expect("is right")
+        preset.template().expect("is right")
+    }
+
+    fn graph(name: &str) -> Graph {
+        Graph::new(template(name).network).expect("is right")
     }
 
     /// Nodes and links without input, output and flatten, which the published presets lack.
     fn without_ends(template: &Template) -> (usize, usize) {
         let is_end = |op: &Op| matches!(op, Op::Input(_) | Op::Flatten | Op::Output);
-        let ends = template.nodes.iter().filter(|node| node.ops.iter().any(is_end));
+        let ends = template.network.nodes.iter().filter(|node| node.ops.iter().any(is_end));
         let nodes = ends.map(|node| node.id.clone()).collect();
         let inner = template.edited(&[Edit::Remove { nodes, heal: true }]).expect("are there");
-        (inner.nodes.len(), inner.links.len())
+        (inner.network.nodes.len(), inner.network.links.len())
     }
 
     #[test]
@@ -120,14 +140,14 @@ mod tests {
         for (name, nodes, links) in
             [("test-network", 43, 91), ("3-conv-1-layer", 5, 6), ("vgg16", 60, 131)]
         {
-            assert_eq!(without_ends(graph(name).template()), (nodes, links), "{name}");
+            assert_eq!(without_ends(&template(name)), (nodes, links), "{name}");
         }
         // These are whole with as many as the published ones have without their ends.
         for (name, nodes, links) in
             [("3-conv-3-layer", 15, 30), ("3-conv-7-layer", 35, 72), ("vgg16", 63, 136)]
         {
-            let template = graph(name).template().clone();
-            assert_eq!((template.nodes.len(), template.links.len()), (nodes, links), "{name}");
+            let network = template(name).network;
+            assert_eq!((network.nodes.len(), network.links.len()), (nodes, links), "{name}");
         }
     }
 
@@ -148,7 +168,8 @@ mod tests {
         ];
         let found = stamps().map(|stamp| {
             let fragment = stamp.fragment().expect("is right");
-            (stamp.name, fragment.nodes.len(), fragment.links.len())
+            let network = fragment.template.network;
+            (stamp.name, network.nodes.len(), network.links.len())
         });
         assert_eq!(found, published);
     }
@@ -225,7 +246,7 @@ mod tests {
                 _ => ([1, 28, 28], 10),
             };
             assert_eq!((graph.image_shape(), graph.classes()), ends, "{}", preset.name);
-            let template = graph.template();
+            let template = preset.template().expect("is right");
             assert!(template.name == preset.name && !template.about.is_empty(), "{}", preset.name);
             // The embedded data, digits included.
             for shape in [[1, 28, 28], [1, 8, 8]] {

@@ -31,8 +31,6 @@ pub struct Fix {
 /// Kinds of problems.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProblemKind {
-    /// The file is of a newer program.
-    Version,
     /// A node has no id.
     NoId {
         /// The node's place in the list.
@@ -40,8 +38,6 @@ pub enum ProblemKind {
     },
     /// Several nodes have one id.
     SharedId,
-    /// A brick stands nowhere.
-    Position,
     /// An operation stands where it cannot.
     Place {
         /// The key of the operation.
@@ -51,8 +47,10 @@ pub enum ProblemKind {
     NoInput,
     /// There is no output.
     NoOutput,
-    /// There are several inputs, or several outputs.
-    SeveralEnds,
+    /// There are several inputs.
+    SeveralInputs,
+    /// There are several outputs.
+    SeveralOutputs,
     /// A link names a node that does not exist.
     LinkToNothing(Link),
     /// A link leads from a node to itself.
@@ -87,20 +85,23 @@ pub enum ProblemKind {
         /// Why it does not fit.
         misfit: MisfitKind,
     },
+    /// A brick stands nowhere.
+    Position,
+    /// The layout names what is no node.
+    LooksOfNothing,
 }
 
 impl ProblemKind {
     /// Problems of a later stage may come from those of an earlier one.
     pub(super) fn stage(&self) -> u8 {
         match self {
-            Self::Version
-            | Self::NoId { .. }
+            Self::NoId { .. }
             | Self::SharedId
-            | Self::Position
             | Self::Place { .. }
             | Self::NoInput
             | Self::NoOutput
-            | Self::SeveralEnds
+            | Self::SeveralInputs
+            | Self::SeveralOutputs
             | Self::Op { misfit: MisfitKind::Argument { .. }, .. } => 0,
             Self::LinkToNothing(_)
             | Self::LinkToItself(_)
@@ -110,6 +111,7 @@ impl ProblemKind {
             Self::Cycle => 2,
             Self::NotFed | Self::LeadsNowhere | Self::Apart => 3,
             Self::ChannelsLast { .. } | Self::Merge | Self::Op { .. } => 4,
+            Self::Position | Self::LooksOfNothing => 5,
         }
     }
 }

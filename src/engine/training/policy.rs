@@ -53,7 +53,7 @@ named!(PathPolicy, "path policy", {
 impl PathPolicy {
     /// What [`Auto`](Self::Auto) comes to in a template; any other policy is itself.
     pub fn of(self, graph: &Graph) -> Self {
-        let blocks = graph.template().blocks_per_layer;
+        let blocks = graph.blocks_per_layer();
         match self {
             Self::Auto if graph.layers().iter().any(|layer| blocks.limit(layer.len()) > 1) => {
                 Self::AnySubset
@@ -221,9 +221,9 @@ mod tests {
         assert_eq!(kept(&round[0]), ["in", "one", "five", "three", "out"], "any block is allowed");
         assert_eq!(kept(&round[1]), ["in", "one", "out"]);
 
-        let mut template = graph.template().clone();
-        template.blocks_per_layer = BlocksPerLayer::One;
-        let one = Graph::new(template).expect("is right");
+        let mut network = graph.network().as_ref().clone();
+        network.blocks_per_layer = BlocksPerLayer::One;
+        let one = Graph::new(network).expect("is right");
         let round = draw(PathPolicy::Sandwich, &one, &[], 0);
         assert_eq!(kept(&round[0]), ["in", "five", "out"]);
         assert_eq!(kept(&round[1]), ["in", "one", "out"]);
@@ -250,9 +250,9 @@ mod tests {
             ("three", "out"),
             ("seven", "out"),
         ];
-        let mut template = toy::graph(&nodes, &links).template().clone();
-        template.blocks_per_layer = BlocksPerLayer::One;
-        let graph = Graph::new(template).expect("is right");
+        let mut network = toy::graph(&nodes, &links).network().as_ref().clone();
+        network.blocks_per_layer = BlocksPerLayer::One;
+        let graph = Graph::new(network).expect("is right");
         let round = draw(PathPolicy::Sandwich, &graph, &[], 0);
         let kept = |mask: &Mask| {
             mask.iter().map(|node| graph.id(node).as_str().to_owned()).collect::<Vec<_>>()

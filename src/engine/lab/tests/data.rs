@@ -10,7 +10,7 @@ use crate::engine::{
 use std::fs;
 
 /// A template for rows of two columns with this many outputs and these alternatives.
-fn table_template(outputs: usize, alternatives: &[&str]) -> Graph {
+fn table_template(outputs: usize, alternatives: &[&str]) -> Checked {
     let nodes: String = alternatives
         .iter()
         .enumerate()
@@ -49,9 +49,9 @@ fn table(folder: &Path, name: &str, rows: usize, rare: usize) -> DataSource {
     DataSource::Csv { file, label: None }
 }
 
-fn lab_with(graph: Graph, runs: &Path, settings: LabSettings) -> Lab {
+fn lab_with(template: Checked, runs: &Path, settings: LabSettings) -> Lab {
     let settings = LabSettings { device: DeviceChoice::Cpu, pool: 8, ..settings };
-    Lab::new(Arc::new(graph), settings, runs.to_owned(), Some("test".to_owned()))
+    Lab::new(template, settings, runs.to_owned(), Some("test".to_owned()))
 }
 
 /// Trains an epoch; what was told meanwhile.
@@ -65,11 +65,11 @@ fn train(lab: &mut Lab) -> Result<Vec<Report>, LabError> {
 fn a_preset_takes_the_shape_and_the_classes_of_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = table(folder.path(), "rows.csv", 120, 60);
-    let graph = table_template(10, &TWO);
-    let wide = graph.template().nodes[0].ops[0].clone();
+    let template = table_template(10, &TWO);
+    let wide = template.graph().nodes()[0].ops[0].clone();
     assert_eq!(wide, crate::engine::ops::samples::input([2, 1, 1]));
     let settings = LabSettings { data, fit: true, ..LabSettings::default() };
-    let mut lab = lab_with(graph, folder.path(), settings);
+    let mut lab = lab_with(template, folder.path(), settings);
     let before = lab.candidates()[0].cost.params;
     let told = train(&mut lab).expect("fits");
     assert_eq!(lab.graph().classes(), 2);
@@ -94,7 +94,7 @@ fn small_images_give_their_size_where_the_template_can_take_it() {
     let runs = tempfile::tempdir().expect("a folder");
     let preset = |name: &str| {
         let preset = template::presets().into_iter().find(|preset| preset.name == name);
-        preset.expect("exists").graph().expect("is right")
+        preset.expect("exists").checked().expect("is right")
     };
     let settings = LabSettings { data: DataSource::Digits, fit: true, ..LabSettings::default() };
     let mut lab = lab_with(preset("3-conv-3-layer"), runs.path(), settings.clone());
@@ -113,10 +113,10 @@ fn small_images_give_their_size_where_the_template_can_take_it() {
 fn without_fitting_the_exact_edit_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = table(folder.path(), "rows.csv", 120, 60);
-    let refused = |graph: Graph, data: &DataSource, loss| {
+    let refused = |template: Checked, data: &DataSource, loss| {
         let training = TrainSettings { loss, ..TrainSettings::default() };
         let settings = LabSettings { data: data.clone(), training, ..LabSettings::default() };
-        match train(&mut lab_with(graph, folder.path(), settings)) {
+        match train(&mut lab_with(template, folder.path(), settings)) {
             Ok(_) => "is taken".to_owned(),
             Err(error) => error.to_string(),
         }

@@ -3,12 +3,11 @@
 use super::*;
 
 /// The small template without two of its nodes and with one more.
-fn edited(before: &Template) -> Arc<Graph> {
-    let mut after = before.clone();
-    for gone in ["b1", "flat"].map(NodeId::from) {
-        after.nodes.retain(|node| node.id != gone);
-        after.links.retain(|Link(a, b)| *a != gone && *b != gone);
-    }
+fn edited(before: &Template) -> Checked {
+    let gone = ["b1", "flat"].map(NodeId::from).to_vec();
+    let mut edited =
+        before.edited(&[Edit::Remove { nodes: gone, heal: false }]).expect("are there");
+    let after = edited.network_mut();
     let mut new = after.node(&"a3".into()).expect("a node").clone();
     new.id = "a5".into();
     new.ops = template::parse("new", &SMALL.replace("kernel: 3)", "kernel: 5)"))
@@ -22,7 +21,7 @@ fn edited(before: &Template) -> Arc<Graph> {
     for (from, to) in [("in", "a5"), ("a5", "b3"), ("a5", "bm")] {
         after.links.push(Link(from.into(), to.into()));
     }
-    Arc::new(Graph::new(after).expect("is right"))
+    Checked::new(edited).expect("is right")
 }
 
 #[test]
@@ -35,8 +34,9 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     let old = Arc::clone(lab.graph());
     let (before, fitness, placed) = (weights(&lab), lab.fitness(), lab.placed());
     let shown = lab.iteration_reports().last().expect("two").fitness.clone();
-    let graph = edited(old.template());
-    let done = lab.edit(Arc::clone(&graph)).expect("is edited").expect("has changed");
+    let template = edited(lab.template());
+    let graph = Arc::clone(template.graph());
+    let done = lab.edit(template.clone()).expect("is edited").expect("has changed");
     let ids = |ids: &[&str]| ids.iter().map(|&id| NodeId::from(id)).collect::<Vec<_>>();
     assert_eq!(done.nodes.added, ids(&["a5"]));
     assert_eq!(done.nodes.dropped, ids(&["b1", "flat"]));
@@ -87,7 +87,7 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(facts(&opened), told);
-    assert_eq!(opened.graph().template(), graph.template());
+    assert_eq!(opened.template().network, template.template().network);
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn an_edited_run_is_resumed_exactly_in_the_middle_of_an_epoch_too() {
         let stopping = Control::default();
         let mut stop = stop_at(&stopping, 50, |report| matches!(report, Report::Step { .. }));
         assert!(lab.train(1, &stopping, &mut stop).expect("is stopped"));
-        let graph = edited(lab.graph().template());
-        lab.edit(graph).expect("is edited").expect("has changed");
+        let template = edited(lab.template());
+        lab.edit(template).expect("is edited").expect("has changed");
         assert_eq!(lab.trained_steps(), 50);
         lab
     };
@@ -126,25 +126,24 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
     lab.train(1, &control, &mut ignore).expect("trains");
-    let graph = edited(lab.graph().template());
+    let template = edited(lab.template());
     let told = facts(&lab);
 
-    let mut other = lab.graph().template().clone();
-    other.nodes[0].ops = vec![crate::engine::ops::samples::input([1, 10, 10])].into();
-    let error = lab.edit(Arc::new(Graph::new(other).expect("is right"))).expect_err("no such data");
+    let mut other = lab.template().clone();
+    other.network_mut().nodes[0].ops = vec![crate::engine::ops::samples::input([1, 10, 10])].into();
+    let error = lab.edit(Checked::new(other).expect("is right")).expect_err("no such data");
     assert!(
         error.to_string().contains("1×10×10") && error.to_string().contains("input brick"),
         "{error}"
     );
-    let same = lab.graph().template().clone();
-    let same = Arc::new(Graph::new(Template { name: "renamed".into(), ..same }).expect("is right"));
-    assert_eq!(lab.edit(same).expect("is nothing"), None);
+    let same = Template { name: "renamed".into(), ..lab.template().clone() };
+    assert_eq!(lab.edit(Checked::new(same).expect("is right")).expect("is nothing"), None);
 
     // A damaged checkpoint is named.
     let file = folder.join("weights/epoch-1/supernet.safetensors");
     let whole = std::fs::read(&file).expect("is there");
     std::fs::write(&file, &whole[..50]).expect("is written");
-    let error = lab.edit(Arc::clone(&graph)).expect_err("is damaged").to_string();
+    let error = lab.edit(template.clone()).expect_err("is damaged").to_string();
     assert!(error.contains("supernet.safetensors"), "{error}");
     std::fs::write(&file, whole).expect("is written");
     assert_eq!(facts(&lab), told);
@@ -152,7 +151,7 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     // Where a file is, no template can be written.
     std::fs::rename(folder.join("template"), folder.join("kept")).expect("moves");
     std::fs::write(folder.join("template"), "").expect("is written");
-    let error = lab.edit(Arc::clone(&graph)).expect_err("cannot be written").to_string();
+    let error = lab.edit(template.clone()).expect_err("cannot be written").to_string();
     assert!(error.contains("template"), "{error}");
     std::fs::remove_file(folder.join("template")).expect("is there");
     std::fs::rename(folder.join("kept"), folder.join("template")).expect("moves");
@@ -160,7 +159,7 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     drop(lab);
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     assert_eq!(facts(&opened), told);
-    opened.edit(graph).expect("is edited").expect("has changed");
+    opened.edit(template).expect("is edited").expect("has changed");
 }
 
 #[test]
@@ -169,20 +168,15 @@ fn a_node_whose_name_another_one_begins_with_keeps_its_weights() {
     let control = Control::default();
     // As if it was operation 0 of node `a`.
     let rename = |text: &str| text.replace("\"a1\"", "\"a\"").replace("\"a3\"", "\"a.0\"");
-    let graph = template::parse("small", &rename(SMALL)).expect("is right");
-    let without = |id: &str| {
-        let mut rest = graph.template().clone();
-        rest.nodes.retain(|node| node.id.as_str() != id);
-        rest.links.retain(|Link(from, to)| from.as_str() != id && to.as_str() != id);
-        Arc::new(Graph::new(rest).expect("is right"))
-    };
+    let template = template::parse("small", &rename(SMALL)).expect("is right");
     for (gone, kept) in [("a.0", "a"), ("a", "a.0")] {
         let settings = lab(runs.path(), "unused").settings().clone();
         let name = Some(format!("without-{gone}"));
-        let mut lab = Lab::new(Arc::new(graph.clone()), settings, runs.path().to_owned(), name);
+        let mut lab = Lab::new(template.clone(), settings, runs.path().to_owned(), name);
         lab.train(1, &control, &mut ignore).expect("trains");
         let [before, state] = weights(&lab);
-        lab.edit(without(gone)).expect("is edited");
+        let without = Edit::Remove { nodes: vec![gone.into()], heal: false };
+        lab.edit(edited_by(&lab, &[without])).expect("is edited");
         let [after, state_after] = weights(&lab);
         for (before, after) in [(before, after), (state, state_after)] {
             let [before, after] = [&before, &after]

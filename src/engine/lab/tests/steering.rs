@@ -90,14 +90,12 @@ fn what_cannot_be_met_is_refused_before_anything_is_written() {
     assert_eq!((lab.steering(), journal(&runs.path().join("run"))), (&kept, before));
 
     // What the search is steered to must be left by an edit, too.
-    let mut template = lab.graph().template().clone();
-    template.nodes.retain(|node| node.id.as_str() != "a1");
-    template.links.retain(|Link(a, b)| a.as_str() != "a1" && b.as_str() != "a1");
-    let without = Arc::new(Graph::new(template).expect("is right"));
+    let gone = Edit::Remove { nodes: vec!["a1".into()], heal: false };
+    let without = edited_by(&lab, &[gone]);
     let forbidden = Steering { forbidden: keep(&["a3"]), ..Steering::default() };
     lab.steer(forbidden).expect("can be met");
     let before = journal(&runs.path().join("run"));
-    lab.edit(Arc::clone(&without)).expect_err("leaves nothing");
+    lab.edit(without.clone()).expect_err("leaves nothing");
     assert_eq!(journal(&runs.path().join("run")), before);
     lab.steer(Steering::default()).expect("asks for nothing");
     lab.edit(without).expect("is edited");

@@ -70,22 +70,22 @@ fn a_candidate_that_an_edit_links_otherwise_is_not_taken_for_the_one_that_was_re
     let control = Control::default();
     // The input gives what the first layer gives, so that it can feed the second.
     let text = SMALL.replace("(1, 8, 8))]", "(1, 8, 8)), ConvBlock(filters: 4, kernel: 1)]");
-    let graph = Arc::new(template::parse("small", &text).expect("is right"));
+    let template = template::parse("small", &text).expect("is right");
     let settings = lab(runs.path(), "unused").settings().clone();
-    let mut lab = Lab::new(graph, settings, runs.path().to_owned(), Some("run".to_owned()));
+    let mut lab = Lab::new(template, settings, runs.path().to_owned(), Some("run".to_owned()));
     lab.train(1, &control, &mut ignore).expect("trains");
     lab.search(2, 4, Budget::default(), &control, &mut ignore).expect("searches");
     let all = VerifySettings { top: 8, random: 0, epochs: None };
     lab.verify(all, &control, &mut ignore).expect("verifies");
     assert_eq!(lab.retrained.len(), 8);
-    let mut linked = lab.graph().template().clone();
-    linked.links.push(Link("in".into(), "b3".into()));
+    let link = Edit::Connect { from: "in".into(), to: "b3".into(), slot: None };
+    let linked = edited_by(&lab, &[link]);
     let mask = |lab: &Lab, id: CandidateId| lab.candidates()[id.index()].mask.clone();
     let b3 = lab.graph().index_of(&"b3".into()).expect("a node");
     let untouched: Vec<_> =
         lab.retrained.iter().map(|r| r.id).filter(|&id| !mask(&lab, id).contains(b3)).collect();
     assert!(!untouched.is_empty() && untouched.len() < 8, "{untouched:?}");
-    lab.edit(Arc::new(Graph::new(linked).expect("is right"))).expect("is edited");
+    lab.edit(linked).expect("is edited");
     assert_eq!(lab.retrained.iter().map(|r| r.id).collect::<Vec<_>>(), untouched);
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");

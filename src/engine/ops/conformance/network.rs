@@ -8,7 +8,7 @@ use super::{
 use crate::engine::{
     data::{Dataset, Images},
     supernet::{Supernet, vector},
-    template::{BlocksPerLayer, FORMAT_VERSION, Graph, Link, Node, Template},
+    template::{BlocksPerLayer, Graph, Link, Network, Node},
 };
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -98,15 +98,8 @@ pub(super) fn graph(case: &Case, trainable: bool) -> Arc<Graph> {
     for node in &mut nodes {
         node.trainable = trainable || node.id.as_str() != home(case);
     }
-    let template = Template {
-        version: FORMAT_VERSION,
-        name: case.name.clone(),
-        about: String::new(),
-        blocks_per_layer: BlocksPerLayer::Any,
-        nodes,
-        links,
-    };
-    Arc::new(Graph::new(template).unwrap_or_else(|problems| panic!("{problems:?}")))
+    let network = Network { blocks_per_layer: BlocksPerLayer::Any, nodes, links };
+    Arc::new(Graph::new(network).unwrap_or_else(|problems| panic!("{problems:?}")))
 }
 
 /// A supernet whose weights are all different: alternatives that start alike could be mistaken for one another.

@@ -202,7 +202,7 @@ fn lasting_fitness_is_the_same_before_and_after_the_weights_change() {
     let values = |fitness: &[NodeFitness]| fitness.iter().map(|f| f.fitness).collect::<Vec<_>>();
     assert_eq!(search.lasting_fitness(), search.fitness(), "nothing has retired");
     let graph = Arc::clone(search.graph());
-    let mut rest = graph.template().clone();
+    let mut rest = graph.network().as_ref().clone();
     let gone = graph.id(graph.layers()[2][0]);
     rest.nodes.retain(|node| node.id != *gone);
     rest.links.retain(|Link(a, b)| a != gone && b != gone);

@@ -180,7 +180,7 @@ fn candidates_that_an_edit_retires_are_on_no_front() {
     let params = |node: &usize| graph.cost(*node).params;
     let free = |node: &usize| graph.layers()[graph.layer_of(*node)].len() > 1;
     let gone = dearest.iter().filter(free).max_by_key(params).expect("some");
-    let mut rest = graph.template().clone();
+    let mut rest = graph.network().as_ref().clone();
     rest.nodes.retain(|node| node.id != *graph.id(gone));
     rest.links.retain(|Link(a, b)| a != graph.id(gone) && b != graph.id(gone));
     let rest = Arc::new(Graph::new(rest).expect("is sound"));
@@ -366,10 +366,10 @@ fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_
         ..Steering::default()
     };
     let without = |gone: &[NodeId]| {
-        let mut template = graph.template().clone();
-        template.nodes.retain(|node| !gone.contains(&node.id));
-        template.links.retain(|Link(a, b)| !gone.contains(a) && !gone.contains(b));
-        Arc::new(Graph::new(template).expect("is right"))
+        let mut network = graph.network().as_ref().clone();
+        network.nodes.retain(|node| !gone.contains(&node.id));
+        network.links.retain(|Link(a, b)| !gone.contains(a) && !gone.contains(b));
+        Arc::new(Graph::new(network).expect("is right"))
     };
     let forbidden = Steering { region: Vec::new(), pinned: Vec::new(), ..steering };
     search.steer(forbidden.clone(), &cloud).expect("can be met");

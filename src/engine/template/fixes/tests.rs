@@ -1,0 +1,238 @@
+//! Broken templates, and what mends them.
+
+use super::*;
+use crate::engine::{
+    ops::{
+        ConvBlock, MOST, Merge, Reshape,
+        samples::{dense, dropout, input, max_pool},
+    },
+    seed,
+    template::{BlocksPerLayer, Checked, Link, Network, Node, parse, presets, read, to_ron},
+};
+use rand::{RngExt, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+use std::{collections::HashSet, sync::Arc};
+
+/// A residual branch of two layers and a concatenation of two widths.
+fn branches() -> Template {
+    let conv = |filters| Op::from(ConvBlock::new(filters, 3));
+    let nodes = vec![
+        Node::new("in", 0, vec![input([1, 8, 8])]),
+        Node::new("stem", 1, vec![conv(4)]),
+        Node::new("a", 2, vec![conv(8)]),
+        Node::new("b", 3, vec![conv(4)]),
+        Node { merge: Merge::Sum, ..Node::new("sum", 4, vec![]) },
+        Node::new("c", 5, vec![conv(3)]),
+        Node { merge: Merge::Concatenate, ..Node::new("cat", 6, vec![Op::BatchNorm]) },
+        Node::new("pool", 7, vec![max_pool(2, 2, 0), Op::Flatten, dropout(0.2)]),
+        Node::new("head", 8, vec![dense(3)]),
+        Node::new("out", 9, vec![Op::Output]),
+    ];
+    let links = [
+        ("in", "stem"),
+        ("stem", "a"),
+        ("a", "b"),
+        ("b", "sum"),
+        ("stem", "sum"),
+        ("sum", "c"),
+        ("c", "cat"),
+        ("sum", "cat"),
+        ("cat", "pool"),
+        ("pool", "head"),
+        ("head", "out"),
+    ];
+    let network = Network {
+        blocks_per_layer: BlocksPerLayer::Any,
+        nodes,
+        links: links.iter().map(|&(a, b)| Link(a.into(), b.into())).collect(),
+    };
+    Template::new("branches", network)
+}
+
+/// Breaks a template in one of many ways.
+fn damage(template: &mut Template, rng: &mut ChaCha8Rng) {
+    let network = Arc::make_mut(&mut template.network);
+    let any = |rng: &mut ChaCha8Rng| rng.random_range(0..network.nodes.len());
+    let place = any(rng);
+    let id = network.nodes[place].id.clone();
+    let link = network.links.choose(rng).cloned();
+    let Some(link) = link else { return };
+    let first_op = |network: &mut Network, op: Op| {
+        network.nodes[place].ops = std::iter::once(op)
+            .chain(network.nodes[place].ops.iter().cloned())
+            .collect::<Vec<_>>()
+            .into();
+    };
+    match rng.random_range(0..22) {
+        0 => network.links.retain(|other| *other != link),
+        1 => network.links.push(link),
+        2 => network.links.push(Link(id.clone(), id)),
+        3 => network.links.push(Link(id, "nowhere".into())),
+        4 => network.links.push(Link(link.1, link.0)),
+        5 => network.nodes[place].id = network.nodes[0].id.clone(),
+        6 => network.nodes[place].id = " ".into(),
+        7 => {
+            let nowhere = [f32::NAN, 0.0];
+            template.layout_mut().positions.insert(id, nowhere);
+        }
+        8 => network.nodes[place].layer = network.nodes[0].layer,
+        9 => template.layout_mut().set_label(&"nothing".into(), Some("here")),
+        10 => {
+            network.nodes.remove(place);
+        }
+        11 => first_op(network, ConvBlock::new(5, 3).into()),
+        12 => first_op(network, Op::Flatten),
+        13 => first_op(network, max_pool(40, 40, 0)),
+        14 => first_op(network, max_pool(2, 1, 7)),
+        15 => first_op(network, dense(0)),
+        16 => first_op(network, dropout(2.0)),
+        17 => first_op(network, Op::Output),
+        18 => first_op(network, input([28, 28, 1])),
+        19 => first_op(network, ConvBlock { groups: 7, ..ConvBlock::new(9, 3) }.into()),
+        20 => first_op(network, ConvBlock::new(MOST + 1, MOST).into()),
+        _ => first_op(network, Reshape { shape: vec![7, -1, 5] }.into()),
+    }
+}
+
+#[test]
+fn two_hundred_broken_templates_say_what_is_wrong_and_are_mended() {
+    let mut bases = vec![branches()];
+    for preset in presets() {
+        bases.push(preset.template().expect("is right"));
+    }
+    let (mut broken, mut mended_ones) = (0, 0);
+    for number in 0..260_u64 {
+        let mut rng = seed::rng(11, "test/broken", number);
+        let mut template = bases[number as usize % bases.len()].clone();
+        for _ in 0..=number % 3 {
+            damage(&mut template, &mut rng);
+        }
+        let analysis = template.analysis();
+        if analysis.problems.is_empty() {
+            continue;
+        }
+        broken += 1;
+        for problem in &analysis.problems {
+            assert!(!problem.what.is_empty() && !problem.fix.is_empty(), "{problem:?}");
+            for fix in &problem.fixes {
+                let made = template.edited(&fix.edits);
+                assert!(made.is_ok(), "number {number}: {problem}: {fix:?}: {made:?}");
+            }
+        }
+        let (fixed, done) = mended(&template);
+        let left = fixed.analysis().problems;
+        let told: Vec<_> = done.iter().map(|(it, fix)| (&it.what, &fix.title)).collect();
+        let titles =
+            left.first().map(|it| it.fixes.iter().map(|fix| &fix.title).collect::<Vec<_>>());
+        assert!(left.is_empty(), "number {number}: {} {titles:?} after {told:#?}", left[0]);
+        let checked = Checked::new(fixed).expect("has no problem");
+        // It is a file that says the same.
+        let text = to_ron(checked.template()).expect("can be written");
+        assert_eq!(parse("fixed", &text).expect("is right"), checked);
+        mended_ones += 1;
+    }
+    assert!(broken >= 200 && mended_ones == broken, "{mended_ones} of {broken}");
+}
+
+#[test]
+fn each_fix_of_a_merge_makes_it_fit() {
+    let mut template = branches();
+    let b = template.network_mut().node_mut(&"b".into()).expect("is there");
+    b.ops = vec![ConvBlock { stride: 2.into(), ..ConvBlock::new(6, 3) }.into()].into();
+    let analysis = template.analysis();
+    let [problem] = analysis.problems.as_slice() else { panic!("{:?}", analysis.problems) };
+    assert_eq!(problem.kind, ProblemKind::Merge);
+    assert!(problem.what.contains("6×4×4") && problem.what.contains("4×8×8"), "{problem}");
+    // `stem` is projected to what `b` gives, or the other way; or a link goes.
+    assert!(problem.fixes.len() >= 2, "{:?}", problem.fixes);
+    for fix in &problem.fixes {
+        let edited = template.edited(&fix.edits).expect("can be made");
+        let after = edited.analysis();
+        assert!(!after.problems.iter().any(|it| it.kind == ProblemKind::Merge), "{}", fix.title);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_nodes_are_looked_at_and_told_in_some_lines() {
+    let mut template = branches();
+    for place in 0..100_000 {
+        template.network_mut().nodes.push(Node::new(format!("n{place}"), 3, vec![dense(2)]));
+    }
+    let analysis = template.analysis();
+    assert_eq!(analysis.problems.len(), 100_000);
+    let (_, done) = mended(&template);
+    assert!(!done.is_empty());
+    let text = to_ron(&template).expect("can be written");
+    assert_eq!(
+        read("large", &text).expect("is read").network.nodes.len(),
+        template.network.nodes.len()
+    );
+    let error = parse("large", &text).expect_err("is wrong").to_string();
+    assert!(error.lines().count() < 20 && error.contains("not connected"), "{error}");
+}
+
+#[test]
+fn of_several_ends_the_first_stays_whichever_end_it_is() {
+    for (end, kind, title) in [
+        (input([1, 8, 8]), ProblemKind::SeveralInputs, "keep the first input only"),
+        (Op::Output, ProblemKind::SeveralOutputs, "keep the first output only"),
+    ] {
+        let mut template = branches();
+        // In one brick with the other end, too.
+        for id in ["in", "out"] {
+            let block = &mut template.network_mut().node_mut(&id.into()).expect("is there").ops;
+            block.insert(block.len(), end.clone());
+        }
+        let analysis = template.analysis();
+        let problem = analysis.problems.iter().find(|it| it.kind == kind).expect("is told");
+        assert_eq!(problem.fixes[0].title, title);
+        let edited = template.edited(&problem.fixes[0].edits).expect("can be made");
+        assert!(!edited.analysis().problems.iter().any(|it| it.kind == kind));
+    }
+}
+
+#[test]
+fn a_smaller_kernel_is_offered_without_dilation_only_where_there_is_one() {
+    for (dilation, edits) in [(1, 1), (3, 2)] {
+        let mut template = branches();
+        let block = ConvBlock { dilation: dilation.into(), ..ConvBlock::new(4, 9) };
+        let block = ConvBlock { padding: crate::engine::ops::Padding::Valid, ..block };
+        let stem = template.network_mut().node_mut(&"stem".into()).expect("is there");
+        stem.ops = vec![block.into()].into();
+        let problem = &template.analysis().problems[0];
+        let fix = &problem.fixes[0];
+        assert!(fix.title.starts_with("set the kernel to 8"), "{problem}: {fix:?}");
+        assert_eq!(fix.title.ends_with("without dilation"), dilation > 1, "{fix:?}");
+        assert_eq!(fix.edits.len(), edits, "{fix:?}");
+        let edited = template.edited(&fix.edits).expect("can be made");
+        assert!(edited.analysis().problems.iter().all(|it| it.nodes != problem.nodes));
+    }
+}
+
+#[test]
+fn a_node_with_ten_thousand_links_of_as_many_shapes_gets_its_fixes() {
+    let mut network = Network::default();
+    network.nodes.push(Node::new("in", 0, vec![input([1, 1, 1]), Op::Flatten]));
+    for width in 1..=10_000 {
+        let id = crate::engine::template::NodeId::new(format!("n{width}"));
+        network.links.push(Link("in".into(), id.clone()));
+        network.links.push(Link(id.clone(), "sum".into()));
+        network.nodes.push(Node::new(id, 1, vec![dense(width)]));
+    }
+    network.nodes.push(Node::new("sum", 2, vec![dense(3), Op::Output]));
+    let analysis = Template::new("wide", network).analysis();
+    let [problem] = analysis.problems.as_slice() else { panic!("{}", analysis.problems.len()) };
+    assert!(problem.kind == ProblemKind::Merge && problem.fixes.len() == MOST_CHOICES);
+    let titles: HashSet<_> = problem.fixes.iter().map(|fix| &fix.title).collect();
+    assert_eq!(titles.len(), problem.fixes.len());
+}
+
+#[test]
+fn bricks_that_stand_nowhere_beside_one_another_are_placed() {
+    let mut template = branches();
+    for id in ["pool", "head", "out"] {
+        template.layout_mut().positions.insert(id.into(), [f32::NAN, f32::INFINITY]);
+    }
+    let (mended, done) = mended(&template);
+    assert_eq!((mended.analysis().problems, done.len()), (vec![], 3));
+}
