@@ -2,7 +2,7 @@
 
 use crate::command_line::{failure, program, stdout_json};
 use nas_navigator::engine::template::{Fragment, load, presets, stamps};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 fn text(folder: &Path, arguments: &[&str]) -> String {
@@ -109,4 +109,24 @@ fn what_cannot_be_copied_or_pasted_names_file_place_and_fix() {
     let said = refused(folder.path(), &["paste", "mine.ron", "stamp.ron"]);
     assert!(said.contains("stamp.ron:") && said.contains("`heads` names `c1-3y3`"), "{said}");
     assert!(said.contains("correct the id"), "{said}");
+}
+
+#[test]
+fn show_tells_all_arguments_and_links_for_other_programs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shown = json(folder.path(), &["show", "lenet"]);
+    assert_eq!((&shown["name"], &shown["input"]), (&json!("lenet"), &json!([1, 28, 28])));
+    assert_eq!(shown["outputs"], json!(10));
+    let layers = shown["layers"].as_array().expect("a list");
+    let nodes: Vec<_> =
+        layers.iter().flat_map(|layer| layer["nodes"].as_array().expect("a list")).collect();
+    let conv = nodes.iter().find(|node| node["operations"][0]["arguments"]["kernel"].is_array());
+    let conv = &conv.expect("has a convolution")["operations"][0];
+    // Also what the file leaves out.
+    assert_eq!(conv["arguments"]["dilation"], json!([1, 1]));
+    for link in shown["links"].as_array().expect("a list") {
+        for end in link.as_array().expect("two ids") {
+            assert!(nodes.iter().any(|node| node["id"] == *end), "{end}");
+        }
+    }
 }

@@ -3,12 +3,29 @@
 use super::{CostReport, clean, group, summary, table};
 use crate::{
     cli::{job::load_template, output},
-    engine::{candidate, template::NodeId},
+    engine::{
+        candidate,
+        ops::{Facts, Op},
+        template::{Link, NodeId},
+    },
     format::compact,
 };
 use anyhow::Result;
 use serde::Serialize;
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
+
+/// What `show` prints.
+#[derive(Debug, Serialize)]
+struct ShowReport {
+    name: String,
+    /// Channels, height and width of each example.
+    input: [usize; 3],
+    /// Values at the output.
+    outputs: usize,
+    layers: Vec<LayerReport>,
+    /// In the order of slots, for each node that they enter.
+    links: Vec<Link>,
+}
 
 /// A layer of `show`.
 #[derive(Debug, Serialize)]
@@ -23,10 +40,38 @@ struct NodeReport {
     label: Option<String>,
     group: Option<String>,
     merge: &'static str,
-    operations: Vec<String>,
+    operations: Vec<OperationReport>,
     trainable: bool,
     output: String,
     cost: CostReport,
+}
+
+#[derive(Debug, Serialize)]
+struct OperationReport {
+    operation: &'static str,
+    /// As on the brick.
+    face: String,
+    /// The values of all arguments, also of those that files leave out.
+    arguments: BTreeMap<&'static str, serde_json::Value>,
+}
+
+impl NodeReport {
+    /// What stands on the brick for each operation, or for the way it merges where it has none.
+    fn faces(&self) -> String {
+        let faces: Vec<_> = self.operations.iter().map(|op| op.face.as_str()).collect();
+        if faces.is_empty() { self.merge.to_owned() } else { faces.join(", ") }
+    }
+}
+
+impl From<&Op> for OperationReport {
+    fn from(op: &Op) -> Self {
+        let argument = |facts: Facts| Some((facts.name, (&op.get(facts.name)?).into()));
+        Self {
+            operation: op.keyword(),
+            face: op.face().to_string(),
+            arguments: op.fields().into_iter().filter_map(argument).collect(),
+        }
+    }
 }
 
 pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
@@ -47,7 +92,7 @@ pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
                         label: template.label(&own.id).map(str::to_owned),
                         group: group.map(|group| group.title.clone()),
                         merge: own.merge.name(),
-                        operations: own.faces().iter().map(ToString::to_string).collect(),
+                        operations: own.ops.iter().map(Into::into).collect(),
                         trainable: own.trainable,
                         output: graph.output_shape(node).to_string(),
                         cost: graph.cost(node).into(),
@@ -57,7 +102,13 @@ pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
         })
         .collect();
     if json {
-        output::json(&layers)?;
+        output::json(&ShowReport {
+            name: template.name.clone(),
+            input: graph.image_shape(),
+            outputs: graph.classes(),
+            layers,
+            links: graph.network().links.clone(),
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows =
@@ -68,7 +119,7 @@ pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
             rows.push([
                 if place == 0 { layer.layer.to_string() } else { String::new() },
                 clean(node.id.as_str()),
-                format!("{}{frozen}", node.operations.join(", ")),
+                format!("{}{frozen}", node.faces()),
                 node.output.clone(),
                 compact(node.cost.parameters),
                 compact(node.cost.flops),

@@ -2,6 +2,7 @@
 
 use super::arguments::{ActivationFunction, Initialiser, Interpolation, Padding, Pair};
 use crate::engine::named::Named;
+use serde_json::json;
 use std::fmt;
 use thiserror::Error;
 
@@ -72,6 +73,24 @@ pub enum Value {
     Switch(bool),
     /// Whole numbers; −1 stands for what is left.
     Sizes(Vec<i64>),
+}
+
+/// As reports have it: pairs as lists, a padding by its name or as a list.
+impl From<&Value> for serde_json::Value {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Count(count) => json!(count),
+            Value::Pair(Pair(sides)) | Value::Padding(Padding::Pixels(Pair(sides))) => json!(sides),
+            Value::Padding(padding @ (Padding::Same | Padding::Valid)) => {
+                json!(padding.to_string())
+            }
+            Value::Number(number) => json!(number),
+            Value::Bound(bound) => json!(bound),
+            Value::Choice(name) => json!(name),
+            Value::Switch(on) => json!(on),
+            Value::Sizes(sizes) => json!(sizes),
+        }
+    }
 }
 
 impl fmt::Display for Value {

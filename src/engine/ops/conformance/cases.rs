@@ -4,7 +4,7 @@ use super::super::{
     Activate, ActivationFunction, AveragePool, Conv2d, ConvBlock, ConvTranspose2d, Cost,
     Cropping2d, Dense, DepthwiseConv2d, Elu, Initialiser, Input, Interpolation, InvertedResidual,
     LeakyRelu, Learned, MaxPool, Merge, Misfit, Op, Padding, Pair, Prelu, Relu, Reshape,
-    SeparableConv2d, Shape, SqueezeExcitation, UpSampling2d, Value, Zero, samples,
+    SeparableConv2d, Shape, SqueezeExcitation, UpSampling2d, Zero, samples,
 };
 use crate::engine::named::Named;
 use serde_json::json;
@@ -122,7 +122,7 @@ impl Case {
             .op()
             .into_iter()
             .flat_map(|op| op.fields().into_iter().map(move |facts| (op, facts.name)))
-            .map(|(op, field)| (field.to_owned(), argument(&op.get(field).expect("is a field"))))
+            .map(|(op, field)| (field.to_owned(), (&op.get(field).expect("is a field")).into()))
             .collect();
         json!({
             "name": self.name,
@@ -147,19 +147,6 @@ pub(super) fn dims(shape: Shape) -> Vec<usize> {
     match shape {
         Shape::Image(dims) => dims.to_vec(),
         Shape::Flat(features) => vec![features],
-    }
-}
-
-fn argument(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Count(count) => json!(count),
-        Value::Pair(Pair(sides)) | Value::Padding(Padding::Pixels(Pair(sides))) => json!(sides),
-        Value::Padding(padding @ (Padding::Same | Padding::Valid)) => json!(padding.to_string()),
-        Value::Number(number) => json!(number),
-        Value::Bound(bound) => json!(bound),
-        Value::Choice(name) => json!(name),
-        Value::Switch(on) => json!(on),
-        Value::Sizes(sizes) => json!(sizes),
     }
 }
 
