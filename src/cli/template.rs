@@ -230,7 +230,6 @@ fn check(name: &str, json: bool) -> Result<ExitCode> {
         let shape = analysis.nodes[place].output.map_or("?".to_owned(), |shape| shape.to_string());
         text += &clean(&format!("  {} → {shape} → {}\n", node.id, to.join(", ")));
     }
-    text += &group::lines(&template.layout);
     let count = analysis.problems.len();
     if count > 0 {
         text += &format!("{}:\n", counted(count, "problem", "problems"));

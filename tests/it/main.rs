@@ -4,6 +4,7 @@ mod bench;
 mod command_line;
 mod data;
 mod fuzz;
+mod groups;
 #[cfg(feature = "gui")]
 mod window;
 #[cfg(feature = "gui")]
