@@ -4,6 +4,7 @@ mod bench;
 mod command_line;
 mod data;
 mod fuzz;
+mod groups;
 mod template;
 #[cfg(feature = "gui")]
 mod window;

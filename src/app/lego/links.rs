@@ -69,9 +69,10 @@ fn draw_links(
     links: Single<(&mut Mesh3d, &mut Visibility), With<Links>>,
     mut meshes: ResMut<Assets<Mesh>>,
 ) {
-    let graph = document.graph();
+    let (template, graph) = (document.template(), document.graph());
     // Bricks may be on their way, so their entities say where they are.
-    let mut places: Vec<_> = graph.nodes().iter().map(place_of).collect();
+    let nodes = graph.nodes().iter();
+    let mut places: Vec<_> = nodes.map(|node| place_of(template, &node.id)).collect();
     for (Brick(id), transform) in &bricks {
         if let Some(node) = graph.index_of(id) {
             places[node] = transform.translation;

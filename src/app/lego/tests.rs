@@ -310,9 +310,9 @@ fn the_shown_candidate_keeps_its_light_and_the_rest_is_muted() {
     let [muted, normal] =
         [Emphasis::Muted, Emphasis::Normal].map(|light| materials.brick(light).clone());
     let mut bricks = app.world_mut().query::<(&Brick, &MeshMaterial3d<StandardMaterial>)>();
-    let graph = graph("3-conv-3-layer");
+    let checked = checked("3-conv-3-layer");
     for (Brick(id), material) in bricks.iter(app.world()) {
-        let node = graph.index_of(id).expect("exists");
+        let node = checked.graph().index_of(id).expect("exists");
         assert_eq!(
             material.0,
             if kept.contains(&node) { normal.clone() } else { muted.clone() },

@@ -19,7 +19,7 @@ pub(super) struct GroupArgs {
     /// What the group is called.
     title: String,
     /// Ids of the nodes that join it, and leave the groups that they are in.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", required_unless_present = "collapsed")]
     nodes: Vec<String>,
     /// Whether the group is drawn as one brick.
     #[arg(long, value_name = "BOOL")]
@@ -72,8 +72,8 @@ pub(super) fn group(args: &GroupArgs, json: bool) -> Result<ExitCode> {
     let title = args.title.clone();
     let collapsed =
         args.collapsed.map(|collapsed| Edit::SetCollapsed { title: title.clone(), collapsed });
-    let group = Edit::Group { title: title.clone(), nodes: ids(&args.nodes) };
-    edit(&args.file, &[group].into_iter().chain(collapsed).collect::<Vec<_>>(), json)
+    let group = Edit::Group { title, nodes: ids(&args.nodes) };
+    edit(&args.file, &[Some(group), collapsed].into_iter().flatten().collect::<Vec<_>>(), json)
 }
 
 /// Takes nodes out of a group.

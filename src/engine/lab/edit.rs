@@ -6,7 +6,7 @@ use crate::engine::{
     run::Checkpoint,
     search::{Candidate, NodeFitness, Steering, SteeringError},
     supernet::{Supernet, carried_tensors, overlay},
-    template::{Checked, EndEdit, Ends, Graph, NodeId, TemplateDiff, fit},
+    template::{Checked, EndEdit, Ends, Graph, NodeId, TemplateDiff, fit, same},
 };
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -56,7 +56,7 @@ impl Lab {
     /// to, or something cannot be read or written; nothing has changed then.
     pub fn edit(&mut self, template: Checked) -> Result<Option<Edited>, LabError> {
         let graph = Arc::clone(template.graph());
-        if graph.network() == self.template.graph().network() {
+        if same(graph.network(), self.template.graph().network()) {
             self.lay_out(template)?;
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! A template that was found to be right, with its graph.
 
-use super::{Graph, Problem, Template};
+use super::{Graph, Problem, Template, same};
 use std::sync::Arc;
 
 /// A template without problems, and the graph of its network: what jobs begin with.
@@ -29,8 +29,7 @@ impl Checked {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_template(&self, template: Template) -> Result<Self, Vec<Problem>> {
-        let same = Arc::ptr_eq(&template.network, &self.template.network);
-        if !same && template.network != self.template.network {
+        if !same(&template.network, &self.template.network) {
             return Self::new(template);
         }
         let network = Arc::clone(&self.template.network);

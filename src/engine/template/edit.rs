@@ -254,6 +254,7 @@ impl Template {
                 }
             }
             Edit::Rename { node, id } => {
+                self.network.place(node)?;
                 if node != id {
                     self.free(id)?;
                     self.network_mut().rename(node, id)?;
@@ -355,7 +356,7 @@ impl Template {
                 } else {
                     group.members.retain(|id| !nodes.contains(id));
                 }
-                self.layout_mut().leave_groups([]);
+                self.layout_mut().drop_empty_groups();
             }
             Edit::SetCollapsed { title, collapsed } => {
                 let no_group = || Refusal::NoGroup(title.clone());
@@ -371,8 +372,7 @@ impl Template {
     }
 
     fn at(&mut self, id: &NodeId) -> Result<&mut Node, Refusal> {
-        let place = self.network.place(id)?;
-        Ok(&mut self.network_mut().nodes[place])
+        self.network_mut().node_mut(id).ok_or_else(|| Refusal::NoNode(id.clone()))
     }
 
     fn free(&self, id: &NodeId) -> Result<(), Refusal> {
@@ -487,7 +487,7 @@ mod tests {
     use super::*;
     use crate::engine::{
         ops::samples::{dense, input},
-        template::Graph,
+        template::{Graph, read, to_ron},
     };
     use proptest::prelude::*;
 
@@ -637,7 +637,10 @@ mod tests {
         let any_node =
             (id(), 0..4_u32).prop_map(|(id, layer)| Node::new(id, layer, vec![dense(3)]));
         prop_oneof![
-            any_node.prop_map(Edit::Add),
+            any_node.clone().prop_map(Edit::Add),
+            (id(), id(), any_node.clone())
+                .prop_map(|(a, b, node)| Edit::InsertOnLink { link: Link(a, b), node }),
+            (id(), any_node).prop_map(|(node, new)| Edit::FanOut { node, variants: vec![new] }),
             (id(), any::<bool>()).prop_map(|(id, heal)| Edit::Remove { nodes: vec![id], heal }),
             (id(), id()).prop_map(|(node, id)| Edit::Rename { node, id }),
             (0..6_usize, id()).prop_map(|(place, id)| Edit::RenameAt { place, id }),
@@ -678,6 +681,8 @@ mod tests {
                 prop_assert_eq!(template.layout.problems(&template.network), []);
                 prop_assert_eq!(&template.layout.as_ref().clone().tidy(), &*template.layout);
             }
+            let text = to_ron(&template).expect("can be written");
+            prop_assert_eq!(&read("edited", &text).expect("is a template"), &template);
             let _checked = Graph::new(template.network);
         }
     }

@@ -1,8 +1,8 @@
 //! Scene files: templates as RON, made to be read and edited by hand.
 
 use super::{
-    BlocksPerLayer, Checked, Group, Layout, Link, Network, Node, NodeId, Problem, Template,
-    block::Elements, network::yes,
+    BlocksPerLayer, Checked, Group, Layout, Link, Network, Node, NodeId, Problem, ProblemKind,
+    Template, block::Elements, network::yes,
 };
 use crate::engine::{
     files::{self, RonError, WriteError},
@@ -10,7 +10,11 @@ use crate::engine::{
 };
 use ron::{Options, extensions::Extensions, ser::PrettyConfig};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 use thiserror::Error;
 
 /// The version of scene files that this program writes, and the newest that it reads. Those of version 1, and early ones of
@@ -231,7 +235,9 @@ fn line_of(text: &str, problem: &Problem) -> Option<usize> {
     let quoted: Vec<_> = problem.nodes.iter().map(|id| format!("\"{id}\"")).collect();
     let find = |wanted: &dyn Fn(&str) -> bool| text.lines().position(wanted).map(|line| line + 1);
     let is_link = |line: &str| line.trim_start().starts_with("(\"") || line.contains("links: [");
+    let is_place = |line: &str| line.trim_start().starts_with(&format!("{}:", quoted[0]));
     find(&|line| quoted.len() > 1 && is_link(line) && quoted.iter().all(|id| line.contains(id)))
+        .or_else(|| find(&|line| problem.kind == ProblemKind::Position && is_place(line)))
         .or_else(|| find(&|line| line.contains(&format!("id: \"{first}\""))))
         .or_else(|| find(&|line| line.contains(&quoted[0])))
 }
@@ -306,9 +312,9 @@ fn section(
 /// The values of a map, first those of the nodes in `known`, in its order.
 fn in_order<'a, V>(
     known: &[&'a NodeId],
-    map: &'a std::collections::BTreeMap<NodeId, V>,
+    map: &'a BTreeMap<NodeId, V>,
 ) -> impl Iterator<Item = (&'a NodeId, &'a V)> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let ids: Vec<_> =
         known.iter().copied().chain(map.keys()).filter(|&id| seen.insert(id)).collect();
     ids.into_iter().filter_map(|id| Some((id, map.get(id)?)))
@@ -481,7 +487,7 @@ mod tests {
             assert!(text.contains("delete it from the layout"), "{text}");
         }
         let text = message(&LAID_OUT.replace("(6, 0)", "(inf, 0)"));
-        assert!(text.contains("`pool`: the position is not a number"), "{text}");
+        assert!(text.contains("scene.ron:18: `pool`: the position is not a number"), "{text}");
     }
 
     /// The scenes and stamps of the repository: their files, their texts, and what the program would write.

@@ -84,7 +84,10 @@ impl Layout {
     pub(super) fn forget(&mut self, id: &NodeId) {
         self.positions.remove(id);
         self.labels.remove(id);
-        self.leave_groups([id]);
+        for group in &mut self.groups {
+            group.members.remove(id);
+        }
+        self.drop_empty_groups();
     }
 
     /// A title that no group has: this one, or with a number behind it.
@@ -96,25 +99,22 @@ impl Layout {
 
     /// Puts nodes into the group called `title`, which is made where there is none, and out of all others.
     pub(super) fn put_into_group(&mut self, title: &str, nodes: &[NodeId]) {
-        self.leave_groups(nodes);
-        match self.group_mut(title) {
-            Some(group) => group.members.extend(nodes.iter().cloned()),
-            None if nodes.is_empty() => {}
-            None => self.groups.push(Group {
-                title: title.to_owned(),
-                members: nodes.iter().cloned().collect(),
-                collapsed: false,
-            }),
-        }
-    }
-
-    /// Takes nodes out of their groups. An empty group goes.
-    pub(super) fn leave_groups<'a>(&mut self, nodes: impl IntoIterator<Item = &'a NodeId>) {
         for id in nodes {
-            for group in &mut self.groups {
+            for group in self.groups.iter_mut().filter(|group| group.title != title) {
                 group.members.remove(id);
             }
         }
+        if self.group(title).is_none() {
+            let (title, members) = (title.to_owned(), BTreeSet::new());
+            self.groups.push(Group { title, members, collapsed: false });
+        }
+        if let Some(group) = self.group_mut(title) {
+            group.members.extend(nodes.iter().cloned());
+        }
+        self.drop_empty_groups();
+    }
+
+    pub(super) fn drop_empty_groups(&mut self) {
         self.groups.retain(|group| !group.members.is_empty());
     }
 
@@ -122,16 +122,15 @@ impl Layout {
     /// is in the first that names it, and an empty group goes.
     pub(super) fn tidy(mut self) -> Self {
         let mut taken = HashSet::new();
-        let mut groups = Vec::<Group>::new();
         for mut group in std::mem::take(&mut self.groups) {
             group.members.retain(|id| taken.insert(id.clone()));
-            match groups.iter_mut().find(|known| known.title == group.title) {
+            match self.group_mut(&group.title) {
                 Some(known) => known.members.append(&mut group.members),
-                None => groups.push(group),
+                None => self.groups.push(group),
             }
         }
-        groups.retain(|group| !group.members.is_empty());
-        Self { groups, ..self }
+        self.drop_empty_groups();
+        self
     }
 
     /// What is wrong with the looks of this network.
@@ -214,12 +213,18 @@ mod tests {
         layout.put_into_group("stem", &ids(&["a", "b"]));
         layout.put_into_group("head", &ids(&["c"]));
         layout.put_into_group("stem", &ids(&["c"]));
+        layout.put_into_group("none", &[]);
+        layout.group_mut("stem").expect("is there").collapsed = true;
+        layout.put_into_group("stem", &ids(&["c", "b", "a"]));
         assert_eq!(grouped(&layout), [("stem", vec!["a", "b", "c"])]);
+        assert!(layout.groups[0].collapsed, "the group is the same");
         layout.rename(&"b".into(), &"z".into());
         layout.forget(&"a".into());
         assert_eq!(grouped(&layout), [("stem", vec!["c", "z"])]);
         assert_eq!(layout.group_of(&"z".into()).map(|group| group.title.as_str()), Some("stem"));
-        layout.leave_groups(&ids(&["c", "z"]));
+        for id in ids(&["c", "z"]) {
+            layout.forget(&id);
+        }
         assert!(layout.groups.is_empty());
     }
 

@@ -90,7 +90,7 @@ impl From<&str> for NodeId {
 }
 
 /// What scene files hold, and what is edited. Clones share network and layout, so that steps of undo are cheap.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Template {
     /// Short name, shown in menus and reports.
     pub name: String,
@@ -100,6 +100,20 @@ pub struct Template {
     pub network: Arc<Network>,
     /// How it looks. After reading and after edits every node has a position.
     pub layout: Arc<Layout>,
+}
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.about == other.about
+            && same(&self.network, &other.network)
+            && same(&self.layout, &other.layout)
+    }
+}
+
+/// Whether two are equal, which needs no look where they are one.
+pub(in crate::engine) fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 impl Template {

@@ -1,8 +1,8 @@
-//! Where nodes stand for which nobody has said it: layers follow one another along the flow, in rows like those of a
-//! text, alternatives stand side by side across it.
+//! Automatic placing of nodes that have no position: layers follow one another along the flow, in rows like those of a
+//! text; alternatives stand side by side across it.
 
 use super::{Network, NodeId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The most that a brick covers: studs along the flow, studs across it.
 pub const BRICK: [f32; 2] = [6.0, 3.0];
@@ -23,7 +23,7 @@ pub(super) fn missing(
     network: &Network,
     placed: &BTreeMap<NodeId, [f32; 2]>,
 ) -> Vec<(NodeId, [f32; 2])> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let missing: Vec<_> = (0..network.nodes.len())
         .filter(|&node| {
             let id = &network.nodes[node].id;
@@ -55,8 +55,8 @@ fn in_rows(network: &Network, nodes: &[usize]) -> Vec<(usize, [f32; 2])> {
     let height =
         |layers: &[Vec<usize>]| STEP[1] * layers.iter().map(Vec::len).max().unwrap_or(0) as f32;
     // A plate about twice as long as it is deep.
-    let square = layers.len() as f32 * (height(&layers) + ROW_GAP) * 2.0 / STEP[0];
-    let length = ROW.max(square.sqrt().ceil() as usize).min(layers.len());
+    let balanced = layers.len() as f32 * (height(&layers) + ROW_GAP) * 2.0 / STEP[0];
+    let length = ROW.max(balanced.sqrt().ceil() as usize).min(layers.len());
     let left = (0.5 - STEP[0] * (length as f32 - 1.0) / 2.0).floor();
     let rows = layers.chunks(length);
     let depth = rows.clone().map(height).sum::<f32>() + ROW_GAP * (rows.len() as f32 - 1.0);
