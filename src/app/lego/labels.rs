@@ -6,7 +6,7 @@ use crate::{
     app::{camera::MainCamera, font, stage::STUD},
     engine::{
         ops::{Face, Op},
-        template::{Graph, Template},
+        template::{Graph, Node, Template},
     },
 };
 use bevy::{light::NotShadowCaster, prelude::*, transform::TransformSystems};
@@ -23,6 +23,8 @@ const SECOND_LINE: f32 = 0.84;
 const SIZES_PX: [f32; 8] = [9.0, 11.0, 14.0, 18.0, 24.0, 34.0, 52.0, 80.0];
 /// Letters of a name that fit on one line.
 const LONGEST_NAME: usize = 9;
+/// Letters of a list of names that can be read on one line.
+const LONGEST_LIST: usize = 18;
 /// Letters that appear smaller than this are left out.
 const SMALLEST_PX: f32 = 4.0;
 
@@ -101,15 +103,15 @@ pub(super) fn text(template: &Template, graph: &Graph, node: usize) -> Text3d {
     Text3d { segments }
 }
 
-/// The two lines on the brick of a node, which may have a label of its own: name and key argument, or the first and the other parts of a
-/// block. A single line leaves the second empty.
+/// The two lines on the brick of a node, which may have a label of its own: name and key argument, both operations, or the
+/// most telling one and the others. A single line leaves the second empty.
 fn lines(label: Option<&str>, graph: &Graph, node: usize) -> [String; 2] {
     let brick = &graph.nodes()[node];
     let faces = brick.faces();
     let (name, argument) = match (faces.as_slice(), &*brick.ops) {
         ([face], ops) => argument_of(face, ops.first(), graph),
         (_, [first, second]) => (first.to_string(), second.to_string()),
-        (_, [first, rest @ ..]) => (first.to_string(), format!("and {} more", rest.len())),
+        (faces, [_, _, _, ..]) => leading(brick, faces),
         (_, []) => (graph.id(node).to_string(), String::new()),
     };
     match (label, argument.is_empty()) {
@@ -117,6 +119,18 @@ fn lines(label: Option<&str>, graph: &Graph, node: usize) -> [String; 2] {
         (Some(label), false) => [label.to_owned(), argument],
         (None, _) => [name, argument],
     }
+}
+
+/// The most telling of three operations or more, and the names of the others where these are short.
+fn leading(brick: &Node, faces: &[Face]) -> (String, String) {
+    let lead = brick.lead().and_then(|lead| brick.ops.iter().position(|op| std::ptr::eq(op, lead)));
+    let lead = lead.unwrap_or_default();
+    let others = faces.iter().enumerate().filter(|&(place, _)| place != lead);
+    let others: Vec<_> = others.map(|(_, face)| face.name).collect();
+    let names = others.join(", ");
+    let second =
+        if names.len() > LONGEST_LIST { format!("and {} more", others.len()) } else { names };
+    (faces[lead].to_string(), second)
 }
 
 fn argument_of(face: &Face, op: Option<&Op>, graph: &Graph) -> (String, String) {
@@ -199,6 +213,9 @@ mod tests {
         assert_eq!(lines("vgg11", "gap"), ["global", "average"]);
         assert_eq!(lines("3-conv-3-layer", "dense-wide"), ["dense 64", "dense 10"]);
         assert_eq!(lines("vgg11", "output"), ["output", "10 classes"]);
+        assert_eq!(lines("cell-201", "e01-c3"), ["conv 3×3 16", "relu, batch norm"]);
+        assert_eq!(lines("cell-201", "n3"), ["batch norm", "relu"]);
+        assert_eq!(lines("mobilenet-macro", "m2-k5"), ["inverted 5×5", "32 filters ×6"]);
     }
 
     #[test]

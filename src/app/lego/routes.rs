@@ -5,16 +5,16 @@ use bevy::prelude::*;
 
 /// Points along a curve.
 const SAMPLES: usize = 20;
-/// A link longer than this along the flow passes other bricks, so it goes over them.
+/// A link longer than this along the flow may have to pass other bricks.
 const LONGEST_SHORT: f32 = 6.0 * STUD;
 /// A link shorter than this along the flow leads back.
 const SHORTEST_FORWARD: f32 = 0.5 * STUD;
-/// Height at which links pass over bricks.
-const OVERPASS: f32 = 2.6 * STUD;
 /// How far from a port a link that leads back turns: the middle between two columns.
 const TURN: f32 = 0.84 * STUD;
 /// Radius of its turns.
 const TURN_RADIUS: f32 = 0.8 * STUD;
+/// What is narrower is no distance.
+const EPSILON: f32 = 1e-3 * STUD;
 /// The narrowest lane between bricks that a link takes.
 const NARROWEST_LANE: f32 = 0.6 * STUD;
 
@@ -24,14 +24,14 @@ pub(super) fn route(from: Vec3, to: Vec3, bricks: &[Rect]) -> Vec<Vec3> {
     if along < SHORTEST_FORWARD {
         return detour(from, to, bricks);
     }
+    if along > LONGEST_SHORT
+        && let Some(lane) = lane_past(from, to, bricks)
+    {
+        return by_lane(from, to, [from.x + TURN, to.x - TURN], lane);
+    }
     let handle = Vec3::X * along * 0.6;
-    let lift = if along > LONGEST_SHORT {
-        // The middle of the curve rises to three quarters of this.
-        Vec3::Y * (OVERPASS - from.y) / 0.75
-    } else {
-        // Links that cross do so at different heights.
-        Vec3::Y * (0.08 * (to.z - from.z).abs()).min(0.5 * STUD)
-    };
+    // Links that cross do so at different heights.
+    let lift = Vec3::Y * (0.08 * (to.z - from.z).abs()).min(0.5 * STUD);
     let curve = CubicBezier::new([[from, from + handle + lift, to - handle + lift, to]]);
     match curve.to_curve() {
         Ok(curve) => curve.iter_positions(SAMPLES).collect(),
@@ -43,16 +43,44 @@ pub(super) fn route(from: Vec3, to: Vec3, bricks: &[Rect]) -> Vec<Vec3> {
 fn detour(from: Vec3, to: Vec3, bricks: &[Rect]) -> Vec<Vec3> {
     let (right, left) = (from.x + TURN, to.x - TURN);
     let lane = free_lane(from.z, to.z, left..right, bricks);
+    by_lane(from, to, [right, left], lane)
+}
+
+/// Out of the port, along the lane between two places of the flow, into the other port.
+fn by_lane(from: Vec3, to: Vec3, [begin, end]: [f32; 2], lane: f32) -> Vec<Vec3> {
     let corner = |x: f32, z: f32| vec3(x, from.y, z);
-    let corners = [
+    rounded(&[
         from,
-        corner(right, from.z),
-        corner(right, lane),
-        corner(left, lane),
-        corner(left, to.z),
+        corner(begin, from.z),
+        corner(begin, lane),
+        corner(end, lane),
+        corner(end, to.z),
         to,
-    ];
-    rounded(&corners)
+    ])
+}
+
+/// The lane nearest to a link that bricks are in the way of: between two of them, behind or in front of all; `None` where
+/// there are none.
+fn lane_past(from: Vec3, to: Vec3, bricks: &[Rect]) -> Option<f32> {
+    let (start, end) = (from.x + TURN, to.x - TURN);
+    let beside = bricks.iter().filter(|brick| brick.max.x > start && brick.min.x < end);
+    let mut taken: Vec<_> = beside.map(|brick| (brick.min.y, brick.max.y)).collect();
+    let (low, high) = (from.z.min(to.z), from.z.max(to.z));
+    if !taken.iter().any(|&(near, far)| near < high + EPSILON && far > low - EPSILON) {
+        return None;
+    }
+    taken.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut lanes = vec![taken.first()?.0 - STUD];
+    let mut edge = f32::NEG_INFINITY;
+    for &(near, far) in &taken {
+        if edge.is_finite() && near - edge >= NARROWEST_LANE {
+            lanes.push(f32::midpoint(edge, near));
+        }
+        edge = edge.max(far);
+    }
+    lanes.push(edge + STUD);
+    let middle = f32::midpoint(low, high);
+    lanes.into_iter().min_by(|a, b| (a - middle).abs().total_cmp(&(b - middle).abs()))
 }
 
 /// Where across the flow a link can run between two places without passing through a brick: the middle of
@@ -121,11 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn a_long_link_passes_over_bricks_and_a_short_one_stays_low() {
+    fn a_long_link_runs_past_the_bricks_between_its_ends_and_stays_low() {
         let highest =
-            |to: Vec3| route(studs(0.0, 0.0), to, &[]).iter().map(|p| p.y).fold(0.0, f32::max);
-        assert!((highest(studs(20.0, 0.0)) - OVERPASS).abs() < 0.02 * STUD);
-        assert!(highest(studs(2.0, 4.0)) < 1.0 * STUD);
+            |points: &[Vec3]| points.iter().map(|point| point.y).fold(0.0, f32::max) / STUD;
+        let straight = route(studs(0.0, 0.0), studs(20.0, 0.0), &[]);
+        assert!(straight.iter().all(|point| point.z.abs() < 1e-4) && highest(&straight) < 1.0);
+        for across in [[-4.0, 0.0, 4.0], [-2.0, 2.0, 6.0], [0.0, 0.0, 0.0]] {
+            let bricks: Vec<_> =
+                [7.0, 14.0].into_iter().flat_map(|x| across.map(|z| brick(x, z))).collect();
+            for end in [-4.0, 0.0, 4.0] {
+                let points = route(studs(2.5, 0.0), studs(18.5, end), &bricks);
+                let hits = |point: &Vec3| bricks.iter().any(|brick| brick.contains(point.xz()));
+                assert!(!points.iter().any(hits) && highest(&points) < 1.0, "{across:?} {end}");
+            }
+        }
     }
 
     #[test]

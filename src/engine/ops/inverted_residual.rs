@@ -146,10 +146,10 @@ impl Operation for InvertedResidual {
     fn face(&self) -> Face {
         let step = stride_text(self.stride);
         Face {
-            name: Self::NAME,
+            name: "inverted",
             window: self.kernel.to_string(),
             short: format!("{} ×{}{step}", self.filters, self.expansion),
-            long: format!("{} filters, expansion {}{step}", self.filters, self.expansion),
+            long: format!("{} filters ×{}{step}", self.filters, self.expansion),
         }
     }
 

@@ -84,12 +84,17 @@ impl Node {
         Self { id: id.into(), layer, merge: Merge::Mean, ops: ops.into(), trainable: true }
     }
 
-    /// What the node does, in a few words: its first operation with its key argument.
+    /// Its most telling operation: that of the family which colours the brick, the first of them.
+    pub fn lead(&self) -> Option<&Op> {
+        self.ops.iter().min_by_key(|op| op.family().rank())
+    }
+
+    /// What the brick says: its most telling operation with its key argument, or how it merges where it has none.
     pub fn title(&self) -> String {
-        match &*self.ops {
-            [] => self.merge.name().to_owned(),
-            [op] => op.to_string(),
-            [op, rest @ ..] => format!("{op} +{}", rest.len()),
+        match (self.lead(), self.ops.len()) {
+            (None, _) => self.merge.name().to_owned(),
+            (Some(op), 1) => op.to_string(),
+            (Some(op), count) => format!("{op} +{}", count - 1),
         }
     }
 
