@@ -108,7 +108,8 @@ pub(super) fn load(
     let images = |pixels: Vec<u8>, targets| Images::new(rule.shape, pixels, targets);
     let (train, val, test) =
         (images(train, of_train)?, images(val, of_val)?, images(test, of_test)?);
-    Ok(Dataset::new(name, class_names, train, val, test)?.with_notes(notes.into_lines()))
+    let data = Dataset::new(name, class_names, train, val, test)?.with_notes(notes.into_lines());
+    Ok(data.with_native_size(most_frequent(&reading, &headers)))
 }
 
 /// Puts the images of `size` bytes each into this order, without a second copy of them.

@@ -12,7 +12,7 @@ use super::{
     render::Rule,
     survey::Survey,
 };
-use crate::engine::data::{DataError, Split};
+use crate::engine::data::{DataError, Split, dataset::brought};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -159,18 +159,15 @@ impl<'a> Notes<'a> {
         let smallest = sizes.iter().min_by_key(|[height, width]| (height * width, *width));
         let largest = sizes.iter().max_by_key(|[height, width]| (height * width, *width));
         let (Some([h, w]), Some([to_h, to_w])) = (smallest, largest) else { return };
-        let kept = sizes.iter().all(|[h, w]| h * width == w * height);
-        let proportions = if kept { "" } else { "; their proportions are not kept" };
-        if sizes.len() > 1 {
-            self.lines.push(format!(
-                "images of {} sizes, from {w}×{h} to {to_w}×{to_h} pixels, are brought to {width}×{height}{proportions}",
-                sizes.len()
-            ));
+        let images = if sizes.len() > 1 {
+            format!("images of {} sizes, from {w}×{h} to {to_w}×{to_h} pixels,", sizes.len())
         } else if [*h, *w] != [height, width] {
-            self.lines.push(format!(
-                "images of {w}×{h} pixels are brought to {width}×{height}{proportions}"
-            ));
-        }
+            format!("images of {w}×{h} pixels")
+        } else {
+            return;
+        };
+        let sizes: Vec<_> = sizes.into_iter().collect();
+        self.lines.push(brought(&images, &sizes, rule.shape));
     }
 
     fn contrast(&mut self, read: &[(usize, &File, &Header)], contrast: Contrast) {
