@@ -92,6 +92,19 @@ pub enum DataError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Files in IDX format of which neither names nor numbers say what belongs together.
+    #[error(
+        "{folder}: neither the names of the files in IDX format nor how much is in them says which belong together: \
+         {}; call them {wanted}", Self::some(files), folder = folder.display()
+    )]
+    UnclearFiles {
+        /// The folder.
+        folder: PathBuf,
+        /// The files, each with what it holds.
+        files: Vec<String>,
+        /// The names that say it.
+        wanted: &'static str,
+    },
     /// The content of a folder cannot be listed.
     #[error("cannot list the folder {folder}: {source}; give read rights, or move it away", folder = folder.display())]
     UnlistableFolder {
