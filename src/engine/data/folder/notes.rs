@@ -185,6 +185,14 @@ impl<'a> Notes<'a> {
             Contrast::Plain => {
                 format!("{which}: 0 to 65535 becomes 0 to 255, since the values reach over much of it{others}")
             }
+            Contrast::Flat(value) => {
+                format!("{which}: all values are {value}, so that there is no contrast to keep{others}")
+            }
+            Contrast::Apart { greys } => format!(
+                "{which}: 0 to 65535 becomes 0 to 255, since the values lie in groups far from each other; only {greys} \
+                 of the 256 greys are used, so that most contrast within a group is lost: bring the images of all \
+                 groups (cameras, say) to the same range first, or put each group into a data set of its own{others}"
+            ),
             Contrast::Spread { low, high } => format!(
                 "{which}: the values {low} to {high}, the range of the training images, are spread over 0 to 255, \
                  and what is outside is clamped{others}"
