@@ -212,7 +212,7 @@ impl Dataset {
         size: ImageSize,
     ) -> Result<Self, DataError> {
         let name = source.to_string();
-        match source {
+        let mut data = match source {
             DataSource::FashionMini => embedded::fashion_mini(name),
             DataSource::Digits => embedded::digits(name),
             DataSource::Idx(folder) => idx::load(folder, name),
@@ -220,7 +220,16 @@ impl Dataset {
             DataSource::Cifar100(folder) => cifar::load(&cifar::CIFAR_100, folder, name),
             DataSource::Images(folder) => folder::load(folder, name, options, size),
             DataSource::Csv { file, label } => table::load(file, label.as_deref(), name, options),
+        }?;
+        data.notes.extend(options.unused(source));
+        if is_flat(&data.train) {
+            data.notes.push(
+                "all training images are the same flat grey or colour, so that nothing can be learned from them: look \
+                 at the files, or at how they were made"
+                    .to_owned(),
+            );
         }
+        Ok(data)
     }
 
     /// The images of one split.
@@ -390,6 +399,15 @@ fn normalised(images: &Images, means: &[f32], stds: &[f32], indices: &[usize]) -
     }
     let shape = [indices.len(), channels, height, width];
     Batch { shape, pixels, targets: images.targets().select(indices) }
+}
+
+/// Whether each channel of images has one value everywhere.
+fn is_flat(images: &Images) -> bool {
+    let [channels, height, width] = images.shape();
+    let Pixels::Bytes(pixels) = images.pixels() else { return false };
+    let first = |plane: usize| pixels[plane % channels * height * width];
+    let mut planes = pixels.chunks_exact(height * width).enumerate();
+    planes.all(|(plane, pixels)| pixels.iter().all(|&pixel| pixel == first(plane)))
 }
 
 /// That images of these sizes (height, width) are brought to `shape`, and whether they are distorted by that.
