@@ -82,7 +82,7 @@ const SNIFFED: usize = 512;
 fn fix(kind: Kind) -> &'static str {
     match kind {
         Kind::WebPage | Kind::Pointer | Kind::Empty => kind.fix(),
-        Kind::Zip | Kind::Gzip | Kind::Tar | Kind::Archive => "unpack it and give what is inside",
+        kind if kind.is_archive() => "unpack it and give what is inside",
         _ => "give another file",
     }
 }
@@ -106,6 +106,12 @@ pub fn parse_ron_as<T: DeserializeOwned>(
     advice: impl Fn(&ron::Error) -> Option<String>,
 ) -> Result<T, RonError> {
     dialect.from_str(text).map_err(|error| {
+        if let Some((place, what)) = strange_character(text) {
+            let before = &text[..place];
+            let line = 1 + before.matches('\n').count();
+            let column = 1 + before[before.rfind('\n').map_or(0, |end| end + 1)..].chars().count();
+            return RonError::Parse { name: name.to_owned(), line, column, message: what };
+        }
         let more = advice(&error.code).map_or_else(String::new, |more| format!("; {more}"));
         let message = format!("{}{more}", error.code);
         RonError::Parse {
@@ -116,6 +122,54 @@ pub fn parse_ron_as<T: DeserializeOwned>(
             message: message.split_whitespace().collect::<Vec<_>>().join(" "),
         }
     })
+}
+
+/// The first character that RON does not have outside of strings and comments, but word processors, web pages and
+/// damage put there: where it stands, and what to do.
+fn strange_character(text: &str) -> Option<(usize, String)> {
+    let mut characters = text.char_indices().peekable();
+    while let Some((place, character)) = characters.next() {
+        match (character, characters.peek().map(|&(_, next)| next)) {
+            ('"', _) => {
+                // To the end of the string.
+                while let Some((_, inner)) = characters.next() {
+                    match inner {
+                        '"' => break,
+                        '\\' => drop(characters.next()),
+                        _ => {}
+                    }
+                }
+            }
+            ('/', Some('/')) => drop(characters.find(|&(_, inner)| inner == '\n')),
+            ('/', Some('*')) => {
+                let end = text[place..].find("*/")? + place;
+                while characters.next_if(|&(inner, _)| inner <= end + 1).is_some() {}
+            }
+            ('\0', _) => {
+                let what = "a zero byte: the file is damaged; save it again, or restore it";
+                return Some((place, what.to_owned()));
+            }
+            ('“' | '”' | '„' | '‟' | '«' | '»' | '‘' | '’' | '‚' | '″', _) => {
+                let what = format!(
+                    "{character} is a typographic quotation mark, as word processors write it; put \" in its place"
+                );
+                return Some((place, what));
+            }
+            ('\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{ad}', _) => {
+                let code = u32::from(character);
+                return Some((place, format!("an invisible character (U+{code:04X}); remove it")));
+            }
+            _ if character.is_whitespace() && !character.is_ascii() => {
+                let code = u32::from(character);
+                let what = format!(
+                    "a special space (U+{code:04X}), as web pages and word processors write it; put a plain space in its place"
+                );
+                return Some((place, what));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The path with the home folder in place of a `~` that it begins with: shells put it there only at the beginning of a
@@ -238,6 +292,28 @@ mod tests {
             assert!(text.starts_with(&path.display().to_string()), "{text}");
             assert!(text.contains(says), "{text}");
         }
+    }
+
+    #[test]
+    fn characters_that_only_look_right_are_named_with_their_place() {
+        let read = |text: &str| {
+            parse_ron::<(u8, String)>("a.ron", text).map_err(|error| error.to_string())
+        };
+        for (text, says) in [
+            ("(1,\n “b”)", "a.ron:2:2: “ is a typographic quotation mark"),
+            ("(1, „b“)", "a.ron:1:5: „ is a typographic quotation mark"),
+            ("(1,\u{a0}b)", "a.ron:1:4: a special space (U+00A0)"),
+            ("(1, /* “ */\u{202f}b)", "a.ron:1:12: a special space (U+202F)"),
+            ("// “\n(1, \"“ \\\" “\" \0)", "a.ron:2:14: a zero byte"),
+            ("(1,\u{feff} b)", "a.ron:1:4: an invisible character (U+FEFF)"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with(says), "{text:?}: {error}");
+        }
+        let fine = "(1, /* “ */ \"“\u{a0}\\\"”\") // „";
+        assert_eq!(read(fine), Ok((1, "“\u{a0}\"”".to_owned())));
+        let error = read("(1, \"“\" // „\n x)").unwrap_err();
+        assert!(!error.contains("typographic") && error.starts_with("a.ron:2"), "{error}");
     }
 
     #[test]

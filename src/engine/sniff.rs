@@ -1,6 +1,6 @@
 //! What a file is that is not what its name says: downloads that went wrong, and archives that nobody unpacked.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// A kind of file that turns up where another one is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,35 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether something else is inside that has to be unpacked first.
+    pub(in crate::engine) fn is_archive(self) -> bool {
+        matches!(self, Self::Zip | Self::Gzip | Self::Tar | Self::Archive | Self::Packed)
+    }
+
+    /// How to unpack the file at `path`, where it is an archive.
+    pub(in crate::engine) fn unpack(self, path: &Path) -> Option<String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        let is_tar = name.contains(".tar.") || ends(&[".tgz", ".tbz", ".tbz2", ".txz", ".tzst"]);
+        let program = match self {
+            Self::Zip => "unzip",
+            Self::Tar => "tar xf",
+            Self::Gzip | Self::Packed if is_tar => "tar xf",
+            Self::Gzip => "gunzip",
+            Self::Packed if ends(&[".bz2"]) => "bunzip2",
+            Self::Packed if ends(&[".xz"]) => "unxz",
+            Self::Packed if ends(&[".zst"]) => "unzstd",
+            // 7-Zip reads them all.
+            Self::Packed | Self::Archive => "7z x",
+            _ => return None,
+        };
+        let shown = path.display().to_string();
+        let quote = if shown.contains(char::is_whitespace) { "'" } else { "" };
+        Some(format!(
+            "unpack it (`{program} {quote}{shown}{quote}`) and give the folder that comes out"
+        ))
+    }
+
     /// What to do about it, for whoever wanted data.
     pub(in crate::engine) fn fix(self) -> &'static str {
         match self {
@@ -183,6 +212,33 @@ pub(in crate::engine) fn sniff(bytes: &[u8]) -> Option<Kind> {
     Some(kind)
 }
 
+/// What a file that begins with `bytes` is, where it is text: a server's message, say, in place of the file.
+pub(in crate::engine) fn text(bytes: &[u8]) -> Option<String> {
+    /// The most characters that are shown.
+    const SHOWN: usize = 40;
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // Cut off within a character.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || text.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+        return None;
+    }
+    let words: Vec<_> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    let more = if line.chars().count() > SHOWN { "..." } else { "" };
+    let line: String = line.chars().take(SHOWN).collect();
+    Some(format!("text (`{line}{more}`)"))
+}
+
+/// What to do about text in place of a file of data.
+pub(in crate::engine) const TEXT_FIX: &str =
+    "download the file again: a server may have sent this message in its place";
+
 /// The name of the first file in a ZIP archive.
 fn first_member(zip: &[u8]) -> Option<&[u8]> {
     let &[low, high] = zip.get(26..)?.first_chunk()?;
@@ -236,5 +292,38 @@ mod tests {
         ] {
             assert_eq!(sniff(bytes), kind, "{}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn text_is_told_by_its_first_words() {
+        assert_eq!(text(b"404: Not Found").as_deref(), Some("text (`404: Not Found`)"));
+        let json = b"\xef\xbb\xbf{\n  \"message\": \"Not Found\",\n  \"documentation\": 1}";
+        let wanted = "text (`{ \"message\": \"Not Found\", \"documentation...`)";
+        assert_eq!(text(json).as_deref(), Some(wanted));
+        assert!(text("Datei nicht gefunden: f\u{fc}r".as_bytes()).is_some());
+        assert!(text(b"cut within a character \xc3").is_some());
+        for bytes in [&b""[..], b" \n", b"\0\0\x08\x03", b"abc\0", b"caf\xe9 au lait"] {
+            assert_eq!(text(bytes), None);
+        }
+    }
+
+    #[test]
+    fn archives_are_unpacked_with_a_program_that_can() {
+        for (kind, path, program) in [
+            (Kind::Zip, "a.zip", "unzip a.zip"),
+            (Kind::Tar, "a.tar.gz", "tar xf a.tar.gz"),
+            (Kind::Gzip, "a.TGZ", "tar xf a.TGZ"),
+            (Kind::Gzip, "a.gz", "gunzip a.gz"),
+            (Kind::Packed, "a.tar.xz", "tar xf a.tar.xz"),
+            (Kind::Packed, "a.tar.zst", "tar xf a.tar.zst"),
+            (Kind::Packed, "my data/a.tbz2", "tar xf 'my data/a.tbz2'"),
+            (Kind::Packed, "a.bz2", "bunzip2 a.bz2"),
+            (Kind::Archive, "a.7z", "7z x a.7z"),
+            (Kind::Archive, "a.rar", "7z x a.rar"),
+        ] {
+            let told = kind.unpack(Path::new(path)).unwrap();
+            assert!(told.contains(&format!("`{program}`")) && kind.is_archive(), "{told}");
+        }
+        assert_eq!(Kind::Pdf.unpack(Path::new("a.pdf")), None);
     }
 }

@@ -1,6 +1,10 @@
-//! Text as editors, spreadsheets and shells write it: UTF-8 or UTF-16, with or without a byte order mark.
+//! Text as editors, spreadsheets and shells write it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
+use super::sniff::{Kind, sniff};
 use thiserror::Error;
+
+/// How many bytes tell what a file is that is no text.
+const SNIFFED: usize = 512;
 
 /// Bytes that are no text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -22,19 +26,35 @@ pub enum TextError {
         /// The line, from 1.
         line: u64,
     },
-    /// UTF-32, which nothing else writes by accident.
-    #[error("the text is UTF-32; save the file as UTF-8")]
-    Utf32,
+    /// UTF-32 with something that is no character, or cut in the middle of one.
+    #[error("line {line} is damaged UTF-32; save the file as UTF-8")]
+    DamagedUtf32 {
+        /// The line, from 1.
+        line: u64,
+    },
+    /// The file is known to be something else.
+    #[error("the file is {0}, not text; unpack it, or export it as text")]
+    Other(Kind),
 }
 
-/// The text that `bytes` are, without a byte order mark. UTF-16 is known by its mark, or by every second one of the
-/// first bytes being 0.
+/// The text that `bytes` are, without byte order marks. UTF-16 is known by its mark, or by every second one of the
+/// first bytes being 0, UTF-32 by its mark.
 ///
 /// # Errors
 /// When they are text in another encoding, or no text at all.
 pub(in crate::engine) fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
+    let mut text = encoded(bytes)?;
+    // Programs that prepend a mark without looking leave two of them.
+    let marks = text.len() - text.trim_start_matches('\u{feff}').len();
+    text.drain(..marks);
+    Ok(text)
+}
+
+/// The same with the byte order marks.
+fn encoded(bytes: Vec<u8>) -> Result<String, TextError> {
     match bytes.as_slice() {
-        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Err(TextError::Utf32),
+        [0xff, 0xfe, 0, 0, rest @ ..] => return utf32(rest, u32::from_le_bytes),
+        [0, 0, 0xfe, 0xff, rest @ ..] => return utf32(rest, u32::from_be_bytes),
         [0xff, 0xfe, rest @ ..] => return utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => return utf16(rest, u16::from_be_bytes),
         _ => {}
@@ -50,15 +70,14 @@ pub(in crate::engine) fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
         (true, false) => return utf16(&bytes, u16::from_be_bytes),
         _ => {}
     }
-    let mut text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
-        TextError::NotUtf8 { line: line_at(&bytes[..place]), byte: bytes[place] }
-    })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
+        match sniff(&bytes[..bytes.len().min(SNIFFED)]) {
+            Some(kind) if kind.is_archive() => TextError::Other(kind),
+            _ => TextError::NotUtf8 { line: line_at(&bytes[..place]), byte: bytes[place] },
+        }
+    })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, TextError> {
@@ -69,6 +88,18 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, TextError> {
         match character {
             Ok(character) if character != '\u{fffd}' => text.push(character),
             _ => return Err(TextError::DamagedUtf16 { line: line_at(text.as_bytes()) }),
+        }
+    }
+    Ok(text)
+}
+
+fn utf32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> Result<String, TextError> {
+    let mut text = String::with_capacity(bytes.len() / 4);
+    for four in bytes.chunks(4) {
+        let character = four.first_chunk().and_then(|&four| char::from_u32(unit(four)));
+        match character {
+            Some(character) => text.push(character),
+            None => return Err(TextError::DamagedUtf32 { line: line_at(text.as_bytes()) }),
         }
     }
     Ok(text)
@@ -91,9 +122,14 @@ mod tests {
     fn every_encoding_gives_the_same_text() {
         let text = "grün, 5 µm\r\nzwei — 2\n";
         let marked = format!("\u{feff}{text}");
+        let twice = format!("\u{feff}{marked}");
         for bytes in [
             text.as_bytes().to_vec(),
             marked.as_bytes().to_vec(),
+            twice.as_bytes().to_vec(),
+            utf16(&twice, u16::to_le_bytes),
+            marked.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
+            marked.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect(),
             utf16(&marked, u16::to_le_bytes),
             utf16(&marked, u16::to_be_bytes),
             utf16(text, u16::to_le_bytes),
@@ -113,6 +149,11 @@ mod tests {
         assert_eq!(decode(cut), Err(TextError::DamagedUtf16 { line: 2 }));
         let half = [0xff, 0xfe, 0x61, 0x00, 0x00, 0xd8].to_vec();
         assert_eq!(decode(half), Err(TextError::DamagedUtf16 { line: 1 }));
-        assert_eq!(decode(b"\xff\xfe\0\0a\0\0\0".to_vec()), Err(TextError::Utf32));
+        for end in [&b"b\0"[..], b"\0\0\x11\0"] {
+            let cut = [b"\xff\xfe\0\0a\0\0\0\n\0\0\0", end].concat();
+            assert_eq!(decode(cut), Err(TextError::DamagedUtf32 { line: 2 }));
+        }
+        let packed = decode(b"\x28\xb5\x2f\xfdaaaa".to_vec()).unwrap_err().to_string();
+        assert!(packed.contains("Zstandard") && packed.contains("unpack it"), "{packed}");
     }
 }

@@ -53,7 +53,7 @@ pub enum ImageSize {
 
 impl ImageSize {
     /// The size, where most images have the size `commonest`.
-    pub(super) fn of(self, commonest: [usize; 2]) -> [usize; 2] {
+    pub(in crate::engine) fn of(self, commonest: [usize; 2]) -> [usize; 2] {
         match self {
             Self::Commonest => commonest,
             Self::CommonestUpTo { most, or } => {
@@ -108,6 +108,8 @@ pub struct Dataset {
     pub std: Vec<f32>,
     /// What was inferred, changed or left out when the files were read, each in one sentence without a full stop.
     pub notes: Vec<String>,
+    /// Height and width that most training images have in the files, before they are brought to another size.
+    native: [usize; 2],
 }
 
 impl Dataset {
@@ -176,12 +178,19 @@ impl Dataset {
             }
         }
         let (mean, std) = moments(&train);
-        Ok(Self { name, task, train, val, test, mean, std, notes: Vec::new() })
+        let [_, height, width] = train.shape();
+        let native = [height, width];
+        Ok(Self { name, task, train, val, test, mean, std, notes: Vec::new(), native })
     }
 
     /// The same with these notes.
     pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
         Self { notes, ..self }
+    }
+
+    /// The same of images that had this height and width in their files.
+    pub(super) fn with_native_size(self, native: [usize; 2]) -> Self {
+        Self { native, ..self }
     }
 
     /// Loads and checks a data set as it is, see [`Self::load_with`].
@@ -203,7 +212,7 @@ impl Dataset {
         size: ImageSize,
     ) -> Result<Self, DataError> {
         let name = source.to_string();
-        match source {
+        let mut data = match source {
             DataSource::FashionMini => embedded::fashion_mini(name),
             DataSource::Digits => embedded::digits(name),
             DataSource::Idx(folder) => idx::load(folder, name),
@@ -211,7 +220,16 @@ impl Dataset {
             DataSource::Cifar100(folder) => cifar::load(&cifar::CIFAR_100, folder, name),
             DataSource::Images(folder) => folder::load(folder, name, options, size),
             DataSource::Csv { file, label } => table::load(file, label.as_deref(), name, options),
+        }?;
+        data.notes.extend(options.unused(source));
+        if is_flat(&data.train) {
+            data.notes.push(
+                "all training images are the same flat grey or colour, so that nothing can be learned from them: look \
+                 at the files, or at how they were made"
+                    .to_owned(),
+            );
         }
+        Ok(data)
     }
 
     /// The images of one split.
@@ -228,9 +246,16 @@ impl Dataset {
         self.train.shape()
     }
 
+    /// Channels, height, width of most images as they are in the files, before [`Self::load_with`] and
+    /// [`Self::fit_to`] bring them to another size.
+    pub fn native_shape(&self) -> [usize; 3] {
+        let ([channels, ..], [height, width]) = (self.shape(), self.native);
+        [channels, height, width]
+    }
+
     /// The data set in the shape (channels, height, width) that a template's input takes: resized
-    /// bilinearly, a single channel repeated as often as needed; the normalisation is worked out anew. Rows
-    /// of a table must have the shape already.
+    /// bilinearly, a single channel repeated as often as needed; the normalisation is worked out anew, and a note
+    /// tells what was done. Rows of a table must have the shape already.
     ///
     /// # Errors
     /// [`DataError::Channels`] if there are several channels but not as many as wanted,
@@ -257,7 +282,19 @@ impl Dataset {
             return Err(DataError::Channels { name, channels, wanted: shape[0] });
         };
         let (mean, std) = moments(&train);
-        Ok(Self { train, val, test, mean, std, ..self })
+        let mut notes = self.notes;
+        let [_, height, width] = self.train.shape();
+        if [height, width] != [shape[1], shape[2]] {
+            notes.push(brought(
+                &format!("images of {width}×{height} pixels"),
+                &[[height, width]],
+                shape,
+            ));
+        }
+        if channels != shape[0] {
+            notes.push(format!("the grey images get {} equal channels", shape[0]));
+        }
+        Ok(Self { train, val, test, mean, std, notes, ..self })
     }
 
     /// The images of `split` at `indices`, normalised.
@@ -362,6 +399,27 @@ fn normalised(images: &Images, means: &[f32], stds: &[f32], indices: &[usize]) -
     }
     let shape = [indices.len(), channels, height, width];
     Batch { shape, pixels, targets: images.targets().select(indices) }
+}
+
+/// Whether each channel of images has one value everywhere.
+fn is_flat(images: &Images) -> bool {
+    let [channels, height, width] = images.shape();
+    let Pixels::Bytes(pixels) = images.pixels() else { return false };
+    let first = |plane: usize| pixels[plane % channels * height * width];
+    let mut planes = pixels.chunks_exact(height * width).enumerate();
+    planes.all(|(plane, pixels)| pixels.iter().all(|&pixel| pixel == first(plane)))
+}
+
+/// That images of these sizes (height, width) are brought to `shape`, and whether they are distorted by that.
+pub(super) fn brought(
+    images: &str,
+    sizes: &[[usize; 2]],
+    [_, height, width]: [usize; 3],
+) -> String {
+    let kept =
+        sizes.iter().all(|[from_height, from_width]| from_height * width == from_width * height);
+    let proportions = if kept { "" } else { "; their proportions are not kept" };
+    format!("{images} are brought to {width}×{height}{proportions}")
 }
 
 fn update(hash: &mut Sha256, values: &[f32]) {

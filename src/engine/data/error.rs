@@ -32,6 +32,26 @@ fn no_such_file(looked_for: &[String]) -> String {
     }
 }
 
+/// Why there are no classes, or too few or too many of them.
+fn class_folders(found: usize, limit: usize, splits: &[(String, &'static str)]) -> String {
+    let put = format!("at least 2 and at most {limit} of them");
+    if let (0, [(name, split), ..]) = (found, splits) {
+        return format!(
+            "has a folder of {split} images (`{name}`), but none of training images; put the images of each class into \
+             a folder train/<class>, {put}"
+        );
+    }
+    let splits = splits.first().map_or_else(String::new, |(name, split)| {
+        format!(
+            " (`{name}` is taken for the {split} split; if it is a class, put the classes into train/)"
+        )
+    });
+    format!(
+        "has {found} class folder(s); put the images of each class into a folder of its own, train/<class> or \
+         <class>, {put}{splits}"
+    )
+}
+
 /// What is wrong with the beginning of an IDX file.
 fn wrong_magic(found: [u8; 4], expected: [u8; 4]) -> String {
     let dimensions =
@@ -91,6 +111,19 @@ pub enum DataError {
     NoIdxFiles {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Files in IDX format of which neither names nor numbers say what belongs together.
+    #[error(
+        "{folder}: neither the names of the files in IDX format nor how much is in them says which belong together: \
+         {}; call them {wanted}", Self::some(files), folder = folder.display()
+    )]
+    UnclearFiles {
+        /// The folder.
+        folder: PathBuf,
+        /// The files, each with what it holds.
+        files: Vec<String>,
+        /// The names that say it.
+        wanted: &'static str,
     },
     /// The content of a folder cannot be listed.
     #[error("cannot list the folder {folder}: {source}; give read rights, or move it away", folder = folder.display())]
@@ -236,15 +269,7 @@ pub enum DataError {
         wanted: usize,
     },
     /// Too few or too many folders of classes.
-    #[error("{folder} has {found} class folder(s); put the images of each class into a folder of its own, \
-             train/<class> or <class>, at least 2 and at most {limit} of them{}", if splits.is_empty() {
-        String::new()
-    } else {
-        format!(
-            " (`{0}` is taken for the {1} split; if it is a class, put the classes into train/)",
-            splits[0].0, splits[0].1
-        )
-    }, folder = folder.display())]
+    #[error("{folder} {}", class_folders(*found, *limit, splits), folder = folder.display())]
     ClassFolders {
         /// The folder of the training split.
         folder: PathBuf,
@@ -310,13 +335,16 @@ pub enum DataError {
         folder: PathBuf,
     },
     /// Several folders that could be the same thing.
-    #[error("{folder} has several folders that could be {what}: {}; name one of them in the command, or rename, \
-             merge or move the others", names.join(", "), folder = folder.display())]
+    #[error("{folder} has several folders that could be {what}: {}; {}rename, merge or move the others",
+             names.join(", "), if *is_named { "name one of them in the command, or " } else { "keep one of them, and " },
+             folder = folder.display())]
     SeveralFolders {
         /// The folder that has them.
         folder: PathBuf,
         /// What was looked for.
         what: &'static str,
+        /// Whether one of them can be named in place of the folder that has them.
+        is_named: bool,
         /// Their names.
         names: Vec<String>,
     },

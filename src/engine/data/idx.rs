@@ -9,7 +9,7 @@ mod mapping;
 use super::{
     DataError, Dataset, Images, Place,
     files::open,
-    sniff::sniff,
+    sniff::{self, sniff},
     split::{self, HeldOut},
 };
 use find::Files;
@@ -24,6 +24,9 @@ const MAX_CONTENT: u64 = 1 << 30;
 
 /// The kind of 32-bit integers in a magic number.
 const INTEGERS: u8 = 0x0c;
+
+/// What the sizes in a file of images say.
+const IMAGE_SIZES: [&str; 3] = ["number of images", "height", "width"];
 
 /// How much of a file that is no IDX file tells what it is.
 const SNIFFED: u64 = 512;
@@ -104,10 +107,15 @@ fn read_content(
     let magic = header.first_chunk().copied().unwrap_or(expected);
     if !accepted.contains(&magic) {
         let (more, _) = read_up_to(&mut reader, SNIFFED);
-        return Err(match (elements(magic), sniff(&[header, more].concat())) {
-            (None, Some(kind)) => find::other(file, kind),
-            _ => DataError::WrongMagic { place: place(0), found: magic, expected },
-        });
+        let beginning = [header, more].concat();
+        let other = match elements(magic) {
+            Some(_) => None,
+            None => sniff(&beginning).map(|kind| find::other(file, kind)).or_else(|| {
+                sniff::text(&beginning).map(|what| find::other_as(file, what, sniff::TEXT_FIX))
+            }),
+        };
+        let wrong = || DataError::WrongMagic { place: place(0), found: magic, expected };
+        return Err(other.unwrap_or_else(wrong));
     }
     let length = header_of(magic);
     if error.is_none() {
@@ -237,7 +245,7 @@ impl Pair {
         labels: (R, &Path),
     ) -> Result<Self, DataError> {
         let labels = Idx::read_labels(labels.0, labels.1)?;
-        let images = Idx::<3>::read(images.0, images.1, ["number of images", "height", "width"])?;
+        let images = Idx::<3>::read(images.0, images.1, IMAGE_SIZES)?;
         if images.sizes[0] != labels.sizes[0] {
             return Err(DataError::CountMismatch {
                 images: images.sizes[0],

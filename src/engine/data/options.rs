@@ -1,5 +1,6 @@
 //! What is told about files whose content leaves a choice; kept in `run.ron`, so that a resumed run reads them alike.
 
+use super::DataSource;
 use crate::engine::named::{Named, named};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,31 @@ impl ReadOptions {
     /// Whether everything is left to be inferred.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is to be said of choices that data of this kind does not leave.
+    pub(super) fn unused(&self, source: &DataSource) -> Option<String> {
+        let is_table = matches!(source, DataSource::Csv { .. });
+        let is_folder = matches!(source, DataSource::Images(_));
+        let unused: Vec<_> = [
+            ("--skip-unreadable", self.skip_unreadable && !is_folder),
+            ("--task", self.task.is_some() && !is_table),
+            ("--header", self.header.is_some() && !is_table),
+            ("--missing", self.missing.is_some() && !is_table),
+        ]
+        .into_iter()
+        .filter_map(|(name, unused)| unused.then_some(name))
+        .collect();
+        let of = match (self.skip_unreadable && !is_folder, is_table) {
+            (_, true) => "folders of images",
+            (true, false) if unused.len() > 1 => "folders of images or tables",
+            (true, false) => "folders of images",
+            (false, false) => "tables",
+        };
+        let (say, are) = if unused.len() > 1 { ("say", "are") } else { ("says", "is") };
+        let names = unused.join(" and ");
+        (!unused.is_empty())
+            .then(|| format!("{names} {say} how {of} are read, and {are} not used here"))
     }
 }
 
@@ -51,3 +77,33 @@ named!(Missing, "way with missing values", {
     Mean => "mean", "put the mean of the column's training rows in their place";
     Drop => "drop", "leave rows out that have one";
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_that_the_data_does_not_leave_are_told() {
+        let all = ReadOptions {
+            skip_unreadable: true,
+            task: Some(TaskKind::Classes),
+            header: Some(true),
+            missing: Some(Missing::Drop),
+        };
+        let unused = |options: ReadOptions, name: &str| {
+            options.unused(&name.parse().unwrap()).unwrap_or_default()
+        };
+        assert_eq!(
+            unused(all, "csv:a.csv"),
+            "--skip-unreadable says how folders of images are read, and is not used here"
+        );
+        let of_tables =
+            "--task and --header and --missing say how tables are read, and are not used here";
+        assert_eq!(unused(all, "images:a"), of_tables);
+        assert!(unused(all, "digits").contains("folders of images or tables"));
+        let task = ReadOptions { task: all.task, ..ReadOptions::default() };
+        assert_eq!(unused(task, "idx:a"), "--task says how tables are read, and is not used here");
+        assert_eq!(unused(task, "csv:a.csv"), "");
+        assert_eq!(unused(ReadOptions::default(), "digits"), "");
+    }
+}

@@ -9,7 +9,7 @@ use crate::engine::{
     report::Report,
     run::RunConfig,
     search::{Objective, SearchState},
-    template::{Checked, EndEdit, Ends, Graph, channels_last, fit},
+    template::{Checked, EndEdit, Ends, Graph, channels_last, fit, image_meant},
 };
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Lab {
     fn read_new(&mut self, report: &mut dyn FnMut(Report)) -> Result<Dataset, LabError> {
         let [_, height, width] = self.template.graph().image_shape();
         let size = if self.settings.fit {
-            ImageSize::CommonestUpTo { most: MOST_FITTED_SIDE, or: [height, width] }
+            self.fitted_size()
         } else {
             ImageSize::Exactly([height, width])
         };
@@ -181,37 +181,72 @@ impl Lab {
         places
     }
 
-    /// What the data asks of a template whose ends are `ends`: images of any size can be resized, and a grey image be
-    /// given three equal channels.
-    fn wanted_ends(&self, data: &Dataset, ends: Ends) -> Ends {
-        let [channels, ..] = data.shape();
-        let shape = match data.train.pixels() {
-            Pixels::Floats(_) => data.shape(),
+    /// The size of images that a template which is fitted to them takes.
+    fn fitted_size(&self) -> ImageSize {
+        let [_, height, width] = image_meant(self.template.graph().image_shape());
+        ImageSize::CommonestUpTo { most: MOST_FITTED_SIDE, or: [height, width] }
+    }
+
+    /// Whether the data can be brought to `shape` and remains what it is: images of any size can be resized, and a
+    /// grey image be given three equal channels, but none be written as a row of pixels.
+    fn takes_shape(data: &Dataset, shape: [usize; 3]) -> bool {
+        let ([own, ..], [_, native_height, native_width]) = (data.shape(), data.native_shape());
+        let [channels, height, width] = shape;
+        match data.train.pixels() {
+            Pixels::Floats(_) => shape == data.shape(),
             Pixels::Bytes(_) => {
-                let own = channels_last(ends.shape).unwrap_or(ends.shape);
-                let grey = channels == 1 && matches!(own[0], 1 | 3);
-                if grey { own } else { [channels, own[1], own[2]] }
+                let is_row = height.min(width) == 1
+                    && height * width == native_height * native_width
+                    && [height, width] != [native_height, native_width];
+                (channels == own || (own == 1 && channels == 3)) && !is_row
             }
-        };
-        let outputs = match &data.task {
+        }
+    }
+
+    /// How many outputs the data asks of a template that has `outputs` of them.
+    fn wanted_outputs(&self, data: &Dataset, outputs: usize) -> usize {
+        match &data.task {
             Task::Number(_) => 1,
             Task::Classes(names) => {
                 let one = names.len() == 2 && self.settings.training.loss.takes_one_output();
-                if one && ends.outputs == 1 { 1 } else { names.len() }
+                if one && outputs == 1 { 1 } else { names.len() }
             }
-        };
-        Ends { shape, outputs }
+        }
     }
 
     /// Refuses data that the template does not go with, with the edits that would help.
     fn check_ends(&self, data: &Dataset, other_classes: Option<usize>) -> Result<(), LabError> {
         let has = Ends::of(self.template.graph());
-        let wanted = self.wanted_ends(data, has);
-        if has == wanted {
-            return Ok(());
-        }
-        let edits = fit(self.template.graph(), wanted).map(|(_, edits)| edits);
+        let own = channels_last(has.shape).unwrap_or(has.shape);
+        let outputs = self.wanted_outputs(data, has.outputs);
+        let edits = if Self::takes_shape(data, own) {
+            let wanted = Ends { shape: own, outputs };
+            if has == wanted {
+                return Ok(());
+            }
+            fit(self.template.graph(), wanted)
+        } else {
+            self.fitted(data)
+        };
+        let edits = edits.map(|(_, edits)| edits);
         Err(LabError::Unfit(Box::new(Unfit::new(&self.template, data, other_classes, edits))))
+    }
+
+    /// The template with the ends that the data asks for, and the edits that it took.
+    fn fitted(&self, data: &Dataset) -> Result<(Graph, Vec<EndEdit>), String> {
+        let graph = self.template.graph();
+        let outputs = self.wanted_outputs(data, graph.classes());
+        let [channels, height, width] = data.native_shape();
+        if matches!(data.train.pixels(), Pixels::Floats(_)) {
+            return fit(graph, Ends { shape: data.shape(), outputs });
+        }
+        let [height, width] = self.fitted_size().of([height, width]);
+        let fitted = fit(graph, Ends { shape: [channels, height, width], outputs });
+        // They may be too small for the template's pooling.
+        let [_, height, width] = image_meant(graph.image_shape());
+        fitted.or_else(|why| {
+            fit(graph, Ends { shape: [channels, height, width], outputs }).map_err(|_| why)
+        })
     }
 
     /// Fits the template to `data`, tells what was changed, and gives the data in the template's shape.
@@ -220,21 +255,7 @@ impl Lab {
         data: Dataset,
         report: &mut dyn FnMut(Report),
     ) -> Result<Dataset, LabError> {
-        let has = Ends::of(self.template.graph());
-        let outputs = self.wanted_ends(&data, has).outputs;
-        let own = channels_last(has.shape).unwrap_or(has.shape);
-        let [channels, ..] = data.shape();
-        let is_table = matches!(data.train.pixels(), Pixels::Floats(_));
-        let [_, height, width] = data.shape();
-        let large = height.max(width) > MOST_FITTED_SIDE && !is_table;
-        let natural = if large { [channels, own[1], own[2]] } else { data.shape() };
-        let mut fitted = fit(self.template.graph(), Ends { shape: natural, outputs });
-        if fitted.is_err() && !is_table {
-            // Too small for the template's pooling, say.
-            let shape = [channels, own[1], own[2]];
-            fitted = fit(self.template.graph(), Ends { shape, outputs }).or(fitted);
-        }
-        let (graph, edits) = match fitted {
+        let (graph, edits) = match self.fitted(&data) {
             Ok(fitted) => fitted,
             Err(why) => {
                 return Err(LabError::Unfit(Box::new(Unfit::new(
@@ -288,7 +309,8 @@ pub struct Unfit {
     /// Classes; `None` for numbers.
     classes: Option<usize>,
     is_table: bool,
-    channels_last: bool,
+    /// Whether the shape of the template's input is none of images.
+    odd_shape: bool,
     /// How many classes the numbers to predict would make.
     other_classes: Option<usize>,
     /// What would help, or why nothing does.
@@ -307,13 +329,15 @@ impl Unfit {
             template: template.template().name.clone(),
             has,
             data: data.name.clone(),
-            shape: data.shape(),
+            shape: data.native_shape(),
             classes: match &data.task {
                 Task::Classes(names) => Some(names.len()),
                 Task::Number(_) => None,
             },
             is_table: matches!(data.train.pixels(), Pixels::Floats(_)),
-            channels_last: channels_last(has.shape).is_some(),
+            odd_shape: channels_last(has.shape).is_some()
+                || matches!(data.train.pixels(), Pixels::Bytes(_))
+                    && image_meant(has.shape) != has.shape,
             other_classes,
             edits,
         }
@@ -339,7 +363,7 @@ impl std::fmt::Display for Unfit {
             super::sizes(has.shape),
             counted(has.outputs, "output", "outputs")
         )?;
-        if self.channels_last {
+        if self.odd_shape {
             write!(f, " (a shape is written as channels, height, width)")?;
         }
         match &self.edits {

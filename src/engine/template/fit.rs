@@ -145,6 +145,27 @@ pub fn channels_last(shape: [usize; 3]) -> Option<[usize; 3]> {
     last.then_some([channels, height, width])
 }
 
+/// The side of images that a shape of no image means.
+const USUAL_SIDE: usize = 32;
+
+/// The shape of images that `shape` is likely to mean: where the channels were written last, or all pixels in a row, as
+/// in (784, 1, 1), it is another one.
+pub fn image_meant(shape: [usize; 3]) -> [usize; 3] {
+    if let Some(image) = channels_last(shape) {
+        return image;
+    }
+    let [channels, height, width] = shape;
+    if height.min(width) > 1 {
+        return shape;
+    }
+    let values = channels.saturating_mul(height).saturating_mul(width);
+    let square = |channels: usize| {
+        let side = (values / channels).isqrt();
+        (side > 4 && side * side * channels == values).then_some([channels, side, side])
+    };
+    square(1).or_else(|| square(3)).unwrap_or([1, USUAL_SIDE, USUAL_SIDE])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,5 +249,21 @@ mod tests {
         assert_eq!(channels_last([224, 160, 3]), Some([3, 224, 160]));
         assert_eq!(channels_last([1, 28, 28]), None);
         assert_eq!(channels_last([3, 3, 3]), None);
+    }
+
+    #[test]
+    fn a_row_of_pixels_means_the_square_that_has_as_many() {
+        for shape in [[784, 1, 1], [1, 784, 1], [1, 1, 784], [28, 1, 28], [28, 28, 1]] {
+            assert_eq!(image_meant(shape), [1, 28, 28], "{shape:?}");
+        }
+        assert_eq!(image_meant([3072, 1, 1]), [3, 32, 32]);
+        assert_eq!(image_meant([32, 32, 3]), [3, 32, 32]);
+        for shape in [[1, 28, 28], [3, 224, 160], [1, 2, 300], [16, 7, 7]] {
+            assert_eq!(image_meant(shape), shape, "is an image");
+        }
+        for shape in [[3, 1, 1], [1, 1, 1], [1, 100, 1], [usize::MAX, 1, usize::MAX]] {
+            let [channels, height, width] = image_meant(shape);
+            assert!(channels == 1 && height == width && height > 4, "{shape:?}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub use edit::{Edit, Refusal};
 #[cfg(test)]
 pub(in crate::engine) use file::dialect;
 pub use file::{FORMAT_VERSION, FileError, load, parse, read, save, to_ron};
-pub use fit::{EndEdit, Ends, channels_last, fit};
+pub use fit::{EndEdit, Ends, channels_last, fit, image_meant};
 pub use fixes::mended;
 pub use fragment::Fragment;
 pub use graph::Graph;

@@ -5,9 +5,9 @@ use super::{
     super::{
         DataError,
         files::open,
-        sniff::{Kind, sniff},
+        sniff::{self, Kind, sniff},
     },
-    Format,
+    Format, Records,
 };
 use std::{
     fs,
@@ -44,13 +44,7 @@ pub(super) fn find(format: &Format, root: &Path) -> Result<Found, DataError> {
         if *folder != root && *folder != usual {
             notes.push(format!("the files were found in {}", folder.display()));
         }
-        let find = |name: &str| {
-            let missing = || DataError::MissingFile {
-                folder: folder.clone(),
-                looked_for: vec![name.to_owned()],
-            };
-            member(folder, name).ok_or_else(missing)
-        };
+        let find = |name: &str| member(folder, name).ok_or_else(|| missing(format, folder, name));
         let train = format.train.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
         let test = find(format.test)?;
         let files = entries(folder).into_iter();
@@ -76,6 +70,14 @@ pub(super) fn find(format: &Format, root: &Path) -> Result<Found, DataError> {
         wanted: format.wanted,
         fix: get(format),
     })
+}
+
+/// That there is no file called `name`, unless those that are there are of no use anyway.
+fn missing(format: &Format, folder: &Path, name: &str) -> DataError {
+    let mut present = format.files().filter_map(|name| member(folder, name));
+    let wrong = present.find_map(|file| Records::default().read(format, &file).err());
+    let looked_for = vec![name.to_owned()];
+    wrong.unwrap_or_else(|| DataError::MissingFile { folder: folder.to_owned(), looked_for })
 }
 
 /// The file called `name` in `folder`, packed or not.
@@ -147,26 +149,20 @@ fn what_else(format: &Format, folder: &Path) -> Option<DataError> {
         let kind = beginning(&path)?;
         Some((path, kind))
     });
-    for (path, kind) in kinds {
-        match kind {
-            Kind::Pickle | Kind::Matlab => {
-                let what = if kind == Kind::Pickle {
-                    "of the version for Python"
-                } else {
-                    "of the version for MATLAB"
-                };
-                return refused(&path, what, get(format));
-            }
-            Kind::Gzip | Kind::Tar | Kind::Zip | Kind::Archive => {
-                return refused(&path, &kind.to_string(), unpack(format, &path, kind));
-            }
-            Kind::WebPage | Kind::Pointer => {
-                return refused(&path, &kind.to_string(), kind.fix().to_owned());
-            }
-            _ => {}
-        }
-    }
-    None
+    kinds.into_iter().find_map(|(path, kind)| {
+        let (what, fix) = told(format, &path, kind)?;
+        refused(&path, &what, fix)
+    })
+}
+
+/// What is said of a file of this kind, and what to do; nothing where it may be there for its own sake.
+fn told(format: &Format, path: &Path, kind: Kind) -> Option<(String, String)> {
+    Some(match kind {
+        Kind::Pickle => ("of the version for Python".to_owned(), get(format)),
+        Kind::Matlab => ("of the version for MATLAB".to_owned(), get(format)),
+        Kind::WebPage | Kind::Pointer => (kind.to_string(), kind.fix().to_owned()),
+        kind => (kind.to_string(), unpack(format, path, kind)?),
+    })
 }
 
 fn get(format: &Format) -> String {
@@ -176,32 +172,25 @@ fn get(format: &Format) -> String {
     )
 }
 
-fn unpack(format: &Format, path: &Path, kind: Kind) -> String {
+/// How to get at what is in an archive.
+fn unpack(format: &Format, path: &Path, kind: Kind) -> Option<String> {
     let name = file_name(path).to_lowercase();
-    if ["python", "matlab"].iter().any(|version| name.contains(version)) {
+    if kind.is_archive() && ["python", "matlab"].iter().any(|version| name.contains(version)) {
         // Unpacking it would be of no use.
-        return get(format);
+        return Some(get(format));
     }
-    let shown = path.display();
-    match kind {
-        Kind::Zip => format!("unpack it (`unzip {shown}`) and give the folder that comes out"),
-        _ => format!("unpack it (`tar xf {shown}`) and give the folder that comes out"),
-    }
+    kind.unpack(path)
 }
 
 /// Why `path` is no folder with data.
 fn no_folder(format: &Format, path: &Path) -> DataError {
     let kind = if path.is_file() { beginning(path) } else { None };
-    let (what, fix) = match kind {
-        Some(kind @ (Kind::Gzip | Kind::Tar | Kind::Zip | Kind::Archive)) => {
-            (kind.to_string(), unpack(format, path, kind))
+    match kind.and_then(|kind| told(format, path, kind)) {
+        Some((what, fix)) => {
+            DataError::OtherFile { file: path.to_owned(), what, wanted: format.wanted, fix }
         }
-        Some(kind @ (Kind::WebPage | Kind::Pointer)) => (kind.to_string(), kind.fix().to_owned()),
-        Some(Kind::Pickle) => ("of the version for Python".to_owned(), get(format)),
-        Some(Kind::Matlab) => ("of the version for MATLAB".to_owned(), get(format)),
-        _ => return DataError::NoFolder { folder: path.to_owned() },
-    };
-    DataError::OtherFile { file: path.to_owned(), what, wanted: format.wanted, fix }
+        None => DataError::NoFolder { folder: path.to_owned() },
+    }
 }
 
 /// What a file is known to be by its beginning.
@@ -236,19 +225,17 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// Why the `content` of a file does not have the length of records, if that is known.
 pub(super) fn refusal(format: &Format, file: &Path, content: &[u8]) -> Option<DataError> {
     let other = format.other();
-    let (what, fix) = match sniff(&content[..content.len().min(SNIFFED)]) {
-        Some(Kind::Pickle) => ("of the version for Python".to_owned(), get(format)),
-        Some(Kind::Matlab) => ("of the version for MATLAB".to_owned(), get(format)),
-        Some(kind @ (Kind::Gzip | Kind::Tar | Kind::Zip | Kind::Archive)) => {
-            (kind.to_string(), unpack(format, file, kind))
-        }
-        Some(kind @ (Kind::WebPage | Kind::Pointer)) => (kind.to_string(), kind.fix().to_owned()),
-        _ if content.len().is_multiple_of(other.record()) => {
+    let beginning = &content[..content.len().min(SNIFFED)];
+    let known = sniff(beginning).and_then(|kind| told(format, file, kind));
+    let known = known.or_else(|| Some((sniff::text(beginning)?, sniff::TEXT_FIX.to_owned())));
+    let (what, fix) = match known {
+        Some(known) => known,
+        None if content.len().is_multiple_of(other.record()) => {
             let folder = file.parent().unwrap_or(file).display();
             let what = format!("a file of {} (records of {} bytes)", other.name, other.record());
             (what, format!("use `{}:{folder}`, or get {}", other.source, format.archive))
         }
-        _ => return None,
+        None => return None,
     };
     Some(DataError::OtherFile { file: file.to_owned(), what, wanted: format.wanted, fix })
 }

@@ -279,6 +279,40 @@ fn what_lies_in_place_of_the_files_is_called_what_it_is() {
         }
     });
     assert!(message.contains("web page") && message.contains("download"), "{message}");
+    // A part of the set, and that is wrong: more of it would not help.
+    for (bytes, says) in [
+        (&pickle[..], "version for Python"),
+        (b"<html><body>404</body>", "web page"),
+        (b"404: Not Found", "text (`404: Not Found`)"),
+    ] {
+        let message = refused(DataSource::Cifar10, |folder| {
+            for name in ["data_batch_1.bin", "data_batch_2.bin", "test_batch.bin"] {
+                put(folder, name, bytes);
+            }
+        });
+        assert!(message.contains(says) && message.contains("data_batch_1.bin"), "{message}");
+        let message = refused(DataSource::Cifar10, |folder| {
+            put(folder, "data_batch_1.bin", &record(&[1], 1));
+            put(folder, "test_batch.bin", bytes);
+        });
+        assert!(message.contains(says) && message.contains("test_batch.bin"), "{message}");
+    }
+    let archives: [(&str, &[u8], &str); 5] = [
+        ("a.tar.xz", b"\xfd7zXZ\0", "tar xf "),
+        ("a.tar.bz2", b"BZh91AY&SY", "tar xf "),
+        ("a.tar.zst", b"\x28\xb5\x2f\xfdaaaa", "tar xf "),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "7z x "),
+        ("a.rar", b"Rar!\x1a\x07\0", "7z x "),
+    ];
+    for (name, bytes, program) in archives {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), name, bytes);
+        for path in [folder.path().to_owned(), folder.path().join(name)] {
+            let message = Dataset::load(&DataSource::Cifar10(path)).unwrap_err().to_string();
+            let says = format!("unpack it (`{program}{}", folder.path().display());
+            assert!(message.contains(&says) && message.contains(name), "{message}");
+        }
+    }
     let message = refused(DataSource::Cifar10, |_| {});
     assert!(message.contains("get cifar-10-binary.tar.gz"), "{message}");
 }

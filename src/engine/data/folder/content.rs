@@ -1,6 +1,6 @@
 //! What the first bytes of a file say: which format decodes it, or what it is instead of an image.
 
-use crate::engine::sniff::sniff;
+use crate::engine::sniff::{sniff, text};
 use image::ImageFormat;
 use std::{
     fs::File,
@@ -56,7 +56,9 @@ pub(super) fn instead(head: &[u8]) -> String {
     match (sniff(head), image::guess_format(head)) {
         (_, Ok(format)) => other_image(&format!("an image of the format {format:?}")),
         (Some(kind), _) => kind.to_string(),
-        (None, _) => "not an image of a format that is read".to_owned(),
+        (None, _) => {
+            text(head).unwrap_or_else(|| "not an image of a format that is read".to_owned())
+        }
     }
 }
 
@@ -75,7 +77,8 @@ mod tests {
         assert!(instead(b"\0\0\0\x18ftypheic\0\0").contains("HEIC"));
         assert!(instead(b"\0\0\0\x1cftypavif\0\0").contains("AVIF"));
         assert!(instead(b"P5\n1 1\n255\n.").contains("Pnm"));
-        assert!(instead(b"hello").contains("not an image"));
+        assert_eq!(instead(b"404: Not Found\n"), "text (`404: Not Found`)");
+        assert!(instead(b"\x07\x01hello").contains("not an image"));
     }
 
     #[test]

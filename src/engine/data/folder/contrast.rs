@@ -20,6 +20,13 @@ const WIDE: u16 = u16::MAX / 2;
 pub(super) enum Contrast {
     /// All 16 bits become 8.
     Plain,
+    /// The same, since all samples have this value.
+    Flat(u16),
+    /// The same, although the values lie in groups far from each other, so that few of the 256 greys are used.
+    Apart {
+        /// How many.
+        greys: usize,
+    },
     /// These become 0 and 255; what lies outside, too.
     Spread {
         /// What becomes 0.
@@ -34,20 +41,49 @@ impl Contrast {
     pub(super) fn of(histogram: &[u64]) -> Self {
         match range(histogram) {
             Some((low, high)) if high - low <= WIDE => Self::Spread { low, high },
-            _ => Self::Plain,
+            Some(_) => few_greys(histogram).map_or(Self::Plain, |greys| Self::Apart { greys }),
+            None => match extent(histogram, 0..VALUES) {
+                Some((value, _)) => Self::Flat(value as u16),
+                None => Self::Plain,
+            },
         }
     }
 
     /// The value from 0 to 255 of a sample.
     pub(super) fn apply(self, value: u16) -> f32 {
         match self {
-            Self::Plain => f32::from(value) / 257.0,
+            Self::Plain | Self::Flat(_) | Self::Apart { .. } => f32::from(value) / 257.0,
             Self::Spread { low, high } => {
                 let above = f32::from(value) - f32::from(low);
                 (above / f32::from(high - low) * 255.0).clamp(0.0, 255.0)
             }
         }
     }
+}
+
+/// How many greys are left of the values that nearly all samples have, if these are few and were many more.
+fn few_greys(histogram: &[u64]) -> Option<usize> {
+    /// Photos that use all bits have more greys than this.
+    const FEW: usize = 64;
+    let used = |counts: &mut Vec<u64>| {
+        counts.sort_unstable_by_key(|&count| std::cmp::Reverse(count));
+        let all: u64 = counts.iter().sum();
+        let mut left = all - all / (OUTER / 2);
+        counts
+            .iter()
+            .take_while(|&&count| {
+                let goes_on = left > 0;
+                left = left.saturating_sub(count);
+                goes_on
+            })
+            .count()
+    };
+    let mut greys = vec![0; 256];
+    for (value, &count) in histogram.iter().enumerate() {
+        greys[(value + 128) / 257] += count;
+    }
+    let (greys, values) = (used(&mut greys), used(&mut histogram.to_vec()));
+    (greys < FEW && values > 4 * greys).then_some(greys)
 }
 
 /// The smallest and largest value that occurs within `values`.
@@ -120,7 +156,7 @@ mod tests {
         assert_eq!(of(&evenly(0, 4095, 1)), Contrast::Spread { low: 0, high: 4095 });
         assert_eq!(of(&evenly(0, u16::MAX, 1)), Contrast::Plain);
         assert_eq!(of(&evenly(900, 50_000, 1)), Contrast::Plain);
-        assert_eq!(of(&[(7, 100)]), Contrast::Plain, "nothing to spread");
+        assert_eq!(of(&[(7, 100)]), Contrast::Flat(7), "nothing to spread");
         assert_eq!(of(&[]), Contrast::Plain);
         assert_eq!(of(&[(0, 90), (1, 10)]), Contrast::Spread { low: 0, high: 1 }, "a mask");
     }
@@ -142,6 +178,16 @@ mod tests {
         assert_eq!(of(&both), Contrast::Spread { low: 29_290, high: 29_380 });
         let hot = [evenly(0, 70, 10), vec![(u16::MAX, 500)]].concat();
         assert_eq!(of(&hot), Contrast::Spread { low: 0, high: 80 });
+    }
+
+    #[test]
+    fn groups_of_values_far_from_each_other_are_noticed() {
+        let cameras = [evenly(4_900, 5_100, 10), evenly(59_900, 60_100, 10)].concat();
+        let Contrast::Apart { greys } = of(&cameras) else { panic!("{:?}", of(&cameras)) };
+        assert!((2..=6).contains(&greys), "{greys}");
+        assert_eq!(of(&[(0, 500), (u16::MAX, 500)]), Contrast::Plain, "a mask loses nothing");
+        let few = [0, 20_000, 40_000, 60_000].map(|value| (value, 50));
+        assert_eq!(of(&few), Contrast::Plain, "labels of regions lose nothing");
     }
 
     #[test]

@@ -262,6 +262,11 @@ fn reason(error: &ImageError) -> String {
         ImageError::IoError(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
             format!("truncated: {text}")
         }
+        // What the library says around it names its own parts.
+        ImageError::Decoding(inner) => {
+            let why = std::error::Error::source(inner).map(|why| one_line(&why.to_string()));
+            why.map_or_else(|| "damaged".to_owned(), |why| format!("damaged ({why})"))
+        }
         _ => text,
     }
 }

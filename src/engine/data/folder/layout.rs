@@ -264,6 +264,7 @@ fn without_train(
         several => Err(DataError::SeveralFolders {
             folder: root.to_owned(),
             what: "the data set",
+            is_named: true,
             names: several.iter().map(|path| names::name_of(path)).collect(),
         }),
     }
@@ -289,6 +290,7 @@ fn pick(root: &Path, folders: &[PathBuf], split: Split) -> Result<Option<PathBuf
                 Split::Val => "the validation split",
                 Split::Test => "the test split",
             },
+            is_named: false,
             names: found.iter().map(|path| names::name_of(path)).collect(),
         });
     }
@@ -501,8 +503,15 @@ mod tests {
             (&["train/1.png", "test/2.png", "more/3.png"], "DIR/train: its images"),
             (&["1.png"], "DIR: its images are in no class folder"),
             (&["train/a/1.png", "Train/b/1.png"], "Train, train"),
-            (&["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "val, valid"),
-            (&["x/train/a/1.png", "y/train/a/1.png"], "x, y"),
+            (
+                &["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"],
+                "the validation split: val, valid; keep one of them, and rename, merge or move the others",
+            ),
+            (&["x/train/a/1.png", "y/train/a/1.png"], "x, y; name one of them in the command"),
+            (
+                &["val/a/1.png", "val/b/1.png", "test/a/1.png"],
+                "DIR has a folder of test images (`test`), but none of training images; put",
+            ),
             (&["a/train/1.png", "a/test/1.png", "b/train/1.png"], "DIR/a"),
             (
                 &["f1/a/1.png", "f1/b/1.png", "f2/a/1.png", "f2/b/1.png"],

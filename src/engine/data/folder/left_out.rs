@@ -102,7 +102,11 @@ impl LeftOut {
             .collect();
         let rest: usize = kinds.iter().skip(TOLD).map(|(_, (count, _))| count).sum();
         if rest > 0 {
-            told.push(format!("{rest} others"));
+            told.push(crate::format::counted(
+                rest,
+                "other file or folder",
+                "other files and folders",
+            ));
         }
         (!told.is_empty()).then(|| told.join(", "))
     }
@@ -167,6 +171,6 @@ mod tests {
         for number in 0..10 {
             left.add(Kind::Ending(format!("x{number}")), Path::new("/elsewhere"));
         }
-        assert!(left.told(root).unwrap().ends_with("(/elsewhere), 4 others"));
+        assert!(left.told(root).unwrap().ends_with("(/elsewhere), 4 other files and folders"));
     }
 }

@@ -40,6 +40,28 @@ use reading::{Reading, most_frequent};
 use std::{fs, path::Path};
 use survey::Survey;
 
+/// What belongs where something else is.
+const WANTED: &str = "a folder of images";
+
+/// The same, unless there are too few classes since they are in an archive in `folder` or where they were looked for.
+fn packed(folder: &Path, error: DataError) -> DataError {
+    let DataError::ClassFolders { folder: inner, found: 0 | 1, .. } = &error else { return error };
+    for place in [inner, folder] {
+        for entry in listing::entries(place).into_iter().flatten() {
+            let head = || fs::File::open(&entry.path).and_then(content::head).ok();
+            let kind = (entry.is == listing::Is::File).then(head).flatten();
+            let kind = kind.and_then(|head| sniff::sniff(&head));
+            if let Some(kind) = kind
+                && let Some(fix) = kind.unpack(&entry.path)
+            {
+                let (file, what) = (entry.path, kind.to_string());
+                return DataError::OtherFile { file, what, wanted: WANTED, fix };
+            }
+        }
+    }
+    error
+}
+
 /// Loads the images under `folder`, in the height and width that `size` says. Without test images, some of
 /// the training images become the test split; without validation images, some of what then remains.
 pub(super) fn load(
@@ -54,15 +76,15 @@ pub(super) fn load(
         let (what, fix) = if content::format(&head).is_some() {
             ("an image".to_owned(), "give the folder that has the class folders".to_owned())
         } else if let Some(kind) = sniff::sniff(&head) {
-            (kind.to_string(), kind.fix().to_owned())
+            (kind.to_string(), kind.unpack(folder).unwrap_or_else(|| kind.fix().to_owned()))
         } else {
             ("a file".to_owned(), "give the folder that has the class folders".to_owned())
         };
-        let (file, wanted) = (folder.to_owned(), "a folder of images");
+        let (file, wanted) = (folder.to_owned(), WANTED);
         return Err(DataError::OtherFile { file, what, wanted, fix });
     }
     folder_exists(folder)?;
-    let layout = Layout::find(folder)?;
+    let layout = Layout::find(folder).map_err(|error| packed(folder, error))?;
     let class_names = layout.class_names();
     let mut notes = Notes::new(folder);
     let mut reading = Reading::list(&layout, &mut notes)?;
@@ -108,7 +130,8 @@ pub(super) fn load(
     let images = |pixels: Vec<u8>, targets| Images::new(rule.shape, pixels, targets);
     let (train, val, test) =
         (images(train, of_train)?, images(val, of_val)?, images(test, of_test)?);
-    Ok(Dataset::new(name, class_names, train, val, test)?.with_notes(notes.into_lines()))
+    let data = Dataset::new(name, class_names, train, val, test)?.with_notes(notes.into_lines());
+    Ok(data.with_native_size(most_frequent(&reading, &headers)))
 }
 
 /// Puts the images of `size` bytes each into this order, without a second copy of them.

@@ -12,7 +12,7 @@ use super::{
     render::Rule,
     survey::Survey,
 };
-use crate::engine::data::{DataError, Split};
+use crate::engine::data::{DataError, Split, dataset::brought};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -159,18 +159,15 @@ impl<'a> Notes<'a> {
         let smallest = sizes.iter().min_by_key(|[height, width]| (height * width, *width));
         let largest = sizes.iter().max_by_key(|[height, width]| (height * width, *width));
         let (Some([h, w]), Some([to_h, to_w])) = (smallest, largest) else { return };
-        let kept = sizes.iter().all(|[h, w]| h * width == w * height);
-        let proportions = if kept { "" } else { "; their proportions are not kept" };
-        if sizes.len() > 1 {
-            self.lines.push(format!(
-                "images of {} sizes, from {w}×{h} to {to_w}×{to_h} pixels, are brought to {width}×{height}{proportions}",
-                sizes.len()
-            ));
+        let images = if sizes.len() > 1 {
+            format!("images of {} sizes, from {w}×{h} to {to_w}×{to_h} pixels,", sizes.len())
         } else if [*h, *w] != [height, width] {
-            self.lines.push(format!(
-                "images of {w}×{h} pixels are brought to {width}×{height}{proportions}"
-            ));
-        }
+            format!("images of {w}×{h} pixels")
+        } else {
+            return;
+        };
+        let sizes: Vec<_> = sizes.into_iter().collect();
+        self.lines.push(brought(&images, &sizes, rule.shape));
     }
 
     fn contrast(&mut self, read: &[(usize, &File, &Header)], contrast: Contrast) {
@@ -188,6 +185,14 @@ impl<'a> Notes<'a> {
             Contrast::Plain => {
                 format!("{which}: 0 to 65535 becomes 0 to 255, since the values reach over much of it{others}")
             }
+            Contrast::Flat(value) => {
+                format!("{which}: all values are {value}, so that there is no contrast to keep{others}")
+            }
+            Contrast::Apart { greys } => format!(
+                "{which}: 0 to 65535 becomes 0 to 255, since the values lie in groups far from each other; only {greys} \
+                 of the 256 greys are used, so that most contrast within a group is lost: bring the images of all \
+                 groups (cameras, say) to the same range first, or put each group into a data set of its own{others}"
+            ),
             Contrast::Spread { low, high } => format!(
                 "{which}: the values {low} to {high}, the range of the training images, are spread over 0 to 255, \
                  and what is outside is clamped{others}"

@@ -404,6 +404,82 @@ fn sixteen_bits_that_are_used_become_eight() {
 }
 
 #[test]
+fn sixteen_bits_without_contrast_are_told() {
+    let flat = folder_of(|_, _| deep(|_, _| 29_320));
+    let told = notes(&load(&flat).unwrap());
+    assert!(told.contains("16-bit images: all values are 29320"), "{told}");
+    assert!(told.contains("all training images are the same flat grey or colour"), "{told}");
+    assert!(!told.contains("reach over much"), "{told}");
+    let cameras = folder_of(|label, number| {
+        let base = if label == 0 { 5_000 } else { 60_000 };
+        deep(|x, y| base + 12 * u16::from(number) + (x + 4 * y) as u16)
+    });
+    let told = notes(&load(&cameras).unwrap());
+    assert!(told.contains("most contrast within a group is lost: bring"), "{told}");
+}
+
+#[test]
+fn flat_images_of_eight_bits_are_told() {
+    let told = |image: fn(u8, u8) -> DynamicImage| notes(&load(&folder_of(image)).unwrap());
+    let flat = "all training images are the same flat grey or colour";
+    assert!(told(|_, _| RgbImage::from_pixel(4, 3, Rgb([1, 2, 3])).into()).contains(flat));
+    assert!(!told(|_, number| GrayImage::from_pixel(4, 3, Luma([number])).into()).contains(flat));
+}
+
+#[test]
+fn archives_that_nobody_unpacked_are_named() {
+    let zip: &[u8] = b"PK\x03\x04....train/cat/0.png";
+    for (name, bytes, program) in [
+        ("pets.zip", zip, "unzip"),
+        ("pets.tar.xz", b"\xfd7zXZ\0", "tar xf"),
+        ("pets.7z", b"7z\xbc\xaf\x27\x1c", "7z x"),
+    ] {
+        for inside in ["", "train", "train/cat"] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join(inside)).unwrap();
+            let place = if inside == "train/cat" { "train" } else { inside };
+            fs::write(folder.path().join(place).join(name), bytes).unwrap();
+            let text = message(&folder);
+            assert!(text.contains(name) && text.contains(&format!("(`{program} ")), "{text}");
+        }
+    }
+    // One that lies beside the classes is left alone.
+    let folder = folder();
+    fs::write(folder.path().join("pets.zip"), zip).unwrap();
+    load(&folder).unwrap();
+}
+
+#[test]
+fn damaged_images_are_refused_in_words_of_our_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let image = DynamicImage::from(RgbImage::from_fn(5, 4, |x, y| Rgb([x as u8, y as u8, 9])));
+    let formats = [
+        ImageFormat::Gif,
+        ImageFormat::Png,
+        ImageFormat::Jpeg,
+        ImageFormat::Bmp,
+        ImageFormat::WebP,
+        ImageFormat::Tiff,
+    ];
+    for format in formats {
+        let sound = encoded(&image, format);
+        let mut reasons = Vec::new();
+        for place in 0..sound.len().min(120) {
+            let mut bytes = sound.clone();
+            bytes[place] ^= 0xff;
+            fs::write(&path, bytes).unwrap();
+            let budget = budget::Budget::new(decode::LIMIT);
+            reasons.extend(decode::decode(&path, &budget).err());
+        }
+        assert!(reasons.iter().any(|reason| reason.starts_with("damaged (")), "{reasons:?}");
+        for reason in reasons {
+            assert!(!reason.contains("Format error") && !reason.is_empty(), "{format:?}: {reason}");
+        }
+    }
+}
+
+#[test]
 fn eight_bits_stay_as_they_are_beside_sixteen() {
     let mixed = folder_of(|label, number| {
         if label == 0 {
@@ -531,7 +607,7 @@ fn all_unreadable_files_are_named_at_once_and_always_alike() {
         ("train/cat/page.jpg", "a web page"),
         ("train/dog/half.png", "unexpected end"),
         ("train/dog/phone.jpg", "a HEIC image"),
-        ("train/dog/words.png", "not an image"),
+        ("train/dog/words.png", "text (`no image at all`)"),
     ] {
         let line = lines.next().unwrap();
         assert!(line.contains(file) && line.contains(reason), "{file}: {line}");

@@ -22,6 +22,10 @@ const MOST: usize = 1000;
 /// How much of a file tells what it is.
 const PEEKED: u64 = 512;
 
+/// What the files of MNIST are called.
+const NAMES: &str = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
+                     t10k-labels-idx1-ubyte";
+
 /// The images and the labels of a split.
 pub(super) type Files = [PathBuf; 2];
 
@@ -62,7 +66,7 @@ impl What {
 }
 
 /// What the name of a file says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Name {
     part: Option<Part>,
     what: Option<What>,
@@ -71,7 +75,7 @@ struct Name {
 }
 
 /// A file that may be one of a data set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct File {
     path: PathBuf,
     name: Name,
@@ -81,6 +85,27 @@ struct File {
     holds: Option<What>,
     /// Whether it holds 32-bit integers: bytes are taken first.
     integers: bool,
+    /// How many images or labels it announces.
+    count: u32,
+}
+
+impl File {
+    /// Whether its name says split and content, as those of MNIST do.
+    fn is_named(&self) -> bool {
+        self.name.part.is_some() && self.name.what.is_some()
+    }
+
+    /// Why it cannot be read, where it holds something else than its name says.
+    fn refusal(&self) -> Option<DataError> {
+        if self.holds.is_some() {
+            return None;
+        }
+        let reader = open(&self.path).ok()?;
+        match self.name.what? {
+            What::Images => super::Idx::read(reader, &self.path, super::IMAGE_SIZES).err(),
+            What::Labels => super::Idx::read_labels(reader, &self.path).err(),
+        }
+    }
 }
 
 /// Folder and name of a data set.
@@ -178,7 +203,7 @@ fn find_in(folder: &Path) -> Result<Found, DataError> {
             break;
         }
     }
-    let mut sets: Vec<_> = sets(files).into_iter().collect();
+    let mut sets: Vec<_> = sets(files.clone()).into_iter().collect();
     let whole = |set: &Set| set.has(Part::Train) && set.has(Part::Test);
     for wanted in [&whole as &dyn Fn(&Set) -> bool, &|set| set.has(Part::Train)] {
         let depths = sets.iter().filter(|(_, set)| wanted(set)).map(|(_, set)| set.depth());
@@ -202,16 +227,101 @@ fn find_in(folder: &Path) -> Result<Found, DataError> {
         }
         return Ok(found);
     }
+    if let Some(found) = by_content(folder, &files) {
+        return found;
+    }
     // Nothing is whole: what is nearest to it says what is missing.
     sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.files.len()));
     if let Some(((_, name), set)) = sets.into_iter().next() {
-        return set.found(folder, &name);
+        let is_named = set.files.iter().any(File::is_named);
+        return set.found(folder, if is_named { &name } else { "" });
     }
     let strange = seen.iter().find_map(|path| Some((path, peek(path).kind?)));
     match strange {
         Some((path, kind)) => Err(other(path, kind)),
         None => Err(DataError::NoIdxFiles { folder: folder.to_owned() }),
     }
+}
+
+/// The files of a data set of which the names do not say what belongs together: what they hold and how much of it
+/// does. There is none where no folder has both images and labels.
+fn by_content(folder: &Path, files: &[File]) -> Option<Result<Found, DataError>> {
+    let is_copy = |file: &File| {
+        file.path.extension().is_some_and(|ending| ending == "gz")
+            && files.iter().any(|other| other.path == file.path.with_extension(""))
+    };
+    let mut homes = BTreeMap::<&Path, [Vec<&File>; 2]>::new();
+    for file in files.iter().filter(|file| !is_copy(file)) {
+        let [images, labels] = homes.entry(&file.home).or_default();
+        match file.holds {
+            Some(What::Images) => images.push(file),
+            Some(What::Labels) => labels.push(file),
+            None => {}
+        }
+    }
+    let both = |[images, labels]: &[Vec<&File>; 2]| !images.is_empty() && !labels.is_empty();
+    let (home, [images, labels]) = homes.into_iter().find(|(_, files)| both(files))?;
+    let Some(parts) = pairs(&images, &labels) else {
+        let all = images.iter().chain(&labels);
+        if all.clone().any(|file| file.is_named()) {
+            return None;
+        }
+        let told = |file: &&File| {
+            let [what, _] = file.holds.unwrap_or(What::Images).words();
+            format!("{} ({} {what})", file_name(&file.path), file.count)
+        };
+        let (folder, files) = (home.to_owned(), all.map(told).collect());
+        return Some(Err(DataError::UnclearFiles { folder, files, wanted: NAMES }));
+    };
+    let of = |part| {
+        parts.iter().find(|(known, _)| *known == part).map(|(_, pair)| pair.map(|f| f.path.clone()))
+    };
+    let train = of(Part::Train)?;
+    let (val, test) = (of(Part::Val), of(Part::Test));
+    let told = |files: &Files| files.each_ref().map(|path| file_name(path)).join(" and ");
+    let mut notes =
+        vec![format!("{} are taken for the training files by their content", told(&train))];
+    for (files, what) in [(&val, "validation"), (&test, "test")] {
+        notes.extend(files.as_ref().map(|files| format!("{} for the {what} files", told(files))));
+    }
+    let mut notes = vec![notes.join(", ")];
+    if home != folder {
+        notes.push(format!("the files were found in {}", home.display()));
+    }
+    Some(Ok(Found { train, val, test, mapping: None, notes }))
+}
+
+/// Images with the labels of which there are as many, and the split that they are of: what their names say, or else
+/// the most are for training, and fewer for testing. Nothing where that leaves a choice.
+fn pairs<'f>(images: &[&'f File], labels: &[&'f File]) -> Option<Vec<(Part, [&'f File; 2])>> {
+    let belong = |a: &File, b: &File| {
+        let parts = (a.name.part, b.name.part);
+        let named_apart = a.is_named() && b.is_named() && a.name.set != b.name.set;
+        let same_part = parts.0 == parts.1 || parts.0.is_none() || parts.1.is_none();
+        a.count == b.count && same_part && !named_apart
+    };
+    let mut open = Vec::new();
+    let mut known: Vec<(Part, [&File; 2])> = Vec::new();
+    for &image in images {
+        let mut with = labels.iter().filter(|label| belong(image, label));
+        let (Some(&label), None) = (with.next(), with.next()) else { return None };
+        if images.iter().filter(|image| belong(image, label)).count() > 1 {
+            return None;
+        }
+        match image.name.part.or(label.name.part) {
+            Some(part) if known.iter().any(|&(other, _)| other == part) => return None,
+            Some(part) => known.push((part, [image, label])),
+            None => open.push([image, label]),
+        }
+    }
+    open.sort_by_key(|[image, _]| std::cmp::Reverse(image.count));
+    for part in [Part::Train, Part::Test] {
+        if !known.iter().any(|&(other, _)| other == part) && !open.is_empty() {
+            known.push((part, open.remove(0)));
+        }
+    }
+    let is_whole = open.is_empty() && known.len() == labels.len();
+    (is_whole && known.iter().any(|&(part, _)| part == Part::Train)).then_some(known)
 }
 
 impl Set {
@@ -262,7 +372,10 @@ impl Set {
             let mut paths = Vec::new();
             for (what, file) in files {
                 let home = self.files.first().map_or(folder, |file| &file.home);
-                let Some(file) = file else { return Err(missing(home, name, part, what)) };
+                let Some(file) = file else {
+                    let wrong = self.files.iter().find_map(File::refusal);
+                    return Err(wrong.unwrap_or_else(|| missing(home, name, part, what)));
+                };
                 if file.holds == Some(what) && file.name.what.is_some_and(|said| said != what) {
                     let [what, _] = what.words();
                     notes.push(format!(
@@ -364,7 +477,8 @@ fn look_at(root: &Path, path: PathBuf, depth: usize) -> Option<File> {
     }
     // Integers are labels, unless the file is called otherwise.
     let holds = peeked.holds.filter(|_| !peeked.integers || name.what != Some(What::Images));
-    Some(File { path, name, home, depth, holds, integers: peeked.integers })
+    let (integers, count) = (peeked.integers, peeked.count);
+    Some(File { path, name, home, depth, holds, integers, count })
 }
 
 /// What the beginning of a file says.
@@ -374,6 +488,8 @@ struct Peeked {
     idx: bool,
     /// Whether it holds 32-bit integers.
     integers: bool,
+    /// How many images or labels it announces.
+    count: u32,
     kind: Option<Kind>,
 }
 
@@ -395,33 +511,38 @@ fn peek(path: &Path) -> Peeked {
         Some(Kind::Empty) if packed => Some(Kind::Gzip),
         kind => kind,
     };
-    match bytes.first_chunk() {
-        Some([0, 0, 8, 3]) => Peeked { holds: Some(What::Images), idx: true, ..Peeked::default() },
-        Some([0, 0, 8, 1]) => Peeked { holds: Some(What::Labels), idx: true, ..Peeked::default() },
-        Some([0, 0, super::INTEGERS, 1 | 2]) => {
-            Peeked { holds: Some(What::Labels), idx: true, integers: true, kind: None }
-        }
-        Some(magic) if super::elements(*magic).is_some() => {
-            Peeked { idx: true, ..Peeked::default() }
-        }
-        _ => Peeked { kind, ..Peeked::default() },
+    let magic = bytes.first_chunk().copied().unwrap_or_default();
+    if super::elements(magic).is_none() {
+        return Peeked { kind, ..Peeked::default() };
     }
+    let count = bytes.get(4..).and_then(<[u8]>::first_chunk);
+    let count = count.map_or(0, |&count| u32::from_be_bytes(count));
+    let (holds, integers) = match magic {
+        [0, 0, 8, 3] => (Some(What::Images), false),
+        [0, 0, 8, 1] => (Some(What::Labels), false),
+        [0, 0, super::INTEGERS, 1 | 2] => (Some(What::Labels), true),
+        _ => (None, false),
+    };
+    Peeked { holds, idx: true, integers, count, kind: None }
 }
 
 /// What to do about a file of another kind.
 pub(super) fn other(file: &Path, kind: Kind) -> DataError {
-    let shown = file.display();
     let fix = match kind {
-        Kind::Zip => format!("unpack it (`unzip {shown}`) and give the folder that comes out"),
-        Kind::Tar => format!("unpack it (`tar xf {shown}`) and give the folder that comes out"),
-        Kind::Gzip | Kind::Archive => "unpack it and give the folder that comes out".to_owned(),
+        // What is cut off, among others.
+        Kind::Gzip => "unpack it and give the folder that comes out".to_owned(),
         Kind::WebPage | Kind::Pointer | Kind::Empty => kind.fix().to_owned(),
         Kind::Image => "use `images:DIR` for a folder of images".to_owned(),
-        _ => "get the data set in the format of MNIST: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-              t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, packed or not"
-            .to_owned(),
+        _ => kind.unpack(file).unwrap_or_else(|| {
+            format!("get the data set in the format of MNIST: {NAMES}, packed or not")
+        }),
     };
-    let (file, what) = (file.to_owned(), kind.to_string());
+    other_as(file, kind.to_string(), &fix)
+}
+
+/// A file that is something else, and what to do about it.
+pub(super) fn other_as(file: &Path, what: String, fix: &str) -> DataError {
+    let (file, fix) = (file.to_owned(), fix.to_owned());
     DataError::OtherFile { file, what, wanted: "a file of images or labels in IDX format", fix }
 }
 

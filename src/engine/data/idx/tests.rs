@@ -183,7 +183,7 @@ fn a_missing_file_lists_what_was_looked_for() {
 
 #[test]
 fn a_wrong_magic_number_is_shown() {
-    let message = error_with(TRAIN_LABELS, b"whatever it is").to_string();
+    let message = error_with(TRAIN_LABELS, b"what\x07 it is").to_string();
     assert!(
         message.contains("byte 0: wrong magic number [77, 68, 61, 74], expected [00, 00, 08, 01]"),
         "{message}"
@@ -481,6 +481,9 @@ fn what_is_no_idx_file_is_called_what_it_is() {
         ("mnist.pkl.gz", gzip(b"\x80\x03pickle"), "a Python pickle"),
         ("gzip.zip", b"PK\x03\x04 and so on".to_vec(), "unpack it (`unzip "),
         ("mnist.tar.gz", gzip(&tar), "unpack it (`tar xf "),
+        ("mnist.tar.xz", b"\xfd7zXZ\0 and so on".to_vec(), "unpack it (`tar xf "),
+        ("mnist.tar.bz2", b"BZh91AY&SY".to_vec(), "unpack it (`tar xf "),
+        ("mnist.7z", b"7z\xbc\xaf\x27\x1c\0".to_vec(), "unpack it (`7z x "),
     ] {
         let folder = tempfile::tempdir().unwrap();
         put(&folder, name, &bytes);
@@ -491,6 +494,74 @@ fn what_is_no_idx_file_is_called_what_it_is() {
         let message = Dataset::load(&file).unwrap_err().to_string();
         assert!(message.contains(name) && message.contains(says), "{message}");
     }
+}
+
+#[test]
+fn text_in_place_of_a_file_is_shown() {
+    for text in [&b"404: Not Found"[..], b"{\"message\": \"Not Found\"}\n", b"Access Denied"] {
+        let folder = folder();
+        for name in [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS] {
+            put(&folder, name, text);
+        }
+        let message = load(&folder).unwrap_err().to_string();
+        let shown = format!("is text (`{}`)", String::from_utf8_lossy(text).trim());
+        assert!(message.contains(&shown) && message.contains("download"), "{message}");
+        assert!(!message.contains("magic"), "{message}");
+        let message = error_with(TEST_LABELS, &gzip(text)).to_string();
+        assert!(message.contains(&shown), "{message}");
+    }
+}
+
+#[test]
+fn files_whose_names_say_nothing_are_told_apart_by_their_content() {
+    let usual = folder();
+    let expected = load(&usual).unwrap().fingerprint();
+    let all = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS];
+    for names in [
+        ["a.bin", "b.bin", "c.bin", "d.bin"],
+        ["x1", "y1", "x2", "y2"],
+        ["4", "3", "2", "1"],
+        ["one-images", "two", "images of a test", "four"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, usual_name) in names.iter().zip(all) {
+            put(&folder, name, &get(&usual, usual_name));
+        }
+        put(&folder, &format!("{}.gz", names[0]), &gzip(&get(&usual, all[0])));
+        let data = load(&folder).unwrap();
+        assert_eq!(data.fingerprint(), expected, "{names:?}");
+        let note = format!("{} and {} are taken for the training files", names[0], names[1]);
+        assert!(data.notes.iter().any(|told| told.contains(&note)), "{:?}", data.notes);
+    }
+    // Training files alone, further down.
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("raw")).unwrap();
+    put(&folder, "raw/first", &get(&usual, TRAIN_IMAGES));
+    put(&folder, "raw/second", &get(&usual, TRAIN_LABELS));
+    assert_eq!(load(&folder).unwrap().train.len(), 24);
+    // Two of each, of equal lengths.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, usual_name) in [("a", all[0]), ("b", all[1]), ("c", all[0]), ("d", all[1])] {
+        put(&folder, name, &get(&usual, usual_name));
+    }
+    let message = load(&folder).unwrap_err().to_string();
+    for says in ["a (40 images), c (40 images), b (40 labels)", "call them train-images-idx3-ubyte"]
+    {
+        assert!(message.contains(says), "{message}");
+    }
+    // Images without labels.
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "a.bin", &get(&usual, TRAIN_IMAGES));
+    let message = load(&folder).unwrap_err().to_string();
+    assert!(message.contains("none of train-labels-idx1-ubyte"), "{message}");
+}
+
+#[test]
+fn what_is_there_is_judged_before_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "train-images", &[&[0, 0, 0x0d, 3][..], &[0, 0, 0, 2].repeat(3)].concat());
+    let message = load(&folder).unwrap_err().to_string();
+    assert!(message.contains("32-bit floats in 3 dimensions"), "{message}");
 }
 
 /// Labels as 32-bit integers with `columns` of which the first is the class.

@@ -392,3 +392,113 @@ fn how_data_is_read_is_kept_for_a_resumed_run() {
     assert_eq!(again.settings().read, read);
     train(&mut again).expect("goes on");
 }
+
+/// Refuses or takes a data set for a template with this input, without fitting it; what is said of it.
+fn told_of_shape(data: &DataSource, shape: &str, fit: bool) -> Result<Vec<String>, String> {
+    let text = format!(
+        "(version: 1, name: \"shape\", nodes: [
+            (id: \"in\", layer: 0, ops: [Input(shape: {shape}), Flatten], position: (0, 0)),
+            (id: \"head\", layer: 1, ops: [Dense(units: 10), Output], position: (4, 0)),
+        ], links: [(\"in\", \"head\")])"
+    );
+    let template = template::parse("shape", &text).expect("is right");
+    let settings = LabSettings { data: data.clone(), fit, ..LabSettings::default() };
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut lab = lab_with(template, runs.path(), settings);
+    let mut told = Vec::new();
+    let data = lab.load_data(&mut |report| {
+        if let Report::Note(text) = report {
+            told.push(text);
+        }
+    });
+    let (data, _) = data.map_err(|error| error.to_string())?;
+    assert_eq!(data.shape(), lab.graph().image_shape());
+    Ok(told)
+}
+
+/// Ten classes of grey images with this side, as a folder and in IDX format.
+fn images(folder: &Path, side: u32) -> [DataSource; 2] {
+    let (idx, classes) = (folder.join("idx"), folder.join("classes"));
+    fs::create_dir(&idx).expect("a folder");
+    let grey = |image: u32, pixel: u32| ((image * 23 + pixel) % 251) as u8;
+    for part in ["train", "t10k"] {
+        let mut images = vec![0, 0, 8, 3];
+        images.extend([120, side, side].into_iter().flat_map(u32::to_be_bytes));
+        images.extend((0..120 * side * side).map(|at| grey(at / (side * side), at)));
+        let mut labels = vec![0, 0, 8, 1];
+        labels.extend(120_u32.to_be_bytes());
+        labels.extend((0..120).map(|image| (image % 10) as u8));
+        let write = |name: &str, bytes| fs::write(idx.join(name), bytes);
+        write(&format!("{part}-images-idx3-ubyte"), images).expect("is written");
+        write(&format!("{part}-labels-idx1-ubyte"), labels).expect("is written");
+    }
+    for image in 0..120 {
+        let class = classes.join(format!("c{}", image % 10));
+        fs::create_dir_all(&class).expect("a folder");
+        let picture =
+            image::GrayImage::from_fn(side, side, |x, y| image::Luma([grey(image, x + side * y)]));
+        picture.save(class.join(format!("{image}.png"))).expect("is written");
+    }
+    [DataSource::Idx(idx), DataSource::Images(classes)]
+}
+
+#[test]
+fn a_template_for_rows_of_pixels_is_told_the_shape_of_the_images() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [idx, classes] = images(folder.path(), 16);
+    for (data, side) in [(DataSource::Digits, 8), (idx, 16), (classes, 16)] {
+        let pixels = side * side;
+        for shape in [
+            format!("({pixels}, 1, 1)"),
+            format!("(1, {pixels}, 1)"),
+            format!("(1, 1, {pixels})"),
+            format!("({side}, 1, {side})"),
+            format!("({side}, {side}, 1)"),
+        ] {
+            let text = told_of_shape(&data, &shape, false).expect_err("is no image");
+            let wanted =
+                format!("set the shape of `in` to (1, {side}, {side}), or let --fit do it");
+            assert!(text.contains(&wanted), "{data} {shape}: {text}");
+            assert!(text.contains(&format!("has images of 1×{side}×{side}")), "{text}");
+            assert!(text.contains("channels, height, width"), "{text}");
+            let told = told_of_shape(&data, &shape, true).expect("is fitted").join("\n");
+            assert!(told.contains(&format!("shape of `in` (1, {side}, {side}) instead")), "{told}");
+        }
+    }
+}
+
+#[test]
+fn images_that_are_brought_to_another_shape_are_told_whatever_they_come_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [idx, classes] = images(folder.path(), 16);
+    for (data, side) in [(DataSource::Digits, 8), (idx, 16), (classes, 16)] {
+        let told = |shape: &str| told_of_shape(&data, shape, false).expect("is taken").join("\n");
+        let native = told(&format!("(1, {side}, {side})"));
+        assert!(!native.contains("brought") && !native.contains("channels"), "{native}");
+        let brought = format!("images of {side}×{side} pixels are brought to");
+        let larger = told("(1, 28, 28)");
+        assert!(larger.contains(&format!("{brought} 28×28")), "{larger}");
+        assert!(!larger.contains("proportions"), "{larger}");
+        for (shape, size) in [("(1, 10, 20)", "20×10"), ("(1, 1, 100)", "100×1")] {
+            let stretched = told(shape);
+            let wanted = format!("{brought} {size}; their proportions are not kept");
+            assert_eq!(stretched.matches(&wanted).count(), 1, "{data} {shape}: {stretched}");
+        }
+        let coloured = told(&format!("(3, {side}, {side})"));
+        assert!(coloured.contains("the grey images get 3 equal channels"), "{coloured}");
+    }
+}
+
+#[test]
+fn large_images_do_not_become_one_pixel_where_a_template_of_rows_is_fitted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [idx, classes] = images(folder.path(), 72);
+    for data in [idx, classes] {
+        for shape in ["(784, 1, 1)", "(1, 784, 1)", "(28, 28, 3)"] {
+            let told = told_of_shape(&data, shape, true).expect("is fitted").join("\n");
+            assert!(told.contains("shape of `in` (1, 28, 28) instead"), "{data} {shape}: {told}");
+        }
+        let text = told_of_shape(&data, "(784, 1, 1)", false).expect_err("is no image");
+        assert!(text.contains("set the shape of `in` to (1, 28, 28)"), "{text}");
+    }
+}
