@@ -1,6 +1,9 @@
 //! What is told about files whose content leaves a choice; kept in `run.ron`, so that a resumed run reads them alike.
 
-use crate::engine::named::{Named, named};
+use crate::engine::{
+    delimited::Decimal,
+    named::{Named, named},
+};
 use serde::{Deserialize, Serialize};
 
 /// How files are read where they leave a choice. What is left out is inferred, and the data set says what was.
@@ -13,6 +16,8 @@ pub struct ReadOptions {
     pub task: Option<TaskKind>,
     /// Whether the first line of a table is a header.
     pub header: Option<bool>,
+    /// What stands before the decimals of a table's numbers.
+    pub decimal: Option<Decimal>,
     /// What is done about missing values of a table; they are refused where this is left out.
     pub missing: Option<Missing>,
 }
