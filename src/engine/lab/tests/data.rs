@@ -241,6 +241,25 @@ fn wrong_data_is_refused_also_where_nothing_is_left_to_do_with_it() {
 }
 
 #[test]
+fn a_run_that_is_not_there_is_told_with_the_one_that_may_be_meant() {
+    let runs = tempfile::tempdir().expect("a folder");
+    for name in ["mine", "digits-seed-1"] {
+        std::fs::create_dir(runs.path().join(name)).expect("is made");
+        std::fs::write(runs.path().join(name).join("run.ron"), "()").expect("is written");
+    }
+    let message = |name: &str| {
+        let opened = Lab::open(&runs.path().join(name), DeviceChoice::Cpu);
+        opened.err().expect("is not there").to_string()
+    };
+    let list = format!("`nas-navigator runs list --runs {}`", runs.path().display());
+    for (name, meant) in [("minee", "mine"), ("Digits", "digits-seed-1")] {
+        let text = message(name);
+        assert!(text.contains(&format!("did you mean `{meant}`? {list}")), "{text}");
+    }
+    assert!(!message("another").contains("did you mean"));
+}
+
+#[test]
 fn large_images_are_scaled_to_a_template_that_is_fitted_to_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let (side, count) = (72_u32, 40_u32);
