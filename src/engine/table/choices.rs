@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 /// What separates choices where no `/` does, the most certain first; of arrows, the longer ones hold the shorter.
-const CERTAIN: [&str; 15] =
-    ["-->", "==>", "->", "=>", "~>", ">>", "::", "|", ";", ",", " ", "+", ":", ">", "\\"];
+const CERTAIN: [&str; 20] = [
+    "-->", "==>", "->", "=>", "~>", ">>", "::", "|", ";", ",", " ", "+", ":", ">", "\\",
+    "\u{2192}", "\u{21d2}", "\u{bb}", "\u{2022}", "\u{3001}",
+];
 
 /// What may separate choices, and also stands within names; it does if the table is complete then.
 const POSSIBLE: [&str; 14] =
@@ -47,13 +49,14 @@ pub(super) fn split(texts: &[String]) -> Result<Choices, Joined> {
             if separator == " " { "spaces".to_owned() } else { format!("`{separator}`") }
         )),
     };
-    let others = other_signs(&bare);
-    for separator in CERTAIN.into_iter().chain(others.iter().map(String::as_str)) {
+    for separator in CERTAIN {
         if bare.iter().all(|text| by(text, separator).len() > 1) {
             return Ok(separated(separator));
         }
     }
-    for separator in POSSIBLE {
+    let others = other_signs(&bare);
+    let possible = || POSSIBLE.into_iter().chain(others.iter().map(String::as_str));
+    for separator in possible() {
         let choices = separated(separator);
         if is_whole(&choices.of) {
             return Ok(choices);
@@ -61,7 +64,7 @@ pub(super) fn split(texts: &[String]) -> Result<Choices, Joined> {
     }
     let of = bare.iter().map(|text| vec![(*text).trim().to_owned()]).collect();
     let distinct = texts.iter().collect::<BTreeSet<_>>().len();
-    let alike = POSSIBLE.into_iter().find(|&separator| {
+    let alike = possible().find(|&separator| {
         let lengths: BTreeSet<_> = bare.iter().map(|text| by(text, separator).len()).collect();
         lengths.first().is_some_and(|&length| length > 1) && lengths.len() == 1
     });
@@ -90,7 +93,7 @@ pub(super) fn split(texts: &[String]) -> Result<Choices, Joined> {
     Ok(Choices { of, note })
 }
 
-/// Signs that stand in all texts and hardly within names: no letters, digits, brackets or quotes, and none that are known.
+/// Other signs that stand in all texts: no letters, digits, brackets or quotes, and none that are known.
 fn other_signs(texts: &[&str]) -> Vec<String> {
     let Some(first) = texts.first() else { return Vec::new() };
     let is_sign = |sign: &char| {
@@ -277,6 +280,7 @@ mod tests {
             &["-1", "8", "16"],
             &["-2x", "-10", "-5"],
             &["k3", "k5"],
+            &["conv3\u{d7}3", "conv5\u{d7}5", "pool3\u{d7}3"],
             &["100", "150", "200"],
             &["16", "32", "64", "128"],
             &["relu", "gelu", "tanh"],
