@@ -7,7 +7,7 @@ use crate::engine::{
     data::{DataSource, DataSummary},
     report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress, Topic},
     run::{Run, RunError},
-    search::{NodeFitness, Objective},
+    search::{NodeFitness, Objective, tie},
     template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
     training::TrainSettings,
 };
@@ -371,8 +371,16 @@ impl Archive {
         self.iterations.iter().map(|iteration| iteration.candidates.len()).sum()
     }
 
-    /// The best candidate so far.
+    /// How many candidates tie, where all that are evaluated with the present weights do.
+    pub fn tie(&self) -> Option<usize> {
+        tie(self.candidates.iter().map(|placed| &placed.candidate), self.objective)
+    }
+
+    /// The best candidate so far; none where all tie.
     pub fn best(&self) -> Option<&PlacedCandidate> {
+        if self.tie().is_some() {
+            return None;
+        }
         let rank = |placed: &PlacedCandidate| placed.candidate.rank(self.objective);
         let best = self.candidates.iter().filter_map(rank).max()?;
         self.get(best.id)

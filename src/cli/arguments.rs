@@ -1,10 +1,10 @@
-//! What arguments of several commands have in common: where runs are and where to compute, paths with `~`, and empty
-//! environment variables.
+//! What arguments of several commands have in common: where runs are and where to compute, paths with `~`, numbers,
+//! empty environment variables, and capitals.
 
 use crate::engine::{device::DeviceChoice, files};
 use clap::{
     Args, Command,
-    builder::{PathBufValueParser, Resettable, TypedValueParser},
+    builder::{PathBufValueParser, Resettable, StringValueParser, TypedValueParser},
 };
 use std::path::PathBuf;
 
@@ -35,11 +35,54 @@ pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| files::expand_home(&path))
 }
 
-/// The command line without the environment variables that are set to nothing: they count as not set.
-pub(super) fn without_empty_variables(command: Command) -> Command {
+/// Reads a number; a decimal comma is named.
+pub(super) fn number() -> impl TypedValueParser<Value = f64> {
+    StringValueParser::new().try_map(|text| {
+        let text = text.trim();
+        text.parse::<f64>().map_err(|_| match text.replacen(',', ".", 1).parse::<f64>() {
+            Ok(_) if text.contains(',') => {
+                format!("numbers have a decimal point here: {}", text.replacen(',', ".", 1))
+            }
+            _ => "give a number such as 0.01".to_owned(),
+        })
+    })
+}
+
+/// The command line as it is meant: environment variables that are set to nothing count as not set, and capitals do
+/// not matter where one of a few choices is named.
+pub(super) fn forgiving(command: Command) -> Command {
     let command = command.mut_args(|arg| {
+        let takes_values = arg.get_action().takes_values();
+        let arg = if takes_values { arg.ignore_case(true) } else { arg };
         let value = arg.get_env().and_then(std::env::var_os);
-        if value.is_some_and(|value| value.is_empty()) { arg.env(Resettable::Reset) } else { arg }
+        if value.is_some_and(|value| value.to_string_lossy().trim().is_empty()) {
+            arg.env(Resettable::Reset)
+        } else {
+            arg
+        }
     });
-    command.mut_subcommands(without_empty_variables)
+    command.mut_subcommands(forgiving)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Arg;
+
+    fn parse(text: &str) -> Result<f64, String> {
+        let command = Command::new("test").arg(
+            Arg::new("number").long("number").allow_negative_numbers(true).value_parser(number()),
+        );
+        let matches = forgiving(command)
+            .try_get_matches_from(["test", "--number", text])
+            .map_err(|error| error.to_string())?;
+        Ok(*matches.get_one::<f64>("number").expect("is given"))
+    }
+
+    #[test]
+    fn a_decimal_comma_is_named() {
+        assert_eq!((parse("0.1"), parse(" 5 "), parse("-0.5")), (Ok(0.1), Ok(5.0), Ok(-0.5)));
+        assert!(parse("0,1").is_err_and(|error| error.contains("decimal point here: 0.1")));
+        assert!(parse("little").is_err_and(|error| error.contains("such as 0.01")));
+    }
 }

@@ -4,6 +4,7 @@ use super::{arguments, bench_engine, output, progress::Counter};
 use crate::{
     engine::{
         benchmark::{self, Algorithm, Plan, Summary},
+        data::Decimal,
         table::Table,
     },
     format,
@@ -43,6 +44,9 @@ struct SearchBenchArgs {
     /// for each combination of choices, or several, of which the means count.
     #[arg(long, value_name = "FILE", value_parser = arguments::path())]
     table: PathBuf,
+    /// What stands before the decimals of the table's numbers [default: inferred for each column].
+    #[arg(long, value_name = "SIGN", value_parser = super::training::named::<Decimal>())]
+    decimal: Option<Decimal>,
     /// Evaluations after which the best found is reported, separated by commas [default: 50,100,200, or what the table has].
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     budgets: Vec<usize>,
@@ -69,14 +73,14 @@ pub(super) fn execute(args: BenchArgs) -> Result<ExitCode> {
 }
 
 fn search(args: SearchBenchArgs) -> Result<ExitCode> {
-    let SearchBenchArgs { table: path, budgets, runs, algorithms, seed, json } = args;
+    let SearchBenchArgs { table: path, decimal, budgets, runs, algorithms, seed, json } = args;
     let mut plan = Plan {
         algorithms: if algorithms.is_empty() { Algorithm::ALL.to_vec() } else { algorithms },
         budgets,
         runs: runs as usize,
         seed,
     };
-    let table = Arc::new(Table::load(&path)?);
+    let table = Arc::new(Table::load_with(&path, decimal)?);
     let mut notes = table.notes().to_vec();
     if plan.budgets.is_empty() {
         plan.budgets = BUDGETS.map(|budget| budget.min(table.functions())).to_vec();

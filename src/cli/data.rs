@@ -1,7 +1,7 @@
 //! What to train on, on the command line.
 
 use super::training::named;
-use crate::engine::data::{DataSource, Missing, ReadOptions, TaskKind};
+use crate::engine::data::{DataSource, Decimal, Missing, ReadOptions, TaskKind};
 use clap::Args;
 
 /// What is read and how it is decided, for the long help of every command that reads data.
@@ -23,7 +23,7 @@ What is read, and how it is decided (what was inferred or left out is told in li
     header          the first line, if its types differ from those below; --header yes|no
     COLUMN          a name, or a number from 1; the last column where it is left out
     task            texts and label-like whole numbers are classes, others are numbers; --task classes|numbers
-    decimal sign    point or comma, by column; what could be off by a thousand is refused
+    decimal sign    point or comma, by column; what could be off by a thousand is refused; --decimal point|comma
     missing         NA, ?, -, nothing: refused with count and columns; --missing mean|drop
   splits            those that the files lack are held out: a tenth each, of fewer than 1,000 examples a fifth each
   template          presets take shape and outputs of the data (images up to 64x64), other templates with --fit";
@@ -49,6 +49,9 @@ pub(super) struct DataArgs {
     /// Whether the first line of a table names its columns [default: inferred from it and the lines below].
     #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
     header: Option<bool>,
+    /// What stands before the decimals of a table's numbers [default: inferred for each column].
+    #[arg(long, value_name = "SIGN", value_parser = named::<Decimal>())]
+    decimal: Option<Decimal>,
     /// What to do about missing values of a table [default: name them and end].
     #[arg(long, value_name = "WAY", value_parser = named::<Missing>())]
     missing: Option<Missing>,
@@ -61,8 +64,26 @@ impl DataArgs {
             skip_unreadable: self.skip_unreadable,
             task: self.task,
             header: self.header,
+            decimal: self.decimal,
             missing: self.missing,
         }
+    }
+
+    /// The arguments that say nothing about such data, and what they are about.
+    pub(super) fn unused(&self, data: &DataSource) -> Vec<String> {
+        let tables = !matches!(data, DataSource::Csv { .. });
+        let images = !matches!(data, DataSource::Images(_));
+        [
+            ("--skip-unreadable", self.skip_unreadable && images, "folders of images"),
+            ("--task", self.task.is_some() && tables, "tables"),
+            ("--header", self.header.is_some() && tables, "tables"),
+            ("--decimal", self.decimal.is_some() && tables, "tables"),
+            ("--missing", self.missing.is_some() && tables, "tables"),
+        ]
+        .into_iter()
+        .filter(|(_, unused, _)| *unused)
+        .map(|(name, _, about)| format!("{name} is about {about} and changes nothing for {data}"))
+        .collect()
     }
 
     /// The first argument that a run has settled when it began, if one is given.
@@ -72,6 +93,7 @@ impl DataArgs {
             ("--skip-unreadable", self.skip_unreadable),
             ("--task", self.task.is_some()),
             ("--header", self.header.is_some()),
+            ("--decimal", self.decimal.is_some()),
             ("--missing", self.missing.is_some()),
         ]
         .into_iter()

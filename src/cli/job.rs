@@ -111,6 +111,9 @@ impl JobArgs {
             training: self.training.settings(),
             ..LabSettings::default()
         };
+        for unused in self.data.unused(&settings.data) {
+            output::message(&format!("note: {unused}"));
+        }
         Ok(Lab::new(template, settings, self.runs.runs.clone(), self.name.clone()))
     }
 
@@ -189,6 +192,7 @@ pub(super) fn train_missing(
     printer: &mut ProgressPrinter,
 ) -> Result<bool> {
     if epochs == 0 {
+        lab.check_moved_data(&mut |report| printer.print(&report))?;
         return Ok(true);
     }
     let stopped = lab.train(epochs, control, &mut |report| printer.print(&report))?;

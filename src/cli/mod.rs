@@ -57,7 +57,7 @@ enum Command {
 /// Parses the command line, does what it says and gives the exit code.
 pub fn main() -> ExitCode {
     memory::keep_freed();
-    let matches = arguments::without_empty_variables(Cli::command()).get_matches();
+    let matches = arguments::forgiving(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     output::start_log();
     let done = match cli.command {

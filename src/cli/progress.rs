@@ -82,16 +82,22 @@ impl ProgressPrinter {
                 quality.text(epoch.val_accuracy),
                 epoch.seconds
             )),
-            Report::Iteration(iteration) => Some(format!(
-                "iteration {}: {} candidates, mean proxy {} {}, best {} (candidate {}), {:.1} s",
-                iteration.iteration,
-                iteration.candidates.len(),
-                goal.name(),
-                goal.of(&iteration.mean),
-                goal.of(&iteration.best_evaluation),
-                iteration.best.0,
-                iteration.seconds
-            )),
+            Report::Iteration(iteration) => {
+                let best = if iteration.tie {
+                    "all candidates so far tie".to_owned()
+                } else {
+                    let figure = goal.of(&iteration.best_evaluation);
+                    format!("best {figure} (candidate {})", iteration.best.0)
+                };
+                Some(format!(
+                    "iteration {}: {}, mean proxy {} {}, {best}, {:.1} s",
+                    iteration.iteration,
+                    format::counted(iteration.candidates.len(), "candidate", "candidates"),
+                    goal.name(),
+                    goal.of(&iteration.mean),
+                    iteration.seconds
+                ))
+            }
             Report::Retrained(retrained) => Some(format!(
                 "candidate {}: retrained {} {}, {:.1} s",
                 retrained.id.0,
@@ -221,19 +227,25 @@ mod tests {
     #[test]
     fn an_iteration_is_told_in_the_objective() {
         let objective = Objective::Loss;
-        let report = Report::Iteration(IterationReport {
+        let report = IterationReport {
             iteration: 2,
             candidates: vec![CandidateId(9)],
             objective,
             mean: EVALUATION,
             best: CandidateId(4),
             best_evaluation: Evaluation { loss: 0.25, ..EVALUATION },
+            tie: false,
             fitness: Vec::new(),
             seconds: 1.0,
-        });
+        };
+        let tie = Report::Iteration(IterationReport { tie: true, ..report.clone() });
         assert_eq!(
-            text(Quality::Accuracy, objective, &report),
-            "iteration 2: 1 candidates, mean proxy loss 0.5000, best 0.2500 (candidate 4), 1.0 s"
+            text(Quality::Accuracy, objective, &Report::Iteration(report)),
+            "iteration 2: 1 candidate, mean proxy loss 0.5000, best 0.2500 (candidate 4), 1.0 s"
+        );
+        assert_eq!(
+            text(Quality::Accuracy, objective, &tie),
+            "iteration 2: 1 candidate, mean proxy loss 0.5000, all candidates so far tie, 1.0 s"
         );
     }
 }

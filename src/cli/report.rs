@@ -50,7 +50,11 @@ pub(super) struct RunReport {
     /// What new candidates have to be like; left out where nothing is asked for.
     #[serde(skip_serializing_if = "Steering::is_free")]
     steering: Steering,
+    /// `null` where nothing is evaluated, and where all candidates tie.
     best: Option<BestReport>,
+    /// What is equal for all candidates, where none of them is best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tie: Option<TieReport>,
     /// The best candidates of any cost, where that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     front: Option<Vec<FrontReport>>,
@@ -82,6 +86,15 @@ struct IterationSummary {
     mean: f64,
     best: f64,
     seconds: f64,
+}
+
+/// That no candidate is better than another.
+#[derive(Debug, Serialize)]
+struct TieReport {
+    /// How many tie: all that were evaluated with the present weights.
+    candidates: usize,
+    /// What the objective of the run is for each.
+    proxy: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,7 +167,11 @@ impl RunReport {
     /// The report on the present state of `lab`.
     pub(super) fn new(lab: &Lab) -> Self {
         let (graph, objective) = (lab.graph(), lab.settings().objective);
-        let best = lab.best().and_then(|candidate| {
+        let tie = lab.tie().and_then(|candidates| {
+            let proxy = objective.figure(&lab.best()?.evaluation?);
+            Some(TieReport { candidates, proxy })
+        });
+        let best = lab.best().filter(|_| tie.is_none()).and_then(|candidate| {
             let evaluation = candidate.evaluation?;
             Some(BestReport {
                 candidate: candidate.id.0,
@@ -247,6 +264,7 @@ impl RunReport {
             evaluated: lab.evaluated(),
             steering: lab.steering().clone(),
             best,
+            tie,
             front,
             latencies: None,
             verification: lab.verification(None),
@@ -271,6 +289,42 @@ impl RunReport {
     /// Prints the report on stdout.
     pub(super) fn print(&self, json: bool) -> Result<()> {
         if json { output::json(self) } else { output::data(&self.to_string()) }
+    }
+}
+
+impl RunReport {
+    /// The lines on the best candidate.
+    fn write_best(&self, f: &mut fmt::Formatter<'_>, best: &BestReport) -> fmt::Result {
+        let quality = self.measure;
+        let goal = Goal { quality, objective: self.objective };
+        writeln!(
+            f,
+            "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
+            best.candidate,
+            goal.name(),
+            goal.text(best.proxy),
+            format::compact(best.params),
+            format::compact(best.flops)
+        )?;
+        if !best.within_limits {
+            writeln!(f, "          (none that was evaluated is within the limits)")?;
+        }
+        if !best.current {
+            writeln!(
+                f,
+                "          (evaluated before the last training; a search evaluates it again)"
+            )?;
+        }
+        if !self.objective.is_default() {
+            let accuracy = quality.text(best.proxy_accuracy);
+            writeln!(f, "          (its {} is {accuracy})", quality.name())?;
+        }
+        if let Some(balanced) = best.balanced_accuracy
+            && self.objective != Objective::BalancedAccuracy
+        {
+            writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
+        }
+        writeln!(f, "keeps     {}", best.kept.join(" "))
     }
 }
 
@@ -306,41 +360,27 @@ impl fmt::Display for RunReport {
             let auto = if self.policy == self.paths { "" } else { " (auto)" };
             writeln!(f, "paths     {}{auto}", self.paths)?;
         }
-        let Some(best) = &self.best else { return Ok(()) };
+        if self.best.is_none() && self.tie.is_none() {
+            return Ok(());
+        }
         writeln!(
             f,
             "search    {} iterations, {} candidates evaluated",
             self.iterations.len(),
             self.evaluated
         )?;
-        writeln!(
-            f,
-            "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
-            best.candidate,
-            goal.name(),
-            goal.text(best.proxy),
-            format::compact(best.params),
-            format::compact(best.flops)
-        )?;
-        if !best.within_limits {
-            writeln!(f, "          (none that was evaluated is within the limits)")?;
-        }
-        if !best.current {
+        if let Some(tie) = &self.tie {
             writeln!(
                 f,
-                "          (evaluated before the last training; a search evaluates it again)"
+                "best      none: all {} candidates tie, proxy {} {}",
+                tie.candidates,
+                goal.name(),
+                goal.text(tie.proxy)
             )?;
         }
-        if !self.objective.is_default() {
-            let accuracy = quality.text(best.proxy_accuracy);
-            writeln!(f, "          (its {} is {accuracy})", quality.name())?;
+        if let Some(best) = &self.best {
+            self.write_best(f, best)?;
         }
-        if let Some(balanced) = best.balanced_accuracy
-            && self.objective != Objective::BalancedAccuracy
-        {
-            writeln!(f, "balanced  accuracy {}", format::percent(balanced))?;
-        }
-        writeln!(f, "keeps     {}", best.kept.join(" "))?;
         if !self.steering.is_free() {
             writeln!(f, "steered   {}", self.steering)?;
         }

@@ -94,6 +94,8 @@ struct RunLine {
     #[serde(serialize_with = "by_name")]
     objective: Objective,
     best_proxy: Option<f64>,
+    /// Whether all candidates have that, so that none is best.
+    tie: bool,
     /// Why results are not worth what they seem to be.
     cautions: Vec<Caution>,
 }
@@ -202,11 +204,14 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
             let goal = Goal { quality: line.measure, objective: line.objective };
             let mark = if line.is_doubtful() { " !" } else { "" };
             let best = line.best_proxy.map_or_else(|| "-".to_owned(), |best| goal.text(best));
-            let what = if line.best_proxy.is_none() || line.objective.is_default() {
+            let mut what = if line.best_proxy.is_none() || line.objective.is_default() {
                 String::new()
             } else {
                 format!(" ({})", goal.name())
             };
+            if line.tie {
+                what += " (all tie)";
+            }
             text += &format!(
                 "{:<width$} {:>6} {:>10} {:>9} {:>7}{what}{mark}\n",
                 line.name, line.epochs, line.iterations, line.evaluated, best
@@ -236,6 +241,7 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
         best_proxy_accuracy: best.map(|best| best.accuracy),
         objective,
         best_proxy: best.map(|best| objective.figure(&best)),
+        tie: lab.tie().is_some(),
         cautions: lab.cautions(),
     }
 }

@@ -1,5 +1,6 @@
 //! How to train, on the command line.
 
+use super::arguments::number;
 use crate::engine::{
     lab::{Lab, LabError},
     loss::LossKind,
@@ -25,13 +26,13 @@ pub(super) struct TrainingArgs {
     loss: Option<LossKind>,
     /// Share of every image's probability that is spread over all classes, for cross-entropy and
     /// kl-divergence [default: 0].
-    #[arg(long, value_name = "SHARE", conflicts_with = "resume")]
+    #[arg(long, value_name = "SHARE", value_parser = number(), conflicts_with = "resume")]
     label_smoothing: Option<f64>,
     /// How weights follow their gradients [default: adam].
     #[arg(long, value_name = "OPTIMIZER", value_parser = named::<OptimizerKind>(), conflicts_with = "resume")]
     optimizer: Option<OptimizerKind>,
     /// The highest learning rate; with --resume, from here on [default: what is usual for the optimizer].
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", value_parser = number(), allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// How the learning rate changes [default: cosine].
     #[arg(long, value_name = "SCHEDULE", value_parser = named::<Schedule>(), conflicts_with = "resume")]
@@ -41,10 +42,10 @@ pub(super) struct TrainingArgs {
     #[arg(long, value_name = "N|all", value_parser = ValueParser::new(batch_size), conflicts_with = "resume")]
     batch_size: Option<usize>,
     /// By how much weights are pulled towards 0 [default: 0.01 with adamw, else 0].
-    #[arg(long, value_name = "DECAY", allow_negative_numbers = true, conflicts_with = "resume")]
+    #[arg(long, value_name = "DECAY", value_parser = number(), allow_negative_numbers = true, conflicts_with = "resume")]
     weight_decay: Option<f64>,
     /// Shorten longer gradients to this norm; with --resume, from here on [default: no limit].
-    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NORM", value_parser = number(), allow_negative_numbers = true)]
     clip: Option<f64>,
     /// Change training images at random: crop (move them by up to an eighth), flip (mirror them), or both as
     /// crop,flip.
@@ -63,7 +64,8 @@ impl TrainingArgs {
     pub(super) fn settings(&self) -> TrainSettings {
         let usual = TrainSettings::default();
         let optimizer = self.optimizer.unwrap_or(usual.optimizer);
-        let changes = |what: &str| self.augment.iter().any(|given| given == what);
+        let changes =
+            |what: &str| self.augment.iter().any(|given| given.eq_ignore_ascii_case(what));
         TrainSettings {
             policy: self.policy.unwrap_or(usual.policy),
             loss: self.loss.unwrap_or(usual.loss),
@@ -91,6 +93,7 @@ impl TrainingArgs {
 
 /// Images per step: a number from 1 on, or `all`.
 fn batch_size(text: &str) -> Result<usize, String> {
+    let text = text.trim();
     if text.eq_ignore_ascii_case("all") {
         return Ok(TrainSettings::ALL_IMAGES);
     }
@@ -118,6 +121,7 @@ mod tests {
         assert_eq!(batch_size("4096"), Ok(4096));
         assert_eq!(batch_size("all"), Ok(TrainSettings::ALL_IMAGES));
         assert_eq!(batch_size("ALL"), Ok(TrainSettings::ALL_IMAGES));
+        assert_eq!((batch_size(" all"), batch_size("8 ")), (Ok(TrainSettings::ALL_IMAGES), Ok(8)));
         for wrong in ["0", "-1", "", "every", "1.5", "99999999999"] {
             assert!(batch_size(wrong).is_err_and(|error| error.contains("`all`")), "{wrong}");
         }

@@ -55,7 +55,9 @@ impl FromStr for DeviceChoice {
     /// Reads `auto`, `cpu`, `cuda:N` or `wgpu:N`; without `:N`, the first device is meant.
     fn from_str(text: &str) -> Result<Self, DeviceError> {
         let unknown = || DeviceError::Unknown(text.to_owned());
-        let (name, number) = text.split_once(':').map_or((text, None), |(name, n)| (name, Some(n)));
+        let lower = text.trim().to_lowercase();
+        let (name, number) =
+            lower.split_once(':').map_or((lower.as_str(), None), |(name, n)| (name, Some(n)));
         let index = number.map_or(Ok(0), |number| number.parse().map_err(|_| unknown()))?;
         match (name, number) {
             ("auto", None) => Ok(Self::Auto),
@@ -189,6 +191,7 @@ mod tests {
         for text in ["auto", "cpu", "cuda:0", "cuda:3", "wgpu:1"] {
             assert_eq!(text.parse::<DeviceChoice>().expect("a device").to_string(), text);
         }
+        assert_eq!(" CPU".parse::<DeviceChoice>().expect("a device"), DeviceChoice::Cpu);
         assert_eq!("cuda".parse::<DeviceChoice>().expect("a device"), DeviceChoice::Cuda(0));
     }
 

@@ -15,9 +15,9 @@ pub trait Named: Copy + PartialEq + 'static {
     /// What it is, in some words.
     fn about(self) -> &'static str;
 
-    /// The choice of that name.
+    /// The choice of that name, whatever its capitals.
     fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|choice| choice.name() == name)
+        Self::ALL.iter().copied().find(|choice| choice.name().eq_ignore_ascii_case(name))
     }
 }
 

@@ -85,6 +85,8 @@ pub struct IterationReport {
     pub best: CandidateId,
     /// What its evaluation gave.
     pub best_evaluation: Evaluation,
+    /// Whether all candidates that were evaluated with the present weights tie: then the best is no better than any.
+    pub tie: bool,
     /// Fitness and frequency of every node, by node index.
     pub fitness: Vec<NodeFitness>,
     /// Seconds the iteration took.

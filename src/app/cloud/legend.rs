@@ -106,7 +106,9 @@ fn show_content(
             });
         });
     } else {
-        let next = if history.is_trained() {
+        let next = if archive.tie().is_some() {
+            "All evaluated candidates tie: none is best"
+        } else if history.is_trained() {
             "Search to colour the cloud"
         } else {
             "Train the template to colour the cloud"

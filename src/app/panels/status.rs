@@ -88,6 +88,9 @@ fn status_text(status: &JobStatus, trained: bool) -> String {
 
 /// The best candidate so far: `best 78.4 % · candidate 41`, or `best loss 0.4312 · candidate 41`.
 fn best_text(archive: &Archive, goal: Goal) -> Option<String> {
+    if let Some(candidates) = archive.tie() {
+        return Some(format!("all {candidates} candidates tie"));
+    }
     let best = &archive.best()?.candidate;
     let evaluation = best.evaluation?;
     Some(format!("best {} · candidate {}", goal.named(&evaluation), best.id.0))
@@ -144,6 +147,9 @@ mod tests {
         assert_eq!(text(&shown), "best 50.0 % · candidate 0");
         shown.archive.objective = Objective::Loss;
         assert_eq!(text(&shown), "best loss 0.2500 · candidate 1");
+        let evaluation = shown.archive.candidates[0].candidate.evaluation;
+        shown.archive.candidates[1].candidate.evaluation = evaluation;
+        assert_eq!(text(&shown), "all 2 candidates tie");
     }
 
     #[test]

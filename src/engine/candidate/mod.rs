@@ -1,5 +1,6 @@
 //! Candidates as masks: which are valid, how others are mended, how they are drawn, which are the same.
 
+mod alike;
 mod count;
 mod groups;
 mod repair;
@@ -8,6 +9,7 @@ mod sampling;
 mod space;
 mod sweep;
 
+pub use alike::alike;
 pub use count::{SpaceSize, count};
 pub use repair::{prune, repair};
 pub use sampler::Sampler;

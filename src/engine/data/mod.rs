@@ -22,6 +22,7 @@ mod table;
 
 use super::sniff;
 
+pub use super::delimited::Decimal;
 pub use dataset::{Batch, Dataset, ImageSize, Packed, Scale, Split, Task};
 pub use error::{DataError, Place};
 pub use images::{Images, Pixels, Targets};

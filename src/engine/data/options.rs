@@ -1,7 +1,10 @@
 //! What is told about files whose content leaves a choice; kept in `run.ron`, so that a resumed run reads them alike.
 
 use super::DataSource;
-use crate::engine::named::{Named, named};
+use crate::engine::{
+    delimited::Decimal,
+    named::{Named, named},
+};
 use serde::{Deserialize, Serialize};
 
 /// How files are read where they leave a choice. What is left out is inferred, and the data set says what was.
@@ -14,6 +17,8 @@ pub struct ReadOptions {
     pub task: Option<TaskKind>,
     /// Whether the first line of a table is a header.
     pub header: Option<bool>,
+    /// What stands before the decimals of a table's numbers.
+    pub decimal: Option<Decimal>,
     /// What is done about missing values of a table; they are refused where this is left out.
     pub missing: Option<Missing>,
 }
@@ -32,6 +37,7 @@ impl ReadOptions {
             ("--skip-unreadable", self.skip_unreadable && !is_folder),
             ("--task", self.task.is_some() && !is_table),
             ("--header", self.header.is_some() && !is_table),
+            ("--decimal", self.decimal.is_some() && !is_table),
             ("--missing", self.missing.is_some() && !is_table),
         ]
         .into_iter()
@@ -44,7 +50,7 @@ impl ReadOptions {
             (false, false) => "tables",
         };
         let (say, are) = if unused.len() > 1 { ("say", "are") } else { ("says", "is") };
-        let names = unused.join(" and ");
+        let names = unused.join(", ");
         (!unused.is_empty())
             .then(|| format!("{names} {say} how {of} are read, and {are} not used here"))
     }
@@ -88,6 +94,7 @@ mod tests {
             skip_unreadable: true,
             task: Some(TaskKind::Classes),
             header: Some(true),
+            decimal: Some(Decimal::Comma),
             missing: Some(Missing::Drop),
         };
         let unused = |options: ReadOptions, name: &str| {
@@ -98,7 +105,7 @@ mod tests {
             "--skip-unreadable says how folders of images are read, and is not used here"
         );
         let of_tables =
-            "--task and --header and --missing say how tables are read, and are not used here";
+            "--task, --header, --decimal, --missing say how tables are read, and are not used here";
         assert_eq!(unused(all, "images:a"), of_tables);
         assert!(unused(all, "digits").contains("folders of images or tables"));
         let task = ReadOptions { task: all.task, ..ReadOptions::default() };

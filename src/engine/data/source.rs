@@ -113,7 +113,7 @@ impl FromStr for DataSource {
 
     fn from_str(text: &str) -> Result<Self, DataError> {
         let unknown = || DataError::UnknownSource { given: text.to_owned() };
-        match text {
+        match text.trim().to_lowercase().as_str() {
             "fashion-mini" => return Ok(Self::FashionMini),
             "digits" => return Ok(Self::Digits),
             _ => {}
@@ -123,7 +123,7 @@ impl FromStr for DataSource {
             return Err(unknown());
         }
         let here = |path: &str| expand_home(Path::new(path));
-        match kind {
+        match kind.trim().to_lowercase().as_str() {
             "idx" => Ok(Self::Idx(here(path))),
             "cifar10" => Ok(Self::Cifar10(here(path))),
             "cifar100" => Ok(Self::Cifar100(here(path))),
@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn capitals_and_spaces_around_kinds_do_not_matter() {
+        for (text, meant) in [
+            ("CSV:Iris.csv", "csv:Iris.csv"),
+            ("Images:Cats", "images:Cats"),
+            (" Digits", "digits"),
+            ("Fashion-MINI", "fashion-mini"),
+        ] {
+            assert_eq!(text.parse::<DataSource>().unwrap().to_string(), meant);
+        }
+    }
+
+    #[test]
     fn a_file_whose_name_holds_a_number_sign_is_meant_where_there_is_one() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| format!("csv:{}/{name}", folder.path().display());
@@ -247,7 +259,7 @@ mod tests {
 
     #[test]
     fn unknown_names_list_the_choices() {
-        for name in ["", "mnist", "idx", "idx:", "Digits", "csv:#label", "csv:#", "cifar:x"] {
+        for name in ["", "mnist", "idx", "idx:", "digit", "csv:#label", "csv:#", "cifar:x"] {
             let message = name.parse::<DataSource>().unwrap_err().to_string();
             for choice in [&format!("`{name}`"), "`fashion-mini`", "`digits`", "`idx:DIR`"] {
                 assert!(message.contains(choice), "{message}");

@@ -71,6 +71,13 @@ impl Dialect {
         {
             dialect.separator = separator;
         }
+        if dialect.named
+            && quality(sample, dialect.separator, dialect.comments) == 0.0
+            && let Some(found) = guess(sample, dialect.comments)
+        {
+            let (named, found) = (dialect.separator.name(), found.name());
+            return Err(SheetError::WrongSeparator { named, found });
+        }
         let rows = TextRows::new(sample, 0, 1, dialect.separator, dialect.comments);
         let mut lengths: Vec<_> =
             rows.map_while(Result::ok).take(ROWS).map(|row| row.cells.len()).collect();

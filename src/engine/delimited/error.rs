@@ -94,6 +94,17 @@ pub enum SheetError {
         "line 1: `sep=` names no separator; write one behind it, as in `sep=;`, or delete the line"
     )]
     Separator,
+    /// The first line names a separator that the other lines do not have.
+    #[error(
+        "line 1: `sep=` names {named} as the separator, but the cells below are separated by {found}; delete the line, or \
+         correct it"
+    )]
+    WrongSeparator {
+        /// What the line names.
+        named: String,
+        /// What there is.
+        found: String,
+    },
     /// A workbook that cannot be read.
     #[error(
         "the workbook cannot be read ({0}); open it and save the sheet as \"CSV UTF-8\" (File, Save as)"

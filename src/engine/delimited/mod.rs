@@ -26,7 +26,7 @@ pub(in crate::engine) mod words;
 mod workbook;
 
 pub(in crate::engine) use error::SheetError;
-pub(in crate::engine) use number::Decimal;
+pub use number::Decimal;
 pub(in crate::engine) use rows::{Row, Separator};
 pub(in crate::engine) use style::{Seen, Style};
 

@@ -3,6 +3,8 @@
 //! A number with one `.` or `,` before exactly three digits can be read in two ways, a thousand times apart; so a
 //! single cell never decides, [`super::Style`] does for its column.
 
+use crate::engine::named::{Named, named};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The decimal sign of cells that are numbers and no text, as in workbooks: it can be nothing else, and tells nothing
@@ -15,13 +17,18 @@ pub(in crate::engine) fn shown(cell: &str) -> Cow<'_, str> {
 }
 
 /// What stands before the decimals of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Decimal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decimal {
     /// `0.5`
     Point,
     /// `0,5`
     Comma,
 }
+
+named!(Decimal, "decimal sign", {
+    Point => "point", "0.5; commas separate thousands";
+    Comma => "comma", "0,5; points separate thousands";
+});
 
 impl Decimal {
     /// The sign itself.
@@ -155,6 +162,37 @@ fn exact(cell: &str) -> Option<String> {
     let number = cell.contains(EXACT).then(|| cell.replacen(EXACT, ".", 1))?;
     let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     (number.bytes().all(plain) && number.parse::<f64>().is_ok()).then_some(number)
+}
+
+/// What numbers with decimal commas look like that a comma has cut in two, if some of these cells may be the halves of
+/// such, so many that `width` cells are left when they are joined.
+pub(in crate::engine) fn cut_at_commas<'c>(
+    cells: impl IntoIterator<Item = &'c str>,
+    width: usize,
+) -> Option<String> {
+    let cells: Vec<_> = cells.into_iter().collect();
+    let is_digits = |cell: &str| !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
+    let (mut joined, mut first, mut place) = (0, None, 0);
+    while place + 1 < cells.len() {
+        let (whole, decimals) = (cells[place], cells[place + 1]);
+        if is_digits(signed(whole).1) && is_digits(decimals) {
+            joined += 1;
+            first.get_or_insert_with(|| format!("{whole},{decimals}"));
+            place += 2;
+        } else {
+            place += 1;
+        }
+    }
+    let too_many = cells.len().checked_sub(width).filter(|&many| many > 0)?;
+    first.filter(|_| joined >= too_many)
+}
+
+/// Why a row has more cells than columns where its numbers are cut at their decimal commas, and what to do.
+pub(in crate::engine) fn about_cut(example: &str) -> String {
+    format!(
+        "these numbers seem to have decimal commas (`{example}`), which are cut in two where commas separate the cells; \
+         export the table with semicolons or tabs between cells, with quotes around numbers, or with decimal points"
+    )
 }
 
 /// Whether the cell looks like a date or a time of day.
@@ -323,6 +361,23 @@ mod tests {
         }
         assert_eq!(form("a\u{2396}5"), None);
         assert_eq!(form("1\u{2396}2\u{2396}3"), None);
+    }
+
+    #[test]
+    fn numbers_that_are_cut_at_their_commas_are_known() {
+        let cut = |cells: &str, width| cut_at_commas(cells.split(';'), width);
+        for (cells, width, expected) in [
+            ("-0;50;0;98;2;31;x", 4, Some("-0,50")),
+            ("a;90;40;90;30", 3, Some("90,40")),
+            // Some numbers are whole.
+            ("1;10;2;80;3;y", 4, Some("1,10")),
+            ("1;y;z", 2, None),
+            ("1;-5;z", 2, None),
+            ("1;2;3", 3, None),
+            ("1;2;x;y;z", 3, None),
+        ] {
+            assert_eq!(cut(cells, width).as_deref(), expected, "{cells}");
+        }
     }
 
     #[test]

@@ -85,8 +85,8 @@ impl Style {
 
     /// The decimal sign of the column. Where its own numbers leave two readings, a decimal sign may be what the other
     /// columns of the file have (`elsewhere`: whether one of their numbers must have a point, and a comma); where they
-    /// have neither, `plain_points` lets a single point be a decimal one. Nothing but the column's own numbers makes a
-    /// sign separate thousands: all of them would be off by as much.
+    /// have neither, `plain_points` lets a single point be a decimal one. Nothing but the column's own numbers, or the user
+    /// (`given`), makes a sign separate thousands: all of them would be off by as much.
     ///
     /// # Errors
     /// What is wrong with the column, and the fix.
@@ -94,6 +94,7 @@ impl Style {
         &self,
         elsewhere: [bool; 2],
         plain_points: bool,
+        given: Option<Decimal>,
     ) -> Result<Decimal, String> {
         if let [Some(with), Some(without)] = &self.percent {
             return Err(format!(
@@ -101,6 +102,15 @@ impl Style {
                 with.quoted(),
                 without.quoted()
             ));
+        }
+        if let Some(given) = given {
+            return match &self.decided[given.other() as usize] {
+                None => Ok(given),
+                Some(seen) => Err(format!(
+                    "has {}, which has no decimal {given} as --decimal {given} says; leave it out, or correct the number",
+                    seen.quoted()
+                )),
+            };
         }
         let seen = match (&self.decided, &self.open) {
             ([Some(point), Some(comma)], _) => {
@@ -114,8 +124,8 @@ impl Style {
             ([Some(_), None], _) | (_, [None, None]) => return Ok(Decimal::Point),
             (_, [Some(point), Some(comma)]) => {
                 return Err(format!(
-                    "has {} and {}: one of them is a thousand times as large as it may look; write its numbers without \
-                     separators of thousands",
+                    "has {} and {}: one of them is a thousand times as large as it may look; say which sign stands before \
+                     decimals with --decimal point or --decimal comma, or write its numbers without separators of thousands",
                     point.quoted(),
                     comma.quoted()
                 ));
@@ -128,16 +138,19 @@ impl Style {
             (false, [false, true]) => Ok(Decimal::Comma),
             (true, [false, false]) if plain_points => Ok(Decimal::Point),
             _ => {
-                let sign = if is_point { '.' } else { ',' };
+                let own = if is_point { Decimal::Point } else { Decimal::Comma };
+                let sign = own.sign();
                 let cell = &seen.cell;
                 let small = cell.replace(sign, ".");
                 let large = cell.replace(sign, "");
                 Err(format!(
                     "can be read in two ways: {} is {small} if the {} stands before decimals, and {large} if it separates \
-                     thousands; for {small} write one of its numbers with another number of decimals (`{cell}0`), for \
-                     {large} write them without the sign (`{large}`)",
+                     thousands; say --decimal {} for {small} or --decimal {} for {large}, or write one of its numbers so that it has \
+                     one reading (`{cell}0`, `{large}`)",
                     seen.quoted(),
-                    if is_point { "point" } else { "comma" },
+                    own,
+                    own,
+                    own.other(),
                 ))
             }
         }
@@ -168,7 +181,11 @@ mod tests {
             (&["1.234", "2.345"], none, true, Decimal::Point),
             (&["1", "2"], none, false, Decimal::Point),
         ] {
-            assert_eq!(style(cells).decide(elsewhere, plain_points), Ok(expected), "{cells:?}");
+            assert_eq!(
+                style(cells).decide(elsewhere, plain_points, None),
+                Ok(expected),
+                "{cells:?}"
+            );
         }
     }
 
@@ -176,7 +193,16 @@ mod tests {
     fn what_could_be_off_by_a_thousand_is_refused_with_both_readings() {
         let none = [false, false];
         for (cells, elsewhere, parts) in [
-            (&["1,234"][..], none, &["`1,234` (line 1) is 1.234", "and 1234 if", "`1,2340`"][..]),
+            (
+                &["1,234"][..],
+                none,
+                &[
+                    "`1,234` (line 1) is 1.234",
+                    "and 1234 if",
+                    "--decimal comma for 1.234",
+                    "`1,2340`",
+                ][..],
+            ),
             (&["1.234"], none, &["is 1.234 if the point", "1234"]),
             (&["1,234"], [true, true], &["two ways"]),
             (&["1,125", "3"], [true, false], &["two ways", "1125"]),
@@ -185,10 +211,27 @@ mod tests {
             (&["0,5", "0.5"], none, &["decimal points", "decimal commas"]),
             (&["5 %", "0.5"], none, &["percent", "`5 %` (line 1)", "`0.5` (line 2)"]),
         ] {
-            let message = style(cells).decide(elsewhere, false).unwrap_err();
+            let message = style(cells).decide(elsewhere, false, None).unwrap_err();
             for part in parts {
                 assert!(message.contains(part), "`{part}` is missing in: {message}");
             }
         }
+    }
+
+    #[test]
+    fn who_says_the_decimal_sign_is_believed_unless_a_number_cannot_be_so() {
+        let none = [false, false];
+        for (cells, given) in [
+            (&["1,234"][..], Decimal::Comma),
+            (&["1,234"], Decimal::Point),
+            (&["1.234", "2.345"], Decimal::Point),
+            (&["1,234", "1.234"], Decimal::Comma),
+            (&["1.234.567", "5"], Decimal::Comma),
+        ] {
+            assert_eq!(style(cells).decide(none, false, Some(given)), Ok(given), "{cells:?}");
+        }
+        let wrong = style(&["1,234", "0,5"]).decide(none, false, Some(Decimal::Point));
+        let text = wrong.unwrap_err();
+        assert!(text.contains("`0,5` (line 2)") && text.contains("--decimal point says"), "{text}");
     }
 }

@@ -2,9 +2,12 @@
 
 use super::Lab;
 use crate::engine::{
+    candidate::{Space, alike},
     data::DataSummary,
+    ops::Op,
     report::{Report, Topic},
-    search::{Evaluation, Objective, SearchState, Standing},
+    search::{Evaluation, NodeFitness, Objective, Standing},
+    template::Graph,
 };
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -50,13 +53,55 @@ pub enum Caution {
         /// R² of the best candidate, or of the last epoch.
         r2: f64,
     },
-    /// All evaluated candidates have the same results.
+    /// Nodes of a layer that compute the same in evaluation.
+    Alike {
+        /// The layers, with the nodes of each and what these are.
+        layers: Vec<AlikeNodes>,
+    },
+    /// All evaluated candidates have the same objective.
     AllEqual {
         /// How many.
         candidates: usize,
+        /// What is the same.
+        figure: &'static str,
     },
     /// All numbers of the validation split are equal.
     ConstantValidation,
+}
+
+/// Nodes that compute the same in evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlikeNodes {
+    /// Their layer.
+    pub layer: u32,
+    /// Their ids, with what they do: `b0` (identity).
+    pub nodes: Vec<String>,
+}
+
+/// The most layers, and the most nodes of a layer, that are named.
+const MOST_NAMED: usize = 4;
+
+/// `a`, `b` and `c`; of many the first, and how many more there are.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] if names.len() <= MOST_NAMED => {
+            format!("{} and {last}", first.join(", "))
+        }
+        _ => {
+            let rest = names.len() - MOST_NAMED + 1;
+            format!("{} and {rest} more", names[..MOST_NAMED - 1].join(", "))
+        }
+    }
+}
+
+/// "no examples", "1 example only".
+fn only(count: usize, one: &str, many: &str) -> String {
+    match count {
+        0 => format!("no {many}"),
+        count => format!("{} only", crate::format::counted(count, one, many)),
+    }
 }
 
 impl fmt::Display for Caution {
@@ -65,14 +110,13 @@ impl fmt::Display for Caution {
         match self {
             Self::FewValidation { examples } => write!(
                 f,
-                "validation has {} only, so results of candidates differ by chance; add data \
+                "validation has {}, so results of candidates differ by chance; add data \
                  ({FEWEST_VALIDATION} validation examples or more)",
-                crate::format::counted(*examples, "example", "examples")
+                only(*examples, "example", "examples")
             ),
             Self::RareClasses { class, examples, classes } => {
-                let examples =
-                    crate::format::counted(*examples, "validation example", "validation examples");
-                write!(f, "class `{class}` has {examples} only")?;
+                let examples = only(*examples, "validation example", "validation examples");
+                write!(f, "class `{class}` has {examples}")?;
                 if *classes > 1 {
                     let others =
                         crate::format::counted(classes - 1, "other class", "other classes");
@@ -101,10 +145,24 @@ impl fmt::Display for Caution {
                 "an R² of {r2:.3} is no better than always predicting the mean; train longer, or look at data and \
                  learning rate"
             ),
-            Self::AllEqual { candidates } => write!(
+            Self::Alike { layers } => {
+                let layer =
+                    |alike: &AlikeNodes| format!("layer {}: {}", alike.layer, listed(&alike.nodes));
+                let named: Vec<_> = layers.iter().take(MOST_NAMED).map(layer).collect();
+                write!(f, "{}", named.join("; "))?;
+                if layers.len() > MOST_NAMED {
+                    write!(f, "; and {} more layers", layers.len() - MOST_NAMED)?;
+                }
+                write!(
+                    f,
+                    " compute the same in evaluation; the search cannot tell them apart, and their fitness says nothing \
+                     about which is better: keep one of them, or let them differ in what they compute"
+                )
+            }
+            Self::AllEqual { candidates, figure } => write!(
                 f,
-                "all {candidates} evaluated candidates have the same accuracy and loss, so none is better than another: \
-                 their choices (dropout, identity) change nothing in evaluation; let them differ in what they compute"
+                "all {candidates} evaluated candidates have the same {figure}, so none is better than another; train \
+                 longer, add validation data, or let the template's choices differ in what they compute"
             ),
             Self::ConstantValidation => {
                 write!(f, "all validation rows have the same number, so R² says nothing; add data")
@@ -125,8 +183,54 @@ pub(super) fn told(cautions: &[Caution]) -> Report {
     Report::Cautions { about: Topic::Results, texts }
 }
 
-/// What is to be said before anything is trained.
-pub(super) fn of_data(summary: &DataSummary) -> Vec<Caution> {
+/// Which alternatives of a template no search tells apart.
+fn of_template(graph: &Graph) -> Option<Caution> {
+    let named = |&node: &usize| {
+        let ops: Vec<_> = graph.nodes()[node].ops.iter().map(Op::name).collect();
+        format!("`{}` ({})", graph.id(node), ops.join(", "))
+    };
+    let layers: Vec<_> = alike(graph)
+        .iter()
+        .map(|group| AlikeNodes {
+            layer: graph.nodes()[group[0]].layer,
+            nodes: group.iter().map(named).collect(),
+        })
+        .collect();
+    (!layers.is_empty()).then_some(Caution::Alike { layers })
+}
+
+/// Fitness without what chance made of alternatives that no evaluation tells apart: they share one, and it is 0.5 where
+/// a layer has no other.
+pub(super) fn without_chance(graph: &Graph, mut fitness: Vec<NodeFitness>) -> Vec<NodeFitness> {
+    let groups = alike(graph);
+    if groups.is_empty() {
+        return fitness;
+    }
+    let choices = Space::whole(graph).choices();
+    for group in groups {
+        let undecidable = choices.iter().any(|choice| {
+            (choice.least, choice.most) == (1, 1)
+                && choice.nodes.iter().all(|node| group.contains(node))
+                && choice.nodes.contains(&group[0])
+        });
+        let mean = |figure: fn(&NodeFitness) -> f64| {
+            group.iter().map(|&node| figure(&fitness[node])).sum::<f64>() / group.len() as f64
+        };
+        let (shared, uncertainty) = if undecidable {
+            (0.5, 1.0)
+        } else {
+            (mean(|node| node.fitness), mean(|node| node.uncertainty))
+        };
+        for node in group {
+            fitness[node].fitness = shared;
+            fitness[node].uncertainty = uncertainty;
+        }
+    }
+    fitness
+}
+
+/// What data says before anything is trained.
+fn of_data(summary: &DataSummary) -> Vec<Caution> {
     let mut cautions = Vec::new();
     let examples = summary.validation();
     if examples < FEWEST_VALIDATION {
@@ -147,9 +251,16 @@ pub(super) fn of_data(summary: &DataSummary) -> Vec<Caution> {
     cautions
 }
 
+/// What is to be said about a lab before it has results.
+pub(super) fn at_start(lab: &Lab) -> Vec<Caution> {
+    let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
+    cautions.extend(of_template(lab.template.graph()));
+    cautions
+}
+
 /// The same, and what the results so far show.
 pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
-    let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
+    let mut cautions = at_start(lab);
     // An accuracy of older weights says nothing about those that are there.
     let best = lab.best().filter(|best| best.standing == Standing::Present);
     let best = best.and_then(|best| best.evaluation);
@@ -176,7 +287,7 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
             Some(_) | None => {}
         }
     }
-    cautions.extend(ties(&lab.search));
+    cautions.extend(ties(lab));
     cautions
 }
 
@@ -193,13 +304,16 @@ fn is_no_better(shown: &Evaluation, share: f64, summary: &DataSummary) -> bool {
         || shown.balanced_accuracy.is_some_and(|balanced| balanced <= blind)
 }
 
-/// Whether all candidates that can be compared have the same results.
-pub(super) fn ties(search: &SearchState) -> Option<Caution> {
-    let present = search.candidates().iter().filter(|c| c.standing == Standing::Present);
-    let evaluations: Vec<_> = present.filter_map(|candidate| candidate.evaluation).collect();
-    let [first, rest @ ..] = evaluations.as_slice() else { return None };
-    let equal = rest.iter().all(|other| search.objective().compare(first, other).is_eq());
-    (!rest.is_empty() && equal).then_some(Caution::AllEqual { candidates: evaluations.len() })
+/// Whether all candidates that can be compared are equal in what the search makes large.
+fn ties(lab: &Lab) -> Option<Caution> {
+    let numbers = lab.summary.as_ref().is_some_and(|summary| summary.classes.is_empty());
+    let figure = match lab.settings.objective {
+        Objective::Accuracy if numbers => "R²",
+        Objective::Accuracy => "accuracy",
+        Objective::BalancedAccuracy => "balanced accuracy",
+        Objective::Loss => "loss",
+    };
+    Some(Caution::AllEqual { candidates: lab.tie()?, figure })
 }
 
 #[cfg(test)]
@@ -238,11 +352,15 @@ mod tests {
         );
         let constant = DataSummary { constant_validation: true, ..summary(&[]) };
         let text = of_data(&constant).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(text[0].contains("has 0 examples only"), "{text:?}");
+        assert!(text[0].contains("validation has no examples, so"), "{text:?}");
         assert!(text[1].contains("R² says nothing"), "{text:?}");
         let mean = Caution::NoBetterThanMean { r2: -0.25 }.to_string();
         assert!(mean.contains("-0.250 is no better than always predicting the mean"), "{mean}");
         let text = rare[0].to_string();
-        assert!(text.contains("`dent` has 0") && text.contains("1 other class fewer"), "{text}");
+        assert!(
+            text.contains("`dent` has no validation examples")
+                && text.contains("1 other class fewer"),
+            "{text}"
+        );
     }
 }

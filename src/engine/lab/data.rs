@@ -33,6 +33,18 @@ impl Lab {
         Ok((data, fingerprint))
     }
 
+    /// Makes sure that data which is said to have moved is the run's, where no job has looked at it.
+    ///
+    /// # Errors
+    /// When it is not there, or is other data, or where it is cannot be written down.
+    pub fn check_moved_data(&mut self, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+        if self.settings.moved_data.is_some() && self.bench.is_none() {
+            self.make_writable()?;
+            self.load_data(report)?;
+        }
+        Ok(())
+    }
+
     fn read_new(&mut self, report: &mut dyn FnMut(Report)) -> Result<Dataset, LabError> {
         let [_, height, width] = self.template.graph().image_shape();
         let size = if self.settings.fit {
@@ -61,8 +73,8 @@ impl Lab {
         for note in &summary.notes {
             report(Report::Note(note.clone()));
         }
-        report(super::caution::told(&super::caution::of_data(&summary)));
         self.summary = Some(summary);
+        report(super::caution::told(&super::caution::at_start(self)));
         Ok(data)
     }
 

@@ -29,7 +29,7 @@ use super::{
     run::{Event, Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{
         Candidate, Evaluation, Measure, NodeFitness, Objective, Rank, SearchError, SearchState,
-        Steering, SteeringError, Synergy,
+        Steering, SteeringError, Synergy, tie,
     },
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::{Checked, Graph, Template},
@@ -155,8 +155,8 @@ pub enum LabError {
     },
     /// Proxy accuracies are no order.
     #[error(
-        "all {candidates} evaluated candidates have the same proxy accuracy and loss, so there is no order to verify; \
-         let the template's choices differ in what they compute"
+        "all {candidates} evaluated candidates are equal in what the search makes large, so there is no order to verify; \
+         train longer, add validation data, or let the template's choices differ in what they compute"
     )]
     ProxiesTie {
         /// How many.
@@ -195,9 +195,13 @@ pub enum LabError {
 #[error(
     "the training diverged by step {step} of epoch {epoch}, at a learning rate of up to {learning_rate:?}: the loss or \
      a weight is not a number; {} with a lower one: `nas-navigator {command} --resume {} --learning-rate {lower}` \
-     (`--clip 5` against single steps that are too long)",
+     ({})",
     if *checkpoint { "go on from the last checkpoint" } else { "begin again" },
-    quoted(run)
+    quoted(run),
+    match clip {
+        None => "`--clip 5` against single steps that are too long".to_owned(),
+        Some(clip) => format!("gradients are clipped to {clip} already"),
+    }
 )]
 pub struct Diverged {
     /// The epoch, from 1.
@@ -208,6 +212,8 @@ pub struct Diverged {
     pub learning_rate: f64,
     /// One that may be better.
     pub lower: f64,
+    /// The norm that gradients are shortened to.
+    pub clip: Option<f64>,
     /// The run folder.
     pub run: PathBuf,
     /// What the run was doing.
@@ -463,6 +469,12 @@ impl Lab {
         self.search.best().and_then(|id| self.search.candidate(id))
     }
 
+    /// How many candidates tie, where all that are evaluated with the present weights do: then [`best`](Self::best) is the
+    /// first of them, and no better than any.
+    pub fn tie(&self) -> Option<usize> {
+        tie(self.search.candidates(), self.settings.objective)
+    }
+
     /// The evaluated candidates, best first.
     pub fn ranked(&self) -> Vec<Rank> {
         self.search.ranked()
@@ -495,7 +507,12 @@ impl Lab {
 
     /// Fitness and frequency of every node, by node index.
     pub fn fitness(&self) -> Vec<NodeFitness> {
-        self.carried_fitness.clone().unwrap_or_else(|| self.search.fitness())
+        self.carried_fitness.clone().unwrap_or_else(|| self.judged())
+    }
+
+    /// What the evaluations so far say about each node.
+    fn judged(&self) -> Vec<NodeFitness> {
+        caution::without_chance(self.template.graph(), self.search.fitness())
     }
 
     /// Takes what an evaluation gave.

@@ -164,7 +164,8 @@ impl Replay<'_> {
                     candidates,
                     best,
                     best_evaluation: evaluation.unwrap_or(unknown),
-                    fitness: if self.fitness { lab.search.fitness() } else { Vec::new() },
+                    tie: lab.tie().is_some(),
+                    fitness: if self.fitness { lab.judged() } else { Vec::new() },
                     seconds,
                 });
             }

@@ -338,7 +338,8 @@ impl Lab {
             mean: self.mean_of(&candidates),
             best: best.id,
             best_evaluation: best.evaluation?,
-            fitness: self.search.fitness(),
+            fitness: self.judged(),
+            tie: self.tie().is_some(),
             candidates,
             seconds,
         })

@@ -338,6 +338,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     opened.retune(length(1e30, Some(1e30))).expect("is recorded");
     let text = opened.train(1, &control, &mut ignore).expect_err("diverges").to_string();
     assert!(text.contains("go on from the last checkpoint"), "{text}");
+    assert!(text.contains("are clipped to 1") && !text.contains("--clip"), "{text}");
     drop(opened);
     // By hand, too.
     let mut fresh = lab(runs.path(), "edited");

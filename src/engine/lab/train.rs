@@ -75,7 +75,7 @@ impl Lab {
     fn diverged(&self, epoch: usize, step: usize) -> LabError {
         let run = self.run.as_ref().map(|run| run.folder().to_owned()).unwrap_or_default();
         let search = self.state.targets.iterations.is_some();
-        let TrainSettings { learning_rate, optimizer, .. } = self.settings.training;
+        let TrainSettings { learning_rate, optimizer, clip, .. } = self.settings.training;
         let lower = (learning_rate / 10.0).min(optimizer.usual_rate());
         LabError::Diverged(Box::new(Diverged {
             epoch,
@@ -83,6 +83,7 @@ impl Lab {
             learning_rate,
             // Two digits are enough to begin with.
             lower: format!("{lower:.1e}").parse().unwrap_or(lower),
+            clip,
             run,
             command: if search { "search" } else { "train" },
             checkpoint: self.checkpoint.is_some(),

@@ -1,6 +1,6 @@
 //! Retraining candidates from scratch, to see how well a search ranks them.
 
-use super::{Caution, Control, Lab, LabError, caution::ties, pace::Pace};
+use super::{Control, Lab, LabError, pace::Pace};
 use crate::engine::{
     candidate::CandidateId,
     kendall::{FEWEST, Kendall},
@@ -95,7 +95,7 @@ impl Lab {
         if stale > 0 {
             return Err(LabError::StaleProxies { stale });
         }
-        if let Some(Caution::AllEqual { candidates }) = ties(&self.search) {
+        if let Some(candidates) = self.tie() {
             return Err(LabError::ProxiesTie { candidates });
         }
         let epochs = settings.epochs.unwrap_or(self.epochs.len());

@@ -58,7 +58,7 @@ impl Operation for Dropout {
     }
 
     fn effect(&self) -> Effect {
-        Effect::Computes
+        Effect::PassesOnInEvaluation
     }
 
     fn width(&mut self) -> Option<&mut usize> {

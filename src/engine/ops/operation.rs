@@ -94,6 +94,8 @@ pub enum Place {
 pub(in crate::engine) enum Effect {
     /// The same, bit for bit: it is not computed at all.
     PassesOn,
+    /// The same in evaluation; in training something else.
+    PassesOnInEvaluation,
     /// Zeros, whatever comes in.
     Zeros,
     /// Something else.

@@ -56,8 +56,19 @@ pub enum RunError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// There is no run in the folder.
-    #[error("{} is not a run: it has no run.ron; `nas-navigator runs list` shows the runs", path.display())]
+    #[error(
+        "{} is not a run: it has no run.ron; {}`nas-navigator runs list{}` shows the runs", path.display(),
+        nearest.as_ref().map_or(String::new(), |name| format!("did you mean `{name}`? ")),
+        match path.parent() {
+            Some(runs) if runs != Path::new("runs") && !runs.as_os_str().is_empty() => {
+                format!(" --runs {}", runs.display())
+            }
+            _ => String::new(),
+        }
+    )]
     NotARun {
+        /// A run beside it whose name is much alike.
+        nearest: Option<String>,
         /// The folder.
         path: PathBuf,
     },
@@ -319,7 +330,7 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Self, RunError> {
         let path = folder.join("run.ron");
         if !path.exists() {
-            return Err(RunError::NotARun { path: folder.to_owned() });
+            return Err(RunError::NotARun { nearest: nearest(folder), path: folder.to_owned() });
         }
         let (name, text) = files::read_text(&path)?;
         // Before the rest, which another version may write in another way.
@@ -678,4 +689,15 @@ fn delete_other_checkpoints(folder: &Path, name: &str) -> Result<(), RunError> {
 fn checkpoint_files(folder: &Path, name: &str) -> [PathBuf; 2] {
     ["supernet.safetensors", "trainer.safetensors"]
         .map(|file| folder.join("weights").join(name).join(file))
+}
+/// The run beside `folder` whose name is most like it, if it is much alike.
+fn nearest(folder: &Path) -> Option<String> {
+    let wanted = folder.file_name()?.to_string_lossy().to_lowercase();
+    let names = list(folder.parent()?).ok()?.into_iter();
+    let names = names.filter_map(|run| Some(run.file_name()?.to_string_lossy().into_owned()));
+    let distance = |name: &String| strsim::damerau_levenshtein(&name.to_lowercase(), &wanted);
+    let begins = |name: &String| wanted.len() > 2 && name.to_lowercase().starts_with(&wanted);
+    let nearest = names.map(|name| (!begins(&name), distance(&name), name)).min()?;
+    let (apart, distance, name) = nearest;
+    (!apart || distance * 3 <= wanted.chars().count().max(3)).then_some(name)
 }

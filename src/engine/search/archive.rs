@@ -123,6 +123,26 @@ impl PartialEq for Rank {
 
 impl Eq for Rank {}
 
+/// How many candidates were evaluated with the weights as they are, where there are several and all are equal in the
+/// objective: none of them is best then.
+pub fn tie<'a>(
+    candidates: impl IntoIterator<Item = &'a Candidate>,
+    objective: Objective,
+) -> Option<usize> {
+    let present =
+        candidates.into_iter().filter(|candidate| candidate.standing == Standing::Present);
+    let mut worths = present.filter_map(|candidate| Some(objective.worth(&candidate.evaluation?)));
+    let first = worths.next()?;
+    let mut count = 1;
+    for worth in worths {
+        if worth.total_cmp(&first).is_ne() {
+            return None;
+        }
+        count += 1;
+    }
+    (count > 1).then_some(count)
+}
+
 /// What a journal holds of a candidate; the rest of [`Candidate`] follows from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {

@@ -13,7 +13,9 @@ mod pareto;
 mod proposal;
 mod steering;
 
-pub use archive::{Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState, Standing};
+pub use archive::{
+    Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState, Standing, tie,
+};
 pub use features::Representative;
 pub use fitness::Synergy;
 pub use steering::{Measure, Steering, SteeringError};

@@ -142,10 +142,14 @@ impl Plan {
                 };
                 let computed = match op.effect() {
                     Effect::PassesOn => None,
-                    Effect::Zeros | Effect::Computes if last == Some((node, key)) => {
+                    Effect::PassesOnInEvaluation | Effect::Zeros | Effect::Computes
+                        if last == Some((node, key)) =>
+                    {
                         op.without_softmax()
                     }
-                    Effect::Zeros | Effect::Computes => Some(op.clone()),
+                    Effect::PassesOnInEvaluation | Effect::Zeros | Effect::Computes => {
+                        Some(op.clone())
+                    }
                 };
                 if let Some(op) = computed {
                     let owner = Owner { node, key };

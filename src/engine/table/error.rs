@@ -40,6 +40,33 @@ pub enum TableError {
         /// How many rows there are.
         rows: usize,
     },
+    /// Numbers that their decimal commas cut in two.
+    #[error("{}:{line}: the first line names {width} columns, this one has {cells} values; {why}", path.display())]
+    CutNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// How many columns there are.
+        width: usize,
+        /// How many values there are.
+        cells: usize,
+        /// The cause, and the fix.
+        why: String,
+    },
+    /// Choices with nothing between them.
+    #[error(
+        "{}: architectures such as `{example}` look like several choices with nothing between them; join them by `/` \
+         (`{cut}`), or, if each is one choice of a single layer, write `only/{example}`", path.display()
+    )]
+    Joined {
+        /// The file.
+        path: PathBuf,
+        /// The first architecture.
+        example: String,
+        /// The same with `/` between its choices.
+        cut: String,
+    },
     /// More alternatives than a search can weigh against each other.
     #[error(
         "{}: {count} choices in {layers} position(s), at most {limit} are handled; join the choices of an architecture by `/` \

@@ -2,7 +2,7 @@
 
 use super::{Architecture, Function, Known, Table, TableError, choices};
 use crate::{
-    engine::delimited::{Decimal, Row, Sheet, SheetError, Style, number, words},
+    engine::delimited::{Decimal, Row, Separator, Sheet, SheetError, Style, number, words},
     format::counted,
 };
 use std::{
@@ -61,7 +61,7 @@ struct Group {
     lines: usize,
 }
 
-pub(super) fn load(path: &Path) -> Result<Table, TableError> {
+pub(super) fn load(path: &Path, decimal: Option<Decimal>) -> Result<Table, TableError> {
     let no_table = |error| match error {
         SheetError::Read(source) => TableError::Read { path: path.to_owned(), source },
         source => TableError::NoTable { path: path.to_owned(), source },
@@ -83,12 +83,13 @@ pub(super) fn load(path: &Path) -> Result<Table, TableError> {
     let mut styles = [Style::default(), Style::default()];
     let mut lines = Vec::new();
     let mut repeated = 0;
+    let commas = sheet.separator() == Some(Separator::One(','));
     for row in rows.by_ref() {
         let row = row.map_err(no_table)?;
         if row.cells == header.cells {
             repeated += 1;
         } else {
-            lines.push(columns.line(path, &header, &row, &mut styles)?);
+            lines.push(columns.line(path, &header, &row, commas, &mut styles)?);
         }
     }
     if rows.comments() > 0 {
@@ -106,7 +107,7 @@ pub(super) fn load(path: &Path) -> Result<Table, TableError> {
     if styles.iter().any(Style::is_percent) {
         notes.push("percent signs were left out".to_owned());
     }
-    let groups = groups(path, lines, &styles, &mut notes)?;
+    let groups = groups(path, lines, &styles, decimal, &mut notes)?;
     let entries = entries(path, groups, &mut notes)?;
     table(path, &entries, notes)
 }
@@ -166,10 +167,24 @@ impl Columns {
         path: &Path,
         header: &Row<'_>,
         row: &Row<'_>,
+        commas: bool,
         styles: &mut [Style; 2],
     ) -> Result<Line, TableError> {
         let wrong = |what, fix| wrong(path, row.line, what, fix);
         let width = header.filled();
+        if row.filled() > header.cells.len()
+            && commas
+            && let Some(example) =
+                number::cut_at_commas(row.cells.iter().map(|cell| &**cell), header.cells.len())
+        {
+            return Err(TableError::CutNumbers {
+                path: path.to_owned(),
+                line: row.line,
+                width,
+                cells: row.cells.len(),
+                why: number::about_cut(&example),
+            });
+        }
         if row.cells.len() < width || row.filled() > header.cells.len() {
             return Err(wrong(
                 format!(
@@ -228,6 +243,7 @@ fn groups(
     path: &Path,
     lines: Vec<Line>,
     styles: &[Style; 2],
+    given: Option<Decimal>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Group>, TableError> {
     let [search, report] = styles.each_ref().map(Style::evidence);
@@ -235,7 +251,7 @@ fn groups(
     let mut decimals = Vec::new();
     for (column, style) in ["search", "report"].into_iter().zip(styles) {
         // Results are shares, per cents or losses: a single point has no thousands before it.
-        let decimal = style.decide(evidence, true).map_err(|what| TableError::Numbers {
+        let decimal = style.decide(evidence, true, given).map_err(|what| TableError::Numbers {
             path: path.to_owned(),
             column,
             what,
@@ -253,7 +269,11 @@ fn groups(
         decimals.push(decimal);
     }
     let texts: Vec<_> = lines.iter().map(|line| line.architecture.clone()).collect();
-    let choices = choices::split(&texts);
+    let choices = choices::split(&texts).map_err(|joined| TableError::Joined {
+        path: path.to_owned(),
+        example: joined.example,
+        cut: joined.cut,
+    })?;
     notes.extend(choices.note);
     let mut groups: Vec<Group> = Vec::new();
     let mut places = HashMap::<Vec<String>, usize>::new();

@@ -12,6 +12,7 @@ mod file;
 pub use error::TableError;
 
 use super::{
+    delimited::Decimal,
     mask::Mask,
     ops::{Input, Op, Relu},
     template::{Graph, Link, Network, Node, NodeId},
@@ -74,7 +75,15 @@ impl Table {
     /// combination of choices has no row, or there are more choices than a search can weigh against each other. The message
     /// names the file, the line and the fix.
     pub fn load(path: &Path) -> Result<Self, TableError> {
-        file::load(path)
+        Self::load_with(path, None)
+    }
+
+    /// The same, where this sign stands before the decimals of numbers.
+    ///
+    /// # Errors
+    /// As above, and when a number cannot be written so.
+    pub fn load_with(path: &Path, decimal: Option<Decimal>) -> Result<Self, TableError> {
+        file::load(path, decimal)
     }
 
     /// What was inferred or left out when the file was read, each in one sentence without a full stop.

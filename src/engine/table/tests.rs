@@ -290,3 +290,42 @@ fn a_header_may_have_no_cell_above_the_names_of_rows() {
     let rows = "r1;0/0;1;1\nr2;0/1;2;2\nr3;1/0;3;3\nr4;1/1;4;4\n";
     assert_eq!(parse(&format!("architecture;search;report\n{rows}")).expect("is sound").len(), 4);
 }
+
+#[test]
+fn architectures_without_slashes_are_cut_or_refused() {
+    let text = |separator: &str| {
+        let mut text = String::from("architecture,search,report\n");
+        for kernel in ["k3", "k5", "k7"] {
+            for width in ["e3", "e4"] {
+                for gate in ["se", "no"] {
+                    text += &format!("{},1.5,2\n", [kernel, width, gate].join(separator));
+                }
+            }
+        }
+        text
+    };
+    for separator in [">", "->", "=>", "\\", "\u{2192}", "/", "__"] {
+        let table = parse(&text(separator)).expect(separator);
+        assert_eq!((table.positions(), table.len()), (3, 12), "{separator}");
+        assert_eq!(table.choices(2), ["no", "se"], "{separator}");
+    }
+    let error = parse(&text("")).expect_err("nothing separates").to_string();
+    assert!(error.contains("`k3e3se`") && error.contains("(`k3/e3/se`)"), "{error}");
+}
+
+#[test]
+fn the_decimal_sign_of_a_table_can_be_said_and_cut_numbers_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("table.csv");
+    let rows = "a;90,400;90,300\nb;92,540;92,440\n";
+    std::fs::write(&path, format!("architecture;search;report\n{rows}")).expect("is written");
+    let refused = Table::load(&path).expect_err("two readings").to_string();
+    assert!(refused.contains("--decimal comma for 90.400"), "{refused}");
+    for (decimal, search) in [(Decimal::Comma, 92.54), (Decimal::Point, 92540.0)] {
+        let table = Table::load_with(&path, Some(decimal)).expect("is said");
+        assert_eq!(table.known(table.best()).search, search);
+    }
+    let cut = parse("architecture,search,report\na,90,40,90,30\nb,92,54,92,44\n");
+    let cut = cut.expect_err("is cut").to_string();
+    assert!(cut.contains(":2:") && cut.contains("decimal commas (`90,40`)"), "{cut}");
+}

@@ -5,7 +5,7 @@ use super::{
     survey::{Column, Survey},
 };
 use crate::engine::{
-    data::{DataError, Missing},
+    data::{DataError, Missing, ReadOptions},
     delimited::{Decimal, Seen, Sheet, number, words},
 };
 use std::{
@@ -96,7 +96,7 @@ impl Context<'_> {
     pub(super) fn features(
         &self,
         label: Option<&str>,
-        missing: Option<Missing>,
+        options: &ReadOptions,
     ) -> Result<Features, DataError> {
         let columns = &self.survey.columns;
         let named = label.map(|label| self.layout.find(self.file, label)).transpose()?;
@@ -128,7 +128,9 @@ impl Context<'_> {
                 let [point, comma] = column.style.evidence();
                 [all[0] || point, all[1] || comma]
             });
-        let decide = |column: &Column| column.style.decide(evidence, self.sheet.plain_points());
+        let decide = |column: &Column| {
+            column.style.decide(evidence, self.sheet.plain_points(), options.decimal)
+        };
         let mut roles = Vec::with_capacity(columns.len());
         let mut truths = Vec::new();
         for (place, column) in columns.iter().enumerate() {
@@ -144,7 +146,7 @@ impl Context<'_> {
             });
         }
         let decimal = decide(&columns[label]);
-        self.check_missing(&feature, missing)?;
+        self.check_missing(&feature, options.missing)?;
         if !truths.is_empty() {
             notes.push(format!("TRUE is 1 and FALSE is 0 in {}", self.listed(&truths)));
         }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::engine::{
     data::DataError,
-    delimited::{Decimal, Separator, Sheet, number},
+    delimited::{Decimal, Row, Separator, Sheet, number},
 };
 use std::{
     collections::{BTreeSet, HashSet},
@@ -64,6 +64,32 @@ impl Layout {
                         semicolons, tabs, vertical bars or spaces";
             return Err(at(line, what.to_owned()));
         }
+        // Rows of numbers that their decimal commas cut in two; the header has none.
+        let cut = |columns: usize, line: Option<u64>| {
+            let is_it =
+                |row: &Row<'_>| line.map_or(row.cells.len() == usual, |line| row.line == line);
+            let row = sheet.rows().skip(1).map_while(Result::ok).find(is_it)?;
+            let commas = sheet.separator() == Some(Separator::One(','));
+            let cells = row.cells.iter().map(|cell| &**cell).filter(|_| commas);
+            let example = number::cut_at_commas(cells, columns)?;
+            let cells = counted(row.cells.len() as u64, "cell", "cells");
+            Some(at(
+                row.line,
+                format!(
+                    "{cells}{separators}, but the first line has {columns}: {}",
+                    number::about_cut(&example)
+                ),
+            ))
+        };
+        if no_number
+            && filled == first.len()
+            && filled < usual
+            && header != Some(false)
+            && (!row_names || names_recur(sheet))
+            && let Some(error) = cut(filled, None)
+        {
+            return Err(error);
+        }
         if !row_names && (first.len() < width || filled > width) {
             return Err(at(
                 line,
@@ -77,6 +103,11 @@ impl Layout {
         let odd =
             survey.lengths.iter().filter(|((cells, filled), _)| *cells < width || *filled > width);
         if let Some((line, cells)) = odd.map(|(&(cells, _), &(_, line))| (line, cells)).min() {
+            if cells > width
+                && let Some(error) = cut(width, Some(line))
+            {
+                return Err(error);
+            }
             let what = format!(
                 "{}{separators}, but {} {width}; give every row the same number, and put cells with \
                  separators in them in quotes",
@@ -191,6 +222,13 @@ impl Layout {
             DataError::NoColumn { file: file.to_owned(), label: label.to_owned(), columns }
         })
     }
+}
+
+/// Whether a cell of the first column stands there again, as no name of a row does.
+fn names_recur(sheet: &Sheet) -> bool {
+    let mut seen = HashSet::new();
+    let mut names = sheet.rows().skip(1).map_while(Result::ok);
+    names.any(|row| row.cells.first().is_some_and(|name| !seen.insert(name.clone())))
 }
 
 fn filled(cells: &[String]) -> usize {

@@ -8,6 +8,7 @@
 //! - The column to predict is named (`csv:FILE#NAME`, or `#3` for the third), or else the last one. Texts in it
 //!   are classes, also `none` and `NA`; whole numbers are if they look like labels (see [`target`]), others are numbers to
 //!   predict; `ReadOptions::task` overrules.
+//! - What stands before decimals is decided by column; `ReadOptions::decimal` overrules.
 //! - Every other cell must be a finite number, or `TRUE` and `FALSE` throughout. Missing values are refused, unless
 //!   `ReadOptions::missing` says what to do: any value put in their place is a guess about the data.
 //! - Numbers are kept with 32 bits. A column whose numbers these hardly tell apart is refused (times in seconds
@@ -86,7 +87,7 @@ fn table(
     let layout = Layout::new(file, sheet, survey, options.header)?;
     let survey = &*survey;
     let context = Context { file, sheet, survey, layout: &layout };
-    let features = context.features(label, options.missing)?;
+    let features = context.features(label, options)?;
     let is_given = label.is_some();
     let label = Label {
         file,

@@ -151,6 +151,12 @@ impl Label<'_> {
                     distinct.len()
                 )
             }
+            None if options.task.is_none() => match few_distinct(values) {
+                Some(distinct) => format!(
+                    " ({distinct} different ones only); --task classes makes classes of them"
+                ),
+                None => String::new(),
+            },
             _ => String::new(),
         };
         Ok(Target {
@@ -324,6 +330,19 @@ fn distinct_whole(values: &[f64]) -> Option<BTreeMap<i64, usize>> {
         }
     }
     Some(counts)
+}
+
+/// How many different values there are, where these are so few that they may be classes: at most 20, each in 4 rows on
+/// average.
+fn few_distinct(values: &[f64]) -> Option<usize> {
+    let mut distinct = BTreeSet::new();
+    for value in values {
+        distinct.insert(value.to_bits());
+        if distinct.len() > 20 {
+            return None;
+        }
+    }
+    (distinct.len() * 4 <= values.len()).then_some(distinct.len())
 }
 
 /// The different values in order, if they are classes rather than numbers to predict:

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::{
-    data::{DataSource, ImageSize, Split, Targets, Task, TaskKind},
+    data::{DataSource, Decimal, ImageSize, Split, Targets, Task, TaskKind},
     delimited::made::{gzip, workbook},
 };
 use proptest::prelude::*;
@@ -680,6 +680,85 @@ fn numbers_of_a_workbook_are_what_they_are_and_texts_among_them_are_ambiguous() 
     let data = rows_of(&["3,5", "<v>1.125</v>"]).unwrap();
     assert_eq!((rows(&data)[0].0[0], rows(&data)[11].0[0]), (1.125, 3.5));
     assert_eq!(rows(&rows_of(&["<v>1.125</v>", "<v>2</v>"]).unwrap())[0].0[0], 1.125);
+}
+
+#[test]
+fn few_different_fractions_are_told_as_what_may_be_classes() {
+    for (values, told) in [
+        (&["0.0", "0.5", "1.0"][..], Some("3 different ones only")),
+        (&["0.1", "0.9"], Some("2 different ones only")),
+        (&["0.1", "0.9", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"], None),
+    ] {
+        let row = |i: usize| format!("{i}.5,{}\n", values[i % values.len()]);
+        let data = load(&(0..24).map(row).collect::<String>());
+        assert!(matches!(data.task, Task::Number(_)), "{values:?}");
+        match told {
+            Some(told) => has_note(&data, &[told, "--task classes makes classes of them"]),
+            None => assert!(!data.notes.iter().any(|note| note.contains("--task")), "{values:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_decimal_sign_can_be_said() {
+    for separator in ['\t', ' ', ';'] {
+        let text: String = (0..12)
+            .map(|i| format!("{}.0{:02}{separator}{}.{}\n", i + 1, i, 20 - i, 101 + i))
+            .collect();
+        let text = format!("a{separator}b\n{text}");
+        let refused = message(&text, None);
+        assert!(
+            refused.contains("--decimal point for") && refused.contains("two ways"),
+            "{refused}"
+        );
+        let read = |decimal| {
+            let options = ReadOptions { decimal: Some(decimal), ..ReadOptions::default() };
+            load_bytes(text.as_bytes(), None, options).expect("is said")
+        };
+        assert_eq!(rows(&read(Decimal::Point))[0], (vec![1.0], 20.101));
+        let thousands = read(Decimal::Comma);
+        assert_eq!(rows(&thousands)[0], (vec![1000.0], 20101.0));
+        has_note(&thousands, &["thousands are separated", "`1.000` is 1000"]);
+    }
+}
+
+#[test]
+fn decimal_commas_that_cut_numbers_are_named_as_the_cause() {
+    let rows = |row: fn(usize) -> String| (0..12).map(row).collect::<String>();
+    for text in [
+        "a,b,c,kind\n".to_owned() + &rows(|i| format!("-{i},50,{i},98,2,{i},x{}\n", i % 2)),
+        // One column of three.
+        "a,b,kind\n".to_owned() + &rows(|i| format!("{},{i}5,{i},x{}\n", i % 3, i % 2)),
+        // Most numbers are whole.
+        "a,b,kind\n".to_owned()
+            + &rows(|i| format!("{i}{},{i},x{}\n", if i == 7 { ",5" } else { "" }, i % 2)),
+    ] {
+        let error = message(&text, None);
+        for part in ["decimal commas (`", "cut in two", "semicolons or tabs"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!error.contains("delete the line"), "{error}");
+    }
+}
+
+#[test]
+fn a_first_line_that_names_the_wrong_separator_is_named() {
+    for (text, named, found) in [
+        (small("sep=;\nx,y,kind\n"), "semicolons", "commas"),
+        (
+            small("sep=,\nx,y,kind\n")
+                .replace("5,", "5;")
+                .replace(",a", ";a")
+                .replace(",b", ";b")
+                .replace("x,y,", "x;y;"),
+            "commas",
+            "semicolons",
+        ),
+    ] {
+        let error = message(&text, None);
+        assert!(error.contains(&format!("line 1: `sep=` names {named}")), "{error}");
+        assert!(error.contains(&format!("separated by {found}")), "{error}");
+    }
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::{
     data::{Missing, TaskKind},
     loss::LossKind,
+    report::Topic,
     search::Objective,
     training::{PathPolicy, StepLength},
 };
@@ -220,6 +221,45 @@ fn where_data_is_said_to_be_it_is_or_the_job_is_refused() {
 }
 
 #[test]
+fn wrong_data_is_refused_also_where_nothing_is_left_to_do_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 130, 50);
+    let settings = LabSettings { data: data.clone(), ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
+    train(&mut lab).expect("is trained");
+    drop(lab);
+    let open = || Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
+    open().check_moved_data(&mut ignore).expect("nothing was said");
+    let mut right = open();
+    right.move_data(data);
+    right.check_moved_data(&mut ignore).expect("is the run's");
+    drop(right);
+    let mut wrong = open();
+    wrong.move_data(DataSource::Digits);
+    let text = wrong.check_moved_data(&mut ignore).expect_err("is other data").to_string();
+    assert!(text.contains("digits is not what the run began with"), "{text}");
+}
+
+#[test]
+fn a_run_that_is_not_there_is_told_with_the_one_that_may_be_meant() {
+    let runs = tempfile::tempdir().expect("a folder");
+    for name in ["mine", "digits-seed-1"] {
+        std::fs::create_dir(runs.path().join(name)).expect("is made");
+        std::fs::write(runs.path().join(name).join("run.ron"), "()").expect("is written");
+    }
+    let message = |name: &str| {
+        let opened = Lab::open(&runs.path().join(name), DeviceChoice::Cpu);
+        opened.err().expect("is not there").to_string()
+    };
+    let list = format!("`nas-navigator runs list --runs {}`", runs.path().display());
+    for (name, meant) in [("minee", "mine"), ("Digits", "digits-seed-1")] {
+        let text = message(name);
+        assert!(text.contains(&format!("did you mean `{meant}`? {list}")), "{text}");
+    }
+    assert!(!message("another").contains("did you mean"));
+}
+
+#[test]
 fn large_images_are_scaled_to_a_template_that_is_fitted_to_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let (side, count) = (72_u32, 40_u32);
@@ -318,12 +358,73 @@ fn candidates_that_tie_are_told_and_not_verified() {
     let mut told = Vec::new();
     let report = &mut |report| told.push(report);
     lab.search(1, 4, Budget::default(), &Control::default(), report).expect("is searched");
-    let tie = |report: &Report| matches!(report, Report::Cautions { texts, .. } if texts.iter().any(|t| t.contains("all 4")));
-    assert!(told.iter().any(tie), "{told:?}");
+    let says = |report: &Report, what: &str| matches!(report, Report::Cautions { texts, .. } if texts.iter().any(|t| t.contains(what)));
+    assert!(told.iter().any(|report| says(report, "all 4")), "{told:?}");
+    let iteration = |report: &Report| matches!(report, Report::Iteration(done) if done.tie);
+    assert!(told.iter().any(iteration), "{told:?}");
+    assert_eq!(lab.tie(), Some(4));
     assert!(lab.fitness().iter().all(|node| node.fitness == 0.5), "{:?}", lab.fitness());
     let settings = VerifySettings { top: 2, random: 2, epochs: Some(1) };
     let refused = lab.verify(settings, &Control::default(), &mut ignore).expect_err("no order");
     assert!(refused.to_string().contains("no order to verify"), "{refused}");
+}
+
+#[test]
+fn alternatives_that_compute_the_same_are_named_and_share_their_fitness() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 400, 200);
+    let some =
+        ["Dropout(rate: 0.3)", "Dense(units: 2)", "Softmax", "Dropout(rate: 0.5)", "Identity"];
+    let settings = LabSettings { data, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &some), folder.path(), settings);
+    let mut told = Vec::new();
+    lab.train(1, &Control::default(), &mut |report| told.push(report)).expect("is trained");
+    let first = told.iter().find_map(|report| match report {
+        Report::Cautions { about: Topic::Results, texts } => Some(texts.clone()),
+        _ => None,
+    });
+    let says = |texts: &[String]| {
+        let text = texts.iter().find(|text| text.contains("compute the same in evaluation"));
+        let text = text.unwrap_or_else(|| panic!("{texts:?}"));
+        for part in ["layer 1: ", "(dropout), ", " and ", "(identity) compute", "keep one of them"]
+        {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("softmax") && !text.contains("dense"), "{text}");
+    };
+    says(&first.expect("cautions come before training"));
+    lab.search(1, 5, Budget::default(), &Control::default(), &mut ignore).expect("is searched");
+    says(&lab.cautions().iter().map(ToString::to_string).collect::<Vec<_>>());
+    let graph = lab.graph();
+    let of = |name: &str| {
+        let is = |node: &usize| graph.nodes()[*node].ops.iter().all(|op| op.name() == name);
+        let nodes = (0..graph.len()).filter(is).filter(|&node| graph.nodes()[node].layer == 1);
+        nodes.map(|node| lab.fitness()[node].fitness).collect::<Vec<_>>()
+    };
+    let dropout = of("dropout");
+    assert_eq!((dropout[0], dropout.len()), (dropout[1], 2));
+    assert_eq!(of("identity"), dropout[..1]);
+}
+
+#[test]
+fn what_is_equal_in_the_objective_ties_whatever_the_losses_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = table(folder.path(), "rows.csv", 400, 200);
+    let settings =
+        LabSettings { data, objective: Objective::BalancedAccuracy, ..LabSettings::default() };
+    let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
+    let ids = lab.search.propose(2);
+    let evaluation =
+        |balanced, loss| Evaluation { accuracy: 0.9, balanced_accuracy: Some(balanced), loss };
+    lab.take(ids[0], evaluation(0.5, 0.3)).expect("is known");
+    assert_eq!(lab.tie(), None, "one alone is best");
+    lab.take(ids[1], evaluation(0.5, 0.2)).expect("is known");
+    assert_eq!(lab.tie(), Some(2));
+    let told: Vec<_> = lab.cautions().iter().map(ToString::to_string).collect();
+    let text = "all 2 evaluated candidates have the same balanced accuracy, so none is better";
+    assert!(told.iter().any(|caution| caution.contains(text)), "{told:?}");
+    lab.search.weights_changed();
+    assert_eq!(lab.tie(), None, "of older weights nothing is said");
 }
 
 #[test]
