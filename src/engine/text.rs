@@ -33,7 +33,7 @@ pub enum TextError {
         line: u64,
     },
     /// The file is known to be something else.
-    #[error("the file is {0}, not text; unpack it, or export it as text")]
+    #[error("this is {0}, not text; unpack it, or export it as text")]
     Other(Kind),
 }
 

@@ -43,11 +43,10 @@ impl ReadOptions {
         .into_iter()
         .filter_map(|(name, unused)| unused.then_some(name))
         .collect();
-        let of = match (self.skip_unreadable && !is_folder, is_table) {
-            (_, true) => "folders of images",
-            (true, false) if unused.len() > 1 => "folders of images or tables",
-            (true, false) => "folders of images",
-            (false, false) => "tables",
+        let of = match (self.skip_unreadable && !is_folder, unused.len()) {
+            (true, 1) => "folders of images",
+            (true, _) => "folders of images or tables",
+            (false, _) => "tables",
         };
         let (say, are) = if unused.len() > 1 { ("say", "are") } else { ("says", "is") };
         let names = unused.join(", ");
