@@ -108,10 +108,10 @@ pub(super) fn text(template: &Template, graph: &Graph, node: usize) -> Text3d {
 fn lines(label: Option<&str>, graph: &Graph, node: usize) -> [String; 2] {
     let brick = &graph.nodes()[node];
     let faces = brick.faces();
-    let (name, argument) = match (faces.as_slice(), &*brick.ops) {
-        ([face], ops) => argument_of(face, ops.first(), graph),
-        (_, [first, second]) => (first.to_string(), second.to_string()),
-        (faces, [_, _, _, ..]) => leading(brick, faces),
+    let (name, argument) = match (&*brick.ops, faces.as_slice()) {
+        ([_, _], [first, second]) => (first.to_string(), second.to_string()),
+        ([_, _, _, ..], faces) => leading(brick, faces),
+        (ops, [face, ..]) => argument_of(face, ops.first(), graph),
         (_, []) => (graph.id(node).to_string(), String::new()),
     };
     match (label, argument.is_empty()) {
