@@ -350,9 +350,9 @@ impl Bounds {
         let first = places.next()?;
         let mut bounds = Self { low: first, high: first };
         for place in places {
-            for side in 0..2 {
-                bounds.low[side] = bounds.low[side].min(place[side]);
-                bounds.high[side] = bounds.high[side].max(place[side]);
+            for (side, at) in place.into_iter().enumerate() {
+                bounds.low[side] = bounds.low[side].min(at);
+                bounds.high[side] = bounds.high[side].max(at);
             }
         }
         Some(bounds)
