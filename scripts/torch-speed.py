@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """The PyTorch side of `bench engine`: the same template as a supernet, trained and evaluated as one would write it there.
 
-    nas-navigator template show mobilenet-macro --json | python scripts/torch-speed.py
+    nas-navigator template show densenet --json --candidates 1000 | python scripts/torch-speed.py
 
 It prints one line of JSON with the fields of `nas-navigator bench engine --json`. What is measured is the same: noise in
-the template's shape; Adam with a rate of 0.001, cross entropy, 64 images per step, one block of each layer, drawn anew
-for each step; then ten candidates that classify 1,024 images each, 256 at a time, one after another, with the statistics of
+the template's shape; Adam with a rate of 0.001, cross entropy, 64 images per step, of which each trains one of the candidates
+that it is given; then ten candidates that classify 1,024 images each, 256 at a time, one after another, with the statistics of
 training. Each number is the median of five. Compare ratios that were taken in the same minutes only.
 
-It needs PyTorch only (written with 2.9), and knows the operations of the presets that are compared.
+It needs PyTorch only (written with 2.9). An operation that it does not know is named, and ends it.
 """
 
 import json
@@ -23,7 +23,7 @@ import torch.nn.functional as F
 
 BATCH, STEPS, REPEATS, IMAGES, CANDIDATES, EVALUATION_BATCH = 64, 30, 5, 1024, 10, 256
 
-ACTIVATIONS = {"linear": nn.Identity, "relu": nn.ReLU, "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid}
+ACTIVATIONS = {"linear": nn.Identity, "relu": nn.ReLU, "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
 
 def convolution(filters, kernel, arguments, groups=1):
@@ -42,7 +42,13 @@ class ConvBlock(nn.Sequential):
         if arguments["batch_norm"]:
             parts.append(nn.LazyBatchNorm2d())
         parts.append(ACTIVATIONS[arguments["activation"]]())
+        assert arguments["max"] is None, "an upper bound is not written"
         super().__init__(*parts)
+
+
+def conv2d(arguments):
+    conv = convolution(arguments["filters"], arguments["kernel"], arguments, arguments["groups"])
+    return nn.Sequential(conv, ACTIVATIONS[arguments["activation"]]())
 
 
 class InvertedResidual(nn.Module):
@@ -102,6 +108,7 @@ MODULES = {
     "Identity": lambda _: nn.Identity(),
     "Flatten": lambda _: nn.Flatten(),
     "ConvBlock": ConvBlock,
+    "Conv2d": conv2d,
     "InvertedResidual": InvertedResidual,
     "MaxPool": lambda arguments: Pool(F.max_pool2d, arguments),
     "AveragePool": lambda arguments: Pool(F.avg_pool2d, arguments),
@@ -129,6 +136,10 @@ class Supernet(nn.Module):
             for name, node in nodes.items()
         }
         self.shapes = {}
+        self.candidates = [set(kept) for kept in template["candidates"]]
+
+    def path(self):
+        return random.choice(self.candidates)
 
     def forward(self, images, path):
         values = {}
@@ -164,14 +175,16 @@ class Supernet(nn.Module):
             hook.remove()
         self.kept = nn.ModuleList(self.modules_of.values())
 
-    def path(self):
-        return {random.choice(layer) for layer in self.layers}
 
 
 def main():
     torch.manual_seed(0)
     random.seed(0)
     template = json.load(sys.stdin)
+    operations = {op["operation"] for layer in template["layers"] for node in layer["nodes"] for op in node["operations"]}
+    unknown = sorted(operations - MODULES.keys())
+    if unknown or not template["candidates"]:
+        sys.exit(f"not written here: {', '.join(unknown)}" if unknown else "give it candidates: --candidates 1000")
     shape, classes = template["input"], template["outputs"]
     net = Supernet(template)
     x, y = torch.rand(BATCH, *shape), torch.arange(BATCH) % classes

@@ -68,8 +68,8 @@ pub enum SpeedError {
     Evaluation(#[from] EvaluationError),
 }
 
-/// Measures training and evaluation of a template on noise, with one block of each layer per step and candidate; what is
-/// computed depends on the template alone.
+/// Measures training and evaluation of a template on noise, with at most one block of each layer per step and candidate, as
+/// [`PathPolicy::Single`] draws them; what is computed depends on the template alone.
 ///
 /// # Errors
 /// When the device does not answer or fails.

@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(lines("vgg11", "gap"), ["global", "average"]);
         assert_eq!(lines("3-conv-3-layer", "dense-wide"), ["dense 64", "dense 10"]);
         assert_eq!(lines("vgg11", "output"), ["output", "10 classes"]);
-        assert_eq!(lines("cell-201", "e01-c3"), ["conv 3×3 16", "relu, batch norm"]);
+        assert_eq!(lines("cell-201", "e01-c3"), ["conv2d 3×3 · 16", "relu, batch norm"]);
         assert_eq!(lines("cell-201", "n3"), ["batch norm", "relu"]);
         assert_eq!(lines("mobilenet-macro", "m2-k5"), ["inverted 5×5", "32 filters ×6"]);
     }

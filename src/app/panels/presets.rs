@@ -14,11 +14,6 @@ use crate::{
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};
 
-/// Height of what stands below the list: the buttons and the colours.
-const REST: f32 = 400.0;
-/// The least height of the list: some five presets.
-const FEWEST: f32 = 140.0;
-
 /// What the list says about a preset.
 #[derive(Clone, Debug)]
 pub(super) struct PresetInfo {
@@ -64,13 +59,9 @@ pub(super) fn show(
     ui.add_space(4.0);
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         let idle = if view.status.running.is_some() { Err(BUSY) } else { Ok(()) };
-        // What is below stays in sight.
-        let room = ui.available_height() - REST;
-        ScrollArea::vertical().id_salt("presets").max_height(room.max(FEWEST)).show(ui, |ui| {
-            for preset in list {
-                preset_row(ui, view, preset, idle, dialog, wishes);
-            }
-        });
+        for preset in list {
+            preset_row(ui, view, preset, idle, dialog, wishes);
+        }
         open_file(ui, view);
         ui.add_space(style::GAP);
         files(ui, view, idle, dialog, wishes);

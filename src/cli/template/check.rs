@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::Result;
 use serde::Serialize;
-use std::{process::ExitCode, sync::Arc};
+use std::{collections::HashMap, process::ExitCode, sync::Arc};
 
 /// What `check` prints.
 #[derive(Debug, Serialize)]
@@ -67,13 +67,12 @@ pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
     }
     let mut text = summary(&name, network, analysis.cost(), candidates);
     // All links of a node carry the same.
+    let mut targets = HashMap::<_, Vec<_>>::new();
+    for link in &network.links {
+        targets.entry(&link.0).or_default().push(link.1.as_str());
+    }
     for (place, node) in network.nodes.iter().enumerate() {
-        let to: Vec<_> = network
-            .links
-            .iter()
-            .filter(|link| link.0 == node.id)
-            .map(|link| link.1.as_str())
-            .collect();
+        let to = targets.get(&node.id).map_or(&[][..], Vec::as_slice);
         if to.is_empty() {
             continue;
         }

@@ -50,7 +50,10 @@ pub(super) fn fix(
         }
     };
     let left = fixed.analysis().problems;
-    let to = if done.is_empty() { to.unwrap_or(path) } else { keep_and_save(&path, to, &fixed)? };
+    let to = match to {
+        None if done.is_empty() => path,
+        to => keep_and_save(&path, to, &fixed)?,
+    };
     if json {
         let problems_left = left.iter().map(Into::into).collect();
         output::json(&FixReport { file: to, done, problems_left })?;

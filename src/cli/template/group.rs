@@ -1,6 +1,6 @@
 //! `nas-navigator template group` and `ungroup`: bricks that belong together.
 
-use super::{clean, keep_and_save, read_file};
+use super::{clean, keep_and_save, read_file, stamps::nodes_of};
 use crate::{
     cli::output,
     engine::template::{Edit, Group, Layout, NodeId},
@@ -21,7 +21,7 @@ pub(super) struct GroupArgs {
     /// Ids of the nodes that join it, and leave the groups that they are in.
     #[arg(value_name = "ID", required_unless_present = "collapsed")]
     nodes: Vec<String>,
-    /// Whether the group is drawn as one brick.
+    /// Whether the group is to be drawn as one brick; kept in the file, the window does not do so yet.
     #[arg(long, value_name = "BOOL")]
     collapsed: Option<bool>,
 }
@@ -72,23 +72,26 @@ pub(super) fn group(args: &GroupArgs, json: bool) -> Result<ExitCode> {
     let title = args.title.clone();
     let collapsed =
         args.collapsed.map(|collapsed| Edit::SetCollapsed { title: title.clone(), collapsed });
-    let group = Edit::Group { title, nodes: ids(&args.nodes) };
-    edit(&args.file, &[Some(group), collapsed].into_iter().flatten().collect::<Vec<_>>(), json)
+    let group = |nodes| [Some(Edit::Group { title, nodes }), collapsed];
+    edit(&args.file, &args.nodes, |nodes| group(nodes).into_iter().flatten().collect(), json)
 }
 
 /// Takes nodes out of a group.
 pub(super) fn ungroup(args: &UngroupArgs, json: bool) -> Result<ExitCode> {
-    let nodes = ids(&args.nodes);
-    edit(&args.file, &[Edit::Ungroup { title: args.title.clone(), nodes }], json)
+    let title = args.title.clone();
+    edit(&args.file, &args.nodes, |nodes| vec![Edit::Ungroup { title, nodes }], json)
 }
 
-fn ids(ids: &[String]) -> Vec<NodeId> {
-    ids.iter().map(NodeId::new).collect()
-}
-
-fn edit(file: &str, edits: &[Edit], json: bool) -> Result<ExitCode> {
+/// Makes edits of nodes with these ids, and tells the groups that there are then.
+fn edit(
+    file: &str,
+    ids: &[String],
+    edits: impl FnOnce(Vec<NodeId>) -> Vec<Edit>,
+    json: bool,
+) -> Result<ExitCode> {
     let (path, name, template) = read_file(file)?;
-    let edited = template.edited(edits)?;
+    let nodes = nodes_of(&template, &name, ids, "the list")?;
+    let edited = template.edited(&edits(nodes))?;
     keep_and_save(&path, None, &edited)?;
     if json {
         output::json(&reports(&edited.layout))?;

@@ -75,6 +75,9 @@ enum TemplateCommand {
         /// Scene file, or name of a preset.
         #[arg(value_name = "FILE|PRESET")]
         template: String,
+        /// With --json, also so many candidates with at most one block of each layer, drawn as training draws them.
+        #[arg(long, value_name = "N", default_value_t = 0, requires = "json")]
+        candidates: u32,
     },
     /// Put bricks of a scene file into a group, and make the group where there is none of this title.
     Group(group::GroupArgs),
@@ -99,7 +102,9 @@ pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
             fix::fix(&file, problem.map(|number| (number, choice)), output, args.json)
         }
         TemplateCommand::New { file, from } => new::new(&file, from.as_deref()),
-        TemplateCommand::Show { template } => show::show(&template, args.json),
+        TemplateCommand::Show { template, candidates } => {
+            show::show(&template, candidates, args.json)
+        }
         TemplateCommand::Group(own) => group::group(&own, args.json),
         TemplateCommand::Ungroup(own) => group::ungroup(&own, args.json),
         TemplateCommand::Presets => presets::list(args.json),
@@ -134,15 +139,15 @@ fn read_file(file: &str) -> Result<(PathBuf, String, Template)> {
     Ok((path, name, template))
 }
 
-/// Writes a template that has been changed to `to`, or to the file that it is from, which is kept as FILE.bak then.
+/// Writes a template that has been changed to `to`, or to the file that it is from. What was there is kept as FILE.bak.
 /// Where it was written.
 fn keep_and_save(from: &Path, to: Option<PathBuf>, template: &Template) -> Result<PathBuf> {
-    let to = to.unwrap_or_else(|| from.to_owned());
-    if to == from {
-        let mut kept = from.to_owned().into_os_string();
+    let to = to.map_or_else(|| from.to_owned(), |to| files::expand_home(&to));
+    if to.exists() {
+        let mut kept = to.clone().into_os_string();
         kept.push(".bak");
-        std::fs::copy(from, &kept)
-            .with_context(|| format!("cannot keep {} as it was", from.display()))?;
+        std::fs::copy(&to, &kept)
+            .with_context(|| format!("cannot keep {} as it was", to.display()))?;
     }
     template::save(&to, template)?;
     Ok(to)

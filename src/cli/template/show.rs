@@ -4,8 +4,9 @@ use super::{CostReport, clean, group, summary, table};
 use crate::{
     cli::{job::load_template, output},
     engine::{
-        candidate,
+        candidate::{self, Space},
         ops::{Facts, Op},
+        seed,
         template::{Link, NodeId},
     },
     format::compact,
@@ -25,6 +26,8 @@ struct ShowReport {
     layers: Vec<LayerReport>,
     /// In the order of slots, for each node that they enter.
     links: Vec<Link>,
+    /// What candidates keep, of which as many were drawn as were asked for.
+    candidates: Vec<Vec<NodeId>>,
 }
 
 /// A layer of `show`.
@@ -74,7 +77,7 @@ impl From<&Op> for OperationReport {
     }
 }
 
-pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
+pub(super) fn show(name: &str, draws: u32, json: bool) -> Result<ExitCode> {
     let checked = load_template(name)?;
     let (template, graph) = (checked.template(), checked.graph());
     let layers: Vec<_> = graph
@@ -102,12 +105,18 @@ pub(super) fn show(name: &str, json: bool) -> Result<ExitCode> {
         })
         .collect();
     if json {
+        let sampler = Space::whole(graph).single_path_sampler();
+        let draw = |number| {
+            let kept = sampler.draw(&mut seed::rng(1, "show", number));
+            kept.iter().map(|node| graph.id(node).clone()).collect()
+        };
         output::json(&ShowReport {
             name: template.name.clone(),
             input: graph.image_shape(),
             outputs: graph.classes(),
             layers,
             links: graph.network().links.clone(),
+            candidates: (0..u64::from(draws)).map(draw).collect(),
         })?;
         return Ok(ExitCode::SUCCESS);
     }

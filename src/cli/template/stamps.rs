@@ -108,7 +108,12 @@ fn find_stamp(name: &str) -> Result<Fragment> {
 }
 
 /// The nodes of a template that are called so; `what` says for what they were given.
-fn nodes_of(template: &Template, name: &str, ids: &[String], what: &str) -> Result<Vec<NodeId>> {
+pub(super) fn nodes_of(
+    template: &Template,
+    name: &str,
+    ids: &[String],
+    what: &str,
+) -> Result<Vec<NodeId>> {
     let ids: Vec<_> = ids.iter().map(|id| NodeId::new(id.trim())).collect();
     if let Some(missing) = ids.iter().find(|id| template.node(id).is_none()) {
         bail!(

@@ -223,8 +223,8 @@ fn register(
 struct ConvolveBackward;
 
 impl Backward<Flex, 3> for ConvolveBackward {
-    /// Input, weight, output, and what was done to the output.
-    type State = (FlexTensor, FlexTensor, FlexTensor, Fused, Geometry);
+    /// Input, weight, the output where something was done to it, and what.
+    type State = (FlexTensor, FlexTensor, Option<FlexTensor>, Fused, Geometry);
 
     fn backward(
         self,
@@ -234,7 +234,7 @@ impl Backward<Flex, 3> for ConvolveBackward {
     ) {
         let (x, weight, output, fused, geometry) = ops.state;
         let mut gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
-        if let Some(before) = fused.before() {
+        if let (Some(before), Some(output)) = (fused.before(), output) {
             let both = values(&output).iter().zip(values(&gradient));
             gradient = vector(both.map(|(&output, &gradient)| before(output, gradient)).collect());
         }
@@ -348,7 +348,7 @@ impl<C: CheckpointStrategy> ImageOps for Autodiff<Flex, C> {
         let output = Flex::convolve(x.clone(), weight.clone(), bias, geometry, fused);
         match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let state = (x, weight, output.clone(), fused, geometry);
+                let state = (x, weight, fused.before().map(|_| output.clone()), fused, geometry);
                 prep.finish(state, output)
             }
             OpsKind::UnTracked(prep) => prep.finish(output),

@@ -17,6 +17,25 @@ pub(in crate::engine) fn advice(error: &Error) -> Option<String> {
     };
     let plain: String =
         found.chars().filter(|&it| it != '_').map(|it| it.to_ascii_lowercase()).collect();
+    let own = match plain.as_str() {
+        "kernelsize" | "poolsize" => "kernel",
+        "strides" => "stride",
+        "outchannels" => "filters",
+        "outfeatures" => "units",
+        "usebias" => "bias",
+        "depthmultiplier" => "multiplier",
+        "dilationrate" => "dilation",
+        "targetshape" | "inputshape" => "shape",
+        "p" => "rate",
+        "maxvalue" => "max",
+        "negativeslope" => "alpha",
+        "kernelinitializer" => "kernel_initialiser",
+        "biasinitializer" => "bias_initialiser",
+        _ => "",
+    };
+    if expected.contains(&own) {
+        return Some(format!("`{found}` is called `{own}` here"));
+    }
     let no_meaning = match plain.as_str() {
         "dataformat" => "images are always channels, rows and columns",
         "noiseshape" => "dropout decides on each value by itself",
@@ -28,28 +47,9 @@ pub(in crate::engine) fn advice(error: &Error) -> Option<String> {
         }
         "dtype" => "all numbers are of single precision",
         "name" => "a node has an id and a label",
-        _ => "",
-    };
-    if !no_meaning.is_empty() {
-        return Some(format!("`{found}` has no meaning here, leave it out: {no_meaning}"));
-    }
-    let own = match plain.as_str() {
-        "kernelsize" | "poolsize" => "kernel",
-        "strides" => "stride",
-        "outchannels" => "filters",
-        "outfeatures" => "units",
-        "usebias" => "bias",
-        "depthmultiplier" => "multiplier",
-        "dilationrate" => "dilation",
-        "targetshape" => "shape",
-        "p" => "rate",
-        "maxvalue" => "max",
-        "negativeslope" => "alpha",
-        "kernelinitializer" => "kernel_initialiser",
-        "biasinitializer" => "bias_initialiser",
         _ => return None,
     };
-    expected.contains(&own).then(|| format!("`{found}` is called `{own}` here"))
+    Some(format!("`{found}` has no meaning here, leave it out: {no_meaning}"))
 }
 
 #[cfg(test)]
@@ -86,6 +86,7 @@ mod tests {
             ("MaxPool(poolSize: 2)", "`poolSize` is called `kernel` here"),
             ("Conv2d(filters: 8, kernel: 3, strides: (2, 2))", "`strides` is called `stride` here"),
             ("Conv2d(filters: 8, kernel: 3, useBias: true)", "`useBias` is called `bias` here"),
+            ("Input(input_shape: (1, 28, 28))", "`input_shape` is called `shape` here"),
             ("LeakyRelu(negative_slope: 0.1)", "`negative_slope` is called `alpha` here"),
         ] {
             let text = message(op);

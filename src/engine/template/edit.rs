@@ -166,9 +166,9 @@ pub enum Edit {
         /// Whether it is drawn as one.
         collapsed: bool,
     },
-    /// Forgets how nodes look, whether there are such nodes or not. Those that there are get new places.
+    /// Forgets where nodes stand, so that they get new places; of ids that no node has, all that the layout says.
     ForgetLooks {
-        /// The nodes.
+        /// The ids.
         nodes: Vec<NodeId>,
     },
 }
@@ -364,7 +364,11 @@ impl Template {
             }
             Edit::ForgetLooks { nodes } => {
                 for id in nodes {
-                    self.layout_mut().forget(id);
+                    if self.node(id).is_some() {
+                        self.layout_mut().positions.remove(id);
+                    } else {
+                        self.layout_mut().forget(id);
+                    }
                 }
             }
         }

@@ -173,7 +173,9 @@ pub fn read(name: &str, text: &str) -> Result<Template, FileError> {
 /// Reads a fragment, as a template of its nodes and its loose ends.
 pub(super) fn read_fragment(name: &str, text: &str) -> Result<(Template, Rest), FileError> {
     match read_content(name, text)? {
-        (_, Rest { says_blocks: true, .. }) => Err(FileError::NoStamp { name: name.to_owned() }),
+        (_, Rest { says_blocks: true, .. } | Rest { heads: None, tails: None, .. }) => {
+            Err(FileError::NoStamp { name: name.to_owned() })
+        }
         content => Ok(content),
     }
 }

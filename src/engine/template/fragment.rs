@@ -590,8 +590,11 @@ mod tests {
             assert!(error.contains(wanted) && error.starts_with("s.ron:"), "{error}");
         }
         // What a template has and a fragment has not.
-        let text = "(version: 2, name: \"t\", nodes: [], links: [], blocks_per_layer: Any)";
-        assert!(Fragment::read("s.ron", text).is_err());
+        for ends in ["blocks_per_layer: Any, heads: []", "layout: ()"] {
+            let text = format!("(version: 2, name: \"t\", nodes: [], links: [], {ends})");
+            let error = Fragment::read("s.ron", &text).expect_err("is a template").to_string();
+            assert!(error.contains("`template copy` makes a stamp"), "{error}");
+        }
     }
 
     /// The nodes between the ends of each preset, copied and put back where they were.

@@ -10,7 +10,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     marker::PhantomData,
 };
@@ -121,12 +121,18 @@ impl Layout {
     /// Brings groups that were written by hand under the rules: of several groups with one title there is one, a node
     /// is in the first that names it, and an empty group goes.
     pub(super) fn tidy(mut self) -> Self {
-        let mut taken = HashSet::new();
+        let (mut taken, mut places) = (HashSet::new(), HashMap::new());
         for mut group in std::mem::take(&mut self.groups) {
             group.members.retain(|id| taken.insert(id.clone()));
-            match self.group_mut(&group.title) {
-                Some(known) => known.members.append(&mut group.members),
-                None => self.groups.push(group),
+            match places.get(&group.title) {
+                Some(&place) => {
+                    let known: &mut Group = &mut self.groups[place];
+                    known.members.append(&mut group.members);
+                }
+                None => {
+                    places.insert(group.title.clone(), self.groups.len());
+                    self.groups.push(group);
+                }
             }
         }
         self.drop_empty_groups();

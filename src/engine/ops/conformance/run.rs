@@ -146,7 +146,9 @@ impl Backend {
     /// The processor with its own kernels, and with those of Burn.
     pub(super) fn of_processor() -> [Self; 2] {
         let device = Device::flex();
-        [Self::of(device.clone()), Self { device, image: ImageOps::Burn }]
+        let own = Self::of(device.clone());
+        assert_ne!(own.image, ImageOps::Burn, "the processor has no kernels of its own");
+        [own, Self { device, image: ImageOps::Burn }]
     }
 }
 

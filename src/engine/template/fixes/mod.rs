@@ -66,9 +66,7 @@ fn of(template: &Template, analysis: &Analysis, problem: &Problem) -> Vec<Fix> {
         ProblemKind::Position => vec![forget("put it where there is room", &problem.nodes)],
         // Fragments are mended where they are written.
         ProblemKind::LooseEnd => Vec::new(),
-        ProblemKind::LooksOfNothing => {
-            vec![forget("take it out of the layout", &problem.nodes)]
-        }
+        ProblemKind::LooksOfNothing => vec![forget_strays(analysis)],
     }
 }
 
@@ -78,6 +76,17 @@ fn fix(title: impl Into<String>, edits: Vec<Edit>) -> Fix {
 
 fn forget(title: &str, nodes: &[NodeId]) -> Fix {
     fix(title, vec![Edit::ForgetLooks { nodes: nodes.to_vec() }])
+}
+
+/// All at once: a layout may name as many as it likes.
+fn forget_strays(analysis: &Analysis) -> Fix {
+    let strays = analysis.problems.iter().filter(|it| it.kind == ProblemKind::LooksOfNothing);
+    let nodes: Vec<_> = strays.flat_map(|problem| problem.nodes.iter().cloned()).collect();
+    let title = match nodes.len() {
+        1 => "take it out of the layout".to_owned(),
+        count => format!("take it and {} more out of the layout", count - 1),
+    };
+    forget(&title, &nodes)
 }
 
 fn delete(id: &NodeId) -> Fix {

@@ -236,3 +236,19 @@ fn bricks_that_stand_nowhere_beside_one_another_are_placed() {
     let (mended, done) = mended(&template);
     assert_eq!((mended.analysis().problems, done.len()), (vec![], 3));
 }
+
+#[test]
+fn a_brick_that_stands_nowhere_keeps_its_label_and_its_group() {
+    let mut template = branches();
+    let id: NodeId = "b".into();
+    template.layout_mut().positions.insert(id.clone(), [f32::INFINITY, 0.0]);
+    template.layout_mut().set_label(&id, Some("branch"));
+    template.layout_mut().put_into_group("g", std::slice::from_ref(&id));
+    template.layout_mut().set_label(&"gone".into(), Some("a"));
+    template.layout_mut().set_label(&"gone too".into(), Some("b"));
+    let (fixed, done) = mended(&template);
+    assert!(fixed.analysis().problems.is_empty() && done.len() <= 3, "{done:?}");
+    assert!(fixed.position(&id).iter().all(|studs| studs.is_finite()));
+    assert_eq!(fixed.label(&id), Some("branch"));
+    assert!(fixed.layout.group_of(&id).is_some());
+}
