@@ -50,7 +50,7 @@ pub(super) struct RunReport {
     /// What new candidates have to be like; left out where nothing is asked for.
     #[serde(skip_serializing_if = "Steering::is_free")]
     steering: Steering,
-    /// `null` where nothing is evaluated, and where all candidates tie.
+    /// `null` where nothing is evaluated; the first of equals where all candidates tie.
     best: Option<BestReport>,
     /// What is equal for all candidates, where none of them is best.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ impl RunReport {
             let proxy = objective.figure(&lab.best()?.evaluation?);
             Some(TieReport { candidates, proxy })
         });
-        let best = lab.best().filter(|_| tie.is_none()).and_then(|candidate| {
+        let best = lab.best().and_then(|candidate| {
             let evaluation = candidate.evaluation?;
             Some(BestReport {
                 candidate: candidate.id.0,
@@ -360,9 +360,7 @@ impl fmt::Display for RunReport {
             let auto = if self.policy == self.paths { "" } else { " (auto)" };
             writeln!(f, "paths     {}{auto}", self.paths)?;
         }
-        if self.best.is_none() && self.tie.is_none() {
-            return Ok(());
-        }
+        let Some(best) = &self.best else { return Ok(()) };
         writeln!(
             f,
             "search    {} iterations, {} candidates evaluated",
@@ -377,8 +375,7 @@ impl fmt::Display for RunReport {
                 goal.name(),
                 goal.text(tie.proxy)
             )?;
-        }
-        if let Some(best) = &self.best {
+        } else {
             self.write_best(f, best)?;
         }
         if !self.steering.is_free() {
