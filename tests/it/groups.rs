@@ -24,7 +24,7 @@ fn bricks_are_grouped_told_and_ungrouped() {
     let checked = stdout_json(&mut template(&["check", "--json"]));
     assert_eq!((&checked["groups"], &checked["problems"]), (&groups, &json!([])));
     let shown = stdout_json(&mut template(&["show", "--json"]));
-    assert_eq!(shown[0]["nodes"][0]["group"], "stem");
+    assert_eq!(shown["layers"][0]["nodes"][0]["group"], "stem");
 
     // A diff of some lines: the rest of the file is as it was.
     let after = fs::read_to_string(&file).expect("is there");
@@ -34,7 +34,7 @@ fn bricks_are_grouped_told_and_ungrouped() {
     let text = failure(&mut template(&["ungroup", "steam"]), 1);
     assert!(text.contains("no group `steam`"), "{text}");
     let text = failure(&mut template(&["group", "stem", "c9"]), 1);
-    assert!(text.contains("no node `c9`"), "{text}");
+    assert!(text.contains("`c9`, which is no node"), "{text}");
     let left = stdout_json(&mut template(&["ungroup", "stem", "input", "--json"]));
     assert_eq!(left[1]["members"], json!(["c1-5x5"]));
     template(&["ungroup", "stem"]).assert().success();
