@@ -57,10 +57,7 @@ impl Fragment {
             ids.filter(|id| ends.contains(id)).cloned().collect()
         };
         let (heads, tails) = (among(&fed), among(&feeding));
-        let mut layout = (*template.layout).clone();
-        for id in known.iter().filter(|id| !chosen.contains(*id)) {
-            layout.forget(id);
-        }
+        let layout = template.layout.of_nodes(|id| chosen.contains(id));
         let network = Network { nodes, links, ..Network::default() };
         let template = Template {
             name: template.name.clone(),

@@ -80,6 +80,18 @@ impl Layout {
         }
     }
 
+    /// The looks of those nodes alone that are `wanted`.
+    pub(super) fn of_nodes(&self, wanted: impl Fn(&NodeId) -> bool) -> Self {
+        let mut layout = self.clone();
+        layout.positions.retain(|id, _| wanted(id));
+        layout.labels.retain(|id, _| wanted(id));
+        for group in &mut layout.groups {
+            group.members.retain(&wanted);
+        }
+        layout.drop_empty_groups();
+        layout
+    }
+
     /// Forgets the looks of a node.
     pub(super) fn forget(&mut self, id: &NodeId) {
         self.positions.remove(id);

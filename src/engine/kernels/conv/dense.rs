@@ -13,9 +13,8 @@ use super::{
     super::{
         block::{BLOCK, Count, First, Whole, in_vectors, load, store},
         fused::Fused,
-        output,
     },
-    Geometry, Met, blocks, in_groups,
+    Geometry, Met, blocks, in_chunks, in_groups,
 };
 use pulp::Simd;
 use std::ops::Range;
@@ -340,18 +339,15 @@ pub(super) fn forward<T: Send>(
     fused: Fused,
     look: impl Fn(&[f32]) -> T + Sync + Send,
 ) -> (Vec<f32>, Vec<T>) {
-    let images = g.images_per_chunk();
     let frame = g.in_frame();
-    let starts = g.starts(images);
+    let starts = g.starts(g.images_per_chunk());
     let packed = Packed::forward(g, weights);
     let bias = blocks(bias);
     let places: Vec<_> = (0..starts.len()).map(|pixel| pixel * g.filters).collect();
-    let inputs: Vec<_> = input.chunks(images * g.window.in_len()).collect();
-    let len = input.len() / g.window.in_len() * g.out_len();
-    output::fill(len, images * g.out_len(), Vec::new, |frames, chunk, output| {
+    in_chunks(g, input, Vec::new, |frames, input, output| {
         let pixels = output.len() / g.filters;
         Convolve {
-            input: frame.around(inputs[chunk], frames),
+            input: frame.around(input, frames),
             starts: &starts[..pixels],
             places: &places[..pixels],
             row: frame.row(),

@@ -11,10 +11,9 @@ use super::{
     super::{
         block::{BLOCK, Count, First, Whole, in_vectors, load, store},
         fused::Fused,
-        output,
         window::Window,
     },
-    Geometry, Met, in_groups,
+    Geometry, Met, in_chunks, in_groups,
 };
 use pulp::Simd;
 use std::{borrow::Cow, ops::Range};
@@ -324,19 +323,16 @@ pub(super) fn forward<T: Send>(
     fused: Fused,
     look: impl Fn(&[f32]) -> T + Sync + Send,
 ) -> (Vec<f32>, Vec<T>) {
-    let images = g.images_per_chunk();
     let starts = starts(g.filters);
     let pass = Pass::forward(g, &starts, weights);
     let bias: Vec<_> =
         pack(&starts, |filter| bias.get(filter).copied().unwrap_or_default()).collect();
-    let inputs: Vec<_> = input.chunks(images * g.window.in_len()).collect();
-    let len = input.len() / g.window.in_len() * g.out_len();
-    output::fill(
-        len,
-        images * g.out_len(),
+    in_chunks(
+        g,
+        input,
         || (),
-        |(), chunk, output| {
-            let inputs = inputs[chunk].chunks_exact(g.window.in_len());
+        |(), input, output| {
+            let inputs = input.chunks_exact(g.window.in_len());
             for (output, input) in output.chunks_exact_mut(g.out_len()).zip(inputs) {
                 Slide {
                     pass: &pass,

@@ -91,6 +91,22 @@ impl Met {
     }
 }
 
+/// The output, in chunks of images, by `task`: it is given what `room` made, the input of a chunk, and the place for its
+/// output. What it returns is returned in their order.
+fn in_chunks<T: Send, R>(
+    g: &Geometry,
+    input: &[f32],
+    room: impl Fn() -> R + Sync + Send,
+    task: impl Fn(&mut R, &[f32], &mut [f32]) -> T + Sync + Send,
+) -> (Vec<f32>, Vec<T>) {
+    let images = g.images_per_chunk();
+    let inputs: Vec<_> = input.chunks(images * g.window.in_len()).collect();
+    let len = input.len() / g.window.in_len() * g.out_len();
+    output::fill(len, images * g.out_len(), room, |room, chunk, output| {
+        task(room, inputs[chunk], output)
+    })
+}
+
 /// The gradients of the weights, and in groups those of the input, by `task`: it is given the number of the
 /// first image, the input and the place for the input's gradient, which is empty where it is not wanted.
 fn in_groups<T: Send>(
