@@ -4,6 +4,7 @@
 //! Burn's general ones take three times as long on the images and widths of a supernet.
 
 use crate::engine::kernels::{
+    channels,
     conv::{self, Geometry},
     fused::Fused,
     norm::{Moments, Norm},
@@ -62,6 +63,35 @@ pub(in crate::engine) fn convolve_and_normalise(
     (Tensor::from_dispatch(output), Tensor::from_dispatch(mean), Tensor::from_dispatch(variance))
 }
 
+/// A batch normalisation with the batch's own statistics, `[batch, height, width, channels]`. Returns these as well:
+/// mean and variance of each channel.
+pub(in crate::engine) fn normalise(
+    x: Tensor<4>,
+    [gamma, beta]: [Tensor<1>; 2],
+    epsilon: f32,
+    fused: Fused,
+) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    let [x, gamma, beta] = [x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch()];
+    let (output, mean, variance) = Dispatch::normalise(x, gamma, beta, epsilon, fused);
+    (Tensor::from_dispatch(output), Tensor::from_dispatch(mean), Tensor::from_dispatch(variance))
+}
+
+/// A factor and a summand for each channel of `[batch, height, width, channels]`.
+pub(in crate::engine) fn scale(
+    x: Tensor<4>,
+    factor: Tensor<1>,
+    summand: Tensor<1>,
+    fused: Fused,
+) -> Tensor<4> {
+    let [x, factor, summand] = [x.into_dispatch(), factor.into_dispatch(), summand.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::scale(x, factor, summand, fused))
+}
+
+/// The channels of `second` behind those of `first`, both `[batch, height, width, channels]`.
+pub(in crate::engine) fn concatenate(first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::concatenate(first.into_dispatch(), second.into_dispatch()))
+}
+
 /// How the pixels under a window become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Pooling {
@@ -97,6 +127,23 @@ trait ImageOps: Backend {
         fused: Fused,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    fn normalise(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+        fused: Fused,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    fn scale(
+        x: FloatTensor<Self>,
+        factor: FloatTensor<Self>,
+        summand: FloatTensor<Self>,
+        fused: Fused,
+    ) -> FloatTensor<Self>;
+
+    fn concatenate(first: FloatTensor<Self>, second: FloatTensor<Self>) -> FloatTensor<Self>;
+
     fn pool(x: FloatTensor<Self>, pooling: Pooling, window: Window) -> FloatTensor<Self>;
 }
 
@@ -113,6 +160,11 @@ fn vector(values: Vec<f32>) -> FlexTensor {
 fn values(tensor: &FlexTensor) -> &[f32] {
     let start = tensor.layout().start_offset();
     &tensor.storage::<f32>()[start..start + tensor.layout().num_elements()]
+}
+
+/// Another tensor of the same shape.
+fn alike(values: Vec<f32>, other: &FlexTensor) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, other.shape()))
 }
 
 fn image_shape(geometry: &Geometry, images: usize) -> [usize; 4] {
@@ -146,6 +198,33 @@ impl ImageOps for Flex {
         let done =
             Normalised::new(&Inputs { x, weight, bias, gamma, beta }, geometry, epsilon, fused);
         (done.output, vector(done.mean), vector(done.variance))
+    }
+
+    fn normalise(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        epsilon: f32,
+        fused: Fused,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let [x, gamma, beta] = [x, gamma, beta].map(|tensor| tensor.to_contiguous());
+        let (mean, variance) = Moments::of_all(values(&x), values(&gamma).len());
+        let norm = Norm::new(&mean, &variance, values(&gamma), values(&beta), epsilon, fused);
+        (alike(norm.apply(values(&x)), &x), vector(mean), vector(variance))
+    }
+
+    fn scale(x: FlexTensor, factor: FlexTensor, summand: FlexTensor, fused: Fused) -> FlexTensor {
+        let [x, factor, summand] = [x, factor, summand].map(|tensor| tensor.to_contiguous());
+        let norm = Norm::scaling(values(&factor), values(&summand), fused);
+        alike(norm.apply(values(&x)), &x)
+    }
+
+    fn concatenate(first: FlexTensor, second: FlexTensor) -> FlexTensor {
+        let [first, second] = [first, second].map(|tensor| tensor.to_contiguous());
+        let channels = [&first, &second].map(|tensor| tensor.shape()[3]);
+        let joined = channels::join(values(&first), values(&second), channels);
+        let [images, height, width] = [0, 1, 2].map(|side| first.shape()[side]);
+        tensor(joined, [images, height, width, channels.iter().sum()])
     }
 
     fn pool(x: FlexTensor, pooling: Pooling, window: Window) -> FlexTensor {
@@ -267,9 +346,9 @@ impl Backward<Flex, 3> for ConvolveBackward {
 }
 
 #[derive(Debug)]
-struct NormaliseBackward;
+struct ConvolveAndNormaliseBackward;
 
-impl Backward<Flex, 5> for NormaliseBackward {
+impl Backward<Flex, 5> for ConvolveAndNormaliseBackward {
     /// Input, weight, what the convolution gave, the normalisation.
     type State = (FlexTensor, FlexTensor, FlexTensor, Norm, Geometry);
 
@@ -303,6 +382,66 @@ impl Backward<Flex, 5> for NormaliseBackward {
         for (node, values) in [(gamma_node, gradient.gamma), (beta_node, gradient.beta)] {
             if let Some(node) = node {
                 grads.register::<Flex>(node.id, vector(values));
+            }
+        }
+    }
+}
+
+/// Of a batch normalisation whose statistics are those of its input, or of factors and summands.
+#[derive(Debug)]
+struct NormaliseBackward;
+
+impl Backward<Flex, 3> for NormaliseBackward {
+    /// Input, what was done to it, and whether the statistics are its own.
+    type State = (FlexTensor, Norm, bool);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let (x, norm, own) = ops.state;
+        let output = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let (input, output) = (values(&x), values(&output));
+        let gradient = if own {
+            norm.gradient(input, output)
+        } else {
+            norm.gradient_of_scaling(input, output)
+        };
+        let [x_node, gamma_node, beta_node] = ops.parents;
+        if let Some(node) = x_node {
+            let of_x = norm.input_gradients(&gradient, input, output);
+            grads.register::<Flex>(node.id, alike(of_x, &x));
+        }
+        for (node, values) in [(gamma_node, gradient.gamma), (beta_node, gradient.beta)] {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, vector(values));
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConcatenateBackward;
+
+impl Backward<Flex, 2> for ConcatenateBackward {
+    /// The shapes of both.
+    type State = [[usize; 4]; 2];
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let shapes = ops.state;
+        let output = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let [some, more] = shapes.map(|[.., channels]| channels);
+        for ((node, shape), start) in ops.parents.into_iter().zip(shapes).zip([0, some]) {
+            if let Some(node) = node {
+                let part = channels::part(values(&output), some + more, start, shape[3]);
+                grads.register::<Flex>(node.id, tensor(part, shape));
             }
         }
     }
@@ -371,15 +510,54 @@ impl<C: CheckpointStrategy> ImageOps for Autodiff<Flex, C> {
         let inputs = Inputs { x, weight, bias, gamma, beta };
         let done = Normalised::new(&inputs, geometry, epsilon, fused);
         let shape = image_shape(&geometry, done.x.shape()[0]);
-        let output = match NormaliseBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => {
-                let convolved = tensor(done.convolved, shape);
-                prep.finish((done.x, done.weight, convolved, done.norm, geometry), done.output)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(done.output),
-        };
+        let output =
+            match ConvolveAndNormaliseBackward.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => {
+                    let convolved = tensor(done.convolved, shape);
+                    prep.finish((done.x, done.weight, convolved, done.norm, geometry), done.output)
+                }
+                OpsKind::UnTracked(prep) => prep.finish(done.output),
+            };
         let constant = |values| <Self as AutodiffBackend>::from_inner(vector(values));
         (output, constant(done.mean), constant(done.variance))
+    }
+
+    fn normalise(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+        fused: Fused,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (mut mean, mut variance) = Default::default();
+        let output = normalised::<C>([x, gamma, beta], true, |[x, gamma, beta]| {
+            (mean, variance) = Moments::of_all(x, gamma.len());
+            Norm::new(&mean, &variance, gamma, beta, epsilon, fused)
+        });
+        let constant = |values| <Self as AutodiffBackend>::from_inner(vector(values));
+        (output, constant(mean), constant(variance))
+    }
+
+    fn scale(
+        x: FloatTensor<Self>,
+        factor: FloatTensor<Self>,
+        summand: FloatTensor<Self>,
+        fused: Fused,
+    ) -> FloatTensor<Self> {
+        normalised::<C>([x, factor, summand], false, |[_, factor, summand]| {
+            Norm::scaling(factor, summand, fused)
+        })
+    }
+
+    fn concatenate(first: FloatTensor<Self>, second: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [first.node(), second.node()];
+        let [first, second] = [first, second].map(|tensor| tensor.into_primitive());
+        let shapes = [&first, &second].map(|tensor| [0, 1, 2, 3].map(|side| tensor.shape()[side]));
+        let output = Flex::concatenate(first, second);
+        match ConcatenateBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(shapes, output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
     }
 
     fn pool(x: FloatTensor<Self>, pooling: Pooling, window: Window) -> FloatTensor<Self> {
@@ -390,5 +568,22 @@ impl<C: CheckpointStrategy> ImageOps for Autodiff<Flex, C> {
             OpsKind::Tracked(prep) => prep.finish((x, pooling, window), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
+    }
+}
+
+/// Does to the first tensor what `norm` makes of the values of all three; `own` says whether it has the first one's own
+/// statistics.
+fn normalised<C: CheckpointStrategy>(
+    tensors: [FloatTensor<Autodiff<Flex, C>>; 3],
+    own: bool,
+    norm: impl FnOnce([&[f32]; 3]) -> Norm,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let nodes = tensors.each_ref().map(|tensor| tensor.node());
+    let [x, gamma, beta] = tensors.map(|tensor| tensor.into_primitive().to_contiguous());
+    let norm = norm([&x, &gamma, &beta].map(values));
+    let output = alike(norm.apply(values(&x)), &x);
+    match NormaliseBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((x, norm, own), output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
     }
 }

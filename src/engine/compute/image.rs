@@ -145,6 +145,25 @@ impl ImageOps {
         self.one_pixel(values.reshape([1, channels]))
     }
 
+    /// The channels of some images, one behind the other.
+    pub(in crate::engine) fn concatenate(self, mut parts: Vec<Tensor<4>>) -> Tensor<4> {
+        match self {
+            Self::Burn => Tensor::cat(parts, self.channel_dimension()),
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                // In pairs of about the same width, so that nothing is copied more often than it must be.
+                let behind = match parts.len() {
+                    0 | 1 => Vec::new(),
+                    count => parts.split_off(count.div_ceil(2)),
+                };
+                if behind.is_empty() {
+                    return parts.swap_remove(0);
+                }
+                cpu::concatenate(self.concatenate(parts), self.concatenate(behind))
+            }
+        }
+    }
+
     /// A convolution, with an activation behind it or none.
     pub(in crate::engine) fn convolve(
         self,
@@ -200,9 +219,17 @@ impl ImageOps {
         [gamma, beta]: [Tensor<1>; 2],
         fused: Fused,
     ) -> (Tensor<4>, Statistics) {
-        let done = batch_norm_train(self.leave(x), gamma, beta, EPSILON);
-        let output = activate(self.enter(done.output), fused);
-        (output, Statistics::new(done.mean, done.variance))
+        match self {
+            Self::Burn => {
+                let done = batch_norm_train(x, gamma, beta, EPSILON);
+                (activate(done.output, fused), Statistics::new(done.mean, done.variance))
+            }
+            #[cfg(feature = "flex")]
+            Self::Cpu => {
+                let (x, mean, variance) = cpu::normalise(x, [gamma, beta], EPSILON as f32, fused);
+                (x, Statistics::new(mean, variance))
+            }
+        }
     }
 
     /// Multiplies every channel by its `scale` and adds its `shift`.
@@ -213,7 +240,11 @@ impl ImageOps {
         shift: Tensor<1>,
         fused: Fused,
     ) -> Tensor<4> {
-        activate(x * self.broadcast(scale) + self.broadcast(shift), fused)
+        match self {
+            Self::Burn => activate(x * self.broadcast(scale) + self.broadcast(shift), fused),
+            #[cfg(feature = "flex")]
+            Self::Cpu => cpu::scale(x, scale, shift, fused),
+        }
     }
 
     pub(in crate::engine) fn max_pool(self, x: Tensor<4>, sweep: Sweep) -> Tensor<4> {
@@ -469,6 +500,41 @@ mod tests {
                     ops.convolve_and_normalise(x, filters, sweep, [gamma, beta], fused).0
                 });
             }
+        }
+    }
+
+    #[test]
+    fn batch_normalisations_agree_on_their_own_and_behind_known_statistics() {
+        // The first is more than one task looks at.
+        for shape in [[8, 7, 29, 31], [3, 19, 2, 1]] {
+            for fused in [Fused::Nothing, Fused::Relu, Fused::ReluUpTo(0.5)] {
+                let counts = [shape[1]; 2];
+                assert_agreement(shape, counts, |ops, x, norm| ops.normalise(x, norm, fused).0);
+                assert_agreement(shape, counts, |ops, x, [factor, summand]| {
+                    ops.scale(x, factor, summand, fused)
+                });
+                let [ours, burns] = OURS_AND_BURNS.map(|ops| {
+                    let x = ops.enter(tensor(noise(shape.iter().product(), 3), shape));
+                    let one = tensor(vec![1.0; shape[1]], [shape[1]]);
+                    let seen = ops.normalise(x, [one.clone(), one], fused).1;
+                    [numbers(&seen.mean), numbers(&seen.variance)].concat()
+                });
+                for (ours, burns) in ours.into_iter().zip(burns) {
+                    assert!((ours - burns).abs() < 1e-5, "{ours} is not {burns}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn concatenations_agree_however_many_there_are() {
+        for count in 1..=5 {
+            assert_agreement([2, 3, 9, 8], [3], |ops, x, [factor]| {
+                // One that is narrower.
+                let more = (x.clone() * ops.broadcast(factor)).sum_dim(ops.channel_dimension());
+                let parts = (0..count).map(|i| if i % 2 == 0 { x.clone() } else { more.clone() });
+                ops.concatenate(parts.chain([more.clone()]).collect())
+            });
         }
     }
 

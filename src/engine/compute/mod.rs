@@ -164,10 +164,9 @@ impl Activation {
 
     fn concatenate(parts: Vec<Self>, image: ImageOps) -> Self {
         match parts.first() {
-            Some(Self::Image(_)) => Self::Image(Tensor::cat(
-                parts.into_iter().map(Self::image).collect(),
-                image.channel_dimension(),
-            )),
+            Some(Self::Image(_)) => {
+                Self::Image(image.concatenate(parts.into_iter().map(Self::image).collect()))
+            }
             Some(Self::Flat(_)) | None => {
                 Self::Flat(Tensor::cat(parts.into_iter().map(Self::flat).collect(), 1))
             }
@@ -246,7 +245,8 @@ impl Pass<'_> {
         }
     }
 
-    fn normalised(
+    /// Batch normalisation, of what a convolution gives where there is one, with what is computed along.
+    pub(in crate::engine) fn normalised(
         &mut self,
         x: Tensor<4>,
         conv: Option<(Filters, Sweep)>,

@@ -41,7 +41,8 @@ macro_rules! in_vectors {
 pub(super) use in_vectors;
 
 /// Implements `WithSimd` by the method `block::<S, V>`, which is called with the first of each block of as many
-/// channels as `$channels` says.
+/// channels as `$channels` says. The last block reaches back where the channels are not a multiple of [`BLOCK`], so
+/// `block` must give the same when it is called twice; it is shorter where there are fewer channels than that.
 macro_rules! in_blocks {
     ($task:ident, $channels:expr) => {
         in_vectors!($task);
@@ -50,11 +51,11 @@ macro_rules! in_blocks {
             #[inline(always)]
             fn run<S: pulp::Simd, const V: usize>(mut self, simd: S) {
                 let channels = $channels(&self);
+                if channels < BLOCK {
+                    return self.block::<S, V>(simd, 0, First(channels));
+                }
                 for first in (0..channels).step_by(BLOCK) {
-                    match channels - first {
-                        BLOCK.. => self.block::<S, V>(simd, first, Whole),
-                        rest => self.block::<S, V>(simd, first, First(rest)),
-                    }
+                    self.block::<S, V>(simd, first.min(channels - BLOCK), Whole);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Convolution, batch normalisation and pooling of images on the processor: plain functions on slices,
+//! Convolution, batch normalisation, pooling and concatenation of images on the processor: plain functions on slices,
 //! without Burn.
 //!
 //! Images are `[batch, height, width, channels]`: the channels of a pixel lie side by side, and so do the
@@ -8,6 +8,8 @@
 
 #[cfg(feature = "flex")]
 mod block;
+#[cfg(feature = "flex")]
+pub(in crate::engine) mod channels;
 #[cfg(feature = "flex")]
 pub(in crate::engine) mod conv;
 pub(in crate::engine) mod fused;

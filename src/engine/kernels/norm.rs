@@ -30,6 +30,13 @@ impl Moments {
         Self { count, mean, squares }
     }
 
+    /// Mean and population variance of each channel of `values`, `[pixels, channels]`.
+    pub(in crate::engine) fn of_all(values: &[f32], channels: usize) -> (Vec<f32>, Vec<f32>) {
+        let pieces: Vec<_> =
+            values.par_chunks(piece(channels)).map(|values| Self::of(values, channels)).collect();
+        Self::pool(&pieces, channels)
+    }
+
     /// Mean and population variance of each channel over all `pieces` (the pairwise update of Chan, Golub
     /// and `LeVeque` 1983, one piece after the other).
     pub(in crate::engine) fn pool(pieces: &[Self], channels: usize) -> (Vec<f32>, Vec<f32>) {
@@ -51,7 +58,12 @@ impl Moments {
     }
 }
 
-/// A batch normalisation with known statistics.
+/// How many values of whole pixels one task looks at.
+fn piece(channels: usize) -> usize {
+    CHUNK.div_ceil(channels) * channels
+}
+
+/// A batch normalisation with known statistics, or any factor and summand of each channel.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Norm {
     mean: Vec<f32>,
@@ -98,9 +110,20 @@ impl Norm {
         Self { mean: mean.to_vec(), inverse, scale, shift, fused }
     }
 
+    /// A factor and a summand of each channel, which do not depend on the values.
+    pub(in crate::engine) fn scaling(scale: &[f32], shift: &[f32], fused: Fused) -> Self {
+        let channels = scale.len();
+        Self {
+            mean: vec![0.0; channels],
+            inverse: vec![1.0; channels],
+            scale: scale.to_vec(),
+            shift: shift.to_vec(),
+            fused,
+        }
+    }
+
     fn piece(&self) -> usize {
-        let channels = self.mean.len();
-        CHUNK.div_ceil(channels) * channels
+        piece(self.mean.len())
     }
 
     /// Normalises `values`, `[pixels, channels]`.
@@ -123,6 +146,25 @@ impl Norm {
         values: &[f32],
         output_gradient: &[f32],
     ) -> NormGradient {
+        let count = (values.len() / self.mean.len()) as f64;
+        let mut result = self.gradient_of_scaling(values, output_gradient);
+        for channel in 0..self.mean.len() {
+            let [mean, inverse, scale, gamma, beta] =
+                [&self.mean, &self.inverse, &self.scale, &result.gamma, &result.beta]
+                    .map(|values| f64::from(values[channel]));
+            let of_value = -scale * inverse * gamma / count;
+            result.of_value[channel] = of_value as f32;
+            result.constant[channel] = (-scale * beta / count - of_value * mean) as f32;
+        }
+        result
+    }
+
+    /// The gradients where the statistics, or factors and summands, do not depend on `values`.
+    pub(in crate::engine) fn gradient_of_scaling(
+        &self,
+        values: &[f32],
+        output_gradient: &[f32],
+    ) -> NormGradient {
         let channels = self.mean.len();
         let pieces: Vec<(Vec<f32>, Vec<f32>)> = values
             .par_chunks(self.piece())
@@ -134,28 +176,39 @@ impl Norm {
                 (sums, products)
             })
             .collect();
-        let count = (values.len() / channels) as f64;
-        let mut result = NormGradient {
-            gamma: Vec::new(),
-            beta: Vec::new(),
-            of_value: Vec::new(),
-            constant: Vec::new(),
+        let total = |of: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>, channel: usize| -> f64 {
+            pieces.iter().map(|piece| f64::from(of(piece)[channel])).sum()
         };
-        for channel in 0..channels {
-            let total = |of: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| -> f64 {
-                pieces.iter().map(|piece| f64::from(of(piece)[channel])).sum()
-            };
-            let [mean, inverse, scale] =
-                [&self.mean, &self.inverse, &self.scale].map(|values| f64::from(values[channel]));
-            let beta = total(|piece| &piece.0);
-            let gamma = total(|piece| &piece.1) * inverse;
-            let of_value = -scale * inverse * gamma / count;
-            result.beta.push(beta as f32);
-            result.gamma.push(gamma as f32);
-            result.of_value.push(of_value as f32);
-            result.constant.push((-scale * beta / count - of_value * mean) as f32);
+        NormGradient {
+            gamma: (0..channels)
+                .map(|channel| {
+                    (total(|piece| &piece.1, channel) * f64::from(self.inverse[channel])) as f32
+                })
+                .collect(),
+            beta: (0..channels).map(|channel| total(|piece| &piece.0, channel) as f32).collect(),
+            of_value: vec![0.0; channels],
+            constant: vec![0.0; channels],
         }
-        result
+    }
+
+    /// The gradient of `values`.
+    pub(in crate::engine) fn input_gradients(
+        &self,
+        gradient: &NormGradient,
+        values: &[f32],
+        output_gradient: &[f32],
+    ) -> Vec<f32> {
+        let piece = self.piece();
+        let (into, _) = output::fill(
+            values.len(),
+            piece,
+            || (),
+            |(), number, into| {
+                let part = number * piece..number * piece + into.len();
+                self.input_gradient(gradient, &values[part.clone()], &output_gradient[part], into);
+            },
+        );
+        into
     }
 
     /// Writes the gradient of `values` that belongs to a part of them.

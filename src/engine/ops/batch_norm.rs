@@ -1,7 +1,7 @@
 //! Batch normalisation alone.
 
 use super::{
-    ActivationFunction, Effect, Learned, Own, Shape,
+    Effect, Learned, Own, Shape,
     field::Field,
     operation::{Face, Family, NormSlot, Operation, Parameter, Place},
     shape::Misfit,
@@ -60,6 +60,6 @@ impl Operation for BatchNorm {
 
     fn forward(&self, x: Activation, mut own: Own<'_>, pass: &mut Pass<'_>) -> Activation {
         let norm = Norm::of(&mut own);
-        x.map(pass.image, |x| pass.block(x, None, Some(norm), ActivationFunction::Linear, None))
+        x.map(pass.image, |x| pass.normalised(x, None, norm, own.along))
     }
 }

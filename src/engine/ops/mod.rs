@@ -28,6 +28,7 @@ pub(in crate::engine) use shape::misfit;
 
 use super::{
     compute::{Activation, Pass},
+    kernels::fused::Fused,
     named::Named,
 };
 use operation::{AnyOperation, Operation};
@@ -288,6 +289,14 @@ impl Op {
     /// The argument that says how many channels or features it gives, where there is one.
     pub(in crate::engine) fn width(&mut self) -> Option<&mut usize> {
         self.any_mut()?.width()
+    }
+
+    /// What `behind` does, where it is computed along with this operation, which is faster than behind it.
+    pub(in crate::engine) fn along(&self, behind: &Self) -> Option<Fused> {
+        match (self, behind) {
+            (Self::BatchNorm, Self::Relu(relu)) => ActivationFunction::Relu.fused(relu.max),
+            _ => None,
+        }
     }
 
     /// What it makes of a batch that fits.

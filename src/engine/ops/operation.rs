@@ -6,7 +6,10 @@ use super::{
     field::{Facts, Field, FieldError, Value},
     shape::{Misfit, MisfitKind},
 };
-use crate::engine::compute::{Activation, Pass};
+use crate::engine::{
+    compute::{Activation, Pass},
+    kernels::fused::Fused,
+};
 use burn::tensor::Tensor;
 use std::fmt;
 
@@ -202,9 +205,17 @@ pub(in crate::engine) struct Own<'a> {
     pub(in crate::engine) values: &'a [Tensor<1>],
     /// The place of its first batch normalisation among those of the supernet.
     pub(in crate::engine) first_norm: usize,
+    /// What is computed along with it, of the operation behind it: nothing, unless [`Op::along`] says so.
+    pub(in crate::engine) along: Fused,
 }
 
-impl Own<'_> {
+impl<'a> Own<'a> {
+    /// Of an operation that is computed on its own.
+    #[cfg(test)]
+    pub(in crate::engine) fn alone(values: &'a [Tensor<1>], first_norm: usize) -> Self {
+        Self { values, first_norm, along: Fused::Nothing }
+    }
+
     /// The values of the next parameter, which are taken off.
     pub(in crate::engine) fn next_value(&mut self) -> Tensor<1> {
         let value = self.values[0].clone();

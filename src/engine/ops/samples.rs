@@ -100,7 +100,7 @@ impl Run<'_> {
                 Activation::Flat(Tensor::from_data(data, &device))
             }
         };
-        let own = Own { values: &values, first_norm: 0 };
+        let own = Own::alone(&values, 0);
         let x = self.op.forward(x, own, &mut Pass { image, norms, dropout: None });
         let inferred = self.op.infer(Some(self.input)).expect("fits").0;
         assert_eq!(x.shape(image), inferred, "{}", self.op);

@@ -2,6 +2,7 @@
 
 use crate::engine::{
     compute::{Activation, Pass},
+    kernels::fused::Fused,
     ops::{Effect, Merge, NormSlot as OpNorm, Op, Own, Parameter as OpParameter, Shape},
     template::Graph,
 };
@@ -17,6 +18,8 @@ pub(super) struct Layer {
     op: Op,
     parameters: Range<usize>,
     norms: Range<usize>,
+    /// What of the operation behind it is computed along; that one has no layer then.
+    along: Fused,
 }
 
 impl Layer {
@@ -28,7 +31,7 @@ impl Layer {
         pass: &mut Pass<'_>,
     ) -> Activation {
         let values = &values[self.parameters.clone()];
-        self.op.forward(x, Own { values, first_norm: self.norms.start }, pass)
+        self.op.forward(x, Own { values, first_norm: self.norms.start, along: self.along }, pass)
     }
 
     /// Whether it has a batch normalisation.
@@ -134,7 +137,7 @@ impl Plan {
         // Losses take scores: where the last operation makes shares of them, it is computed without that.
         let last = graph.last_operation();
         for (node, definition) in graph.nodes().iter().enumerate() {
-            let mut layers = Vec::new();
+            let mut layers: Vec<Layer> = Vec::new();
             let mut shape = graph.input_shape(node);
             for (key, op) in definition.ops.keyed() {
                 let Ok((output, _)) = op.infer(shape) else {
@@ -151,7 +154,10 @@ impl Plan {
                         Some(op.clone())
                     }
                 };
-                if let Some(op) = computed {
+                let along = computed.as_ref().and_then(|op| layers.last()?.op.along(op));
+                if let (Some(along), Some(last)) = (along, layers.last_mut()) {
+                    last.along = along;
+                } else if let Some(op) = computed {
                     let owner = Owner { node, key };
                     let name = format!("{}.{key}", definition.id);
                     layers.push(plan.layer(op, owner, &name, shape.unwrap_or(output)));
@@ -183,6 +189,11 @@ impl Plan {
             name: if role.is_empty() { name.to_owned() } else { format!("{name}.{role}") },
             channels,
         }));
-        Layer { op, parameters: parameters..self.parameters.len(), norms: norms..self.norms.len() }
+        Layer {
+            op,
+            parameters: parameters..self.parameters.len(),
+            norms: norms..self.norms.len(),
+            along: Fused::Nothing,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::{
     candidate,
     compute::EPSILON,
     data::Images,
-    ops::{ActivationFunction, ConvBlock, Dense, Merge, Op, Padding, samples},
+    ops::{ActivationFunction, ConvBlock, Dense, Merge, Op, Padding, Relu, samples},
     seed,
 };
 use std::sync::atomic::AtomicBool;
@@ -207,6 +207,31 @@ fn batch_norm_uses_the_batch_in_training_and_given_statistics_otherwise() {
             variance: vector(given_variance.to_vec(), &Device::flex()),
         };
         assert_close(&scores(&supernet, images), &expected(given_mean, given_variance), 1e-5);
+    }
+}
+
+#[test]
+fn a_relu_computed_along_with_a_batch_norm_gives_what_it_gives_behind_it() {
+    for max in [None, Some(0.75)] {
+        let (norm, relu) = (Op::BatchNorm, Op::Relu(Relu { max }));
+        let (input, flatten) = ([samples::input([2, 2, 2])], [Op::Flatten, Op::Output]);
+        let along =
+            chain(&[("in", &input), ("one", &[norm.clone(), relu.clone()]), ("out", &flatten)]);
+        let behind =
+            chain(&[("in", &input), ("one", &[norm]), ("two", &[relu]), ("out", &flatten)]);
+        let images = tensor(noise(3 * 2 * 4, 7), [3, 2, 2, 2]);
+        let [along, behind] = [along, behind].map(|graph| {
+            let mut supernet = supernet(&graph);
+            set(&mut supernet, "one.0.gamma", vec![1.5, -0.5]);
+            set(&mut supernet, "one.0.beta", vec![0.25, 0.5]);
+            let trained = numbers(&forward(&supernet, &full(&supernet), images.clone(), None).0);
+            let layers = supernet.plan.nodes.iter().map(|node| node.layers.len()).sum::<usize>();
+            (layers, [trained, scores(&supernet, images.clone())].concat())
+        });
+        assert_eq!(along.1, behind.1);
+        assert_eq!(along.0 + 1, behind.0, "two operations are one layer");
+        assert!(along.1.contains(&0.0) && along.1.iter().any(|&value| value > 0.0));
+        assert_eq!(along.1.iter().any(|&value| value > 0.75), max.is_none());
     }
 }
 

@@ -23,8 +23,12 @@ use std::ops::Range;
 /// AVX2, enough to hide the latency of a fused multiply-add.
 const TILE: usize = 6;
 
-/// The same where a vector holds a whole block, and there is just one block.
-const WIDE: usize = 12;
+/// The same where one vector holds what there is of a block, and there is just one block: enough as well, and each
+/// pixel takes one of the sixteen registers for addresses (with twelve pixels, AVX-512 is slower than AVX2).
+const WIDE: usize = 8;
+
+/// Values of a vector of AVX2.
+const HALF: usize = BLOCK / 2;
 
 /// Output pixels, at most, whose share of the weights' gradient is summed up before the next ones: few enough
 /// that what is read of them stays in the fastest cache for the next filters.
@@ -226,22 +230,30 @@ impl Convolve<'_> {
         let blocks = self.bias.len();
         let mut block = 0;
         while block < blocks {
+            let rest = self.packed.outputs - block * BLOCK;
             // Two vectors of filters share the values that are loaded.
-            if V == 1 && (block + 2) * BLOCK <= self.packed.outputs {
-                self.pixels::<S, V, 2, TILE>(simd, block, Whole);
+            if V == 1 && rest > BLOCK {
+                match rest - BLOCK {
+                    BLOCK.. => self.pixels::<S, V, 2, TILE>(simd, block, Whole),
+                    rest => self.pixels::<S, V, 2, TILE>(simd, block, First(rest)),
+                }
                 block += 2;
             } else {
-                match self.packed.outputs - block * BLOCK {
+                match rest {
                     BLOCK.. if V == 1 => self.pixels::<S, V, 1, WIDE>(simd, block, Whole),
                     BLOCK.. => self.pixels::<S, V, 1, TILE>(simd, block, Whole),
-                    rest => self.pixels::<S, V, 1, TILE>(simd, block, First(rest)),
+                    _ if V == 1 => self.pixels::<S, V, 1, WIDE>(simd, block, First(rest)),
+                    _ if S::F32_LANES == HALF && rest <= HALF => {
+                        self.pixels::<S, 1, 1, WIDE>(simd, block, First(rest));
+                    }
+                    _ => self.pixels::<S, V, 1, TILE>(simd, block, First(rest)),
                 }
                 block += 1;
             }
         }
     }
 
-    /// All pixels of `B` blocks of filters, `P` at a time.
+    /// All pixels of `B` blocks of filters, `P` at a time. The last block has `count` filters.
     #[inline(always)]
     fn pixels<S: Simd, const V: usize, const B: usize, const P: usize>(
         &mut self,
@@ -323,8 +335,12 @@ impl Convolve<'_> {
             self.places[pixel..][..P].try_into().expect("sliced to its length");
         for p in 0..P {
             for b in 0..B {
-                let at = places[p] + (block + b) * BLOCK;
-                store::<S, V>(&mut self.output[at..], sums[p][b], count);
+                let into = &mut self.output[places[p] + (block + b) * BLOCK..];
+                if b + 1 < B {
+                    store::<S, V>(into, sums[p][b], Whole);
+                } else {
+                    store::<S, V>(into, sums[p][b], count);
+                }
             }
         }
     }

@@ -176,7 +176,7 @@ fn compute(
     let output = match &case.what {
         What::Op(op) => {
             let x = slots.next().flatten().expect("an operation has an input");
-            op.forward(x, Own { values: own, first_norm: 0 }, pass)
+            op.forward(x, Own::alone(own, 0), pass)
         }
         What::Merge(merge) => {
             let incoming = merge.slots(slots);
