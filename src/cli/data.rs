@@ -18,7 +18,7 @@ What is read, and how it is decided (what was inferred or left out is told in li
     transparency    put on white (black or grey if more can be seen there), or the picture if it alone differs
     16 bit          the range of the training images becomes 0 to 255, unless it covers half of the scale
     unreadable      all are named, or left out with --skip-unreadable
-  csv:FILE#COLUMN   .csv (UTF-8, UTF-16), .csv.gz, .xlsx (first filled sheet)
+  csv:FILE#COLUMN   .csv (UTF-8, UTF-16, UTF-32), .csv.gz, .xlsx (first filled sheet)
     separator       comma, semicolon, tab, bar or spaces, whichever makes equal rows; or a first line sep=;
     header          the first line, if its types differ from those below; --header yes|no
     COLUMN          a name, or a number from 1; the last column where it is left out

@@ -280,13 +280,13 @@ pub enum DataError {
         /// Folders beside them that are taken for splits: their names, and of which split.
         splits: Vec<(String, &'static str)>,
     },
-    /// Folders of classes whose names are shown alike, as they are not UTF-8.
-    #[error("{folder}: the class folders {} have names that are not UTF-8 and cannot be told apart; rename them",
+    /// Folders of classes whose names are shown alike: they are not UTF-8, or write a letter with its accent in two ways.
+    #[error("{folder}: the names of the class folders {} look the same but are not; put their images into one folder, or rename one",
             names.join(" and "), folder = folder.display())]
     SameNames {
         /// The folder that has them.
         folder: PathBuf,
-        /// Their names, with the bytes that are not UTF-8 escaped.
+        /// Their names, escaped so far that they differ.
         names: Vec<String>,
     },
     /// The folders that could be classes all have the same folders in them.

@@ -2,7 +2,7 @@
 //!
 //! | what | how it is read |
 //! | --- | --- |
-//! | encoding | UTF-8 or UTF-16, with or without a byte order mark; others are refused with the line |
+//! | encoding | UTF-8, UTF-16 or UTF-32, with or without a byte order mark; others are refused with the line |
 //! | packed files | `.gz` is unpacked, up to a limit; of an `.xlsx` workbook the first visible sheet that has several columns and rows; what else is no text is named, with what to do |
 //! | ends of lines | LF, CRLF or CR; lines are counted as editors do, blank lines and lines within cells included |
 //! | separator | comma, semicolon, tab, vertical bar, or runs of spaces, unless tabs cut all rows into as many cells: what makes the most equal rows with the most numbers of the first 100; a first line such as `sep=;` decides |

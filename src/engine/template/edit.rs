@@ -2,6 +2,7 @@
 
 use super::{Block, BlocksPerLayer, Fragment, Link, Network, Node, NodeId, Template};
 use crate::engine::ops::{FieldError, Merge, Op, Value};
+use std::{borrow::Cow, collections::HashSet};
 use thiserror::Error;
 
 /// One step of editing. Nodes and links are named, so that a list of edits means the same whatever came before it.
@@ -23,13 +24,8 @@ pub enum Edit {
         /// Its new id.
         id: NodeId,
     },
-    /// Gives the node at a place of the list another id, in no link: for ids that are missing or occur twice.
-    RenameAt {
-        /// The place, from 0.
-        place: usize,
-        /// Its new id.
-        id: NodeId,
-    },
+    /// Gives the nodes at some places of the list, from 0, other ids, in no link: for ids that are missing or shared.
+    GiveIds(Vec<(usize, NodeId)>),
     /// Puts a node into another layer.
     SetLayer {
         /// The node.
@@ -258,16 +254,13 @@ impl Template {
                 if node != id {
                     self.free(id)?;
                     self.network_mut().rename(node, id)?;
-                    self.rename_looks(node, id);
+                    // Unless another node has the old one, too.
+                    if self.node(node).is_none() {
+                        self.layout_mut().rename(node, id);
+                    }
                 }
             }
-            Edit::RenameAt { place, id } => {
-                self.free(id)?;
-                let node = self.network_mut().nodes.get_mut(*place);
-                let old = node.ok_or(Refusal::NoPlace(*place))?.id.clone();
-                self.network_mut().nodes[*place].id = id.clone();
-                self.rename_looks(&old, id);
-            }
+            Edit::GiveIds(ids) => self.give_ids(ids)?,
             Edit::SetLayer { node, layer } => self.at(node)?.layer = *layer,
             Edit::SetMerge { node, merge } => self.at(node)?.merge = *merge,
             Edit::SetTrainable { nodes, trainable } => {
@@ -386,11 +379,23 @@ impl Template {
         }
     }
 
-    /// Gives the looks of a node that was renamed to its new id, unless another node has the old one, too.
-    fn rename_looks(&mut self, old: &NodeId, new: &NodeId) {
-        if self.node(old).is_none() {
+    fn give_ids(&mut self, ids: &[(usize, NodeId)]) -> Result<(), Refusal> {
+        let mut free = FreeIds::of(self);
+        if let Some((_, taken)) = ids.iter().find(|(_, id)| !free.claim(id)) {
+            return Err(Refusal::Taken(taken.clone()));
+        }
+        let nodes = &mut self.network_mut().nodes;
+        let mut renamed = Vec::with_capacity(ids.len());
+        for (place, id) in ids {
+            let node = nodes.get_mut(*place).ok_or(Refusal::NoPlace(*place))?;
+            renamed.push((std::mem::replace(&mut node.id, id.clone()), id));
+        }
+        // Looks stay with a node that keeps the old id.
+        let kept: HashSet<_> = nodes.iter().map(|node| node.id.clone()).collect();
+        for (old, new) in renamed.iter().filter(|(old, _)| !kept.contains(old)) {
             self.layout_mut().rename(old, new);
         }
+        Ok(())
     }
 
     fn forget_unused(&mut self, id: &NodeId) {
@@ -401,17 +406,35 @@ impl Template {
 
     /// An id that no node has: `stem`, or with a number behind it.
     pub fn free_id(&self, stem: &str) -> NodeId {
+        FreeIds::of(self).take(stem)
+    }
+}
+
+/// Ids that no node of a template has, each given once.
+pub(super) struct FreeIds<'a> {
+    taken: HashSet<Cow<'a, NodeId>>,
+}
+
+impl<'a> FreeIds<'a> {
+    pub(super) fn of(template: &'a Template) -> Self {
+        Self { taken: template.network.nodes.iter().map(|node| Cow::Borrowed(&node.id)).collect() }
+    }
+
+    /// Whether `id` is one of them; it is taken from now on.
+    fn claim(&mut self, id: &NodeId) -> bool {
+        self.taken.insert(Cow::Owned(id.clone()))
+    }
+
+    /// `stem`, or with a number behind it.
+    pub(super) fn take(&mut self, stem: &str) -> NodeId {
+        let mut id = NodeId::new(stem);
         let mut number = 1;
-        loop {
-            let id = match number {
-                1 => NodeId::new(stem),
-                number => NodeId::new(format!("{stem}-{number}")),
-            };
-            if self.node(&id).is_none() {
-                return id;
-            }
+        while self.taken.contains(&id) {
             number += 1;
+            id = NodeId::new(format!("{stem}-{number}"));
         }
+        self.taken.insert(Cow::Owned(id.clone()));
+        id
     }
 }
 
@@ -647,7 +670,7 @@ mod tests {
             (id(), any_node).prop_map(|(node, new)| Edit::FanOut { node, variants: vec![new] }),
             (id(), any::<bool>()).prop_map(|(id, heal)| Edit::Remove { nodes: vec![id], heal }),
             (id(), id()).prop_map(|(node, id)| Edit::Rename { node, id }),
-            (0..6_usize, id()).prop_map(|(place, id)| Edit::RenameAt { place, id }),
+            prop::collection::vec((0..6_usize, id()), 0..3).prop_map(Edit::GiveIds),
             (id(), any::<u32>()).prop_map(|(node, layer)| Edit::SetLayer { node, layer }),
             (id(), id(), prop::option::of(0..9_usize)).prop_map(|(from, to, slot)| Edit::Connect {
                 from,

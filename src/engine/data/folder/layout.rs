@@ -138,7 +138,7 @@ fn class_folders(folder: PathBuf, found: usize, beside: &[PathBuf]) -> DataError
 fn check_classes(root: &Path, classes: &[PathBuf]) -> Result<(), DataError> {
     let mut shown = BTreeMap::<String, &Path>::new();
     for class in classes {
-        if let Some(other) = shown.insert(names::name_of(class), class) {
+        if let Some(other) = shown.insert(names::composed(&names::name_of(class)), class) {
             return Err(DataError::SameNames {
                 folder: root.to_owned(),
                 names: vec![names::escaped_name_of(other), names::escaped_name_of(class)],
@@ -325,7 +325,7 @@ pub(super) struct Labelled {
 }
 
 /// Finds the class of each folder of a validation or test split: the one of exactly the same name, or else the only
-/// one whose name differs in case or blanks. What has no label is left out.
+/// one whose name differs in case, blanks or how accents are written. What has no label is left out.
 pub(super) fn labelled(
     split: &Path,
     classes: &[PathBuf],
@@ -348,9 +348,8 @@ pub(super) fn labelled(
         }
         let name = names::name_of(&folder);
         let is_plain = folder.file_name().is_some_and(|name| name.to_str().is_some());
-        let alike = |(_, known): &&(usize, &str)| {
-            is_plain && known.trim().to_lowercase() == name.trim().to_lowercase()
-        };
+        let alike =
+            |(_, known): &&(usize, &str)| is_plain && names::alike(known) == names::alike(&name);
         let mut same = plain.iter().filter(alike);
         if let (Some(&(class, known)), None) = (same.next(), same.next()) {
             found.renamed.push((name, known.to_owned()));

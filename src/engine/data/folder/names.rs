@@ -2,6 +2,7 @@
 
 use crate::engine::data::Split;
 use std::path::Path;
+use unicode_normalization::UnicodeNormalization;
 
 /// The endings of images that are read.
 const READ: [&str; 13] = [
@@ -67,14 +68,27 @@ pub(super) fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-/// The name of a file or folder with the bytes that are not UTF-8 escaped: `K\xe4se`.
+/// The name of a file or folder with all that is not ASCII escaped: `K\xe4se`, `Ka\u{308}se`.
 pub(super) fn escaped_name_of(path: &Path) -> String {
     let mut escaped = String::new();
     for chunk in path.file_name().unwrap_or_default().as_encoded_bytes().utf8_chunks() {
-        escaped.push_str(chunk.valid());
+        escaped.extend(chunk.valid().chars().map(|c| match c {
+            ' '..='~' => c.to_string(),
+            _ => c.escape_unicode().to_string(),
+        }));
         escaped.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     escaped
+}
+
+/// A name with each letter and its accent in one character: macOS writes them as two, other systems as one.
+pub(super) fn composed(name: &str) -> String {
+    name.nfc().collect()
+}
+
+/// What a name is compared by where capitals, blanks around it and the way in which accents are written do not count.
+pub(super) fn alike(name: &str) -> String {
+    composed(&name.trim().to_lowercase())
 }
 
 /// The ending of a name in lower case, or nothing where there is none.

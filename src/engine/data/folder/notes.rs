@@ -91,7 +91,7 @@ impl<'a> Notes<'a> {
             let pairs: Vec<_> =
                 renamed.iter().map(|(name, class)| format!("{name} for {class}")).collect();
             self.lines.push(format!(
-                "{} folders are taken for the classes whose name differs in case or blanks only: {}",
+                "{} folders are taken for the classes whose name differs in case, blanks or the writing of accents only: {}",
                 names::split_name(split),
                 pairs.join(", ")
             ));

@@ -755,6 +755,24 @@ fn names_that_differ_in_case_are_matched_between_splits_and_kept_apart_within_on
     }
 }
 
+#[test]
+fn an_accent_written_as_a_character_of_its_own_is_the_same_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "train", &["cafe\u{301}", "tea"], 10);
+    put(&folder, "val", &["caf\u{e9}", "tea"], 2);
+    put(&folder, "test", &["Caf\u{e9}", "tea"], 2);
+    let data = load(&folder).unwrap();
+    assert_eq!((data.val.class_counts(), data.test.class_counts()), (vec![2, 2], vec![2, 2]));
+    assert!(notes(&data).contains("the writing of accents"), "{}", notes(&data));
+
+    put(&folder, "train", &["caf\u{e9}"], 10);
+    // A file system that writes accents in one way has one folder of both.
+    if fs::read_dir(folder.path().join("train")).unwrap().count() == 3 {
+        let text = message(&folder);
+        assert!(text.contains("cafe\\u{301}") && text.contains("caf\\u{e9}"), "{text}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_and_loops_are_not() {

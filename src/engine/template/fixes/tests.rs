@@ -172,6 +172,24 @@ fn a_hundred_thousand_nodes_are_looked_at_and_told_in_some_lines() {
 }
 
 #[test]
+fn a_hundred_thousand_nodes_of_one_id_get_their_own() {
+    let mut template = branches();
+    for _ in 0..100_000 {
+        template.network_mut().nodes.push(Node::new("twin", 3, vec![dense(2)]));
+    }
+    // What the second would be called is there already.
+    let (second, nodes) =
+        (template.network.nodes.len() - 99_999, &mut template.network_mut().nodes);
+    nodes[0].id = format!("twin-{second}").into();
+    let analysis = template.analysis();
+    let shared = analysis.problems.iter().find(|it| it.kind == ProblemKind::SharedId);
+    let edited = template.edited(&shared.expect("is told").fixes[0].edits).expect("can be made");
+    let ids: HashSet<_> = edited.network.nodes.iter().map(|node| &node.id).collect();
+    assert_eq!(ids.len(), edited.network.nodes.len());
+    assert!(ids.contains(&NodeId::new(format!("twin-{second}-2"))));
+}
+
+#[test]
 fn of_several_ends_the_first_stays_whichever_end_it_is() {
     for (end, kind, title) in [
         (input([1, 8, 8]), ProblemKind::SeveralInputs, "keep the first input only"),
