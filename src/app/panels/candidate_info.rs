@@ -127,8 +127,7 @@ fn tick(mark: GridMark) -> String {
 
 /// The name beside a large dot, on the side where there is room.
 fn label(name: &str, others: usize, [x, y]: [f64; 2]) -> Text {
-    let text =
-        if others == 0 { format!("  {name}  ") } else { format!("  {name} and {others} more  ") };
+    let text = if others == 0 { format!("  {name}  ") } else { format!("  {name} +{others}  ") };
     let anchor = match (x > 0.5, y > 0.5) {
         (true, true) => Align2::RIGHT_TOP,
         (true, false) => Align2::RIGHT_BOTTOM,

@@ -10,9 +10,13 @@ use super::{
 use crate::format::counted;
 use crate::{
     app::document::DocumentRequest,
-    engine::{ops::Family, template::presets},
+    engine::{
+        ops::Family,
+        template::{Node, presets},
+    },
 };
-use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};
+use bevy_egui::egui::{Align, Button, Grid, Label, Layout, RichText, ScrollArea, Ui};
+use std::collections::HashSet;
 
 /// What the list says about a preset.
 #[derive(Clone, Debug)]
@@ -66,7 +70,7 @@ pub(super) fn show(
         ui.add_space(style::GAP);
         files(ui, view, idle, dialog, wishes);
         widgets::separator(ui);
-        legend(ui);
+        legend(ui, view);
     });
     fold
 }
@@ -95,7 +99,7 @@ fn preset_row(
         (false, _) => about.clone(),
         (true, false) => format!("{about}\nThis one is open"),
         (true, true) => {
-            format!("{about}\nThis one is open; a click begins anew, its run stays on disk")
+            format!("{about}\nThis one is open; a click begins again, its run stays on disk")
         }
     };
     let response =
@@ -209,14 +213,23 @@ fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wi
     }
 }
 
-fn legend(ui: &mut Ui) {
+/// The families of the bricks on the plate, in two columns, so that they are seen without scrolling.
+fn legend(ui: &mut Ui, view: View<'_>) {
     ui.label(style::strong("Brick colours"));
-    for family in Family::ALL {
-        ui.horizontal(|ui| {
-            widgets::marker(ui, style::family_shape(family), style::family(family));
-            ui.label(family.name());
-        });
-    }
+    let nodes = &view.document.template().network.nodes;
+    let there: HashSet<_> = nodes.iter().map(Node::family).collect();
+    let families: Vec<_> = Family::ALL.into_iter().filter(|it| there.contains(it)).collect();
+    Grid::new("brick colours").num_columns(2).show(ui, |ui| {
+        for pair in families.chunks(2) {
+            for &family in pair {
+                ui.horizontal(|ui| {
+                    widgets::marker(ui, style::family_shape(family), style::family(family));
+                    ui.label(family.name());
+                });
+            }
+            ui.end_row();
+        }
+    });
 }
 
 #[cfg(test)]

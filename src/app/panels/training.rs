@@ -109,7 +109,7 @@ fn rows(ui: &mut Ui, training: &mut TrainSettings, graph: &Graph) {
             training.clip = (clip > 0.0).then_some(clip);
         }
     });
-    row(ui, "Augment", "Change training images at random, anew in every step", |ui| {
+    row(ui, "Augment", "Change training images at random, differently in every step", |ui| {
         ui.horizontal(|ui| {
             ui.checkbox(&mut training.augment.crop, "crop")
                 .on_hover_text("Move every image by up to an eighth of its side");

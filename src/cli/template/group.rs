@@ -21,7 +21,7 @@ pub(super) struct GroupArgs {
     /// Ids of the nodes that join it, and leave the groups that they are in.
     #[arg(value_name = "ID", required_unless_present = "collapsed")]
     nodes: Vec<String>,
-    /// Whether the group is to be drawn as one brick; kept in the file, the window does not do so yet.
+    /// Whether the group counts as one brick; kept in the file, the window does not do so yet.
     #[arg(long, value_name = "BOOL")]
     collapsed: Option<bool>,
 }

@@ -27,7 +27,7 @@ use burn::{
 
 /// A convolution: `[batch, height, width, channels]` to `[batch, height, width, filters]`.
 ///
-/// `weight` has `filters · channels that each sees · height · width` values in this order, `bias` one a filter.
+/// `weight` has `filters · channels that each sees · height · width` values in this order, `bias` one per filter.
 pub(in crate::engine) fn convolve(
     x: Tensor<4>,
     weight: Tensor<1>,
@@ -100,7 +100,7 @@ pub(in crate::engine) enum Pooling {
     Average,
 }
 
-/// One value a window and channel.
+/// One value per window and channel.
 pub(in crate::engine) fn pool(x: Tensor<4>, pooling: Pooling, window: Window) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::pool(x.into_dispatch(), pooling, window))
 }

@@ -58,7 +58,7 @@ impl MaskKey {
         hash.bitwise_right_shift_scalar(u32::BITS - BITS)
     }
 
-    /// 0 with probability `rate`, and elsewhere what keeps the mean. In the order of `shape`, whoever computes.
+    /// 0 with probability `rate`, and elsewhere what keeps the mean. In the order of `shape` on every device.
     pub(in crate::engine) fn mask<const D: usize>(
         self,
         shape: [usize; D],
@@ -76,7 +76,7 @@ impl MaskKey {
             }
             #[cfg(feature = "flex")]
             ImageOps::Cpu => {
-                // Places beyond 32 bits, which no activation has, would begin anew.
+                // Places beyond 32 bits, which no activation has, would begin again.
                 let value = |place| if self.hash(place as u32) < dropped { 0.0 } else { kept };
                 let places = (0..count).into_par_iter().with_min_len(CHUNK);
                 let values: Vec<f32> = places.map(value).collect();

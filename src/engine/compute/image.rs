@@ -344,7 +344,7 @@ impl ImageOps {
         sides.fold(x, |x, (side, factor)| stretch(x, side, factor, interpolation))
     }
 
-    /// `[batch, channels · height · width]`, in this order whoever computes, as the weights behind it are.
+    /// `[batch, channels · height · width]`, in this order on every device, as the weights behind it are.
     pub(in crate::engine) fn flatten(self, x: Tensor<4>) -> Tensor<2> {
         let x = self.leave(x);
         let [batch, channels, height, width] = x.dims();
@@ -435,7 +435,7 @@ mod tests {
         tensor.try_to_vec_as().expect("floats")
     }
 
-    /// Asserts that an operation and its gradients are the same, but for rounding, whoever computes. It is
+    /// Asserts that an operation and its gradients are the same, but for rounding, with either. It is
     /// given an image of `shape`, `[batch, channels, height, width]`, and flat parameters of `counts` values.
     fn assert_agreement<const P: usize>(
         shape: [usize; 4],

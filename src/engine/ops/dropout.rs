@@ -70,7 +70,7 @@ impl Operation for Dropout {
         let key = MaskKey::draw(rng);
         match x {
             Activation::Image(x) => {
-                // In one order, whoever computes.
+                // In one order on every device.
                 let x = pass.image.leave(x);
                 let mask =
                     key.mask(x.dims(), self.rate, pass.image, &x.device().without_autodiff());

@@ -1,4 +1,4 @@
-//! How good a candidate is with the weights it inherits: batch-norm statistics are gathered anew for it,
+//! How good a candidate is with the weights it inherits: batch-norm statistics are gathered again for it,
 //! then it classifies validation images.
 
 use super::{Misfit, Sharing, Supernet, sharing::MOST_KEPT, tally::Tally};

@@ -18,7 +18,7 @@ pub struct TemplateDiff {
     pub kept: Vec<NodeId>,
     /// Nodes that are new.
     pub added: Vec<NodeId>,
-    /// Nodes that are there with other operations or another input shape, and begin anew.
+    /// Nodes that are there with other operations or another input shape, and begin without weights.
     pub changed: Vec<NodeId>,
     /// Nodes that are gone.
     pub dropped: Vec<NodeId>,

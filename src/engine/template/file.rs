@@ -2,7 +2,7 @@
 
 use super::{
     BlocksPerLayer, Checked, Group, Layout, Link, Network, Node, NodeId, Problem, ProblemKind,
-    Template, block::Elements, network::yes,
+    Template, block::Elements,
 };
 use crate::engine::{
     files::{self, RonError, WriteError},
@@ -150,6 +150,10 @@ struct FileNode {
     #[serde(default = "yes")]
     trainable: bool,
     position: Option<[f32; 2]>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The one field that files of every version have.

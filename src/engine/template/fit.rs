@@ -146,7 +146,7 @@ pub fn channels_last(shape: [usize; 3]) -> Option<[usize; 3]> {
 }
 
 /// The side of images that a shape of no image means.
-const USUAL_SIDE: usize = 32;
+const DEFAULT_SIDE: usize = 32;
 
 /// The shape of images that `shape` is likely to mean: where the channels were written last, or all pixels in a row, as
 /// in (784, 1, 1), it is another one.
@@ -163,7 +163,7 @@ pub fn image_meant(shape: [usize; 3]) -> [usize; 3] {
         let side = (values / channels).isqrt();
         (side > 4 && side * side * channels == values).then_some([channels, side, side])
     };
-    square(1).or_else(|| square(3)).unwrap_or([1, USUAL_SIDE, USUAL_SIDE])
+    square(1).or_else(|| square(3)).unwrap_or([1, DEFAULT_SIDE, DEFAULT_SIDE])
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ impl BlocksPerLayer {
 }
 
 /// One node; on screen, a brick.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "WrittenNode", into = "WrittenNode")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "WrittenNode")]
 pub struct Node {
     /// Unique name, used by links and journals.
     pub id: NodeId,
@@ -45,30 +45,19 @@ pub struct Node {
 }
 
 /// A node as scene files have it.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename = "Node", deny_unknown_fields)]
+#[derive(Clone, Serialize)]
+#[serde(rename = "Node")]
 struct WrittenNode {
     id: NodeId,
     layer: u32,
     ops: Elements,
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[serde(skip_serializing_if = "is_true")]
     trainable: bool,
-}
-
-pub(super) fn yes() -> bool {
-    true
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_true(value: &bool) -> bool {
     *value
-}
-
-impl From<WrittenNode> for Node {
-    fn from(written: WrittenNode) -> Self {
-        let WrittenNode { id, layer, ops: Elements { merge, block }, trainable } = written;
-        Self { id, layer, merge, ops: block, trainable }
-    }
 }
 
 impl From<Node> for WrittenNode {
@@ -131,11 +120,9 @@ impl fmt::Display for Link {
 
 /// The super-graph whose subgraphs are the candidates. It may be wrong. Two networks are equal if they compute the same
 /// by the same names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Network {
     /// How many blocks of one layer a candidate may keep. Where links lead past a layer, it may also keep none.
-    #[serde(default)]
     pub blocks_per_layer: BlocksPerLayer,
     /// The nodes; their order gives the indices that masks use.
     pub nodes: Vec<Node>,

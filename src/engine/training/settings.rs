@@ -100,9 +100,9 @@ pub enum SettingsError {
         /// The data set.
         data: String,
     },
-    /// A batch normalisation gets one value a channel, which is 0 once it is normalised.
+    /// A batch normalisation gets one value per channel, which is 0 once it is normalised.
     #[error(
-        "a batch of one image has one value a channel for the batch normalisation of `{0}`, which learns nothing from \
+        "a batch of one image has one value per channel for the batch normalisation of `{0}`, which learns nothing from \
          it; use a batch size of 2 or more"
     )]
     LoneValues(NodeId),

@@ -182,7 +182,7 @@ impl Trainer {
     /// where they cannot.
     ///
     /// # Errors
-    /// [`SettingsError::LoneValues`] where a batch normalisation gets one value a channel.
+    /// [`SettingsError::LoneValues`] where a batch normalisation gets one value per channel.
     pub fn check_batches(&self, supernet: &Supernet, data: &Dataset) -> Result<(), TrainError> {
         match normalises_pixels(supernet.graph()) {
             Some(node) if self.settings.batch_size.min(data.train.len()) == 1 => {

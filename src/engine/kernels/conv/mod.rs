@@ -167,7 +167,7 @@ pub(in crate::engine) fn backward(
     }
 }
 
-/// One value a filter, in blocks.
+/// One value per filter, in blocks.
 fn blocks(values: &[f32]) -> Vec<[f32; BLOCK]> {
     let block =
         |values: &[f32]| std::array::from_fn(|i| values.get(i).copied().unwrap_or_default());
