@@ -112,8 +112,19 @@ pub fn parse_ron_as<T: DeserializeOwned>(
             let column = 1 + before[before.rfind('\n').map_or(0, |end| end + 1)..].chars().count();
             return RonError::Parse { name: name.to_owned(), line, column, message: what };
         }
+        let (start, what) = (error.span.start, error.code.to_string());
+        let place = text
+            .split_inclusive('\n')
+            .take(start.line.saturating_sub(1))
+            .map(str::len)
+            .sum::<usize>();
+        let line = text.get(place..).unwrap_or_default();
+        let column =
+            line.char_indices().nth(start.col.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+        let (before, behind) = text.split_at((place + column).min(text.len()));
+        let what = in_words(&error.code, before, behind).unwrap_or(what);
         let more = advice(&error.code).map_or_else(String::new, |more| format!("; {more}"));
-        let message = format!("{}{more}", error.code);
+        let message = format!("{what}{more}");
         RonError::Parse {
             name: name.to_owned(),
             line: error.span.start.line,
@@ -122,6 +133,41 @@ pub fn parse_ron_as<T: DeserializeOwned>(
             message: message.split_whitespace().collect::<Vec<_>>().join(" "),
         }
     })
+}
+
+/// What is wrong, where RON's own message leads nowhere; `before` and `behind` are the text on both sides of the place.
+fn in_words(code: &ron::Error, before: &str, behind: &str) -> Option<String> {
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    let name = before.trim_end();
+    let name = &name[name.trim_end_matches(is_of_name).len()..];
+    let name =
+        (!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name);
+    let behind = behind.trim_start();
+    let fraction = behind.starts_with('.') || behind.starts_with(['e', 'E']);
+    match (code, name) {
+        (ron::Error::ExpectedComma, Some(name)) if behind.starts_with('(') => {
+            Some(format!("`{name}` takes no arguments; delete the brackets behind it"))
+        }
+        (ron::Error::ExpectedComma, None) if fraction => {
+            Some("a whole number is expected here".to_owned())
+        }
+        (ron::Error::ExpectedStructLike, _) if behind.starts_with('[') => {
+            Some("round brackets are expected here: `( )` in place of `[ ]`".to_owned())
+        }
+        (ron::Error::ExpectedStructLike, Some(name)) => {
+            Some(format!("`{name}` needs brackets with its arguments: `{name}( )`"))
+        }
+        (ron::Error::ExpectedArray, _) if behind.starts_with('(') => {
+            Some("square brackets are expected here: `[ ]` in place of `( )`".to_owned())
+        }
+        (ron::Error::IntegerOutOfBounds, _) => {
+            Some("the number is too large, or below 0 where it cannot be".to_owned())
+        }
+        (ron::Error::SuggestRawIdentifier(found) | ron::Error::InvalidIdentifier(found), _) => {
+            Some(format!("a name is expected here, and `{found}` is none"))
+        }
+        _ => None,
+    }
 }
 
 /// The first character that RON does not have outside of strings and comments, but word processors, web pages and
@@ -201,12 +247,29 @@ impl WriteError {
     }
 }
 
+/// Makes sure that the file at `path` is not protected: replacing it would not ask the system for that right.
+///
+/// # Errors
+/// When it is there and read-only.
+pub fn check_replaceable(path: &Path) -> Result<(), WriteError> {
+    match std::fs::metadata(path) {
+        Ok(old) if old.is_file() && old.permissions().readonly() => {
+            let reason = "it is read-only; allow writing to it, or choose another name";
+            Err(WriteError::new(path, io::Error::new(io::ErrorKind::PermissionDenied, reason)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes `bytes` to `path` through a temporary file in the same folder, synced before it takes the
-/// name: a crash leaves the old file or the new one, never a part.
+/// name: a crash leaves the old file or the new one, never a part. What a link leads to is written, not the link.
 ///
 /// # Errors
 /// When the folder is missing or not writable, or the disk is full; the old file is then untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    check_replaceable(path)?;
+    let target = path.is_symlink().then(|| std::fs::canonicalize(path).ok()).flatten();
+    let path = target.as_deref().unwrap_or(path);
     let write = || -> io::Result<()> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -241,6 +304,26 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_link_leads_to_is_written_and_what_is_read_only_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        write_atomic(&file, b"old").expect("can be written");
+        std::os::unix::fs::symlink("file", &link).expect("can be linked");
+        write_atomic(&link, b"new").expect("can be written");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).expect("is there"), b"new");
+        let mut rights = std::fs::metadata(&file).expect("is there").permissions();
+        rights.set_readonly(true);
+        std::fs::set_permissions(&file, rights).expect("can be set");
+        for path in [&file, &link] {
+            let text = write_atomic(path, b"newer").expect_err("is protected").to_string();
+            assert!(text.contains("is read-only; allow"), "{text}");
+        }
+        assert_eq!(std::fs::read(&file).expect("is there"), b"new");
+    }
 
     #[test]
     fn text_is_read_as_editors_write_it_and_lines_are_counted_alike() {

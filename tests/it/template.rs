@@ -67,6 +67,40 @@ fn a_stamp_is_pasted_between_bricks_and_the_file_as_it_was_is_kept() {
 }
 
 #[test]
+fn problems_are_told_with_their_lines_and_any_of_them_can_be_mended_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = json(folder.path(), &["new", "mine.ron"]);
+    assert_eq!(written, json!({ "file": "mine.ron" }));
+    let file = folder.path().join("mine.ron");
+    let sound = fs::read_to_string(&file).expect("is there");
+    let twice = "(\"input\", \"conv-1x1\"),\n";
+    let broken = sound.replacen("links: [\n", &format!("links: [\n{}", twice.repeat(30)), 1);
+    assert_ne!(broken, sound);
+    fs::write(&file, &broken).expect("can be written");
+    let line = 1 + broken.lines().position(|line| line.starts_with("(\"input")).expect("is there");
+
+    let told = |json: bool| {
+        let mut command = program(folder.path());
+        command.current_dir(folder.path()).args(["template", "check", "mine.ron"]);
+        let assert = if json { command.arg("--json") } else { &mut command }.assert().code(1);
+        String::from_utf8(assert.get_output().stdout.clone()).expect("is text")
+    };
+    assert!(told(false).contains(&format!("  1. line {line}: ")), "{}", told(false));
+    let report: Value = serde_json::from_str(&told(true)).expect("is JSON");
+    let problems = report["problems"].as_array().expect("a list");
+    assert_eq!((problems.len(), &problems[0]["line"]), (30, &json!(line)));
+    assert_eq!((&problems[29]["line"], &problems[29]["fixes"]), (&json!(null), &json!([])));
+
+    let mut command = program(folder.path());
+    command.current_dir(folder.path()).args(["template", "fix", "mine.ron", "30"]);
+    command.assert().code(1);
+    let report: Value = serde_json::from_str(&told(true)).expect("is JSON");
+    assert_eq!(report["problems"].as_array().map(Vec::len), Some(29));
+    let text = refused(folder.path(), &["fix", "mine.ron", "29", "7"]);
+    assert!(text.contains("problem 29 has 1 fix: ") && text.contains("fix 1: delete"), "{text}");
+}
+
+#[test]
 fn what_is_copied_can_be_pasted_elsewhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let branch = ["b1-a3", "b1-a5", "b1-b1", "b1-b3", "b1-add"];

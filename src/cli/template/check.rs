@@ -1,11 +1,11 @@
 //! `nas-navigator template check`: all there is to say of a template, right or wrong.
 
-use super::{CostReport, ProblemReport, clean, group, read, summary};
+use super::{CostReport, PLACED, ProblemReport, clean, group, problem_reports, read, summary};
 use crate::{
     cli::output,
     engine::{
         candidate,
-        template::{Fix, Graph, NodeId},
+        template::{self, Fix, Graph, NodeId},
     },
     format::counted,
 };
@@ -34,11 +34,8 @@ struct LinkReport {
     shape: Option<String>,
 }
 
-/// The most problems that are listed as text.
-const MOST_LISTED: usize = 20;
-
 pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
-    let (name, template) = read(name)?;
+    let (name, text, template) = read(name)?;
     let analysis = template.analysis();
     let network = &*template.network;
     let sound = analysis.problems.is_empty();
@@ -61,10 +58,11 @@ pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
             cost: analysis.cost().into(),
             candidates: candidates.map(|size| size.to_string()),
             groups: group::reports(&template.layout),
-            problems: analysis.problems.iter().map(Into::into).collect(),
+            problems: problem_reports(&analysis.problems, &text),
         })?;
         return Ok(code);
     }
+    let source = text;
     let mut text = summary(&name, network, analysis.cost(), candidates);
     // All links of a node carry the same.
     let mut targets = HashMap::<_, Vec<_>>::new();
@@ -83,14 +81,16 @@ pub(super) fn check(name: &str, json: bool) -> Result<ExitCode> {
     if count > 0 {
         text += &format!("{}:\n", counted(count, "problem", "problems"));
     }
-    for (number, problem) in analysis.problems.iter().take(MOST_LISTED).enumerate() {
-        text += &clean(&format!("  {}. {problem}\n", number + 1));
+    for (number, problem) in analysis.problems.iter().take(PLACED).enumerate() {
+        let line = template::line_of(&source, problem);
+        let line = line.map_or_else(String::new, |line| format!("line {line}: "));
+        text += &clean(&format!("  {}. {line}{problem}\n", number + 1));
         for (choice, Fix { title, .. }) in problem.fixes.iter().enumerate() {
             text += &clean(&format!("       fix {}: {title}\n", choice + 1));
         }
     }
-    if count > MOST_LISTED {
-        text += &format!("  and {} more\n", count - MOST_LISTED);
+    if count > PLACED {
+        text += &format!("  and {} more\n", count - PLACED);
     }
     output::data(&text)?;
     Ok(code)

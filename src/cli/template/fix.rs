@@ -1,9 +1,9 @@
 //! `nas-navigator template fix`: mends a template.
 
-use super::{ProblemReport, clean, keep_and_save, read_file};
+use super::{ProblemReport, clean, keep_and_save, problem_reports, read_file};
 use crate::{
     cli::output,
-    engine::template::{Fix, Problem, mended},
+    engine::template::{Fix, Problem, fixes_of, mended, to_ron},
     format::counted,
 };
 use anyhow::{Result, bail};
@@ -40,10 +40,16 @@ pub(super) fn fix(
                     counted(count, "problem", "problems")
                 );
             };
-            let Some(Fix { title, edits }) = problem.fixes.get(choice as usize - 1) else {
+            let fixes = fixes_of(&template, &analysis, problem);
+            let Some(Fix { title, edits }) = fixes.get(choice as usize - 1) else {
+                let titles = fixes
+                    .iter()
+                    .enumerate()
+                    .map(|(place, fix)| format!("\n  fix {}: {}", place + 1, fix.title));
                 bail!(
-                    "problem {number} has {}: {problem}",
-                    counted(problem.fixes.len(), "fix", "fixes")
+                    "problem {number} has {}: {problem}{}",
+                    counted(fixes.len(), "fix", "fixes"),
+                    titles.collect::<String>()
                 );
             };
             (template.edited(edits)?, vec![format!("{}: {title}", problem.what)])
@@ -55,7 +61,7 @@ pub(super) fn fix(
         to => keep_and_save(&path, to, &fixed)?,
     };
     if json {
-        let problems_left = left.iter().map(Into::into).collect();
+        let problems_left = problem_reports(&left, &to_ron(&fixed)?);
         output::json(&FixReport { file: to, done, problems_left })?;
     } else {
         let mut text: String = done.iter().map(|line| clean(&format!("{line}\n"))).collect();

@@ -101,7 +101,7 @@ pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
         TemplateCommand::Fix { file, problem, choice, output } => {
             fix::fix(&file, problem.map(|number| (number, choice)), output, args.json)
         }
-        TemplateCommand::New { file, from } => new::new(&file, from.as_deref()),
+        TemplateCommand::New { file, from } => new::new(&file, from.as_deref(), args.json),
         TemplateCommand::Show { template, candidates } => {
             show::show(&template, candidates, args.json)
         }
@@ -115,17 +115,18 @@ pub(super) fn execute(args: TemplateArgs) -> Result<ExitCode> {
     }
 }
 
-/// A template that may be wrong, and the name under which messages speak of it.
-fn read(name: &str) -> Result<(String, Template)> {
+/// A template that may be wrong: the name under which messages speak of it, its text, and what that says.
+fn read(name: &str) -> Result<(String, String, Template)> {
     let path = files::expand_home(Path::new(name));
     if path.exists() && !path.is_dir() {
         let (name, text) = files::read_text(&path)?;
         let template = template::read(&name, &text)?;
-        return Ok((name, template));
+        return Ok((name, text, template));
     }
     // A preset, or a message that says what there is.
     let (checked, _) = find_template(name)?;
-    Ok((name.to_owned(), checked.template().clone()))
+    let template = checked.template().clone();
+    Ok((name.to_owned(), template::to_ron(&template)?, template))
 }
 
 /// The template in a scene file, which may be wrong: the file, the name under which messages speak of it, the template.
@@ -144,6 +145,7 @@ fn read_file(file: &str) -> Result<(PathBuf, String, Template)> {
 fn keep_and_save(from: &Path, to: Option<PathBuf>, template: &Template) -> Result<PathBuf> {
     let to = to.map_or_else(|| from.to_owned(), |to| files::expand_home(&to));
     if to.exists() {
+        files::check_replaceable(&to)?;
         let mut kept = to.clone().into_os_string();
         kept.push(".bak");
         std::fs::copy(&to, &kept)
@@ -165,24 +167,33 @@ impl From<Cost> for CostReport {
     }
 }
 
+/// For how many problems their line is looked for, each in the whole text; as many are given their fixes at once.
+const PLACED: usize = 20;
+
 #[derive(Debug, Serialize)]
 struct ProblemReport {
+    /// The line of the file; `null` where it is not known, and from the 21st problem on.
+    line: Option<usize>,
     nodes: Vec<NodeId>,
     what: String,
     fix: String,
-    /// What `template fix` can do, by number.
+    /// What `template fix` can do, by number; empty from the 21st problem on, for which it is worked out when asked for.
     fixes: Vec<String>,
 }
 
-impl From<&Problem> for ProblemReport {
-    fn from(problem: &Problem) -> Self {
-        Self {
+/// Problems of the template that `text` writes.
+fn problem_reports(problems: &[Problem], text: &str) -> Vec<ProblemReport> {
+    problems
+        .iter()
+        .enumerate()
+        .map(|(place, problem)| ProblemReport {
+            line: (place < PLACED).then(|| template::line_of(text, problem)).flatten(),
             nodes: problem.nodes.clone(),
             what: problem.what.clone(),
             fix: problem.fix.clone(),
             fixes: problem.fixes.iter().map(|fix| fix.title.clone()).collect(),
-        }
-    }
+        })
+        .collect()
 }
 
 /// Ids may hold anything, ends of lines included.

@@ -9,9 +9,19 @@ use crate::{
     },
 };
 use anyhow::{Context, Result, bail};
-use std::{path::Path, process::ExitCode};
+use serde::Serialize;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-pub(super) fn new(file: &Path, from: Option<&str>) -> Result<ExitCode> {
+/// What `new` prints.
+#[derive(Debug, Serialize)]
+struct NewReport {
+    file: PathBuf,
+}
+
+pub(super) fn new(file: &Path, from: Option<&str>, json: bool) -> Result<ExitCode> {
     let file = files::expand_home(file);
     if file.exists() {
         bail!("{} exists; choose another name, or delete it", file.display());
@@ -27,7 +37,11 @@ pub(super) fn new(file: &Path, from: Option<&str>) -> Result<ExitCode> {
         None => starter(file.file_stem().map_or("template".into(), |stem| stem.to_string_lossy())),
     };
     template::save(&file, &template)?;
-    output::data(&format!("wrote {}\n", file.display()))?;
+    if json {
+        output::json(&NewReport { file })?;
+    } else {
+        output::data(&format!("wrote {}\n", file.display()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,11 +1,11 @@
 //! `nas-navigator template stamps`, `paste` and `copy`: parts of templates.
 
-use super::{ProblemReport, clean, keep_and_save, read, table};
+use super::{ProblemReport, clean, keep_and_save, problem_reports, read, table};
 use crate::{
     cli::output,
     engine::{
         files,
-        template::{Edit, Fragment, NodeId, Template, stamps},
+        template::{Edit, Fragment, NodeId, Template, stamps, to_ron},
     },
     format::counted,
 };
@@ -136,7 +136,7 @@ struct PasteReport {
 pub(super) fn paste(args: PasteArgs, json: bool) -> Result<ExitCode> {
     let PasteArgs { file, stamp, after, before, output: to } = args;
     let path = files::expand_home(Path::new(&file));
-    let (name, template) = read(&file)?;
+    let (name, _, template) = read(&file)?;
     if to.is_none() && !path.is_file() {
         bail!("{file} is a preset, which stays as it is; say with --output where to write");
     }
@@ -152,7 +152,7 @@ pub(super) fn paste(args: PasteArgs, json: bool) -> Result<ExitCode> {
     let problems = pasted.analysis().problems;
     let to = keep_and_save(&path, to, &pasted)?;
     if json {
-        let problems = problems.iter().map(Into::into).collect();
+        let problems = problem_reports(&problems, &to_ron(&pasted)?);
         output::json(&PasteReport { file: to, nodes, problems })?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -185,7 +185,7 @@ pub(super) fn copy(args: CopyArgs, json: bool) -> Result<ExitCode> {
     if to.exists() {
         bail!("{} exists; choose another name, or delete it", to.display());
     }
-    let (name, template) = read(&template)?;
+    let (name, _, template) = read(&template)?;
     let nodes = nodes_of(&template, &name, &nodes, "the list")?;
     let mut fragment = Fragment::of(&template, &nodes)?;
     if let Some(stem) = to.file_stem() {

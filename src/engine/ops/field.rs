@@ -103,6 +103,7 @@ impl fmt::Display for Value {
             Self::Bound(None) => f.write_str("none"),
             Self::Choice(name) => f.write_str(name),
             Self::Switch(on) => f.write_str(if *on { "on" } else { "off" }),
+            Self::Sizes(sizes) if sizes.is_empty() => f.write_str("empty"),
             Self::Sizes(sizes) => {
                 let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
                 f.write_str(&sizes.join(", "))

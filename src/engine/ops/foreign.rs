@@ -19,6 +19,9 @@ pub(in crate::engine) fn advice(error: &Error) -> Option<String> {
         found.chars().filter(|&it| it != '_').map(|it| it.to_ascii_lowercase()).collect();
     let own = match plain.as_str() {
         "kernelsize" | "poolsize" => "kernel",
+        "outputpadding" => "output_padding",
+        "scalefactor" => "size",
+        "expandratio" | "expansionfactor" => "expansion",
         "strides" => "stride",
         "outchannels" => "filters",
         "outfeatures" => "units",
@@ -76,6 +79,26 @@ mod tests {
         ] {
             let text = message(op);
             assert!(text.starts_with("t.ron:1:") && text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
+    fn brackets_and_values_of_the_wrong_kind_are_told_in_words() {
+        for (op, says) in [
+            ("BatchNorm(momentum: 0.9)", "`BatchNorm` takes no arguments"),
+            ("Add()", "`Add` takes no arguments"),
+            ("Relu", "`Relu` needs brackets with its arguments: `Relu( )`"),
+            ("Input(shape: [1, 8, 8])", "`( )` in place of `[ ]`"),
+            ("Reshape(shape: (8, 8, 1))", "`[ ]` in place of `( )`"),
+            ("Conv2d(filters: -8, kernel: 3)", "below 0 where it cannot be"),
+            ("Conv2d(filters: 8.5, kernel: 3)", "a whole number is expected"),
+            (
+                "Conv2d(filters: 8, kernel: 3, padding: 1)",
+                "a name is expected here, and `1` is none",
+            ),
+        ] {
+            let text = message(op);
+            assert!(text.starts_with("t.ron:1:") && text.contains(says), "{op}: {text}");
         }
     }
 

@@ -214,12 +214,9 @@ impl Op {
         self.any().parts()
     }
 
-    /// Makes sure that every argument is in range, whatever the input.
-    ///
-    /// # Errors
-    /// The first that is not.
-    pub fn check(&self) -> Result<(), Misfit> {
-        self.any().check()
+    /// The arguments that are out of range, whatever the input.
+    pub fn faults(&self) -> Vec<Misfit> {
+        self.any().faults()
     }
 
     /// The output shape for `input` (`None` where nothing feeds it), and what one image costs.
@@ -227,7 +224,9 @@ impl Op {
     /// # Errors
     /// Why it does not fit, and what to do.
     pub fn infer(&self, input: Option<Shape>) -> Result<(Shape, Cost), Misfit> {
-        self.check()?;
+        if let Some(fault) = self.faults().into_iter().next() {
+            return Err(fault);
+        }
         let output = match (self, input) {
             (Self::Input(own), None) => own.shape(),
             (Self::Input(_), Some(_)) => {

@@ -287,7 +287,8 @@ pub(super) trait AnyOperation {
     fn fields(&self) -> Vec<Facts>;
     fn get(&self, field: &str) -> Option<Value>;
     fn set(&mut self, field: &str, value: &Value) -> Result<(), FieldError>;
-    fn check(&self) -> Result<(), Misfit>;
+    /// The arguments that are out of range.
+    fn faults(&self) -> Vec<Misfit>;
     fn face(&self) -> Face;
     fn parts(&self) -> Vec<&'static str>;
     fn output(&self, input: Shape) -> Result<Shape, Misfit>;
@@ -346,19 +347,16 @@ impl<T: Operation> AnyOperation for T {
         (field.set)(self, value).ok_or(refused)
     }
 
-    /// Whether all arguments are in range.
-    fn check(&self) -> Result<(), Misfit> {
-        for Field { facts, get, .. } in T::FIELDS {
+    fn faults(&self) -> Vec<Misfit> {
+        let fault = |Field { facts, get, .. }: &Field<T>| {
             let value = get(self);
-            if !facts.kind.takes(&value) {
-                return Err(Misfit {
-                    kind: MisfitKind::Argument { field: facts.name },
-                    what: format!("the {} of {} is {value}", facts.name, T::NAME),
-                    fix: format!("set it to {}", facts.kind.wanted()),
-                });
-            }
-        }
-        Ok(())
+            (!facts.kind.takes(&value)).then(|| Misfit {
+                kind: MisfitKind::Argument { field: facts.name },
+                what: format!("the {} of {} is {value}", facts.name, T::NAME),
+                fix: format!("set it to {}", facts.kind.wanted()),
+            })
+        };
+        T::FIELDS.iter().filter_map(fault).collect()
     }
 
     fn face(&self) -> Face {

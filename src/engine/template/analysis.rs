@@ -4,7 +4,7 @@ use super::{
     Link, Network, Node, NodeId, channels_last,
     problem::{Problem, ProblemKind},
 };
-use crate::engine::ops::{Cost, Input, Merge, MisfitKind, Op, Place, Shape};
+use crate::engine::ops::{Cost, Input, Merge, Op, Place, Shape};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is known of a node; shapes as far as they follow from what stands before it.
@@ -104,7 +104,7 @@ impl Analysis {
                 );
             }
             for (in_block, (key, op)) in node.ops.keyed().enumerate() {
-                if let Err(misfit) = op.check() {
+                for misfit in op.faults() {
                     let kind = ProblemKind::Op { key, input: None, misfit: misfit.kind };
                     self.report(kind, &[id], misfit.what, misfit.fix);
                 }
@@ -315,8 +315,8 @@ impl Analysis {
                     }
                     Err(misfit) => {
                         fits = false;
-                        // Arguments out of range were told where nodes are looked at.
-                        if matches!(misfit.kind, MisfitKind::Argument { .. }) {
+                        // Arguments out of range were told where nodes are looked at; others may not suit the input.
+                        if !op.faults().is_empty() {
                             break;
                         }
                         let kind = ProblemKind::Op { key, input: shape, misfit: misfit.kind };

@@ -40,7 +40,9 @@ impl Block {
 
     /// Puts an operation at `place`, under a key that none of the others has, which is returned.
     pub fn insert(&mut self, place: usize, op: Op) -> u32 {
-        let key = self.keys.iter().max().map_or(0, |&largest| largest.saturating_add(1));
+        let next = self.keys.iter().max().map_or(Some(0), |largest| largest.checked_add(1));
+        let key = next.or_else(|| (0..=u32::MAX).find(|key| !self.keys.contains(key)));
+        let key = key.expect("fewer operations than keys");
         self.ops.insert(place, op);
         self.keys.insert(place, key);
         key
@@ -228,6 +230,14 @@ mod tests {
         assert_eq!(read(&write(&elements)), elements);
         elements.block.remove(1);
         assert_eq!(write(&elements), "[Flatten,Relu()]");
+    }
+
+    #[test]
+    fn a_key_is_found_behind_the_largest_too() {
+        let mut elements = read("{1: Flatten, 4294967295: Relu()}");
+        assert_eq!(elements.block.insert(1, Op::Flatten), 0);
+        assert_eq!(elements.block.insert(1, Op::Flatten), 2);
+        assert_eq!(read(&write(&elements)), elements);
     }
 
     #[test]

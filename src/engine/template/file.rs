@@ -29,7 +29,7 @@ pub enum FileError {
     Ron(#[from] RonError),
     /// The file is of a newer program.
     #[error(
-        "{name}: the file has version {version}, this program reads up to {FORMAT_VERSION}; set `version: \
+        "{name}: the file has version {version}, this program reads 1 to {FORMAT_VERSION}; set `version: \
          {FORMAT_VERSION}`, or use a newer program"
     )]
     Version {
@@ -199,6 +199,11 @@ fn read_content(name: &str, text: &str) -> Result<(Template, Rest), FileError> {
             return Err(error.into());
         }
     };
+    if content.blocks_per_layer == Some(BlocksPerLayer::UpTo(0)) {
+        let line = text.lines().position(|line| line.contains("UpTo")).map_or(1, |line| line + 1);
+        let message = "candidates keep a block of each layer; write UpTo(1) or more".to_owned();
+        return Err(RonError::Parse { name: name.to_owned(), line, column: 1, message }.into());
+    }
     let FileContent { version, name, about, blocks_per_layer, nodes, links, heads, tails, layout } =
         content;
     of_version(version)?;
@@ -235,8 +240,9 @@ pub fn parse(name: &str, text: &str) -> Result<Checked, FileError> {
     Checked::new(template).map_err(|problems| FileError::invalid(name, text, problems))
 }
 
-/// The first line that names all of the problem's nodes (a link), else the one that defines the first.
-fn line_of(text: &str, problem: &Problem) -> Option<usize> {
+/// The line, from 1, of a problem of the template that `text` writes: the first that names all of the problem's nodes
+/// (a link), else the one that defines the first.
+pub fn line_of(text: &str, problem: &Problem) -> Option<usize> {
     let first = problem.nodes.first()?;
     let quoted: Vec<_> = problem.nodes.iter().map(|id| format!("\"{id}\"")).collect();
     let find = |wanted: &dyn Fn(&str) -> bool| text.lines().position(wanted).map(|line| line + 1);
@@ -246,6 +252,27 @@ fn line_of(text: &str, problem: &Problem) -> Option<usize> {
         .or_else(|| find(&|line| problem.kind == ProblemKind::Position && is_place(line)))
         .or_else(|| find(&|line| line.contains(&format!("id: \"{first}\""))))
         .or_else(|| find(&|line| line.contains(&quoted[0])))
+        // With escapes, such as `"\u{e9}"`.
+        .or_else(|| {
+            find(&|line| line.contains('\\') && strings(line).any(|it| it == first.as_str()))
+        })
+}
+
+/// What the strings of a line of RON say.
+fn strings(line: &str) -> impl Iterator<Item = String> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let start = rest.find('"')?;
+        let mut escaped = false;
+        let end = rest[start + 1..].find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        })?;
+        let (string, behind) = rest[start..].split_at(end + 2);
+        rest = behind;
+        Some(ron::from_str(string).unwrap_or_default())
+    })
 }
 
 /// The template as RON text, one node, one link and one position a line.
@@ -454,6 +481,24 @@ mod tests {
         let old = read("scene.ron", SMALL).expect("is right");
         assert_eq!(old.network, template.network);
         assert_eq!(read("scene.ron", &to_ron(&old).expect("is written")).expect("is right"), old);
+    }
+
+    #[test]
+    fn a_line_is_found_whatever_escapes_an_id_is_written_with() {
+        let text = r#"(version: 2, name: "t", nodes: [
+            (id: "a\"b", layer: 0, ops: [Flatten]),
+            (id: "caf\u{e9}", layer: 1, ops: [Flatten]),
+        ], links: [])"#;
+        let template = read("t.ron", text).expect("is read");
+        let problems = template.analysis().problems;
+        let line = |id: &str| {
+            let of = |problem: &&Problem| problem.nodes == [NodeId::new(id)];
+            line_of(text, problems.iter().find(of).expect("has a problem"))
+        };
+        assert_eq!((line("a\"b"), line("caf\u{e9}")), (Some(2), Some(3)));
+        let text = text.replace("nodes", "blocks_per_layer: UpTo(0),\nnodes");
+        let error = read("t.ron", &text).expect_err("is wrong").to_string();
+        assert!(error.starts_with("t.ron:1:1: candidates keep a block"), "{error}");
     }
 
     #[test]

@@ -28,9 +28,9 @@ pub use diff::TemplateDiff;
 pub use edit::{Edit, Refusal};
 #[cfg(test)]
 pub(in crate::engine) use file::dialect;
-pub use file::{FORMAT_VERSION, FileError, load, parse, read, save, to_ron};
+pub use file::{FORMAT_VERSION, FileError, line_of, load, parse, read, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit, image_meant};
-pub use fixes::mended;
+pub use fixes::{fixes_of, mended};
 pub use fragment::Fragment;
 pub use graph::Graph;
 pub use layout::{Group, Layout};

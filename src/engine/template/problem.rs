@@ -102,7 +102,7 @@ impl ProblemKind {
             | Self::NoOutput
             | Self::SeveralInputs
             | Self::SeveralOutputs
-            | Self::Op { misfit: MisfitKind::Argument { .. }, .. } => 0,
+            | Self::Op { input: None, misfit: MisfitKind::Argument { .. }, .. } => 0,
             Self::LinkToNothing(_)
             | Self::LinkToItself(_)
             | Self::LinkWithinLayer(_)
@@ -133,11 +133,18 @@ impl Problem {
     }
 }
 
+/// The most nodes that a problem names.
+const NAMED: usize = 10;
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.nodes.is_empty() {
-            let names: Vec<_> = self.nodes.iter().map(|id| format!("`{id}`")).collect();
-            write!(f, "{}: ", names.join(", "))?;
+            let names: Vec<_> = self.nodes.iter().take(NAMED).map(|id| format!("`{id}`")).collect();
+            write!(f, "{}", names.join(", "))?;
+            match self.nodes.len().saturating_sub(NAMED) {
+                0 => f.write_str(": ")?,
+                more => write!(f, " and {more} more: ")?,
+            }
         }
         write!(f, "{}; {}", self.what, self.fix)
     }

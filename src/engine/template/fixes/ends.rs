@@ -3,11 +3,13 @@
 use super::{connect, fix};
 use crate::engine::{
     ops::{Input, Op, Value},
-    template::{Analysis, Edit, Fix, Node, NodeId, Template},
+    template::{Analysis, Edit, Fix, Link, Node, NodeId, Template},
 };
+use std::collections::HashSet;
 
 pub(super) fn add_input(template: &Template, analysis: &Analysis) -> Fix {
-    let id = template.free_id("input");
+    let id = missing_end(template, analysis, |Link(from, to)| [from, to])
+        .unwrap_or_else(|| template.free_id("input"));
     let edge = |places: &[Vec<usize>]| -> Vec<NodeId> {
         let loose = template.network.nodes.iter().zip(places).filter(|(_, links)| links.is_empty());
         loose.map(|(node, _)| node.id.clone()).collect()
@@ -19,26 +21,62 @@ pub(super) fn add_input(template: &Template, analysis: &Analysis) -> Fix {
     }
     let op = Op::Input(Input { shape: [1, 28, 28] });
     edits.push(Edit::Add(Node::new(id.clone(), layer.saturating_sub(1), vec![op])));
-    edits.extend(edge(&analysis.sources).iter().map(|to| connect(&id, to)));
+    let there = linked(template, |link| (link.0 == id).then_some(&link.1));
+    let loose = edge(&analysis.sources);
+    edits.extend(loose.iter().filter(|to| !there.contains(to)).map(|to| connect(&id, to)));
     fix("add an input of 1×28×28 images before the first bricks", edits)
 }
 
 pub(super) fn add_output(template: &Template, analysis: &Analysis) -> Fix {
-    let id = template.free_id("output");
+    let id = missing_end(template, analysis, |Link(from, to)| [to, from])
+        .unwrap_or_else(|| template.free_id("output"));
     let last = template.network.nodes.iter().map(|node| node.layer).max().unwrap_or(0);
     let ends = template.network.nodes.iter().zip(&analysis.targets).filter(|(_, to)| to.is_empty());
     let mut edits =
         vec![Edit::Add(Node::new(id.clone(), last.saturating_add(1), vec![Op::Output]))];
-    edits.extend(ends.map(|(node, _)| connect(&node.id, &id)));
+    let there = linked(template, |link| (link.1 == id).then_some(&link.0));
+    let loose = ends.filter(|(node, _)| !there.contains(&node.id));
+    edits.extend(loose.map(|(node, _)| connect(&node.id, &id)));
     fix("add an output behind the last bricks", edits)
 }
 
-/// Of several inputs or outputs, which are the operations that are `wanted`, the first stays.
-pub(super) fn keep_first(template: &Template, name: &str, wanted: fn(&Op) -> bool) -> Fix {
-    let ends = template.network.nodes.iter().flat_map(|node| {
-        node.ops.keyed().filter(|(_, op)| wanted(op)).map(move |(key, _)| (node, key))
+/// What links call an input or output that is missing: the first id of no node that stands at their outer ends only.
+/// `ends` gives the outer end of a link and the inner one.
+fn missing_end(
+    template: &Template,
+    analysis: &Analysis,
+    ends: fn(&Link) -> [&NodeId; 2],
+) -> Option<NodeId> {
+    let links = &template.network.links;
+    let inner: HashSet<_> = links.iter().map(|link| ends(link)[1]).collect();
+    let is_missing = |id: &NodeId| !analysis.index.contains_key(id) && !inner.contains(id);
+    let outer = links.iter().map(|link| ends(link)[0]);
+    outer.filter(|id| is_missing(id) && !id.as_str().trim().is_empty()).next().cloned()
+}
+
+/// The nodes at the other ends of links.
+fn linked<'a>(
+    template: &'a Template,
+    other: impl Fn(&'a Link) -> Option<&'a NodeId>,
+) -> HashSet<&'a NodeId> {
+    template.network.links.iter().filter_map(other).collect()
+}
+
+/// Of several inputs or outputs, which are the operations that are `wanted`, one stays: the first of those on which least
+/// hangs on the outer side, as `outer` counts it, with fewest operations besides.
+pub(super) fn keep_one(
+    template: &Template,
+    name: &str,
+    wanted: fn(&Op) -> bool,
+    outer: &[Vec<usize>],
+) -> Fix {
+    let ends = template.network.nodes.iter().enumerate().flat_map(|(place, node)| {
+        node.ops.keyed().filter(|(_, op)| wanted(op)).map(move |(key, _)| (place, node, key))
     });
-    let surplus = ends.skip(1).map(|(node, key)| {
+    let mut ends: Vec<_> = ends.collect();
+    ends.sort_by_key(|&(place, node, _)| (outer.get(place).map_or(0, Vec::len), node.ops.len()));
+    let kept = ends.first().map_or_else(String::new, |(_, node, _)| node.id.to_string());
+    let surplus = ends.into_iter().skip(1).map(|(_, node, key)| {
         let id = node.id.clone();
         // A brick that would be empty goes.
         if node.ops.len() == 1 {
@@ -47,7 +85,7 @@ pub(super) fn keep_first(template: &Template, name: &str, wanted: fn(&Op) -> boo
             Edit::RemoveOp { node: id, key }
         }
     });
-    fix(format!("keep the first {name} only"), surplus.collect())
+    fix(format!("keep the {name} of `{kept}` only"), surplus.collect())
 }
 
 /// The shape of an input, with its channels first.

@@ -5,7 +5,16 @@ use crate::engine::template::{Edit, Fix, NodeId, Template, edit::FreeIds};
 
 pub(super) fn no_id(template: &Template, place: usize) -> Fix {
     let id = template.free_id(&format!("node-{place}"));
-    fix(format!("call it `{id}`"), vec![Edit::GiveIds(vec![(place, id)])])
+    let title = format!("call it `{id}`");
+    let node = &template.network.nodes[place].id;
+    let alone = template.network.nodes.iter().filter(|other| other.id == *node).count() == 1;
+    // Its links are known where no other node is called so.
+    let edit = if alone {
+        Edit::Rename { node: node.clone(), id }
+    } else {
+        Edit::GiveIds(vec![(place, id)])
+    };
+    fix(title, vec![edit])
 }
 
 /// All but the first of those that share an id get one of their own.

@@ -4,6 +4,7 @@ use super::{MOST_CHOICES, connect, delete, fix};
 use crate::engine::template::{
     Analysis, Edit, Fix, Link, Node, NodeId, ProblemKind, Template, analysis::reachable,
 };
+use std::collections::HashSet;
 
 /// How many ids a misspelt one is compared with.
 const MOST_COMPARED: usize = 2_000;
@@ -18,7 +19,9 @@ pub(super) fn dangling(template: &Template, analysis: &Analysis, link: &Link) ->
         let distance = |node: &Node| strsim::damerau_levenshtein(node.id.as_str(), id.as_str());
         let nearest =
             template.network.nodes.iter().take(MOST_COMPARED).min_by_key(|node| distance(node))?;
-        (distance(nearest) <= 2).then(|| nearest.id.clone())
+        // Half of its letters at least.
+        let distance = distance(nearest);
+        (distance <= 2 && 2 * distance <= id.as_str().chars().count()).then(|| nearest.id.clone())
     };
     if let (Some(from), Some(to)) = (nearest(&link.0), nearest(&link.1))
         && from != to
@@ -53,11 +56,13 @@ pub(super) fn within_layer(template: &Template, link: &Link) -> Vec<Fix> {
 pub(super) fn cycle(template: &Template, analysis: &Analysis, nodes: &[NodeId]) -> Vec<Fix> {
     let layer =
         |id: &NodeId| analysis.index.get(id).map(|&place| template.network.nodes[place].layer);
+    let there: HashSet<_> =
+        template.network.links.iter().map(|Link(from, to)| (from, to)).collect();
     let mut links: Vec<_> = nodes
         .iter()
         .zip(nodes.iter().cycle().skip(1))
+        .filter(|&(from, to)| there.contains(&(from, to)))
         .map(|(from, to)| Link(from.clone(), to.clone()))
-        .filter(|link| template.network.links.contains(link))
         .collect();
     links.reverse();
     links.sort_by_key(|Link(from, to)| layer(from) < layer(to));

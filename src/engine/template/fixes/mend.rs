@@ -3,8 +3,8 @@
 use crate::engine::template::{Analysis, Fix, Node, NodeFacts, Problem, ProblemKind, Template};
 use std::cmp::Reverse;
 
-/// How many nodes are looked at, all in all, before the search for fixes ends: about a second's work.
-const MOST_LOOKED_AT: usize = 400_000;
+/// How many nodes and links are looked at, all in all, before the search for fixes ends: about a second's work.
+const MOST_LOOKED_AT: usize = 800_000;
 
 /// The template with its problems mended, each by the first of its fixes that makes the template better, and what was
 /// done. Problems may be left: those that only the author can mend, and what is left of a template that has very many.
@@ -13,7 +13,8 @@ pub fn mended(template: &Template) -> (Template, Vec<(Problem, Fix)>) {
     template.place_missing();
     let mut done = Vec::new();
     let mut analysis = template.analysis();
-    let mut looks = MOST_LOOKED_AT / template.network.nodes.len().max(1);
+    let size = template.network.nodes.len() + template.network.links.len();
+    let mut looks = MOST_LOOKED_AT / size.max(1);
     // Further if the first stage that has problems is a later one or has fewer of them. Of circles one is told at a
     // time: there, fewer links are further. Where shapes are wrong, what is mended lets more of what is below it be
     // seen: there, fewer operations that do not fit, or whose input is not known, are further. Where all that is the same,

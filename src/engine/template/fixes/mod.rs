@@ -20,6 +20,12 @@ const WITH_FIXES: usize = 20;
 /// The most fixes of one problem.
 const MOST_CHOICES: usize = 4;
 
+/// What mends `problem`, which is one of the analysis of `template`; beyond the first few problems, fixes are not made
+/// before they are asked for.
+pub fn fixes_of(template: &Template, analysis: &Analysis, problem: &Problem) -> Vec<Fix> {
+    if problem.fixes.is_empty() { of(template, analysis, problem) } else { problem.fixes.clone() }
+}
+
 /// Gives the first problems of a template their fixes.
 pub(super) fn add(template: &Template, analysis: &mut Analysis) {
     let first = analysis.problems.iter().take(WITH_FIXES);
@@ -40,10 +46,20 @@ fn of(template: &Template, analysis: &Analysis, problem: &Problem) -> Vec<Fix> {
         ProblemKind::NoInput => vec![ends::add_input(template, analysis)],
         ProblemKind::NoOutput => vec![ends::add_output(template, analysis)],
         ProblemKind::SeveralInputs => {
-            vec![ends::keep_first(template, "input", |op| matches!(op, Op::Input(_)))]
+            vec![ends::keep_one(
+                template,
+                "input",
+                |op| matches!(op, Op::Input(_)),
+                &analysis.sources,
+            )]
         }
         ProblemKind::SeveralOutputs => {
-            vec![ends::keep_first(template, "output", |op| matches!(op, Op::Output))]
+            vec![ends::keep_one(
+                template,
+                "output",
+                |op| matches!(op, Op::Output),
+                &analysis.targets,
+            )]
         }
         ProblemKind::LinkToNothing(link) => links::dangling(template, analysis, link),
         ProblemKind::LinkToItself(link) | ProblemKind::LinkTwice(link) => {

@@ -53,9 +53,22 @@ pub(super) fn misfitting(
     match misfit {
         MisfitKind::Argument { field } => {
             let facts = op.fields().into_iter().find(|facts| facts.name == field);
-            let value = facts
-                .zip(op.get(field))
-                .and_then(|(Facts { kind, .. }, value)| nearest(kind, &value));
+            let value = op.get(field);
+            if op.faults().is_empty() {
+                // In range, but too much for this input.
+                let none = match value {
+                    Some(Value::Pair(_)) => Some(Value::Pair(Pair::ZERO)),
+                    Some(Value::Sizes(sizes)) => Some(Value::Sizes(vec![0; sizes.len()])),
+                    _ => None,
+                };
+                return none
+                    .and_then(|none| set(field, none))
+                    .into_iter()
+                    .chain([take_out()])
+                    .collect();
+            }
+            let value =
+                facts.zip(value).and_then(|(Facts { kind, .. }, value)| nearest(kind, &value));
             value.and_then(|value| set(field, value)).into_iter().collect()
         }
         MisfitKind::NeedsFlat => vec![
@@ -132,18 +145,42 @@ pub(super) fn misfitting(
         }
         MisfitKind::Values => vec![take_out()],
         MisfitKind::Size => {
-            let mut copy = op.clone();
-            let width = copy.width().is_some().then(|| op.fields().first().map(|facts| facts.name));
-            let kernel = set("kernel", Value::Pair(Pair::square(3)));
-            let smaller = width.flatten().and_then(|field| set(field, Value::Count(16)));
-            let both = smaller.map(|mut smaller| {
-                if let Some(kernel) = kernel {
-                    smaller.edits.extend(kernel.edits);
-                }
-                smaller
+            let smaller: Vec<_> = op
+                .fields()
+                .iter()
+                .filter_map(|facts| set(facts.name, smaller(facts.name, &op.get(facts.name)?)?))
+                .collect();
+            let both = smaller.into_iter().reduce(|mut both, more| {
+                both.title += &format!(", {}", more.title.trim_start_matches("set "));
+                both.edits.extend(more.edits);
+                both
             });
-            both.into_iter().chain((place > 0).then(take_out)).collect()
+            let is_input = matches!(op, Op::Input(_));
+            both.into_iter().chain((!is_input).then(take_out)).collect()
         }
+    }
+}
+
+/// What makes less of an operation, where an argument is larger than that.
+fn smaller(field: &str, value: &Value) -> Option<Value> {
+    let side = |most: usize| match value {
+        Value::Pair(Pair(sides)) => {
+            let less = Pair(sides.map(|side| side.min(most)));
+            (less != Pair(*sides)).then_some(Value::Pair(less))
+        }
+        _ => None,
+    };
+    let count = |most: usize| match value {
+        Value::Count(count) => (*count > most).then_some(Value::Count(most)),
+        _ => None,
+    };
+    match field {
+        "filters" | "units" => count(16),
+        "multiplier" | "expansion" => count(1),
+        "kernel" => side(3),
+        "stride" | "size" => side(2),
+        "padding" | "output_padding" => side(0),
+        _ => None,
     }
 }
 

@@ -54,8 +54,10 @@ pub(super) fn join(template: &Template, analysis: &Analysis, id: &NodeId) -> Vec
             delete_with_feeders(template, analysis, &[source])
         }
     });
-    fixes.extend(gone.take(MOST_CHOICES + 1 - fixes.len()).collect::<Vec<_>>());
-    // Where alternatives all have that shape, it takes all of them.
+    // Where several have that shape, it takes all of them.
+    if rare.len() == 1 {
+        fixes.extend(gone.collect::<Vec<_>>());
+    }
     if let [(_, shape), _, ..] = rare[..]
         && rare.len() < shapes.len()
     {

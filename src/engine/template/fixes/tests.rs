@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::{
     ops::{
-        ConvBlock, MOST, Merge, Reshape,
+        Conv2d, ConvBlock, ConvTranspose2d, Cropping2d, MOST, Merge, Reshape,
         samples::{dense, dropout, input, max_pool},
     },
     seed,
@@ -171,6 +171,124 @@ fn a_hundred_thousand_nodes_are_looked_at_and_told_in_some_lines() {
     assert!(error.lines().count() < 20 && error.contains("not connected"), "{error}");
 }
 
+/// An input of 1×8×8, these operations and an output, in a chain.
+fn chain_of(ops: Vec<Op>) -> Template {
+    let nodes = vec![
+        Node::new("in", 0, vec![input([1, 8, 8])]),
+        Node::new("c", 1, ops),
+        Node::new("out", 2, vec![Op::Output]),
+    ];
+    let links = ["in", "c"].into_iter().zip(["c", "out"]);
+    let links = links.map(|(from, to)| Link(from.into(), to.into())).collect();
+    Template::new("chain", Network { nodes, links, ..Network::default() })
+}
+
+#[test]
+fn arguments_that_do_not_suit_what_enters_are_told_and_mended() {
+    let crop = Cropping2d { cropping: [4, 4, 0, 0] };
+    let padded = ConvTranspose2d { output_padding: 2.into(), ..ConvTranspose2d::new(2, 2) };
+    let two_sides = Reshape { shape: vec![8, 8] };
+    let huge = ConvTranspose2d { stride: 30_000.into(), ..ConvTranspose2d::new(1, 2) };
+    let wide = Conv2d::new(20_000, 200);
+    for op in [Op::from(crop), padded.into(), two_sides.into(), huge.into(), wide.into()] {
+        let template = chain_of(vec![op.clone(), Op::Flatten]);
+        let problems = template.analysis().problems;
+        let [problem] = problems.as_slice() else { panic!("{op}: {problems:?}") };
+        assert!(matches!(problem.kind, ProblemKind::Op { input: Some(_), .. }), "{problem}");
+        for fix in &problem.fixes {
+            let after = template.edited(&fix.edits).expect("can be made").analysis().problems;
+            assert_eq!(after, [], "{op}: {}", fix.title);
+        }
+        assert!(!problem.fixes.is_empty(), "{problem}");
+    }
+}
+
+#[test]
+fn all_wrong_arguments_of_an_operation_are_told_and_mended() {
+    let conv = Conv2d { stride: 0.into(), ..Conv2d::new(0, 0) };
+    let template = chain_of(vec![conv.into(), Op::Flatten]);
+    assert_eq!(template.analysis().problems.len(), 3);
+    assert_eq!(mended(&template).0.analysis().problems, []);
+}
+
+#[test]
+fn a_missing_end_gets_the_name_that_links_know() {
+    for end in ["in", "out"] {
+        let mut template = branches();
+        let before = template.network.links.len();
+        template.network_mut().nodes.retain(|node| node.id != end.into());
+        let (fixed, done) = mended(&template);
+        assert_eq!(fixed.analysis().problems, [], "{done:?}");
+        assert_eq!(fixed.network.links.len(), before, "{done:?}");
+        assert!(fixed.node(&end.into()).is_some());
+    }
+}
+
+#[test]
+fn a_stray_end_goes_and_not_the_network_behind_it() {
+    for end in [Op::Output, input([1, 8, 8])] {
+        let mut template = branches();
+        let stem = template.network_mut().node_mut(&"stem".into()).expect("is there");
+        stem.ops.insert(0, end);
+        let (fixed, done) = mended(&template);
+        assert_eq!(fixed.analysis().problems, [], "{done:?}");
+        assert_eq!(fixed.network.nodes.len(), branches().network.nodes.len(), "{done:?}");
+    }
+}
+
+#[test]
+fn a_blank_id_is_given_a_name_with_its_links() {
+    let mut template = branches();
+    let blank = Edit::Rename { node: "stem".into(), id: "".into() };
+    template = template.edited(&[blank]).expect("can be made");
+    let (fixed, done) = mended(&template);
+    assert_eq!(done.len(), 1, "{done:?}");
+    assert_eq!(fixed.network.links.len(), branches().network.links.len());
+    assert_eq!(fixed.analysis().problems, []);
+}
+
+#[test]
+fn another_id_is_proposed_where_half_of_its_letters_are_right() {
+    for (wrong, proposed) in [("sten", true), ("xy", false)] {
+        let mut template = branches();
+        template.network_mut().links.push(Link("a".into(), wrong.into()));
+        let problems = template.analysis().problems;
+        let titles: Vec<_> = problems[0].fixes.iter().map(|fix| fix.title.as_str()).collect();
+        let found = titles.iter().any(|title| title.contains("instead"));
+        assert_eq!(found, proposed, "{wrong}: {titles:?}");
+    }
+}
+
+#[test]
+fn a_circle_of_a_hundred_thousand_is_told_in_a_line() {
+    let mut template = branches();
+    let name = |place: usize| NodeId::new(format!("n{}", place % 100_000));
+    let network = template.network_mut();
+    for place in 0..100_000 {
+        network.nodes.push(Node::new(name(place), 10 + place as u32, vec![dense(2)]));
+        network.links.push(Link(name(place), name(place + 1)));
+    }
+    let analysis = template.analysis();
+    let circle = analysis.problems.iter().find(|it| it.kind == ProblemKind::Cycle);
+    let circle = circle.expect("is told");
+    assert!(circle.to_string().len() < 300, "{circle}");
+    assert!(circle.to_string().contains("and 99990 more"), "{circle}");
+    assert!(circle.fixes[0].title.contains("`n99999` -> `n0`"), "{:?}", circle.fixes[0]);
+}
+
+#[test]
+fn fixes_of_later_problems_are_made_when_asked_for() {
+    let mut template = branches();
+    for _ in 0..40 {
+        template.network_mut().links.push(Link("in".into(), "stem".into()));
+    }
+    let analysis = template.analysis();
+    let last = analysis.problems.last().expect("is told");
+    assert!(last.fixes.is_empty());
+    let fixes = fixes_of(&template, &analysis, last);
+    assert!(fixes[0].title.starts_with("delete the link"), "{fixes:?}");
+}
+
 #[test]
 fn a_hundred_thousand_nodes_of_one_id_get_their_own() {
     let mut template = branches();
@@ -190,10 +308,10 @@ fn a_hundred_thousand_nodes_of_one_id_get_their_own() {
 }
 
 #[test]
-fn of_several_ends_the_first_stays_whichever_end_it_is() {
+fn of_several_ends_the_outermost_stays_whichever_end_it_is() {
     for (end, kind, title) in [
-        (input([1, 8, 8]), ProblemKind::SeveralInputs, "keep the first input only"),
-        (Op::Output, ProblemKind::SeveralOutputs, "keep the first output only"),
+        (input([1, 8, 8]), ProblemKind::SeveralInputs, "keep the input of `in` only"),
+        (Op::Output, ProblemKind::SeveralOutputs, "keep the output of `out` only"),
     ] {
         let mut template = branches();
         // In one brick with the other end, too.
