@@ -96,7 +96,7 @@ fn problems_are_told_with_their_lines_and_any_of_them_can_be_mended_alone() {
     command.assert().code(1);
     let report: Value = serde_json::from_str(&told(true)).expect("is JSON");
     assert_eq!(report["problems"].as_array().map(Vec::len), Some(29));
-    let text = refused(folder.path(), &["fix", "mine.ron", "29", "7"]);
+    let text = refused(folder.path(), &["fix", "mine.ron", "29", "--choice", "7"]);
     assert!(text.contains("problem 29 has 1 fix: ") && text.contains("fix 1: delete"), "{text}");
 }
 

@@ -15,7 +15,7 @@ use crate::{
         template::{Node, presets},
     },
 };
-use bevy_egui::egui::{Align, Button, Grid, Label, Layout, RichText, ScrollArea, Ui};
+use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, TextStyle, Ui};
 use std::collections::HashSet;
 
 /// What the list says about a preset.
@@ -213,23 +213,35 @@ fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wi
     }
 }
 
-/// The families of the bricks on the plate, in two columns, so that they are seen without scrolling.
+/// The families of the bricks on the plate, as many in a row as fit, so that they are seen without scrolling.
 fn legend(ui: &mut Ui, view: View<'_>) {
     ui.label(style::strong("Brick colours"));
     let nodes = &view.document.template().network.nodes;
     let there: HashSet<_> = nodes.iter().map(Node::family).collect();
-    let families: Vec<_> = Family::ALL.into_iter().filter(|it| there.contains(it)).collect();
-    Grid::new("brick colours").num_columns(2).show(ui, |ui| {
-        for pair in families.chunks(2) {
-            for &family in pair {
-                ui.horizontal(|ui| {
-                    widgets::marker(ui, style::family_shape(family), style::family(family));
-                    ui.label(family.name());
-                });
+    let font = TextStyle::Body.resolve(ui.style());
+    let gap = ui.spacing().item_spacing.x;
+    let (mut rows, mut free) = (Vec::<Vec<Family>>::new(), 0.0);
+    for family in Family::ALL.into_iter().filter(|family| there.contains(family)) {
+        let name = family.name().to_owned();
+        let text = ui.painter().layout_no_wrap(name, font.clone(), style::text()).size().x;
+        let width = widgets::MARKER + text + 2.0 * gap;
+        match rows.last_mut() {
+            Some(row) if width <= free => row.push(family),
+            _ => {
+                rows.push(vec![family]);
+                free = ui.available_width();
             }
-            ui.end_row();
         }
-    });
+        free -= width;
+    }
+    for row in rows {
+        ui.horizontal(|ui| {
+            for family in row {
+                widgets::marker(ui, style::family_shape(family), style::family(family));
+                ui.label(family.name());
+            }
+        });
+    }
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ fn template(ui: &mut Ui, view: View<'_>) {
     widgets::row(ui, "Nodes", graph.len().to_string());
     widgets::row(ui, "Links", graph.network().links.len().to_string());
     widgets::row(ui, "Layers", graph.layers().len().to_string());
-    widgets::row(ui, "Blocks a layer", blocks(graph.blocks_per_layer()));
+    widgets::row(ui, "Blocks per layer", blocks(graph.blocks_per_layer()));
     widgets::row(ui, "Input, outputs", {
         let [channels, height, width] = graph.image_shape();
         format!("{channels}×{height}×{width}, {}", graph.classes())
@@ -142,7 +142,7 @@ fn template(ui: &mut Ui, view: View<'_>) {
 fn costs(ui: &mut Ui, cost: Cost) {
     widgets::row(ui, "Parameters", compact(cost.params))
         .on_hover_text(format!("{} trained", grouped(cost.params)));
-    widgets::row(ui, "FLOPs an image", compact(cost.flops)).on_hover_text(format!(
+    widgets::row(ui, "FLOPs per image", compact(cost.flops)).on_hover_text(format!(
         "{}, additions and multiplications counted apart",
         grouped(cost.flops)
     ));

@@ -191,8 +191,11 @@ pub(super) fn paint_marker(
     }
 }
 
+/// The width of a [`marker`].
+pub(super) const MARKER: f32 = 16.0;
+
 /// A marker in the flow of a line.
 pub(super) fn marker(ui: &mut Ui, shape: MarkerShape, color: Color32) {
-    let (rect, _) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(MARKER), Sense::hover());
     paint_marker(ui.painter(), rect.center(), 5.0, shape, color);
 }
