@@ -50,8 +50,8 @@ fn missing_end(
     let links = &template.network.links;
     let inner: HashSet<_> = links.iter().map(|link| ends(link)[1]).collect();
     let is_missing = |id: &NodeId| !analysis.index.contains_key(id) && !inner.contains(id);
-    let outer = links.iter().map(|link| ends(link)[0]);
-    outer.filter(|id| is_missing(id) && !id.as_str().trim().is_empty()).next().cloned()
+    let mut outer = links.iter().map(|link| ends(link)[0]);
+    outer.find(|id| is_missing(id) && !id.as_str().trim().is_empty()).cloned()
 }
 
 /// The nodes at the other ends of links.
