@@ -146,21 +146,11 @@ impl ImageOps {
     }
 
     /// The channels of some images, one behind the other.
-    pub(in crate::engine) fn concatenate(self, mut parts: Vec<Tensor<4>>) -> Tensor<4> {
+    pub(in crate::engine) fn concatenate(self, parts: Vec<Tensor<4>>) -> Tensor<4> {
         match self {
             Self::Burn => Tensor::cat(parts, self.channel_dimension()),
             #[cfg(feature = "flex")]
-            Self::Cpu => {
-                // In pairs of about the same width, so that nothing is copied more often than it must be.
-                let behind = match parts.len() {
-                    0 | 1 => Vec::new(),
-                    count => parts.split_off(count.div_ceil(2)),
-                };
-                if behind.is_empty() {
-                    return parts.swap_remove(0);
-                }
-                cpu::concatenate(self.concatenate(parts), self.concatenate(behind))
-            }
+            Self::Cpu => concatenate_in_pairs(parts),
         }
     }
 
@@ -410,6 +400,16 @@ fn stretch(x: Tensor<4>, side: usize, factor: usize, interpolation: Interpolatio
     };
     shape[side] *= factor;
     Tensor::stack::<5>(parts, side + 1).reshape(shape)
+}
+
+/// In pairs of about the same width, so that nothing is copied more often than it must be.
+#[cfg(feature = "flex")]
+fn concatenate_in_pairs(mut parts: Vec<Tensor<4>>) -> Tensor<4> {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let behind = parts.split_off(parts.len().div_ceil(2));
+    cpu::concatenate(concatenate_in_pairs(parts), concatenate_in_pairs(behind))
 }
 
 #[cfg(feature = "flex")]
