@@ -142,8 +142,11 @@ fn in_words(code: &ron::Error, before: &str, behind: &str) -> Option<String> {
     let name = &name[name.trim_end_matches(is_of_name).len()..];
     let name =
         (!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name);
+    let of_number = |c: char| c.is_ascii_digit() || c == '-' || c == '+';
+    let fraction = before.ends_with(|c: char| c.is_ascii_digit())
+        && (behind.starts_with('.') || behind.starts_with(['e', 'E']))
+        && behind[1..].starts_with(of_number);
     let behind = behind.trim_start();
-    let fraction = behind.starts_with('.') || behind.starts_with(['e', 'E']);
     match (code, name) {
         (ron::Error::ExpectedComma, Some(name)) if behind.starts_with('(') => {
             Some(format!("`{name}` takes no arguments; delete the brackets behind it"))
@@ -247,7 +250,7 @@ impl WriteError {
     }
 }
 
-/// Makes sure that the file at `path` is not protected: replacing it would not ask the system for that right.
+/// Makes sure that the file at `path` may be written to by anybody at all: replacing it does not ask the system for that.
 ///
 /// # Errors
 /// When it is there and read-only.
@@ -267,8 +270,11 @@ pub fn check_replaceable(path: &Path) -> Result<(), WriteError> {
 /// # Errors
 /// When the folder is missing or not writable, or the disk is full; the old file is then untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    check_replaceable(path)?;
-    let target = path.is_symlink().then(|| std::fs::canonicalize(path).ok()).flatten();
+    let target = std::fs::read_link(path).map(|target| {
+        // Relative to the folder of the link. More links behind it are followed by the system, if they lead anywhere.
+        let target = path.parent().unwrap_or(Path::new("")).join(target);
+        std::fs::canonicalize(&target).unwrap_or(target)
+    });
     let path = target.as_deref().unwrap_or(path);
     let write = || -> io::Result<()> {
         let folder = match path.parent() {
@@ -319,10 +325,13 @@ mod tests {
         rights.set_readonly(true);
         std::fs::set_permissions(&file, rights).expect("can be set");
         for path in [&file, &link] {
-            let text = write_atomic(path, b"newer").expect_err("is protected").to_string();
+            let text = check_replaceable(path).expect_err("is protected").to_string();
             assert!(text.contains("is read-only; allow"), "{text}");
         }
-        assert_eq!(std::fs::read(&file).expect("is there"), b"new");
+        let [missing, dangling] = ["missing", "dangling"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("missing", &dangling).expect("can be linked");
+        write_atomic(&dangling, b"new").expect("can be written");
+        assert!(dangling.is_symlink() && missing.is_file());
     }
 
     #[test]

@@ -215,9 +215,12 @@ fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wi
 
 /// The families of the bricks on the plate, as many in a row as fit, so that they are seen without scrolling.
 fn legend(ui: &mut Ui, view: View<'_>) {
-    ui.label(style::strong("Brick colours"));
     let nodes = &view.document.template().network.nodes;
     let there: HashSet<_> = nodes.iter().map(Node::family).collect();
+    if there.is_empty() {
+        return;
+    }
+    ui.label(style::strong("Brick colours"));
     let font = TextStyle::Body.resolve(ui.style());
     let gap = ui.spacing().item_spacing.x;
     let (mut rows, mut free) = (Vec::<Vec<Family>>::new(), 0.0);

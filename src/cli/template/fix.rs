@@ -24,7 +24,7 @@ pub(super) fn fix(
     to: Option<PathBuf>,
     json: bool,
 ) -> Result<ExitCode> {
-    let (path, name, template) = read_file(file)?;
+    let (path, name, text, template) = read_file(file)?;
     let analysis = template.analysis();
     let (fixed, done) = match wanted {
         None => {
@@ -56,12 +56,12 @@ pub(super) fn fix(
         }
     };
     let left = fixed.analysis().problems;
-    let to = match to {
-        None if done.is_empty() => path,
-        to => keep_and_save(&path, to, &fixed)?,
+    let (to, text) = match to {
+        None if done.is_empty() => (path, text),
+        to => (keep_and_save(&path, to, &fixed)?, to_ron(&fixed)?),
     };
     if json {
-        let problems_left = problem_reports(&left, &to_ron(&fixed)?);
+        let problems_left = problem_reports(&left, &text);
         output::json(&FixReport { file: to, done, problems_left })?;
     } else {
         let mut text: String = done.iter().map(|line| clean(&format!("{line}\n"))).collect();

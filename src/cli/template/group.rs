@@ -89,7 +89,7 @@ fn edit(
     edits: impl FnOnce(Vec<NodeId>) -> Vec<Edit>,
     json: bool,
 ) -> Result<ExitCode> {
-    let (path, name, template) = read_file(file)?;
+    let (path, name, _, template) = read_file(file)?;
     let nodes = nodes_of(&template, &name, ids, "the list")?;
     let edited = template.edited(&edits(nodes))?;
     keep_and_save(&path, None, &edited)?;

@@ -129,15 +129,16 @@ fn read(name: &str) -> Result<(String, String, Template)> {
     Ok((name.to_owned(), template::to_ron(&template)?, template))
 }
 
-/// The template in a scene file, which may be wrong: the file, the name under which messages speak of it, the template.
-fn read_file(file: &str) -> Result<(PathBuf, String, Template)> {
+/// The template in a scene file, which may be wrong: the file, the name under which messages speak of it, the text, the
+/// template.
+fn read_file(file: &str) -> Result<(PathBuf, String, String, Template)> {
     let path = files::expand_home(Path::new(file));
     if !path.is_file() {
         bail!("{file} is no file; presets cannot be changed, and `template new` copies one");
     }
     let (name, text) = files::read_text(&path)?;
     let template = template::read(&name, &text)?;
-    Ok((path, name, template))
+    Ok((path, name, text, template))
 }
 
 /// Writes a template that has been changed to `to`, or to the file that it is from. What was there is kept as FILE.bak.
@@ -167,8 +168,8 @@ impl From<Cost> for CostReport {
     }
 }
 
-/// For how many problems their line is looked for, each in the whole text; as many are given their fixes at once.
-const PLACED: usize = 20;
+/// For how many problems their line is looked for, each in the whole text: for those that are given their fixes at once.
+const PLACED: usize = template::WITH_FIXES;
 
 #[derive(Debug, Serialize)]
 struct ProblemReport {

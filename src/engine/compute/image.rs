@@ -402,11 +402,11 @@ fn stretch(x: Tensor<4>, side: usize, factor: usize, interpolation: Interpolatio
     Tensor::stack::<5>(parts, side + 1).reshape(shape)
 }
 
-/// In pairs of about the same width, so that nothing is copied more often than it must be.
+/// In halves, so that each of `n` is copied about log2 of `n` times.
 #[cfg(feature = "flex")]
 fn concatenate_in_pairs(mut parts: Vec<Tensor<4>>) -> Tensor<4> {
-    if parts.len() == 1 {
-        return parts.swap_remove(0);
+    if parts.len() <= 1 {
+        return parts.pop().expect("something is concatenated");
     }
     let behind = parts.split_off(parts.len().div_ceil(2));
     cpu::concatenate(concatenate_in_pairs(parts), concatenate_in_pairs(behind))

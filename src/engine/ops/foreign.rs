@@ -92,6 +92,7 @@ mod tests {
             ("Reshape(shape: (8, 8, 1))", "`[ ]` in place of `( )`"),
             ("Conv2d(filters: -8, kernel: 3)", "below 0 where it cannot be"),
             ("Conv2d(filters: 8.5, kernel: 3)", "a whole number is expected"),
+            ("InvertedResidual(filters: 8 expansion: 6, kernel: 3)", "xpected comma"),
             (
                 "Conv2d(filters: 8, kernel: 3, padding: 1)",
                 "a name is expected here, and `1` is none",

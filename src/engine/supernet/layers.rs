@@ -154,7 +154,9 @@ impl Plan {
                         Some(op.clone())
                     }
                 };
-                let along = computed.as_ref().and_then(|op| layers.last()?.op.along(op));
+                // One at most.
+                let free = layers.last().filter(|last| last.along == Fused::Nothing);
+                let along = free.and_then(|last| last.op.along(computed.as_ref()?));
                 if let (Some(along), Some(last)) = (along, layers.last_mut()) {
                     last.along = along;
                 } else if let Some(op) = computed {

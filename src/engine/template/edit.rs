@@ -384,11 +384,14 @@ impl Template {
         if let Some((_, taken)) = ids.iter().find(|(_, id)| !free.claim(id)) {
             return Err(Refusal::Taken(taken.clone()));
         }
+        let count = self.network.nodes.len();
+        if let Some(&(place, _)) = ids.iter().find(|(place, _)| *place >= count) {
+            return Err(Refusal::NoPlace(place));
+        }
         let nodes = &mut self.network_mut().nodes;
         let mut renamed = Vec::with_capacity(ids.len());
         for (place, id) in ids {
-            let node = nodes.get_mut(*place).ok_or(Refusal::NoPlace(*place))?;
-            renamed.push((std::mem::replace(&mut node.id, id.clone()), id));
+            renamed.push((std::mem::replace(&mut nodes[*place].id, id.clone()), id));
         }
         // Looks stay with a node that keeps the old id.
         let kept: HashSet<_> = nodes.iter().map(|node| node.id.clone()).collect();

@@ -199,16 +199,15 @@ fn read_content(name: &str, text: &str) -> Result<(Template, Rest), FileError> {
             return Err(error.into());
         }
     };
-    if content.blocks_per_layer == Some(BlocksPerLayer::UpTo(0)) {
-        let line = text.lines().position(|line| line.contains("UpTo")).map_or(1, |line| line + 1);
-        let message = "candidates keep a block of each layer; write UpTo(1) or more".to_owned();
-        return Err(RonError::Parse { name: name.to_owned(), line, column: 1, message }.into());
-    }
     let FileContent { version, name, about, blocks_per_layer, nodes, links, heads, tails, layout } =
         content;
     of_version(version)?;
     let rest = Rest { says_blocks: blocks_per_layer.is_some(), heads, tails };
-    let blocks_per_layer = blocks_per_layer.unwrap_or_default();
+    // Candidates keep one block at least.
+    let blocks_per_layer = match blocks_per_layer.unwrap_or_default() {
+        BlocksPerLayer::UpTo(0) => BlocksPerLayer::One,
+        blocks => blocks,
+    };
     let mut layout = layout.tidy();
     let mut network = Network { blocks_per_layer, nodes: Vec::with_capacity(nodes.len()), links };
     for FileNode { id, label, layer, ops: Elements { merge, block }, trainable, position } in nodes
@@ -373,6 +372,7 @@ impl Serialize for Studs {
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, template: &Template) -> Result<(), WriteError> {
+    files::check_replaceable(path)?;
     save_text(path, to_ron(template))
 }
 
@@ -497,8 +497,8 @@ mod tests {
         };
         assert_eq!((line("a\"b"), line("caf\u{e9}")), (Some(2), Some(3)));
         let text = text.replace("nodes", "blocks_per_layer: UpTo(0),\nnodes");
-        let error = read("t.ron", &text).expect_err("is wrong").to_string();
-        assert!(error.starts_with("t.ron:1:1: candidates keep a block"), "{error}");
+        let read = read("t.ron", &text).expect("is read");
+        assert_eq!(read.network.blocks_per_layer, BlocksPerLayer::One);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use edit::{Edit, Refusal};
 pub(in crate::engine) use file::dialect;
 pub use file::{FORMAT_VERSION, FileError, line_of, load, parse, read, save, to_ron};
 pub use fit::{EndEdit, Ends, channels_last, fit, image_meant};
-pub use fixes::{fixes_of, mended};
+pub use fixes::{WITH_FIXES, fixes_of, mended};
 pub use fragment::Fragment;
 pub use graph::Graph;
 pub use layout::{Group, Layout};

@@ -348,10 +348,13 @@ pub(super) fn labelled(
         }
         let name = names::name_of(&folder);
         let is_plain = folder.file_name().is_some_and(|name| name.to_str().is_some());
-        let alike =
-            |(_, known): &&(usize, &str)| is_plain && names::alike(known) == names::alike(&name);
-        let mut same = plain.iter().filter(alike);
-        if let (Some(&(class, known)), None) = (same.next(), same.next()) {
+        // The same but for accents comes before the same but for capitals and blanks.
+        let ways: [fn(&str) -> String; 2] = [names::composed, names::alike];
+        let same = ways.iter().filter(|_| is_plain).find_map(|way| {
+            let mut same = plain.iter().filter(|(_, known)| way(known) == way(&name));
+            same.next().filter(|_| same.next().is_none())
+        });
+        if let Some(&(class, known)) = same {
             found.renamed.push((name, known.to_owned()));
             found.folders.push((folder, class));
         } else if names::is_unlabelled(&name) {

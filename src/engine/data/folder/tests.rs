@@ -765,9 +765,14 @@ fn an_accent_written_as_a_character_of_its_own_is_the_same_letter() {
     assert_eq!((data.val.class_counts(), data.test.class_counts()), (vec![2, 2], vec![2, 2]));
     assert!(notes(&data).contains("the writing of accents"), "{}", notes(&data));
 
+    put(&folder, "train", &["Caf\u{e9}"], 10);
+    // A file system that knows no case has one folder of both.
+    if fs::read_dir(folder.path().join("train")).unwrap().count() == 3 {
+        assert_eq!(load(&folder).unwrap().test.class_counts(), [2, 0, 2]);
+    }
     put(&folder, "train", &["caf\u{e9}"], 10);
     // A file system that writes accents in one way has one folder of both.
-    if fs::read_dir(folder.path().join("train")).unwrap().count() == 3 {
+    if fs::read_dir(folder.path().join("train")).unwrap().count() == 4 {
         let text = message(&folder);
         assert!(text.contains("cafe\\u{301}") && text.contains("caf\\u{e9}"), "{text}");
     }

@@ -1,11 +1,11 @@
 //! Inputs and outputs: none, several, or with channels that are last.
 
-use super::{connect, fix};
+use super::{connect, fix, links::nearest};
 use crate::engine::{
     ops::{Input, Op, Value},
     template::{Analysis, Edit, Fix, Link, Node, NodeId, Template},
 };
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 pub(super) fn add_input(template: &Template, analysis: &Analysis) -> Fix {
     let id = missing_end(template, analysis, |Link(from, to)| [from, to])
@@ -24,7 +24,7 @@ pub(super) fn add_input(template: &Template, analysis: &Analysis) -> Fix {
     let there = linked(template, |link| (link.0 == id).then_some(&link.1));
     let loose = edge(&analysis.sources);
     edits.extend(loose.iter().filter(|to| !there.contains(to)).map(|to| connect(&id, to)));
-    fix("add an input of 1×28×28 images before the first bricks", edits)
+    fix(format!("add an input of 1×28×28 images, `{id}`, before the first bricks"), edits)
 }
 
 pub(super) fn add_output(template: &Template, analysis: &Analysis) -> Fix {
@@ -37,7 +37,7 @@ pub(super) fn add_output(template: &Template, analysis: &Analysis) -> Fix {
     let there = linked(template, |link| (link.1 == id).then_some(&link.0));
     let loose = ends.filter(|(node, _)| !there.contains(&node.id));
     edits.extend(loose.map(|(node, _)| connect(&node.id, &id)));
-    fix("add an output behind the last bricks", edits)
+    fix(format!("add an output, `{id}`, behind the last bricks"), edits)
 }
 
 /// What links call an input or output that is missing: the first id of no node that stands at their outer ends only.
@@ -49,7 +49,12 @@ fn missing_end(
 ) -> Option<NodeId> {
     let links = &template.network.links;
     let inner: HashSet<_> = links.iter().map(|link| ends(link)[1]).collect();
-    let is_missing = |id: &NodeId| !analysis.index.contains_key(id) && !inner.contains(id);
+    // What is nearly the id of a node is a slip of the pen.
+    let is_missing = |id: &NodeId| {
+        !analysis.index.contains_key(id)
+            && !inner.contains(id)
+            && nearest(template, analysis, id).is_none()
+    };
     let mut outer = links.iter().map(|link| ends(link)[0]);
     outer.find(|id| is_missing(id) && !id.as_str().trim().is_empty()).cloned()
 }
@@ -62,19 +67,22 @@ fn linked<'a>(
     template.network.links.iter().filter_map(other).collect()
 }
 
-/// Of several inputs or outputs, which are the operations that are `wanted`, one stays: the first of those on which least
-/// hangs on the outer side, as `outer` counts it, with fewest operations besides.
+/// Of several inputs or outputs, which are the operations that are `wanted`, one stays: the one with the fewest links on
+/// the outer side, then with the most on the inner one, then with the fewest operations besides; of equals, the first.
 pub(super) fn keep_one(
     template: &Template,
     name: &str,
     wanted: fn(&Op) -> bool,
-    outer: &[Vec<usize>],
+    [outer, inner]: [&[Vec<usize>]; 2],
 ) -> Fix {
     let ends = template.network.nodes.iter().enumerate().flat_map(|(place, node)| {
         node.ops.keyed().filter(|(_, op)| wanted(op)).map(move |(key, _)| (place, node, key))
     });
     let mut ends: Vec<_> = ends.collect();
-    ends.sort_by_key(|&(place, node, _)| (outer.get(place).map_or(0, Vec::len), node.ops.len()));
+    ends.sort_by_key(|&(place, node, _)| {
+        let [outer, inner] = [outer, inner].map(|links| links.get(place).map_or(0, Vec::len));
+        (outer, Reverse(inner), node.ops.len())
+    });
     let kept = ends.first().map_or_else(String::new, |(_, node, _)| node.id.to_string());
     let surplus = ends.into_iter().skip(1).map(|(_, node, key)| {
         let id = node.id.clone();

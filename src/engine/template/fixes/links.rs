@@ -9,20 +9,22 @@ use std::collections::HashSet;
 /// How many ids a misspelt one is compared with.
 const MOST_COMPARED: usize = 2_000;
 
+/// The node that is meant by `id`, which is this one or nearly so: half of its letters at least are right.
+pub(super) fn nearest(template: &Template, analysis: &Analysis, id: &NodeId) -> Option<NodeId> {
+    if analysis.index.contains_key(id) {
+        return Some(id.clone());
+    }
+    let distance = |node: &Node| strsim::damerau_levenshtein(node.id.as_str(), id.as_str());
+    let nearest =
+        template.network.nodes.iter().take(MOST_COMPARED).min_by_key(|node| distance(node))?;
+    let distance = distance(nearest);
+    (distance <= 2 && 2 * distance <= id.as_str().chars().count()).then(|| nearest.id.clone())
+}
+
 /// A link that names what is no node.
 pub(super) fn dangling(template: &Template, analysis: &Analysis, link: &Link) -> Vec<Fix> {
     let mut fixes = Vec::new();
-    let nearest = |id: &NodeId| -> Option<NodeId> {
-        if analysis.index.contains_key(id) {
-            return Some(id.clone());
-        }
-        let distance = |node: &Node| strsim::damerau_levenshtein(node.id.as_str(), id.as_str());
-        let nearest =
-            template.network.nodes.iter().take(MOST_COMPARED).min_by_key(|node| distance(node))?;
-        // Half of its letters at least.
-        let distance = distance(nearest);
-        (distance <= 2 && 2 * distance <= id.as_str().chars().count()).then(|| nearest.id.clone())
-    };
+    let nearest = |id: &NodeId| nearest(template, analysis, id);
     if let (Some(from), Some(to)) = (nearest(&link.0), nearest(&link.1))
         && from != to
         && !template.network.links.contains(&Link(from.clone(), to.clone()))

@@ -15,7 +15,7 @@ use super::{Analysis, Edit, Fix, NodeId, Problem, ProblemKind, Template};
 use crate::engine::ops::Op;
 
 /// How many problems are given fixes at once: each looks at the whole template, which may have a problem per node.
-const WITH_FIXES: usize = 20;
+pub const WITH_FIXES: usize = 20;
 
 /// The most fixes of one problem.
 const MOST_CHOICES: usize = 4;
@@ -50,7 +50,7 @@ fn of(template: &Template, analysis: &Analysis, problem: &Problem) -> Vec<Fix> {
                 template,
                 "input",
                 |op| matches!(op, Op::Input(_)),
-                &analysis.sources,
+                [&analysis.sources, &analysis.targets],
             )]
         }
         ProblemKind::SeveralOutputs => {
@@ -58,7 +58,7 @@ fn of(template: &Template, analysis: &Analysis, problem: &Problem) -> Vec<Fix> {
                 template,
                 "output",
                 |op| matches!(op, Op::Output),
-                &analysis.targets,
+                [&analysis.targets, &analysis.sources],
             )]
         }
         ProblemKind::LinkToNothing(link) => links::dangling(template, analysis, link),

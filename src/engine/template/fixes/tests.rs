@@ -237,6 +237,34 @@ fn a_stray_end_goes_and_not_the_network_behind_it() {
 }
 
 #[test]
+fn an_end_that_nothing_is_linked_to_goes_and_not_the_classifier() {
+    let mut template = branches();
+    let network = template.network_mut();
+    network.nodes.retain(|node| node.id != "out".into());
+    network.links.retain(|link| link.1 != "out".into());
+    let head = network.node_mut(&"head".into()).expect("is there");
+    head.ops = vec![dense(3), Op::Output].into();
+    network.nodes.push(Node::new("spare", 8, vec![Op::Output]));
+    let (fixed, done) = mended(&template);
+    assert_eq!(fixed.analysis().problems, [], "{done:?}");
+    assert_eq!(fixed.network.nodes.len(), template.network.nodes.len() - 1, "{done:?}");
+    assert!(fixed.node(&"spare".into()).is_none());
+}
+
+#[test]
+fn a_misspelt_link_is_corrected_and_no_input_made_of_it() {
+    let mut template = branches();
+    let network = template.network_mut();
+    network.nodes.retain(|node| node.id != "in".into());
+    network.links.retain(|link| link.0 != "in".into());
+    network.links[0] = Link("sten".into(), "a".into());
+    let (fixed, done) = mended(&template);
+    assert_eq!(fixed.analysis().problems, [], "{done:?}");
+    assert!(fixed.node(&"sten".into()).is_none());
+    assert!(fixed.network.links.contains(&Link("stem".into(), "a".into())), "{done:?}");
+}
+
+#[test]
 fn a_blank_id_is_given_a_name_with_its_links() {
     let mut template = branches();
     let blank = Edit::Rename { node: "stem".into(), id: "".into() };
