@@ -13,6 +13,13 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// A sheet of a workbook: its name and its rows. Cells are XML, such as `<v>5</v>`; what has none is a text.
 pub(crate) type SheetOf<'a> = (&'a str, &'a [&'a [&'a str]]);
 
+/// The name of a column, from 0: A to Z, AA and so on.
+fn letters(column: usize) -> String {
+    let last = char::from(b'A' + (column % 26) as u8);
+    let before = if column < 26 { String::new() } else { letters(column / 26 - 1) };
+    format!("{before}{last}")
+}
+
 /// A workbook of these sheets.
 pub(crate) fn workbook(sheets: &[SheetOf<'_>]) -> Vec<u8> {
     workbook_hiding(sheets, &[])
@@ -68,8 +75,8 @@ pub(crate) fn workbook_hiding(sheets: &[SheetOf<'_>], hidden: &[&str]) -> Vec<u8
         let mut data = String::new();
         for (row, cells) in (1..).zip(*rows) {
             data += &format!("<row r=\"{row}\">");
-            for (column, cell) in ('A'..='Z').zip(*cells) {
-                let place = format!("{column}{row}");
+            for (column, cell) in cells.iter().enumerate() {
+                let place = format!("{}{row}", letters(column));
                 data += &if cell.is_empty() {
                     String::new()
                 } else if cell.starts_with('<') {

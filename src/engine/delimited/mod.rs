@@ -9,7 +9,7 @@
 //! | comments | lines that begin with `#` or `//`; not those that begin with `#N/A` and the like, nor where most lines begin so, nor a line such as `#a,1,2` that has as many cells as the rows; if there are also rows that begin with `a`, it is refused |
 //! | blank lines | passed over, and so are rows of empty cells |
 //! | quotes | `"`, doubled within quotes; what they hold may have separators and ends of lines; quotes that do not close are refused; lines that are in quotes as a whole are unwrapped |
-//! | cells | without spaces around them; at most 65,536 per row |
+//! | cells | without spaces around them; at most 65,536 per row, 16,384 in a workbook |
 //! | numbers | signs may be typographic; spaces, no-break and narrow ones, and apostrophes separate thousands; `1e5`, `1E+05`; `5 %` is 5, if all of the column are so |
 //! | decimal sign | point or comma, by column: what any of its numbers must have; else what numbers of other columns must have, but those never make a sign separate thousands; `1,234` alone is refused with both readings, and so is `1.234`, but where commas separate the columns |
 //! | numbers of workbooks | have one reading, and say nothing of how texts in their column are written |

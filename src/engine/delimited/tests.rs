@@ -94,6 +94,9 @@ fn files_that_are_something_else_are_named_with_what_to_do() {
     }
     let packed = gzip(SMALL.as_bytes());
     assert!(message(&packed[..packed.len() / 2]).contains("damaged or cut off"));
+    let wide: &[&[&str]] = &[&["x"; (1 << 14) + 1], &["1"]];
+    let wide = message(&workbook(&[("wide", wide)]));
+    assert!(wide.contains("line 1 of `wide` has a cell in column 16385"), "{wide}");
     let no_sheet = message(&workbook(&[("empty", &[])]));
     assert!(no_sheet.contains("no sheet") && no_sheet.contains("CSV UTF-8"), "{no_sheet}");
     let office = zip(&[("[Content_Types].xml", b""), ("xl/other", b"")]);

@@ -12,6 +12,9 @@ const MOST_BYTES: u64 = 256 << 20;
 /// The most cells of a sheet, with the empty ones before filled ones.
 const MOST_CELLS: usize = 20_000_000;
 
+/// The most columns: what Excel and others allow. A damaged name of a cell may say any number.
+const MOST_COLUMNS: usize = 1 << 14;
+
 /// The cells of a sheet.
 #[derive(Debug)]
 pub(super) struct Cells {
@@ -83,6 +86,12 @@ fn sheet(
         }
         if rows.last().is_none_or(|(last, _)| *last != line) {
             rows.push((line, Vec::new()));
+        }
+        if column >= MOST_COLUMNS {
+            return Err(SheetError::Workbook(format!(
+                "line {line} of `{name}` has a cell in column {}; sheets end at column {MOST_COLUMNS}",
+                column + 1
+            )));
         }
         let Some((_, cells)) = rows.last_mut() else { continue };
         if cells.len() <= column {
