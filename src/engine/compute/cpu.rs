@@ -7,7 +7,7 @@ use crate::engine::kernels::{
     channels,
     conv::{self, Geometry},
     fused::Fused,
-    norm::{Moments, Norm},
+    norm::{Moments, Norm, NormGradient},
     window::Window,
 };
 use burn::{
@@ -298,6 +298,19 @@ fn register(
     }
 }
 
+/// Registers the gradients of a batch normalisation's factor and summand.
+fn register_parameters(
+    grads: &mut Gradients,
+    nodes: [Option<burn::backend::autodiff::NodeId>; 2],
+    gradient: NormGradient,
+) {
+    for (node, values) in nodes.into_iter().zip([gradient.gamma, gradient.beta]) {
+        if let Some(node) = node {
+            grads.register::<Flex>(node, vector(values));
+        }
+    }
+}
+
 #[derive(Debug)]
 struct ConvolveBackward;
 
@@ -379,11 +392,8 @@ impl Backward<Flex, 5> for ConvolveAndNormaliseBackward {
             // The mean that the normalisation subtracts takes the bias with it.
             grads.register::<Flex>(node.id, vector(vec![0.0; geometry.filters]));
         }
-        for (node, values) in [(gamma_node, gradient.gamma), (beta_node, gradient.beta)] {
-            if let Some(node) = node {
-                grads.register::<Flex>(node.id, vector(values));
-            }
-        }
+        let parameters = [gamma_node, beta_node].map(|node| node.map(|node| node.id));
+        register_parameters(grads, parameters, gradient);
     }
 }
 
@@ -414,11 +424,8 @@ impl Backward<Flex, 3> for NormaliseBackward {
             let of_x = norm.input_gradients(&gradient, input, output);
             grads.register::<Flex>(node.id, alike(of_x, &x));
         }
-        for (node, values) in [(gamma_node, gradient.gamma), (beta_node, gradient.beta)] {
-            if let Some(node) = node {
-                grads.register::<Flex>(node.id, vector(values));
-            }
-        }
+        let parameters = [gamma_node, beta_node].map(|node| node.map(|node| node.id));
+        register_parameters(grads, parameters, gradient);
     }
 }
 
