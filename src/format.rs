@@ -97,7 +97,7 @@ pub(crate) struct Goal {
 impl Goal {
     /// Of the candidates of a lab.
     pub(crate) fn of_lab(lab: &Lab) -> Self {
-        Self { quality: Quality::of_lab(lab), objective: lab.settings().objective }
+        Self { quality: Quality::of_lab(lab), objective: lab.objective() }
     }
 
     /// `accuracy`, `R²`, `balanced accuracy` or `loss`.

@@ -5,11 +5,12 @@ use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
     data::{DataSource, DataSummary},
-    report::{EpochReport, IterationReport, Job, PlacedCandidate, Progress, Topic},
+    report::{Job, Progress, Topic},
     run::{Run, RunError},
     search::{NodeFitness, Objective, tie},
+    study::{IterationReport, PlacedCandidate},
     template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
-    training::TrainSettings,
+    training::{EpochReport, TrainSettings},
 };
 use crate::format::{Goal, Quality};
 use bevy::prelude::*;

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::engine::{
     lab::{Lab, LabSettings},
-    report::{Job, PlacedCandidate, Report, Topic},
+    report::{Job, Report, Topic},
     search::Standing,
+    study::PlacedCandidate,
     worker::{Worker, WorkerError},
 };
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};

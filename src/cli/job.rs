@@ -89,7 +89,7 @@ impl JobArgs {
                 lab.move_data(data.clone());
             }
             if self.training.retune(&mut lab)? {
-                let TrainSettings { learning_rate, clip, .. } = lab.settings().training;
+                let TrainSettings { learning_rate, clip, .. } = lab.training();
                 let clip =
                     clip.map_or(String::new(), |clip| format!(", gradients clipped to {clip}"));
                 output::message(&format!("from here on: learning rate {learning_rate}{clip}"));

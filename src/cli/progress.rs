@@ -197,9 +197,9 @@ mod tests {
     use super::*;
     use crate::engine::{
         candidate::CandidateId,
-        lab::Retrained,
-        report::IterationReport,
         search::{Evaluation, Objective},
+        study::IterationReport,
+        study::Retrained,
     };
 
     const EVALUATION: Evaluation =
@@ -229,6 +229,7 @@ mod tests {
         let objective = Objective::Loss;
         let report = IterationReport {
             iteration: 2,
+            template: 1,
             candidates: vec![CandidateId(9)],
             objective,
             mean: EVALUATION,

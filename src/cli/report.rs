@@ -7,9 +7,9 @@ use crate::{
         data::DataSummary,
         lab::{Caution, Lab, Verification},
         named::{Named, by_name},
-        report::EpochReport,
         search::{Candidate, Objective, Standing, Steering},
         supernet::Latency,
+        training::EpochReport,
     },
     format::{self, Goal, Quality},
 };
@@ -166,7 +166,7 @@ const SYNERGIES: usize = 10;
 impl RunReport {
     /// The report on the present state of `lab`.
     pub(super) fn new(lab: &Lab) -> Self {
-        let (graph, objective) = (lab.graph(), lab.settings().objective);
+        let (graph, objective) = (lab.graph(), lab.objective());
         let tie = lab.tie().and_then(|candidates| {
             let proxy = objective.figure(&lab.best()?.evaluation?);
             Some(TieReport { candidates, proxy })
@@ -241,7 +241,7 @@ impl RunReport {
             .pareto
             .map(|measure| lab.front(measure).into_iter().filter_map(on_front).collect());
         let size = candidate::count(graph);
-        let policy = lab.settings().training.policy;
+        let policy = lab.training().policy;
         Self {
             template: lab.template().name.clone(),
             search_space: size.exact(),
@@ -256,7 +256,7 @@ impl RunReport {
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
             measure: Quality::of_lab(lab),
-            objective: lab.settings().objective,
+            objective: lab.objective(),
             examples: lab.summary().cloned(),
             cautions: lab.cautions(),
             epochs: lab.epoch_reports().to_vec(),

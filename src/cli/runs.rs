@@ -9,10 +9,11 @@ use super::{
 use crate::{
     engine::{
         device::DeviceChoice,
-        lab::{Caution, Edited, Lab},
+        lab::{Caution, Lab},
         named::by_name,
         run,
         search::Objective,
+        study::Edited,
         template::{Checked, NodeId, TemplateDiff},
     },
     format::{Goal, Quality},
@@ -69,11 +70,17 @@ enum RunsCommand {
 #[derive(Debug, Serialize)]
 struct EditReport {
     kept: Vec<NodeId>,
+    /// Nodes of an earlier template that have their weights again.
+    back: Vec<NodeId>,
     added: Vec<NodeId>,
     changed: Vec<NodeId>,
     dropped: Vec<NodeId>,
     candidates_kept: usize,
     candidates_retired: usize,
+    /// Those that lacked a node before, which is back.
+    candidates_returned: usize,
+    /// Nodes that went in earlier edits, and whose weights there was no more room for.
+    weights_forgotten: usize,
     candidates_to_evaluate_again: usize,
 }
 
@@ -155,18 +162,24 @@ fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
     if json {
         let edited = edited.unwrap_or_else(|| lab.unedited());
         let Edited {
-            nodes: TemplateDiff { kept, added, changed, dropped, .. },
+            nodes: TemplateDiff { kept, added, changed, dropped },
+            back,
             valid,
             retired,
+            returned,
+            forgotten,
             stale,
         } = edited;
         output::json(&EditReport {
             kept,
+            back,
             added,
             changed,
             dropped,
             candidates_kept: valid,
             candidates_retired: retired,
+            candidates_returned: returned,
+            weights_forgotten: forgotten,
             candidates_to_evaluate_again: stale,
         })?;
     } else if let Some(edited) = edited {
@@ -228,7 +241,7 @@ fn list(runs: &Path, json: bool) -> Result<ExitCode> {
 fn summary(folder: &Path, lab: &Lab) -> RunLine {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let best = lab.best().and_then(|best| best.evaluation);
-    let objective = lab.settings().objective;
+    let objective = lab.objective();
     RunLine {
         name: name.unwrap_or_default(),
         template: lab.template().name.clone(),

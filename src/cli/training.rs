@@ -83,7 +83,7 @@ impl TrainingArgs {
 
     /// Changes how a resumed run trains from here on, as far as that is given; says whether it is something new.
     pub(super) fn retune(&self, lab: &mut Lab) -> Result<bool, LabError> {
-        let before = lab.settings().training;
+        let before = lab.training();
         lab.retune(StepLength {
             learning_rate: self.learning_rate.unwrap_or(before.learning_rate),
             clip: self.clip.or(before.clip),

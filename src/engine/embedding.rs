@@ -1,9 +1,6 @@
 //! Gives each candidate its place in the cloud: near candidates keep nearly the same nodes.
 
-use super::{
-    mask::Mask,
-    template::{Graph, TemplateDiff},
-};
+use super::{mask::Mask, template::KeyedGraph};
 use faer::{Mat, Side};
 
 /// The most candidates that span the cloud.
@@ -69,34 +66,6 @@ impl Embedding {
     /// A mask for a template with more nodes than the one fitted is placed by the nodes that it shares.
     pub fn place(&self, mask: &Mask) -> [f32; 3] {
         self.place_exactly(mask).map(|x| x as f32)
-    }
-
-    /// The map for an edited template: nodes that stay move a candidate as they did. Another one takes the mean
-    /// of its layer's and a small step of its own, which parts it from them.
-    pub fn edit(&self, edit: &TemplateDiff, graph: &Graph) -> Self {
-        let known = edit.carry_values(
-            &self.steps.iter().copied().map(Some).collect::<Vec<_>>(),
-            &None::<[f64; 3]>,
-        );
-        let steps = known
-            .iter()
-            .zip(directions(graph.len()))
-            .enumerate()
-            .map(|(node, (step, way))| {
-                step.unwrap_or_else(|| {
-                    let alternatives: Vec<_> = graph.layers()[graph.layer_of(node)]
-                        .iter()
-                        .filter_map(|&other| known[other])
-                        .collect();
-                    let count = alternatives.len().max(1) as f64;
-                    std::array::from_fn(|axis| {
-                        let sum: f64 = alternatives.iter().map(|step| step[axis]).sum();
-                        sum / count + SPREAD * way[axis]
-                    })
-                })
-            })
-            .collect();
-        Self { origin: self.origin, steps }
     }
 
     fn place_exactly(&self, mask: &Mask) -> [f64; 3] {
@@ -185,6 +154,65 @@ impl Embedding {
                 },
             )
         })
+    }
+}
+
+/// The map of a run whose template is edited: where every node that it has had moves a candidate.
+#[derive(Clone, Debug)]
+pub struct RunEmbedding {
+    origin: [f64; 3],
+    /// By key; `None` where no template with the node was admitted.
+    steps: Vec<Option<[f64; 3]>>,
+}
+
+impl RunEmbedding {
+    /// Begins with the map of the first `template`.
+    pub fn new(first: &Embedding, template: &KeyedGraph) -> Self {
+        let mut run = Self { origin: first.origin, steps: Vec::new() };
+        for (key, &step) in template.keys().iter().zip(&first.steps) {
+            run.set(key.index(), step);
+        }
+        run
+    }
+
+    /// The map of another template: nodes that are known move a candidate as they always did. A new one takes the mean
+    /// of those of its layer that are known and a small step of its own, which parts it from them.
+    pub fn admit(&mut self, template: &KeyedGraph) -> Embedding {
+        let graph = template.graph();
+        let known: Vec<_> = template
+            .keys()
+            .iter()
+            .map(|key| self.steps.get(key.index()).copied().flatten())
+            .collect();
+        let steps: Vec<_> = known
+            .iter()
+            .zip(directions(graph.len()))
+            .enumerate()
+            .map(|(node, (step, way))| {
+                step.unwrap_or_else(|| {
+                    let alternatives: Vec<_> = graph.layers()[graph.layer_of(node)]
+                        .iter()
+                        .filter_map(|&other| known[other])
+                        .collect();
+                    let count = alternatives.len().max(1) as f64;
+                    std::array::from_fn(|axis| {
+                        let sum: f64 = alternatives.iter().map(|step| step[axis]).sum();
+                        sum / count + SPREAD * way[axis]
+                    })
+                })
+            })
+            .collect();
+        for (key, &step) in template.keys().iter().zip(&steps) {
+            self.set(key.index(), step);
+        }
+        Embedding { origin: self.origin, steps }
+    }
+
+    fn set(&mut self, key: usize, step: [f64; 3]) {
+        if self.steps.len() <= key {
+            self.steps.resize(key + 1, None);
+        }
+        self.steps[key] = Some(step);
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     text::{self, TextError},
 };
 use ron::Options;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
@@ -305,6 +305,13 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         Ok(())
     };
     write().map_err(|source| WriteError::new(path, source))
+}
+
+/// JSON writes a number that is infinite or not a number as `null`.
+pub(in crate::engine) fn number_or_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]

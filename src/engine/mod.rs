@@ -26,6 +26,7 @@ pub mod search;
 pub mod seed;
 mod sniff;
 pub mod speed;
+pub mod study;
 pub mod supernet;
 pub mod table;
 pub mod template;

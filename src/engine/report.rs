@@ -2,7 +2,9 @@
 
 use super::{
     candidate::CandidateId,
-    search::{Candidate, Evaluation, NodeFitness, Objective},
+    search::{Evaluation, Objective},
+    study::{Edited, IterationReport, PlacedCandidate, Retrained},
+    training::EpochReport,
 };
 use std::fmt;
 
@@ -30,76 +32,6 @@ pub struct Progress {
     pub elapsed_secs: f64,
     /// Seconds still to go at the present pace; `None` until there is a pace.
     pub eta_secs: Option<f64>,
-}
-
-/// One finished epoch of supernet training.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct EpochReport {
-    /// The epoch, from 1.
-    pub epoch: usize,
-    /// Training steps by its end, over all epochs.
-    pub step: u64,
-    /// Mean loss over the epoch's training batches.
-    #[serde(deserialize_with = "super::run::number_or_null")]
-    pub train_loss: f64,
-    /// Mean loss over validation images of a few fixed paths.
-    #[serde(deserialize_with = "super::run::number_or_null")]
-    pub val_loss: f64,
-    /// Share of validation images that those paths classify correctly, averaged over the paths; R² where
-    /// numbers are predicted, see [`Evaluation::accuracy`].
-    #[serde(deserialize_with = "super::run::number_or_null")]
-    pub val_accuracy: f64,
-    /// Mean of the classes' recalls, see [`Evaluation::balanced_accuracy`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub val_balanced_accuracy: Option<f64>,
-    /// Seconds the epoch took, validation included.
-    pub seconds: f64,
-}
-
-#[cfg(test)]
-impl EpochReport {
-    /// A first epoch with plausible numbers.
-    pub(crate) const EXAMPLE: Self = Self {
-        epoch: 1,
-        step: 250,
-        train_loss: 2.0,
-        val_loss: 1.5,
-        val_accuracy: 0.3,
-        val_balanced_accuracy: Some(0.25),
-        seconds: 4.0,
-    };
-}
-
-/// One finished iteration of the search.
-#[derive(Clone, Debug, PartialEq)]
-pub struct IterationReport {
-    /// The iteration, from 1.
-    pub iteration: u32,
-    /// Candidates evaluated in it.
-    pub candidates: Vec<CandidateId>,
-    /// What the search made large in it.
-    pub objective: Objective,
-    /// The means of what their evaluations gave.
-    pub mean: Evaluation,
-    /// The best candidate of the whole search so far.
-    pub best: CandidateId,
-    /// What its evaluation gave.
-    pub best_evaluation: Evaluation,
-    /// Whether all candidates that were evaluated with the present weights tie: then the best is no better than any.
-    pub tie: bool,
-    /// Fitness and frequency of every node, by node index.
-    pub fitness: Vec<NodeFitness>,
-    /// Seconds the iteration took.
-    pub seconds: f64,
-}
-
-/// A candidate with its place in the cloud.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlacedCandidate {
-    /// The candidate; its id is its position in the order of arrival.
-    pub candidate: Candidate,
-    /// Where it is in the cloud; the landmarks have a root-mean-square radius of 1.
-    pub position: [f32; 3],
 }
 
 /// Why a search ends before the iterations that were asked for.
@@ -165,7 +97,7 @@ pub enum Report {
     /// The template was fitted to the data: the same nodes and links, of which some have other arguments.
     Fitted(std::sync::Arc<super::template::Graph>),
     /// The template was edited: everything reported before is told anew after this, for its nodes.
-    Edited(super::lab::Edited),
+    Edited(Edited),
     /// A job has begun.
     Started(Job),
     /// A training step is done.
@@ -208,7 +140,7 @@ pub enum Report {
     /// An iteration is done.
     Iteration(IterationReport),
     /// A candidate was trained from scratch.
-    Retrained(super::lab::Retrained),
+    Retrained(Retrained),
     /// The search ends before the iterations that were asked for.
     EndsEarly(EarlyEnd),
     /// How far the job is.

@@ -4,10 +4,7 @@
 pub(crate) mod picture;
 
 use super::xvfb::Xvfb;
-use nas_navigator::engine::{
-    run::{Event, read_journal},
-    template,
-};
+use nas_navigator::engine::{run::read_journal, study::Event, template};
 use picture::{Picture, is_amber};
 use serde_json::Value;
 use std::{

@@ -8,7 +8,7 @@ use super::{
     },
     Scores,
 };
-use crate::engine::{candidate::CandidateId, report::PlacedCandidate, search::Objective};
+use crate::engine::{candidate::CandidateId, search::Objective, study::PlacedCandidate};
 use bevy::{input::keyboard::KeyboardInput, prelude::*};
 use bevy_egui::input::EguiWantsInput;
 

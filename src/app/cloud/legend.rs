@@ -140,7 +140,7 @@ fn show_color_bar(ui: &mut egui::Ui) {
 mod tests {
     use super::*;
     use crate::engine::candidate::CandidateId;
-    use crate::engine::report::EpochReport;
+    use crate::engine::training::EpochReport;
 
     #[test]
     fn the_legend_stands_beside_the_cloud_and_goes_with_it() {

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::engine::{
     candidate::CandidateId,
-    report::PlacedCandidate,
     search::{Candidate, Standing},
+    study::PlacedCandidate,
 };
 use bevy::{
     asset::AssetEventSystems, camera::visibility::VisibilitySystems, prelude::*,

@@ -2,7 +2,7 @@
 //! GPU or a window.
 
 use super::super::theme;
-use crate::engine::{report::PlacedCandidate, search::Evaluation};
+use crate::engine::{search::Evaluation, study::PlacedCandidate};
 use bevy::{color::ColorToComponents, math::Vec3, prelude::Color};
 use std::sync::LazyLock;
 

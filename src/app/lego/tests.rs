@@ -10,8 +10,8 @@ use crate::{
         candidate::CandidateId,
         mask::Mask,
         ops::Cost,
-        report::PlacedCandidate,
         search::Candidate,
+        study::PlacedCandidate,
         template::{Checked, presets},
     },
 };

@@ -60,7 +60,7 @@ impl Curves {
         };
         let steps: Vec<Point> =
             history.steps.iter().map(|&(step, loss)| (step as f64, loss)).collect();
-        let epochs = |loss: fn(&crate::engine::report::EpochReport) -> f64| -> Vec<Point> {
+        let epochs = |loss: fn(&crate::engine::training::EpochReport) -> f64| -> Vec<Point> {
             history.epochs.iter().map(|epoch| (epoch.step as f64, loss(epoch))).collect()
         };
         let (train, validation) =
@@ -279,7 +279,7 @@ fn axis_text(loss: f64, gap: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::report::EpochReport;
+    use crate::engine::training::EpochReport;
 
     fn history(losses: &[f64]) -> TrainingHistory {
         let epoch = EpochReport { step: losses.len() as u64, ..EpochReport::EXAMPLE };

@@ -5,9 +5,10 @@ use crate::{
     app::jobs,
     engine::{
         data::DataSource,
-        report::{EpochReport, Job, Progress},
+        report::{Job, Progress},
         search::NodeFitness,
         template::presets,
+        training::EpochReport,
     },
 };
 use bevy::{

@@ -119,9 +119,10 @@ pub(super) mod tests {
     use super::*;
     use crate::engine::{
         candidate::CandidateId,
-        report::{EpochReport, PlacedCandidate},
         search::{Candidate, Evaluation},
+        study::PlacedCandidate,
         template::presets,
+        training::EpochReport,
     };
 
     /// What a view shows, without an app.

@@ -8,7 +8,7 @@ use crate::{
         lego::Brick,
         stage::{self, STUD, Stage},
     },
-    engine::{candidate::CandidateId, report::PlacedCandidate, template::NodeId},
+    engine::{candidate::CandidateId, study::PlacedCandidate, template::NodeId},
 };
 use bevy::{ecs::system::SystemParam, prelude::*};
 use bevy_egui::{EguiFullOutput, egui};

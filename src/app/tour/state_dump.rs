@@ -112,7 +112,7 @@ fn bricks(sight: &Sight) -> Vec<Value> {
 }
 
 fn points(sight: &Sight) -> Vec<Value> {
-    let point = |(number, placed): (usize, &crate::engine::report::PlacedCandidate)| {
+    let point = |(number, placed): (usize, &crate::engine::study::PlacedCandidate)| {
         let at = sight.project(sight.point_center(placed)?)?;
         let accuracy = placed.candidate.evaluation.map(|evaluation| evaluation.accuracy);
         Some(json!({"number": number, "x": round(at.x), "y": round(at.y), "accuracy": accuracy}))

@@ -30,6 +30,14 @@ use std::fmt;
 pub struct CandidateId(pub u32);
 
 impl CandidateId {
+    /// The id of the candidate that comes after so many.
+    pub fn after(candidates: usize) -> Self {
+        Self(
+            u32::try_from(candidates)
+                .expect("memory ends long before four thousand million candidates"),
+        )
+    }
+
     /// The id as an index into the archive.
     pub fn index(self) -> usize {
         self.0 as usize

@@ -2,11 +2,11 @@
 
 use super::Lab;
 use crate::engine::{
-    candidate::{Space, alike},
+    candidate::alike,
     data::DataSummary,
     ops::Op,
     report::{Report, Topic},
-    search::{Evaluation, NodeFitness, Objective, Standing},
+    search::{Evaluation, Objective, Standing},
     template::Graph,
 };
 use serde::{Serialize, Serializer};
@@ -199,36 +199,6 @@ fn of_template(graph: &Graph) -> Option<Caution> {
     (!layers.is_empty()).then_some(Caution::Alike { layers })
 }
 
-/// Fitness without what chance made of alternatives that no evaluation tells apart: they share one, and it is 0.5 where
-/// a layer has no other.
-pub(super) fn without_chance(graph: &Graph, mut fitness: Vec<NodeFitness>) -> Vec<NodeFitness> {
-    let groups = alike(graph);
-    if groups.is_empty() {
-        return fitness;
-    }
-    let choices = Space::whole(graph).choices();
-    for group in groups {
-        let undecidable = choices.iter().any(|choice| {
-            (choice.least, choice.most) == (1, 1)
-                && choice.nodes.iter().all(|node| group.contains(node))
-                && choice.nodes.contains(&group[0])
-        });
-        let mean = |figure: fn(&NodeFitness) -> f64| {
-            group.iter().map(|&node| figure(&fitness[node])).sum::<f64>() / group.len() as f64
-        };
-        let (shared, uncertainty) = if undecidable {
-            (0.5, 1.0)
-        } else {
-            (mean(|node| node.fitness), mean(|node| node.uncertainty))
-        };
-        for node in group {
-            fitness[node].fitness = shared;
-            fitness[node].uncertainty = uncertainty;
-        }
-    }
-    fitness
-}
-
 /// What data says before anything is trained.
 fn of_data(summary: &DataSummary) -> Vec<Caution> {
     let mut cautions = Vec::new();
@@ -254,7 +224,7 @@ fn of_data(summary: &DataSummary) -> Vec<Caution> {
 /// What is to be said about a lab before it has results.
 pub(super) fn at_start(lab: &Lab) -> Vec<Caution> {
     let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
-    cautions.extend(of_template(lab.template.graph()));
+    cautions.extend(of_template(lab.graph()));
     cautions
 }
 
@@ -264,7 +234,7 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
     // An accuracy of older weights says nothing about those that are there.
     let best = lab.best().filter(|best| best.standing == Standing::Present);
     let best = best.and_then(|best| best.evaluation);
-    let last = lab.epochs.last().map(|epoch| Evaluation {
+    let last = lab.epoch_reports().last().map(|epoch| Evaluation {
         accuracy: epoch.val_accuracy,
         balanced_accuracy: epoch.val_balanced_accuracy,
         loss: epoch.val_loss,
@@ -277,7 +247,7 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
                     balanced: shown.balanced_accuracy,
                     class: class.to_owned(),
                     share,
-                    by_accuracy: lab.settings.objective == Objective::Accuracy
+                    by_accuracy: lab.study.objective() == Objective::Accuracy
                         && is_lopsided(share, summary),
                 });
             }
@@ -307,7 +277,7 @@ fn is_no_better(shown: &Evaluation, share: f64, summary: &DataSummary) -> bool {
 /// Whether all candidates that can be compared are equal in what the search makes large.
 fn ties(lab: &Lab) -> Option<Caution> {
     let numbers = lab.summary.as_ref().is_some_and(|summary| summary.classes.is_empty());
-    let figure = match lab.settings.objective {
+    let figure = match lab.study.objective() {
         Objective::Accuracy if numbers => "R²",
         Objective::Accuracy => "accuracy",
         Objective::BalancedAccuracy => "balanced accuracy",

@@ -8,7 +8,8 @@ use crate::engine::{
     },
     report::Report,
     run::RunConfig,
-    search::{Objective, SearchState},
+    search::Objective,
+    study::Study,
     template::{Checked, EndEdit, Ends, Graph, channels_last, fit, image_meant},
 };
 use std::sync::Arc;
@@ -46,7 +47,7 @@ impl Lab {
     }
 
     fn read_new(&mut self, report: &mut dyn FnMut(Report)) -> Result<Dataset, LabError> {
-        let [_, height, width] = self.template.graph().image_shape();
+        let [_, height, width] = self.graph().image_shape();
         let size = if self.settings.fit {
             self.fitted_size()
         } else {
@@ -57,7 +58,7 @@ impl Lab {
         if !self.settings.fit {
             (data, other_classes) = self.as_the_template_says(data, size);
         }
-        if self.settings.objective == Objective::BalancedAccuracy
+        if self.study.objective() == Objective::BalancedAccuracy
             && matches!(data.task, Task::Number(_))
         {
             return Err(LabError::ObjectiveNeedsClasses { data: data.name });
@@ -66,7 +67,7 @@ impl Lab {
             data = self.fit_template(data, report)?;
         } else {
             self.check_ends(&data, other_classes)?;
-            data = data.fit_to(self.template.graph().image_shape())?;
+            data = data.fit_to(self.graph().image_shape())?;
         }
         let summary = DataSummary::of(&data);
         report(Report::Data(summary.clone()));
@@ -81,7 +82,7 @@ impl Lab {
     /// The same table with classes for numbers, or numbers for classes, where nobody says what is to be predicted and the
     /// outputs of the template do; what was inferred otherwise, with the number of classes that its numbers would make.
     fn as_the_template_says(&mut self, data: Dataset, size: ImageSize) -> (Dataset, Option<usize>) {
-        let outputs = self.template.graph().classes();
+        let outputs = self.graph().classes();
         let loss = self.settings.training.loss;
         let task = match &data.task {
             Task::Number(_) if outputs > 1 => TaskKind::Classes,
@@ -117,7 +118,7 @@ impl Lab {
         report: &mut dyn FnMut(Report),
     ) -> Result<(Dataset, String), LabError> {
         let wanted = &config.data_fingerprint;
-        let [channels, height, width] = self.template.graph().image_shape();
+        let [channels, height, width] = self.graph().image_shape();
         let mut other = None;
         let mut failed = None;
         let places = self.places_of_data(config);
@@ -195,7 +196,7 @@ impl Lab {
 
     /// The size of images that a template which is fitted to them takes.
     fn fitted_size(&self) -> ImageSize {
-        let [_, height, width] = image_meant(self.template.graph().image_shape());
+        let [_, height, width] = image_meant(self.graph().image_shape());
         ImageSize::CommonestUpTo { most: MOST_FITTED_SIDE, or: [height, width] }
     }
 
@@ -228,7 +229,7 @@ impl Lab {
 
     /// Refuses data that the template does not go with, with the edits that would help.
     fn check_ends(&self, data: &Dataset, other_classes: Option<usize>) -> Result<(), LabError> {
-        let has = Ends::of(self.template.graph());
+        let has = Ends::of(self.graph());
         let own = channels_last(has.shape).unwrap_or(has.shape);
         let outputs = self.wanted_outputs(data, has.outputs);
         let edits = if Self::takes_shape(data, own) {
@@ -236,17 +237,22 @@ impl Lab {
             if has == wanted {
                 return Ok(());
             }
-            fit(self.template.graph(), wanted)
+            fit(self.graph(), wanted)
         } else {
             self.fitted(data)
         };
         let edits = edits.map(|(_, edits)| edits);
-        Err(LabError::Unfit(Box::new(Unfit::new(&self.template, data, other_classes, edits))))
+        Err(LabError::Unfit(Box::new(Unfit::new(
+            self.study.template(),
+            data,
+            other_classes,
+            edits,
+        ))))
     }
 
     /// The template with the ends that the data asks for, and the edits that it took.
     fn fitted(&self, data: &Dataset) -> Result<(Graph, Vec<EndEdit>), String> {
-        let graph = self.template.graph();
+        let graph = self.graph();
         let outputs = self.wanted_outputs(data, graph.classes());
         let [channels, height, width] = data.native_shape();
         if matches!(data.train.pixels(), Pixels::Floats(_)) {
@@ -271,7 +277,7 @@ impl Lab {
             Ok(fitted) => fitted,
             Err(why) => {
                 return Err(LabError::Unfit(Box::new(Unfit::new(
-                    &self.template,
+                    self.study.template(),
                     &data,
                     None,
                     Err(why),
@@ -291,7 +297,7 @@ impl Lab {
             let told: Vec<_> = edits.iter().map(ToString::to_string).collect();
             data.notes.push(format!("the template is fitted to the data: {}", told.join(", ")));
             self.adopt(graph)?;
-            report(Report::Fitted(Arc::clone(self.template.graph())));
+            report(Report::Fitted(Arc::clone(self.graph())));
             self.story().into_iter().for_each(&mut *report);
         }
         Ok(data)
@@ -299,14 +305,11 @@ impl Lab {
 
     /// Makes `graph`, which has the same nodes and links, the template of a lab that has done nothing yet.
     fn adopt(&mut self, graph: Graph) -> Result<(), LabError> {
-        let graph = Arc::new(graph);
-        let steering = self.search.steering().clone();
-        let (seed, pool) = (self.settings.seed, self.settings.pool);
+        let steering = self.study.search().steering().clone();
+        let template = self.study.template().with_graph(Arc::new(graph));
         // Costs are others.
-        self.search = SearchState::new(Arc::clone(&graph), seed, pool);
-        self.search.compare_by(self.settings.objective);
-        self.search.steer(steering, &self.embedding)?;
-        self.template = self.template.with_graph(graph);
+        self.study = Study::begin(template, self.setup(), self.settings.pool);
+        self.steer(steering)?;
         Ok(())
     }
 }

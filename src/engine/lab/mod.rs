@@ -17,23 +17,19 @@ mod verify;
 pub use caution::Caution;
 pub use control::Control;
 pub use data::Unfit;
-pub use edit::Edited;
-pub use verify::{Retrained, Verification, Verified, VerifySettings};
+pub use verify::{Verification, Verified, VerifySettings};
 
 use super::{
     candidate::CandidateId,
     data::{DataError, DataSource, DataSummary, Dataset, ReadOptions},
     device::{DeviceChoice, DeviceError},
-    embedding::Embedding,
-    report::{EpochReport, IterationReport, PlacedCandidate, Report},
-    run::{Event, Run, RunError, RunState, Targets, UnfinishedEpoch},
-    search::{
-        Candidate, Evaluation, Measure, NodeFitness, Objective, Rank, SearchError, SearchState,
-        Steering, SteeringError, Synergy, tie,
-    },
+    report::Report,
+    run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
+    search::{Candidate, Measure, NodeFitness, Objective, Rank, Steering, SteeringError, Synergy},
+    study::{Event, IterationReport, Mismatch, PlacedCandidate, Setup, Study},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::{Checked, Graph, Template},
-    training::{SettingsError, TrainError, TrainSettings, Trainer},
+    training::{EpochReport, SettingsError, TrainError, TrainSettings, Trainer},
 };
 use serde::Serialize;
 use std::{
@@ -63,9 +59,9 @@ pub enum LabError {
     /// The run folder could not be used.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The archive does not take something.
+    /// What was found out does not follow on what is known.
     #[error(transparent)]
-    Search(#[from] SearchError),
+    Study(#[from] Mismatch),
     /// No candidate can be what is asked for.
     #[error(transparent)]
     Steering(#[from] SteeringError),
@@ -79,6 +75,17 @@ pub enum LabError {
         path: PathBuf,
         /// What is wrong with them.
         source: SettingsError,
+    },
+    /// The attic is damaged.
+    #[error(
+        "{}: {source}; or delete its folder: nodes that the template lacks then begin again if they come back",
+        path.display()
+    )]
+    Attic {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: WeightsError,
     },
     /// A checkpoint is damaged.
     #[error("{}: {source}", path.display())]
@@ -274,6 +281,14 @@ impl Default for LabSettings {
     }
 }
 
+impl LabSettings {
+    /// What a study begins with.
+    fn study(&self) -> Setup {
+        let Self { seed, objective, training, .. } = *self;
+        Setup { seed, objective, training, with_fitness: true }
+    }
+}
+
 /// Seconds of work in each phase; training and search over all sessions of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct PhaseSeconds {
@@ -291,29 +306,16 @@ fn sizes([channels, height, width]: [usize; 3]) -> String {
 
 /// One template with everything that was found out about it.
 pub struct Lab {
-    template: Checked,
-    /// The number of the template: 1, and one more with each edit of the run.
-    number: u32,
+    study: Study,
     settings: LabSettings,
     runs: PathBuf,
     name: Option<String>,
     run: Option<Run>,
     bench: Option<Bench>,
-    /// The folder of the checkpoint that goes with the journal.
-    checkpoint: Option<String>,
-    search: SearchState,
-    embedding: Embedding,
-    /// Where each candidate was placed when it came, by id.
-    places: Vec<[f32; 3]>,
-    epochs: Vec<EpochReport>,
-    iterations: Vec<IterationReport>,
-    retrained: Vec<Retrained>,
-    /// Of finished epochs and iterations.
-    seconds: PhaseSeconds,
-    /// The fitness at the last edit, as long as nothing was evaluated since.
-    carried_fitness: Option<Vec<NodeFitness>>,
-    /// Seconds of work on an iteration that a stop or a kill has cut short.
-    unfinished_iteration: f64,
+    /// Seconds of loading data and setting up, in this session.
+    setup_secs: f64,
+    /// Seconds of searching since the last iteration ended, besides evaluations, in this session.
+    untold_secs: f64,
     /// The data in numbers; `None` before it is read, and for runs of older programs.
     summary: Option<DataSummary>,
     state: RunState,
@@ -337,28 +339,16 @@ impl Lab {
         runs: PathBuf,
         name: Option<String>,
     ) -> Self {
-        let mut search =
-            SearchState::new(Arc::clone(template.graph()), settings.seed, settings.pool);
-        search.compare_by(settings.objective);
-        let embedding = embed(&search);
+        let study = Study::begin(template, settings.study(), settings.pool);
         Self {
-            template,
-            number: 1,
+            study,
             settings,
             runs,
             name,
             run: None,
             bench: None,
-            checkpoint: None,
-            places: places(&embedding, search.candidates()),
-            search,
-            embedding,
-            epochs: Vec::new(),
-            iterations: Vec::new(),
-            retrained: Vec::new(),
-            seconds: PhaseSeconds::default(),
-            carried_fitness: None,
-            unfinished_iteration: 0.0,
+            setup_secs: 0.0,
+            untold_secs: 0.0,
             summary: None,
             state: RunState::default(),
         }
@@ -408,7 +398,7 @@ impl Lab {
     /// # Errors
     /// When the data has no classes to be balanced, or it cannot be written; nothing has changed then.
     pub fn aim_at(&mut self, objective: Objective) -> Result<bool, LabError> {
-        if objective == self.settings.objective {
+        if objective == self.study.objective() {
             return Ok(false);
         }
         let numbers = self.summary.as_ref().is_some_and(|summary| summary.classes.is_empty());
@@ -417,21 +407,44 @@ impl Lab {
             return Err(LabError::ObjectiveNeedsClasses { data });
         }
         self.make_writable()?;
-        self.record([Event::Aimed { objective }])?;
-        self.settings.objective = objective;
-        self.search.compare_by(objective);
-        self.carried_fitness = None;
+        self.tell([Event::Aimed { objective }])?;
         Ok(true)
     }
 
     /// The template.
     pub fn template(&self) -> &Template {
-        self.template.template()
+        self.study.template().template()
     }
 
     /// Its network, checked.
     pub fn graph(&self) -> &Arc<Graph> {
-        self.template.graph()
+        self.study.template().graph()
+    }
+
+    /// The number of the template: 1, and one more with each edit of the run.
+    fn number(&self) -> u32 {
+        self.study.number()
+    }
+
+    /// What candidates are compared by.
+    pub fn objective(&self) -> Objective {
+        self.study.objective()
+    }
+
+    /// How the supernet is trained.
+    pub fn training(&self) -> TrainSettings {
+        self.study.training()
+    }
+
+    /// What a study that begins now begins with.
+    fn setup(&self) -> Setup {
+        let (objective, training) = (self.objective(), self.training());
+        Setup { objective, training, ..self.settings.study() }
+    }
+
+    /// What is known.
+    pub fn study(&self) -> &Study {
+        &self.study
     }
 
     /// What the lab was set up with.
@@ -441,43 +454,48 @@ impl Lab {
 
     /// Finished epochs.
     pub fn epochs(&self) -> usize {
-        self.epochs.len()
+        self.study.epochs().len()
     }
 
     /// Finished iterations.
     pub fn iterations(&self) -> u32 {
-        self.search.finished_iterations()
+        self.study.search().finished_iterations()
     }
 
     /// The finished epochs.
     pub fn epoch_reports(&self) -> &[EpochReport] {
-        &self.epochs
+        self.study.epochs()
     }
 
     /// The finished iterations.
     pub fn iteration_reports(&self) -> &[IterationReport] {
-        &self.iterations
+        self.study.iterations()
     }
 
     /// How many candidates were evaluated.
     pub fn evaluated(&self) -> usize {
-        self.search.candidates().iter().filter(|candidate| candidate.evaluation.is_some()).count()
+        self.study
+            .search()
+            .candidates()
+            .iter()
+            .filter(|candidate| candidate.evaluation.is_some())
+            .count()
     }
 
     /// The best candidate so far.
     pub fn best(&self) -> Option<&Candidate> {
-        self.search.best().and_then(|id| self.search.candidate(id))
+        self.study.search().best().and_then(|id| self.study.search().candidate(id))
     }
 
     /// How many candidates tie, where all that are evaluated with the present weights do: then [`best`](Self::best) is the
     /// first of them, and no better than any.
     pub fn tie(&self) -> Option<usize> {
-        tie(self.search.candidates(), self.settings.objective)
+        self.study.tie()
     }
 
     /// The evaluated candidates, best first.
     pub fn ranked(&self) -> Vec<Rank> {
-        self.search.ranked()
+        self.study.search().ranked()
     }
 
     /// How long the `count` best candidates take on the lab's device, which is named, for an image, and for a batch
@@ -490,14 +508,13 @@ impl Lab {
         count: usize,
     ) -> Result<(DeviceChoice, Vec<(CandidateId, [Latency; 2])>), LabError> {
         let (name, device) = super::device::open_named(&self.settings.device)?;
-        let supernet =
-            Supernet::new(Arc::clone(self.template.graph()), self.settings.seed, &device);
+        let supernet = Supernet::new(Arc::clone(self.graph()), self.settings.seed, &device);
         let timed: Result<_, LabError> = self
             .ranked()
             .into_iter()
             .take(count)
             .map(|rank| {
-                let mask = &self.search.candidates()[rank.id.index()].mask;
+                let mask = &self.study.search().candidates()[rank.id.index()].mask;
                 let time = |batch| supernet.latency(mask, batch, search::TIMED_PASSES);
                 Ok((rank.id, [time(1)?, time(self.settings.evaluation.batch_size)?]))
             })
@@ -507,48 +524,37 @@ impl Lab {
 
     /// Fitness and frequency of every node, by node index.
     pub fn fitness(&self) -> Vec<NodeFitness> {
-        self.carried_fitness.clone().unwrap_or_else(|| self.judged())
-    }
-
-    /// What the evaluations so far say about each node.
-    fn judged(&self) -> Vec<NodeFitness> {
-        caution::without_chance(self.template.graph(), self.search.fitness())
-    }
-
-    /// Takes what an evaluation gave.
-    fn take(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
-        self.carried_fitness = None;
-        self.search.record(id, evaluation)
+        self.study.fitness()
     }
 
     /// The pairs of nodes that do best (or worst) together, at most `count`, strongest first.
     pub fn synergies(&self, count: usize) -> Vec<Synergy> {
-        self.search.synergies(count)
+        self.study.search().synergies(count)
     }
 
     /// What new candidates have to be like.
     pub fn steering(&self) -> &Steering {
-        self.search.steering()
+        self.study.search().steering()
     }
 
     /// The best candidates of any cost, lowest cost first, see [`SearchState::front`].
     pub fn front(&self, measure: Measure) -> Vec<&Candidate> {
-        let candidates = self.search.candidates();
-        self.search.front(measure).into_iter().map(|id| &candidates[id.index()]).collect()
+        let candidates = self.study.search().candidates();
+        self.study.search().front(measure).into_iter().map(|id| &candidates[id.index()]).collect()
     }
 
     /// All candidates, by id.
     pub fn candidates(&self) -> &[Candidate] {
-        self.search.candidates()
+        self.study.search().candidates()
     }
 
     /// Seconds of work in each phase.
     pub fn seconds(&self) -> PhaseSeconds {
-        let PhaseSeconds { setup, training, search } = self.seconds;
+        let unfinished = self.unfinished_epoch().map_or(0.0, |epoch| epoch.seconds);
         PhaseSeconds {
-            setup,
-            training: training + self.unfinished_epoch().map_or(0.0, |epoch| epoch.seconds),
-            search: search + self.unfinished_iteration,
+            setup: self.setup_secs,
+            training: self.study.training_secs() + unfinished,
+            search: self.study.search_secs() + self.study.unfinished_secs() + self.untold_secs,
         }
     }
 
@@ -559,13 +565,19 @@ impl Lab {
 
     /// Training steps that the weights have seen.
     pub fn trained_steps(&self) -> u64 {
-        let finished = self.epochs.last().map_or(0, |epoch| epoch.step);
+        let finished = self.study.epochs().last().map_or(0, |epoch| epoch.step);
         self.unfinished_epoch().map_or(finished, |epoch| epoch.step)
     }
 
     /// The epoch that was stopped in its middle and has not ended since.
     fn unfinished_epoch(&self) -> Option<&UnfinishedEpoch> {
-        self.state.unfinished.as_ref().filter(|epoch| epoch.epoch == self.epochs.len() + 1)
+        self.state.unfinished.as_ref().filter(|epoch| epoch.epoch == self.epochs() + 1)
+    }
+
+    /// The folder in `weights` with the present weights.
+    fn checkpoint(&self) -> Option<&str> {
+        let unfinished = self.unfinished_epoch().filter(|epoch| epoch.template == self.number());
+        unfinished.map(|epoch| &*epoch.checkpoint).or_else(|| self.study.checkpoint())
     }
 
     /// The data in numbers, once a job has read it or the run says it.
@@ -590,7 +602,7 @@ impl Lab {
 
     /// All candidates with their places.
     pub fn placed(&self) -> Vec<PlacedCandidate> {
-        self.place(self.search.candidates())
+        self.study.placed_from(0)
     }
 
     /// The reports that tell somebody new everything that the lab holds.
@@ -600,31 +612,17 @@ impl Lab {
             .as_ref()
             .map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         run.into_iter()
-            .chain([Report::Objective(self.settings.objective)])
+            .chain([Report::Objective(self.study.objective())])
             .chain(self.summary.clone().map(Report::Data))
-            .chain(self.epochs.iter().copied().map(Report::Epoch))
+            .chain(self.epoch_reports().iter().copied().map(Report::Epoch))
             .chain([Report::Placed(self.placed())])
-            .chain(self.iterations.iter().cloned().map(Report::Iteration))
-            .chain(self.retrained.iter().copied().map(Report::Retrained))
+            .chain(self.iteration_reports().iter().map(|iteration| {
+                let fitness = self.study.fitness_after(iteration);
+                Report::Iteration(IterationReport { fitness, ..iteration.clone() })
+            }))
+            .chain(self.study.retrained().copied().map(Report::Retrained))
             .chain([caution::told(&self.cautions())])
             .collect()
-    }
-
-    fn place(&self, candidates: &[Candidate]) -> Vec<PlacedCandidate> {
-        candidates
-            .iter()
-            .map(|candidate| PlacedCandidate {
-                position: self.places[candidate.id.index()],
-                candidate: candidate.clone(),
-            })
-            .collect()
-    }
-
-    /// Gives the candidates that have come since the last time their places.
-    fn place_newcomers(&mut self) -> &[Candidate] {
-        let newcomers = &self.search.candidates()[self.places.len()..];
-        self.places.extend(places(&self.embedding, newcomers));
-        newcomers
     }
 
     /// Locks the run for writing, where there is one.
@@ -634,15 +632,13 @@ impl Lab {
             None => Ok(()),
         }
     }
-}
-
-fn places(embedding: &Embedding, candidates: &[Candidate]) -> Vec<[f32; 3]> {
-    candidates.iter().map(|candidate| embedding.place(&candidate.mask)).collect()
-}
-
-/// Landmarks are the candidates that are there from the start, so that no later one moves a point.
-fn embed(search: &SearchState) -> Embedding {
-    let masks: Vec<_> =
-        search.candidates().iter().map(|candidate| candidate.mask.clone()).collect();
-    Embedding::fit(&masks)
+    /// Records in the run, where there is one, what has happened, and takes it.
+    fn tell(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), LabError> {
+        let events: Vec<_> = events.into_iter().collect();
+        if let Some(run) = &mut self.run {
+            run.record(events.iter().cloned())?;
+        }
+        events.iter().try_for_each(|event| self.study.apply(event))?;
+        Ok(())
+    }
 }

@@ -1,11 +1,12 @@
 //! Searching with the trained supernet, and steering the search.
 
-use super::{Bench, Control, Lab, LabError, pace::Pace, set_up::arrival};
+use super::{Bench, Control, Lab, LabError, pace::Pace, set_up::kept};
 use crate::engine::{
     candidate::CandidateId,
-    report::{EarlyEnd, IterationReport, Job, Report},
-    run::{Budget, Event, Targets},
-    search::{Candidate, Evaluation, Standing, Steering},
+    report::{EarlyEnd, Job, Report},
+    run::{Budget, Targets},
+    search::{Candidate, Evaluation, Proposal, Standing, Steering},
+    study::Event,
     supernet::{EvaluationError, Supernet},
 };
 use std::time::Instant;
@@ -35,7 +36,7 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        if self.epochs.is_empty() {
+        if self.epochs() == 0 {
             return Err(LabError::NotTrained);
         }
         report(Report::Started(Job::Search));
@@ -43,13 +44,15 @@ impl Lab {
         if iterations > 0 {
             targets = Targets {
                 // Whoever searches has trained enough.
-                epochs: Some(self.epochs.len()),
-                iterations: Some(self.search.finished_iterations().saturating_add(iterations)),
+                epochs: Some(self.epochs()),
+                iterations: Some(
+                    self.study.search().finished_iterations().saturating_add(iterations),
+                ),
                 candidates: Some(candidates),
                 budget,
             };
         }
-        self.set_up(self.epochs.len(), targets, report)?;
+        self.set_up(self.epochs(), targets, report)?;
         let mut stopped = false;
         if iterations > 0 {
             match self.search_for(iterations, candidates, budget, control, report)? {
@@ -78,16 +81,17 @@ impl Lab {
             budget.candidates.map_or(usize::MAX, |most| most.saturating_sub(lab.evaluated()))
         };
         let planned = (candidates as u64).saturating_mul(u64::from(iterations));
-        let open = |c: &&Candidate| c.standing == Standing::Stale || self.search.is_untimed(c);
-        let known = self.search.candidates().iter().filter(open).count();
-        let begun = self.search.evaluated_now().count();
+        let open =
+            |c: &&Candidate| c.standing == Standing::Stale || self.study.search().is_untimed(c);
+        let known = self.candidates().iter().filter(open).count();
+        let begun = self.study.search().evaluated_now().count();
         let planned = planned.min(left(self).saturating_add(begun) as u64);
         let total = planned.saturating_add(known as u64);
         let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
         let mut pace = Pace::new(Job::Search, total, 0).within(seconds);
-        let before = pace.worked();
+        let before = self.worked(&pace);
         let step = self.bring_up_to_date(&mut pace, control, report)?;
-        self.unfinished_iteration += pace.worked() - before;
+        self.untold_secs += self.worked(&pace) - before;
         if !matches!(step, Step::Done) {
             return Ok(step);
         }
@@ -95,20 +99,25 @@ impl Lab {
             if let Some(most) = budget.seconds.filter(|_| pace.is_over()) {
                 return Ok(Step::Ended(EarlyEnd::Seconds(most)));
             }
-            let (left, begun) = (left(self), self.search.evaluated_now().count());
+            let (left, begun) = (left(self), self.study.search().evaluated_now().count());
             // An iteration that was cut short before goes on, if only to its end.
             if let Some(most) = budget.candidates.filter(|_| left == 0 && begun == 0) {
                 return Ok(Step::Ended(EarlyEnd::Candidates(most)));
             }
             let count = candidates.min(left.saturating_add(begun));
-            let before = pace.worked();
+            let before = self.worked(&pace);
             let step = self.iterate(count, left, &mut pace, control, report)?;
             if !matches!(step, Step::Done) {
-                self.unfinished_iteration += pace.worked() - before;
+                self.untold_secs += self.worked(&pace) - before;
                 return Ok(step);
             }
         }
         Ok(Step::Done)
+    }
+
+    /// Seconds of work that no event tells: besides evaluations.
+    fn worked(&self, pace: &Pace) -> f64 {
+        pace.worked() - self.study.unfinished_secs()
     }
 
     /// Times what is still to be timed, and evaluates again what was evaluated with other weights.
@@ -119,11 +128,11 @@ impl Lab {
         report: &mut dyn FnMut(Report),
     ) -> Result<Step, LabError> {
         // Those that are evaluated again are timed then; a kill between the two leaves one to be timed first.
-        let candidates = self.search.candidates();
+        let candidates = self.candidates();
         let present = |id: &CandidateId| candidates[id.index()].standing == Standing::Present;
-        let untimed: Vec<_> = self.search.untimed().into_iter().filter(present).collect();
+        let untimed: Vec<_> = self.study.search().untimed().into_iter().filter(present).collect();
         match self.time(&untimed, pace, control, report)? {
-            Step::Done => self.evaluate(&self.search.stale(), pace, control, report),
+            Step::Done => self.evaluate(&self.study.search().stale(), pace, control, report),
             cut_short => Ok(cut_short),
         }
     }
@@ -139,25 +148,30 @@ impl Lab {
     ) -> Result<Step, LabError> {
         let started = Instant::now();
         let before = pace.worked();
-        let iteration = self.search.finished_iterations() + 1;
-        let proposed = self.search.propose(count);
-        if proposed.is_empty() {
-            let all = self.search.steering().admits_all();
+        let iteration = self.study.search().finished_iterations() + 1;
+        let proposals = self.study.search().proposals(count);
+        if proposals.is_empty() {
+            let all = self.study.search().steering().admits_all();
             let why = if all { EarlyEnd::Exhausted } else { EarlyEnd::NoneWanted };
             return Ok(Step::Ended(why));
         }
-        let newcomers = self.place_newcomers().to_vec();
-        self.record(
-            newcomers
-                .iter()
-                .map(|candidate| arrival(self.template.graph(), candidate, iteration))
-                .collect::<Vec<_>>(),
-        )?;
-        report(Report::Placed(self.place(&newcomers)));
+        let (first, earlier_secs) = (self.candidates().len(), self.study.unfinished_secs());
+        let mut proposed = Vec::with_capacity(proposals.len());
+        let mut newcomers = Vec::new();
+        for Proposal { mask, parents, known } in proposals {
+            let id = known.unwrap_or_else(|| {
+                let id = CandidateId::after(first + newcomers.len());
+                let kept = kept(self.graph(), &mask);
+                newcomers.push(Event::Candidate { id, iteration, parents, kept });
+                id
+            });
+            proposed.push(id);
+        }
+        self.tell(newcomers)?;
+        report(Report::Placed(self.study.placed_from(first)));
         // Some are known already where the iteration was cut short before.
-        let (known, mut open): (Vec<_>, Vec<_>) = proposed
-            .iter()
-            .partition(|&&id| self.search.candidates()[id.index()].evaluation.is_some());
+        let (known, mut open): (Vec<_>, Vec<_>) =
+            proposed.iter().partition(|&&id| self.candidates()[id.index()].evaluation.is_some());
         open.truncate(most_new);
         known.iter().for_each(|_| pace.skip());
         let evaluated = self.evaluate(&open, pace, control, report)?;
@@ -165,30 +179,32 @@ impl Lab {
             return Ok(evaluated);
         }
         // More than was proposed, if an iteration that was stopped went on with fewer candidates.
-        let others = self.search.evaluated_now().filter(|id| !proposed.contains(id));
+        let others = self.study.search().evaluated_now().filter(|id| !proposed.contains(id));
         let evaluated = |id: &CandidateId| {
-            self.search.candidate(*id).is_some_and(|candidate| candidate.evaluation.is_some())
+            self.study
+                .search()
+                .candidate(*id)
+                .is_some_and(|candidate| candidate.evaluation.is_some())
         };
-        let candidates = proposed.iter().copied().filter(evaluated).chain(others).collect();
-        self.search.finish_iteration();
-        let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
-        let seconds = worked + std::mem::take(&mut self.unfinished_iteration);
-        let Some(done) = self.iteration_report(iteration, candidates, seconds) else {
+        let candidates: Vec<_> = proposed.iter().copied().filter(evaluated).chain(others).collect();
+        let Some(best) = self.study.search().best() else {
             return Ok(Step::Ended(EarlyEnd::Exhausted));
         };
-        self.record([Event::Iteration {
+        let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
+        let untold_secs = std::mem::take(&mut self.untold_secs);
+        self.tell([Event::Iteration {
             iteration,
-            candidates: done.candidates.clone(),
-            mean_accuracy: done.mean.accuracy,
-            best: done.best,
-            seconds,
+            mean_accuracy: self.study.mean_of(&candidates).accuracy,
+            candidates,
+            best,
+            seconds: worked + earlier_secs + untold_secs,
         }])?;
         if let Some(run) = &mut self.run {
             run.sync()?;
         }
-        self.seconds.search += seconds;
-        report(Report::Iteration(done.clone()));
-        self.iterations.push(done);
+        if let Some(done) = self.iteration_reports().last() {
+            report(Report::Iteration(done.clone()));
+        }
         Ok(Step::Done)
     }
 
@@ -218,7 +234,7 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<Step, LabError> {
-        let candidate = |id: CandidateId| &self.search.candidates()[id.index()];
+        let candidate = |id: CandidateId| &self.candidates()[id.index()];
         let masks: Vec<_> = ids.iter().map(|&id| candidate(id).mask.clone()).collect();
         let mut sharing = bench.evaluator.share(&bench.supernet, &masks);
         for place in sharing.order() {
@@ -226,8 +242,8 @@ impl Lab {
                 return Ok(cut_short);
             }
             let id = ids[place];
-            let now = self.search.finished_iterations();
-            let iteration = self.search.candidates()[id.index()].iteration.unwrap_or(now) + 1;
+            let now = self.study.search().finished_iterations();
+            let iteration = self.candidates()[id.index()].iteration.unwrap_or(now) + 1;
             let clock = Instant::now();
             let evaluation = match sharing.evaluate(place, control.stop_flag()) {
                 Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
@@ -235,7 +251,7 @@ impl Lab {
             };
             let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
-            self.record([Event::Evaluated {
+            self.tell([Event::Evaluated {
                 id,
                 iteration,
                 step,
@@ -244,9 +260,8 @@ impl Lab {
                 loss,
                 seconds,
             }])?;
-            self.take(id, evaluation)?;
             report(Report::Evaluated { id, iteration, evaluation });
-            if self.search.is_untimed(&self.search.candidates()[id.index()]) {
+            if self.study.search().is_untimed(&self.candidates()[id.index()]) {
                 self.time_on(&bench.supernet, id, report)?;
             }
             report(Report::Progress(pace.next()));
@@ -286,10 +301,9 @@ impl Lab {
         id: CandidateId,
         report: &mut dyn FnMut(Report),
     ) -> Result<(), LabError> {
-        let mask = &self.search.candidates()[id.index()].mask;
+        let mask = &self.candidates()[id.index()].mask;
         let latency = supernet.latency(mask, 1, TIMED_PASSES)?.median_secs;
-        self.record([Event::Timed { id, latency }])?;
-        self.search.record_latency(id, latency)?;
+        self.tell([Event::Timed { id, latency }])?;
         report(Report::Timed { id, latency });
         Ok(())
     }
@@ -314,40 +328,13 @@ impl Lab {
     /// # Errors
     /// When it cannot be met or written; what was asked for before holds on then.
     pub fn steer(&mut self, steering: Steering) -> Result<bool, LabError> {
-        if steering == *self.search.steering() {
+        // What is asked of nodes that an edit has removed is lifted with the rest.
+        if steering == *self.study.search().asked() {
             return Ok(false);
         }
-        self.search.check(&steering, &self.embedding)?;
+        self.study.search().check(&steering, self.study.cloud())?;
         self.make_writable()?;
-        self.record([Event::Steered(steering.clone())])?;
-        self.search.steer(steering, &self.embedding)?;
+        self.tell([Event::Steered(steering)])?;
         Ok(true)
-    }
-
-    /// The report on an iteration that has just ended.
-    fn iteration_report(
-        &self,
-        iteration: u32,
-        candidates: Vec<CandidateId>,
-        seconds: f64,
-    ) -> Option<IterationReport> {
-        let best = self.best()?;
-        Some(IterationReport {
-            iteration,
-            objective: self.settings.objective,
-            mean: self.mean_of(&candidates),
-            best: best.id,
-            best_evaluation: best.evaluation?,
-            fitness: self.judged(),
-            tie: self.tie().is_some(),
-            candidates,
-            seconds,
-        })
-    }
-
-    /// The mean of what evaluating these candidates gave.
-    pub(super) fn mean_of(&self, candidates: &[CandidateId]) -> Evaluation {
-        let evaluation = |id: &CandidateId| self.search.candidate(*id)?.evaluation;
-        Evaluation::mean(&candidates.iter().filter_map(evaluation).collect::<Vec<_>>())
     }
 }

@@ -4,12 +4,15 @@ use super::{Bench, Lab, LabError, LabSettings};
 use crate::{
     engine::{
         data::Dataset,
-        device, memory,
+        device,
+        mask::Mask,
+        memory,
         report::{Report, Topic},
-        run::{Event, RUN_VERSION, Run, RunConfig, RunState, Targets},
+        run::{RUN_VERSION, Run, RunConfig, RunState, Targets},
         search::Candidate,
+        study::Event,
         supernet::{EvaluationSettings, Evaluator, Supernet, bytes_per_image},
-        template::Graph,
+        template::{Graph, NodeId},
         training::{TrainSettings, Trainer},
     },
     format,
@@ -61,7 +64,7 @@ impl Lab {
         if let Some(run) = &self.run {
             report(Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         }
-        self.seconds.setup += clock.elapsed().as_secs_f64();
+        self.setup_secs += clock.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -74,7 +77,7 @@ impl Lab {
     /// that. It is kept by the run, since statistics of batch normalisations depend on it.
     fn bound_evaluation(&mut self, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
         let budget = self.memory();
-        let per_image = bytes_per_image(self.template.graph()).max(1);
+        let per_image = bytes_per_image(self.graph()).max(1);
         // A quarter is for results that candidates share.
         let fit = budget / 4 * 3 / per_image;
         let EvaluationSettings { recalibration_batches, batch_size, .. } = self.settings.evaluation;
@@ -104,7 +107,7 @@ impl Lab {
     /// Says whether a run that was begun with more memory may not find enough now.
     fn warn_of_memory(&self, report: &mut dyn FnMut(Report)) {
         let (budget, at_once) = (self.memory(), self.settings.evaluation.batch_size as u64);
-        let needed = bytes_per_image(self.template.graph()).saturating_mul(at_once);
+        let needed = bytes_per_image(self.graph()).saturating_mul(at_once);
         let text = || {
             format!(
                 "evaluation takes about {}B, since this run looks at {at_once} images at once, more than the {}B that it \
@@ -127,11 +130,11 @@ impl Lab {
     ) -> Result<Bench, LabError> {
         let seed = self.settings.seed;
         let device = device::open(&self.settings.device)?;
-        let mut supernet = Supernet::new(Arc::clone(self.template.graph()), seed, &device);
-        let settings = TrainSettings { epochs, seed, ..self.settings.training };
+        let mut supernet = Supernet::new(Arc::clone(self.graph()), seed, &device);
+        let settings = TrainSettings { epochs, seed, ..self.study.training() };
         let evaluation = self.settings.evaluation;
         let mut trainer = Trainer::within(&supernet, &data, settings, evaluation.batch_size)?;
-        if let (Some(run), Some(name)) = (&self.run, &self.checkpoint) {
+        if let (Some(run), Some(name)) = (&self.run, self.checkpoint()) {
             let checkpoint = run.checkpoint(name)?;
             let damaged = |path: PathBuf| move |source| LabError::Checkpoint { path, source };
             let [weights, state] = run.checkpoint_files(name);
@@ -150,15 +153,16 @@ impl Lab {
         data_fingerprint: String,
         targets: Targets,
     ) -> Result<(), LabError> {
-        let LabSettings { data, read, objective, device, seed, training, evaluation, pool, .. } =
-            self.settings.clone();
+        let LabSettings { data, read, device, seed, evaluation, pool, .. } = self.settings.clone();
+        self.study.configure();
+        let (objective, training) = (self.study.objective(), self.study.training());
         let config = RunConfig {
             version: RUN_VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             created: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
-            template: self.template.template().name.clone(),
+            template: self.template().name.clone(),
             data_place: None,
             data,
             data_fingerprint,
@@ -170,26 +174,16 @@ impl Lab {
             evaluation,
             pool,
         };
-        let pool = self.search.candidates().iter();
-        let pool = pool.map(|candidate| arrival(self.template.graph(), candidate, 0));
-        let steering = Some(self.search.steering()).filter(|steering| !steering.is_free());
+        let pool = self.candidates().iter();
+        let pool = pool.map(|candidate| of_pool(self.graph(), candidate));
+        let steering = Some(self.steering()).filter(|steering| !steering.is_free());
         let first = pool.chain(steering.cloned().map(Event::Steered));
         let name = self.name.as_deref();
         let state = RunState { targets, ..self.state.clone() };
-        let (template, summary) = (self.template.template(), self.summary.as_ref());
+        let (template, summary) = (self.template(), self.summary.as_ref());
         self.run = Some(Run::create(&self.runs, name, template, config, summary, &state, first)?);
         self.state = state;
         Ok(())
-    }
-
-    pub(super) fn record(
-        &mut self,
-        events: impl IntoIterator<Item = Event>,
-    ) -> Result<(), LabError> {
-        match &mut self.run {
-            Some(run) => Ok(run.record(events)?),
-            None => Ok(()),
-        }
     }
 
     /// Remembers what the run is to do, so that a resumed one can finish it. Jobs say it of themselves; whoever
@@ -209,12 +203,17 @@ impl Lab {
     }
 }
 
-/// The journal's line on a candidate that was made in `iteration`.
-pub(super) fn arrival(graph: &Graph, candidate: &Candidate, iteration: u32) -> Event {
+/// The journal's line on a candidate of the pool.
+fn of_pool(graph: &Graph, candidate: &Candidate) -> Event {
     Event::Candidate {
         id: candidate.id,
-        iteration,
+        iteration: 0,
         parents: candidate.parents.clone(),
-        kept: candidate.mask.iter().map(|node| graph.id(node).clone()).collect(),
+        kept: kept(graph, &candidate.mask),
     }
+}
+
+/// The ids of a set of nodes, in template order.
+pub(super) fn kept(graph: &Graph, mask: &Mask) -> Vec<NodeId> {
+    mask.iter().map(|node| graph.id(node).clone()).collect()
 }

@@ -10,7 +10,7 @@ mod verify;
 use super::*;
 use crate::engine::{
     report::EarlyEnd,
-    run::{Budget, Event, read_journal},
+    run::{Budget, read_journal},
     search::Standing,
     template::{self, Checked, Edit, Link, NodeId, Template},
     training::StepLength,
@@ -61,9 +61,9 @@ fn length(learning_rate: f64, clip: Option<f64>) -> StepLength {
 
 /// Reports without what differs from run to run.
 fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<PlacedCandidate>) {
-    let epochs = lab.epochs.iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
-    let iterations =
-        lab.iterations.iter().map(|report| IterationReport { seconds: 0.0, ..report.clone() });
+    let epochs = lab.epoch_reports().iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
+    let iterations = lab.iteration_reports().iter();
+    let iterations = iterations.map(|report| IterationReport { seconds: 0.0, ..report.clone() });
     (epochs.collect(), iterations.collect(), lab.placed())
 }
 
@@ -292,13 +292,13 @@ fn a_training_that_diverges_leaves_the_last_good_checkpoint_and_goes_on_from_it(
     first.train(1, &control, &mut ignore).expect("trains");
     first.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
     let (good, told) = (weights(&first), facts(&first));
-    let rate = std::mem::replace(&mut first.settings.training.learning_rate, 1e30);
-    first.bench = None;
+    let rate = first.training().step_length();
+    first.retune(length(1e30, None)).expect("makes sense");
     let error = first.train(1, &control, &mut ignore).expect_err("diverges");
     assert!(matches!(&error, LabError::Diverged(why) if why.epoch == 2), "{error}");
     assert_eq!((first.epochs(), first.trained_steps()), (1, 74));
     assert_eq!(facts(&first), told, "what was evaluated holds, since the weights are the same");
-    first.settings.training.learning_rate = rate;
+    first.retune(rate).expect("makes sense");
     first.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches on");
     assert!(weights(&first) == good);
     drop(first);
@@ -313,7 +313,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     let folder = runs.path().join("hot");
     let control = Control::default();
     let mut first = lab(runs.path(), "hot");
-    first.settings.training.learning_rate = 1e30;
+    first.retune(length(1e30, None)).expect("makes sense");
     let text = first.train(2, &control, &mut ignore).expect_err("diverges").to_string();
     let command = format!(
         "begin again with a lower one: `nas-navigator train --resume {} --learning-rate 0.003`",
@@ -332,7 +332,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     for (rate, clip) in [(f64::NAN, None), (0.0, None), (0.1, Some(-1.0))] {
         opened.retune(length(rate, clip)).expect_err("makes no sense");
     }
-    assert_eq!(opened.settings.training.learning_rate, 0.002);
+    assert_eq!(opened.training().learning_rate, 0.002);
     assert_eq!(journal(&folder), before);
 
     opened.retune(length(1e30, Some(1e30))).expect("is recorded");
@@ -342,7 +342,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     drop(opened);
     // By hand, too.
     let mut fresh = lab(runs.path(), "edited");
-    fresh.settings.training.learning_rate = 1e30;
+    fresh.retune(length(1e30, None)).expect("makes sense");
     fresh.train(1, &control, &mut ignore).expect_err("diverges");
     drop(fresh);
     let path = runs.path().join("edited/run.ron");
@@ -353,9 +353,9 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     edited().train(1, &control, &mut ignore).expect("trains");
     // What was edited last counts.
     edited().retune(length(1e30, None)).expect("is recorded");
-    assert_eq!(edited().settings.training.learning_rate, 1e30);
+    assert_eq!(edited().training().learning_rate, 1e30);
     std::fs::write(&path, text.replace(line, "learning_rate: 0.001,")).expect("is written");
-    assert_eq!(edited().settings.training.learning_rate, 0.001);
+    assert_eq!(edited().training().learning_rate, 0.001);
     let run = Run::open(&runs.path().join("edited")).expect("opens");
     assert_eq!(run.training().expect("is right").learning_rate, 0.001);
 }

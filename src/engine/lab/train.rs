@@ -3,7 +3,8 @@
 use super::{Control, Diverged, Lab, LabError, pace::Pace};
 use crate::engine::{
     report::{Job, Report},
-    run::{Checkpoint, Event, RunState, Targets, UnfinishedEpoch},
+    run::{Checkpoint, RunState, Targets, UnfinishedEpoch},
+    study::{Event, checkpoint_of_epoch},
     training::{PathPolicy, StepLength, TrainError, TrainSettings},
 };
 
@@ -24,13 +25,10 @@ impl Lab {
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
         report(Report::Started(Job::Train));
-        let last = self.epochs.len() + epochs;
+        let last = self.epochs() + epochs;
         self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
-        if self.settings.training.policy == PathPolicy::Fitness {
-            let fitness = match &self.carried_fitness {
-                Some(carried) => carried.clone(),
-                None => self.search.lasting_fitness(),
-            };
+        if self.study.training().policy == PathPolicy::Fitness {
+            let fitness = self.study.lasting_fitness();
             let fitness: Vec<_> = fitness.iter().map(|node| node.fitness).collect();
             if let Some(bench) = &mut self.bench {
                 bench.trainer.set_fitness(bench.supernet.graph(), &fitness);
@@ -38,8 +36,8 @@ impl Lab {
         }
         let before = self.trained_steps();
         let trained = self.train_to(last, control, report);
+        self.study.weights_at(self.trained_steps());
         if self.trained_steps() != before {
-            self.search.weights_changed();
             report(Report::WeightsChanged);
         }
         let stopped = trained?;
@@ -54,17 +52,13 @@ impl Lab {
     /// # Errors
     /// When it makes no sense or cannot be written; the length stays as it was then.
     pub fn retune(&mut self, to: StepLength) -> Result<bool, LabError> {
-        let training = self.settings.training.retuned(to);
-        if training == self.settings.training {
+        let training = self.study.training().retuned(to);
+        if training == self.study.training() {
             return Ok(false);
         }
         training.check_alone().map_err(TrainError::Settings)?;
         self.make_writable()?;
-        if let Some(run) = &mut self.run {
-            let instead_of = run.config().training.step_length();
-            run.record([Event::Retuned { to, instead_of }])?;
-        }
-        self.settings.training = training;
+        self.tell([Event::Retuned { to, instead_of: self.study.configured() }])?;
         if let Some(bench) = &mut self.bench {
             bench.trainer.retune(to);
         }
@@ -75,7 +69,7 @@ impl Lab {
     fn diverged(&self, epoch: usize, step: usize) -> LabError {
         let run = self.run.as_ref().map(|run| run.folder().to_owned()).unwrap_or_default();
         let search = self.state.targets.iterations.is_some();
-        let TrainSettings { learning_rate, optimizer, clip, .. } = self.settings.training;
+        let TrainSettings { learning_rate, optimizer, clip, .. } = self.study.training();
         let lower = (learning_rate / 10.0).min(optimizer.usual_rate());
         LabError::Diverged(Box::new(Diverged {
             epoch,
@@ -86,7 +80,7 @@ impl Lab {
             clip,
             run,
             command: if search { "search" } else { "train" },
-            checkpoint: self.checkpoint.is_some(),
+            checkpoint: self.checkpoint().is_some(),
         }))
     }
 
@@ -96,11 +90,11 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        let template = self.number;
+        let (template, done) = (self.number(), self.epochs());
         let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
-        let first = self.epochs.len() + 1;
+        let first = done + 1;
         let steps = bench.trainer.steps(&bench.data) as u64;
-        let total = steps.saturating_mul(last.saturating_sub(self.epochs.len()) as u64);
+        let total = steps.saturating_mul(last.saturating_sub(done) as u64);
         // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
         let skipped = match bench.trainer.position() {
             (epoch, step) if epoch == first => step as u64,
@@ -131,11 +125,9 @@ impl Lab {
             match trained {
                 Ok(mut epoch_report) => {
                     epoch_report.seconds += seconds_before;
-                    let name = checkpoint_of_epoch(epoch);
-                    run.save_checkpoint(&name, &checkpoint()?, Event::Epoch(epoch_report))?;
-                    self.checkpoint = Some(name);
-                    self.seconds.training += epoch_report.seconds;
-                    self.epochs.push(epoch_report);
+                    let event = Event::Epoch(epoch_report);
+                    run.save_checkpoint(&checkpoint_of_epoch(epoch), &checkpoint()?, &event)?;
+                    self.study.apply(&event)?;
                     report(Report::Epoch(epoch_report));
                 }
                 Err(TrainError::Stopped) if control.is_cancelled() => {
@@ -156,7 +148,6 @@ impl Lab {
                     };
                     let state = RunState { unfinished: Some(unfinished), ..self.state.clone() };
                     run.save_unfinished(&name, &checkpoint()?, &state)?;
-                    self.checkpoint = Some(name);
                     self.state = state;
                     return Ok(true);
                 }
@@ -171,9 +162,4 @@ impl Lab {
         }
         Ok(false)
     }
-}
-
-/// The folder in `weights` of the checkpoint at the end of an epoch.
-pub(super) fn checkpoint_of_epoch(epoch: usize) -> String {
-    format!("epoch-{epoch}")
 }

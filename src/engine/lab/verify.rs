@@ -7,9 +7,9 @@ use crate::engine::{
     mask::Mask,
     named::by_name,
     report::{Job, Report},
-    run::Event,
     search::{Candidate, Evaluation, Objective, Standing},
     seed,
+    study::{Event, Retrained},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
     template::{BlocksPerLayer, Graph, Network, Problem},
     training::{TrainError, TrainSettings, Trainer},
@@ -27,19 +27,6 @@ pub struct VerifySettings {
     pub random: usize,
     /// Epochs of training for each; `None` for as many as the supernet was trained.
     pub epochs: Option<usize>,
-}
-
-/// A candidate that was trained from scratch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Retrained {
-    /// Which.
-    pub id: CandidateId,
-    /// For how many epochs.
-    pub epochs: usize,
-    /// What it is worth on all validation images.
-    pub evaluation: Evaluation,
-    /// Seconds it took.
-    pub seconds: f64,
 }
 
 /// How well proxies rank candidates.
@@ -91,14 +78,14 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        let stale = self.search.stale().len();
+        let stale = self.study.search().stale().len();
         if stale > 0 {
             return Err(LabError::StaleProxies { stale });
         }
         if let Some(candidates) = self.tie() {
             return Err(LabError::ProxiesTie { candidates });
         }
-        let epochs = settings.epochs.unwrap_or(self.epochs.len());
+        let epochs = settings.epochs.unwrap_or(self.epochs());
         if epochs == 0 {
             return Err(LabError::NotTrained);
         }
@@ -107,7 +94,7 @@ impl Lab {
             return Err(LabError::TooFewToVerify { chosen: chosen.len() });
         }
         report(Report::Started(Job::Verify));
-        self.set_up(self.epochs.len(), self.state.targets, report)?;
+        self.set_up(self.epochs(), self.state.targets, report)?;
         let missing: Vec<_> = chosen
             .into_iter()
             .filter(|&id| !self.told(epochs).any(|retrained| retrained.id == id))
@@ -130,7 +117,7 @@ impl Lab {
             };
             let Retrained { id, epochs, evaluation, seconds } = retrained;
             let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
-            self.record([Event::Retrained {
+            self.tell([Event::Retrained {
                 id,
                 epochs,
                 accuracy,
@@ -138,7 +125,6 @@ impl Lab {
                 loss,
                 seconds,
             }])?;
-            self.take_retrained(retrained);
             report(Report::Retrained(retrained));
         }
         if let Some(run) = &mut self.run {
@@ -153,14 +139,14 @@ impl Lab {
     /// `epochs`, or for as many as the last one; `None` where there are none. What cannot be computed any more counts as
     /// the worst.
     pub fn verification(&self, epochs: Option<usize>) -> Option<Verification> {
-        let epochs = epochs.or_else(|| Some(self.retrained.last()?.epochs))?;
-        let objective = self.settings.objective;
+        let epochs = epochs.or_else(|| Some(self.study.retrained().last()?.epochs))?;
+        let objective = self.study.objective();
         let mut candidates: Vec<_> = self
             .told(epochs)
             .filter_map(|retrained| {
                 // Evaluations of other weights do not compare.
                 let present = |candidate: &&Candidate| candidate.standing == Standing::Present;
-                let candidate = self.search.candidate(retrained.id).filter(present)?;
+                let candidate = self.study.search().candidate(retrained.id).filter(present)?;
                 let evaluations = (candidate.evaluation?, retrained.evaluation);
                 let verified = Verified {
                     candidate: retrained.id,
@@ -186,19 +172,14 @@ impl Lab {
         Some(Verification { epochs, objective, candidates, kendall })
     }
 
-    /// Takes what training a candidate from scratch gave, instead of what was known of it.
-    pub(super) fn take_retrained(&mut self, retrained: Retrained) {
-        self.retrained.retain(|known| (known.id, known.epochs) != (retrained.id, retrained.epochs));
-        self.retrained.push(retrained);
-    }
-
     /// The candidates that were retrained for so many `epochs` and of which the run's objective is known: journals of
     /// older programs have no balanced accuracy of them.
     fn told(&self, epochs: usize) -> impl Iterator<Item = &Retrained> {
         let has_balanced = |evaluation: &Evaluation| evaluation.balanced_accuracy.is_some();
-        let proxy = |id| self.search.candidate(id).and_then(|candidate| candidate.evaluation);
-        self.retrained.iter().filter(move |retrained| {
-            let comparable = self.settings.objective != Objective::BalancedAccuracy
+        let proxy =
+            |id| self.study.search().candidate(id).and_then(|candidate| candidate.evaluation);
+        self.study.retrained().filter(move |retrained| {
+            let comparable = self.study.objective() != Objective::BalancedAccuracy
                 || has_balanced(&retrained.evaluation)
                 || !proxy(retrained.id).is_some_and(|proxy| has_balanced(&proxy));
             retrained.epochs == epochs && comparable
@@ -207,7 +188,7 @@ impl Lab {
 
     /// The best candidates, best first, and others.
     pub(super) fn choose(&self, top: usize, random: usize) -> Vec<CandidateId> {
-        let mut ranked = self.search.ranked();
+        let mut ranked = self.ranked();
         ranked.retain(|rank| rank.current);
         let mut rest = ranked.split_off(top.min(ranked.len()));
         rest.shuffle(&mut seed::rng(self.settings.seed, "verify/random", 0));
@@ -225,14 +206,14 @@ impl Lab {
     ) -> Result<Option<Retrained>, LabError> {
         let clock = Instant::now();
         let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
-        let mask = &self.search.candidates()[id.index()].mask;
-        let graph = alone(self.template.graph(), mask).map_err(|problems| LabError::Alone {
+        let mask = &self.candidates()[id.index()].mask;
+        let graph = alone(self.graph(), mask).map_err(|problems| LabError::Alone {
             id,
             problem: problems.first().map(ToString::to_string).unwrap_or_default(),
         })?;
         let own_seed = seed::rng(self.settings.seed, "verify", u64::from(id.0)).next_u64();
         let mut network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
-        let settings = TrainSettings { epochs, seed: own_seed, ..self.settings.training };
+        let settings = TrainSettings { epochs, seed: own_seed, ..self.study.training() };
         let mut trainer = Trainer::of_whole(
             &network,
             &bench.data,

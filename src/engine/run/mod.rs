@@ -7,6 +7,7 @@
 //!             journal.jsonl                what was found out and decided, appended
 //!             state.ron                    what the run set out to do, and an epoch that was stopped
 //!             weights/<checkpoint>/        supernet.safetensors, trainer.safetensors
+//!             weights/attic-<template>/    the same of nodes that an edit has removed
 //!             lock                         held by the process that writes
 //! ```
 //!
@@ -18,13 +19,12 @@ mod config;
 mod journal;
 
 pub use config::{DataPlace, RunConfig};
-pub use journal::{Entry, Event, Journal, read as read_journal};
-
-pub(super) use journal::number_or_null;
+pub use journal::{Entry, Journal, read as read_journal};
 
 use super::{
     data::{DataSource, DataSummary},
     files::{self, RonError, WriteError},
+    study::{Event, checkpoint_of_edit},
     template::{self, Checked, FileError, Template},
     training::TrainSettings,
 };
@@ -38,8 +38,11 @@ use std::{
 };
 use thiserror::Error;
 
-/// The version of run folders that this program writes and reads.
-pub const RUN_VERSION: u32 = 2;
+/// The version of run folders that this program writes.
+pub const RUN_VERSION: u32 = 3;
+
+/// The oldest version that it reads: there, nodes that an edit has removed do not come back.
+const OLDEST_VERSION: u32 = 2;
 
 /// Why a run folder could not be used.
 #[derive(Debug, Error)]
@@ -77,7 +80,7 @@ pub enum RunError {
     Config(#[from] RonError),
     /// Another version of the program wrote the run.
     #[error(
-        "{} has version {version}, this program reads version {RUN_VERSION}; use the program that wrote it, or \
+        "{} has version {version}, this program reads {OLDEST_VERSION} and {RUN_VERSION}; use the program that wrote it, or \
          start a new run", path.display()
     )]
     Version {
@@ -335,7 +338,7 @@ impl Run {
         let (name, text) = files::read_text(&path)?;
         // Before the rest, which another version may write in another way.
         let Versioned { version } = files::parse_ron(&name, &text)?;
-        if version != RUN_VERSION {
+        if !(OLDEST_VERSION..=RUN_VERSION).contains(&version) {
             return Err(RunError::Version { path, version });
         }
         let config = files::parse_ron(&name, &text)?;
@@ -410,20 +413,13 @@ impl Run {
     /// When the journal is missing or damaged.
     pub fn training(&self) -> Result<TrainSettings, RunError> {
         let (entries, _) = read_journal(&self.journal_path())?;
-        let events = entries.into_iter().map(|entry| entry.event);
-        Ok(events.fold(self.config.training, |training, event| self.retuned(training, &event)))
-    }
-
-    /// How the run trains after this event.
-    pub(super) fn retuned(&self, training: TrainSettings, event: &Event) -> TrainSettings {
-        match *event {
-            Event::Retuned { to, instead_of }
-                if instead_of == self.config.training.step_length() =>
-            {
+        let configured = self.config.training;
+        Ok(entries.iter().fold(configured, |training, entry| match entry.event {
+            Event::Retuned { to, instead_of } if instead_of == configured.step_length() => {
                 training.retuned(to)
             }
             _ => training,
-        }
+        }))
     }
 
     /// Reads the run's template with this number: 1 is the one that it began with.
@@ -526,11 +522,11 @@ impl Run {
         &mut self,
         name: &str,
         checkpoint: &Checkpoint,
-        event: Event,
+        event: &Event,
     ) -> Result<(), RunError> {
         self.write(|journal, run| {
             write_checkpoint(run, name, checkpoint)?;
-            journal.append([event])?;
+            journal.append([event.clone()])?;
             journal.sync()?;
             delete_other_checkpoints(run, name)
         })
@@ -561,8 +557,8 @@ impl Run {
         self.write(|_, run| save_template(run, number, template))
     }
 
-    /// The same as [`save_checkpoint`](Self::save_checkpoint) for an edit after `step` training steps, which makes `template` the one with this `number`.
-    /// There is no checkpoint where nothing was trained.
+    /// The same as [`save_checkpoint`](Self::save_checkpoint) for an edit, which makes `template` the one with this
+    /// `number`. With the checkpoint comes what the attic holds from here on. There is none where nothing was trained.
     ///
     /// # Errors
     /// As [`Self::save_checkpoint`].
@@ -570,18 +566,36 @@ impl Run {
         &mut self,
         number: u32,
         template: &Template,
-        step: u64,
-        checkpoint: Option<(&str, &Checkpoint)>,
+        checkpoints: Option<(&Checkpoint, Option<&Checkpoint>)>,
+        event: &Event,
     ) -> Result<(), RunError> {
+        let config = RunConfig { version: RUN_VERSION, ..self.config.clone() };
+        let is_older = config != self.config;
         self.write(|journal, run| {
-            save_template(run, number, template)?;
-            if let Some((name, checkpoint)) = checkpoint {
-                write_checkpoint(run, name, checkpoint)?;
+            if is_older {
+                // Older programs do not know that nodes come back.
+                write_ron(run, CONFIG, &config)?;
             }
-            journal.append([Event::Edited { template: number, step }])?;
+            save_template(run, number, template)?;
+            let (own, attic) = (checkpoint_of_edit(number), attic_of_edit(number));
+            if let Some((checkpoint, put_by)) = checkpoints {
+                write_checkpoint(run, &own, checkpoint)?;
+                match put_by {
+                    Some(put_by) => write_checkpoint(run, &attic, put_by)?,
+                    // What a kill has left of another edit.
+                    None => remove_folder(&run.join("weights").join(&attic))?,
+                }
+            }
+            journal.append([event.clone()])?;
             journal.sync()?;
-            checkpoint.map_or(Ok(()), |(name, _)| delete_other_checkpoints(run, name))
-        })
+            let Some((_, put_by)) = checkpoints else { return Ok(()) };
+            delete_other_checkpoints(run, &own)?;
+            delete_from_weights(run, |name| {
+                name.starts_with(ATTIC) && (put_by.is_none() || name != attic)
+            })
+        })?;
+        self.config = config;
+        Ok(())
     }
 
     /// Reads the checkpoint called `name`.
@@ -642,6 +656,13 @@ pub fn list(runs: &Path) -> Result<Vec<PathBuf>, RunError> {
     Ok(folders)
 }
 
+/// The folder in `weights` with what is known of nodes that the template with this number lacks.
+pub(super) fn attic_of_edit(number: u32) -> String {
+    format!("{ATTIC}{number}")
+}
+
+const ATTIC: &str = "attic-";
+
 const CONFIG: &str = "run.ron";
 const STATE: &str = "state.ron";
 const DATA: &str = "data.ron";
@@ -673,14 +694,24 @@ fn write_checkpoint(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Resul
     Ok(files::write_atomic(&trainer, &checkpoint.trainer)?)
 }
 
-fn delete_other_checkpoints(folder: &Path, name: &str) -> Result<(), RunError> {
+/// Deletes all checkpoints but one; the attic stays.
+fn delete_other_checkpoints(folder: &Path, kept: &str) -> Result<(), RunError> {
+    delete_from_weights(folder, |name| name != kept && !name.starts_with(ATTIC))
+}
+
+fn remove_folder(path: &Path) -> Result<(), RunError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RunError::io(path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn delete_from_weights(folder: &Path, goes: impl Fn(&str) -> bool) -> Result<(), RunError> {
     let weights = folder.join("weights");
     let entries = std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?;
-    for entry in entries.flatten() {
-        if entry.file_name() != name {
-            // A leftover costs disk space only; the next checkpoint tries again.
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
+    for entry in entries.flatten().filter(|entry| goes(&entry.file_name().to_string_lossy())) {
+        // A leftover costs disk space only; the next checkpoint tries again.
+        let _ = std::fs::remove_dir_all(entry.path());
     }
     Ok(())
 }

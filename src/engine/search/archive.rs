@@ -3,6 +3,8 @@
 mod changes;
 mod wishes;
 
+pub use changes::Moved;
+
 use super::{
     Evaluation, Objective,
     features::{Features, Representative},
@@ -15,12 +17,12 @@ use crate::engine::{
     mask::Mask,
     ops::Cost,
     seed,
-    template::Graph,
+    template::{Graph, KeySet, KeyedGraph},
 };
 use std::{
     cmp::Ordering,
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// A candidate network and what is known of it.
@@ -78,8 +80,8 @@ pub enum Standing {
     Present,
     /// The evaluation was with other weights; the next iteration is preceded by another one.
     Stale,
-    /// An edit has taken nodes of the candidate away: it is not proposed any more, and its mask holds what is
-    /// left of it. Its evaluation still says something about these nodes.
+    /// The template lacks nodes of the candidate, or links between them: it is not proposed any more, and its mask holds
+    /// what is left of it. Its evaluation still says something about these nodes.
     Retired,
     /// The same, and the weights have changed since: its evaluation says nothing any more.
     Obsolete,
@@ -156,6 +158,17 @@ pub struct Recorded {
     pub evaluation: Option<Evaluation>,
 }
 
+/// A candidate that an iteration evaluates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The nodes it keeps.
+    pub mask: Mask,
+    /// The candidates it was bred from.
+    pub parents: Vec<CandidateId>,
+    /// Its id, if it is known already.
+    pub known: Option<CandidateId>,
+}
+
 /// What the evaluations say about one node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeFitness {
@@ -205,6 +218,44 @@ pub enum SearchError {
 /// [`fair_design`](candidate::Space::fair_design); the first iteration evaluates as many of them as it asks for.
 pub(super) const FAIR_START: usize = 64;
 
+/// With what a candidate was evaluated.
+#[derive(Clone, Copy, Debug)]
+struct Conditions {
+    /// The weights, counted in the order in which they were there.
+    weights: u64,
+    /// The template, by its position among those of the run; `None` where an older program has changed the links since.
+    template: Option<usize>,
+}
+
+/// What was found out about a candidate, whatever the present template has of it; the rest of [`Candidate`] follows
+/// from this, from the template, and from the weights.
+#[derive(Clone, Debug)]
+struct Record {
+    keys: KeySet,
+    evaluated: Option<Conditions>,
+    /// Seconds for an image, and the template with which it was timed, by its position.
+    timed: Option<(f64, usize)>,
+    /// Whether it is a candidate of the present template.
+    there: bool,
+    /// Whether its nodes feed one another in the present template as when it was evaluated.
+    links_alike: bool,
+    /// Whether it never comes back: an older program edited the template, which did not know that nodes come back.
+    gone: bool,
+}
+
+impl Record {
+    /// What has become of the candidate, where the weights are these.
+    fn standing(&self, weights: u64) -> Standing {
+        let fresh = self.evaluated.is_none_or(|with| with.weights == weights);
+        match (self.there, fresh) {
+            (true, true) if self.evaluated.is_none() || self.links_alike => Standing::Present,
+            (true, _) => Standing::Stale,
+            (false, true) => Standing::Retired,
+            (false, false) => Standing::Obsolete,
+        }
+    }
+}
+
 /// Draws without anything new after which a space counts as exhausted.
 const MOST_MISSES: usize = 500;
 
@@ -218,11 +269,21 @@ const MOST_MISSES: usize = 500;
 /// ```
 #[derive(Clone)]
 pub struct SearchState {
-    graph: Arc<Graph>,
+    template: KeyedGraph,
+    /// The templates that the run had before.
+    earlier: Vec<KeyedGraph>,
+    /// Training steps that the present weights have seen.
+    step: u64,
+    /// How many other weights there were before them.
+    weights: u64,
     seed: u64,
     features: Features,
     candidates: Vec<Candidate>,
-    by_mask: HashMap<Mask, CandidateId>,
+    /// By id, as `candidates`.
+    records: Vec<Record>,
+    by_keys: HashMap<KeySet, CandidateId>,
+    /// Forms of the candidates of finished iterations that the template has; worked out when they are first asked for.
+    taken: OnceLock<HashSet<Canonical>>,
     /// How many candidates at the beginning of the archive were drawn before the first iteration.
     pool: usize,
     finished: u32,
@@ -235,6 +296,11 @@ impl SearchState {
     /// as many as the space has: first a fair start, then samples.
     pub fn new(graph: Arc<Graph>, seed: u64, pool_size: usize) -> Self {
         Self::empty(graph, seed, None).with_pool(pool_size)
+    }
+
+    /// A search of `graph` whose pool was drawn before: it has to be [admitted](Self::admit_to_pool) first.
+    pub fn untold(graph: Arc<Graph>, seed: u64) -> Self {
+        Self::empty(graph, seed, None)
     }
 
     /// Like [`new`](Self::new) where more is known about which candidates compute the same function than the
@@ -253,7 +319,8 @@ impl SearchState {
         let state = &mut self;
         let mut seen = HashSet::new();
         let sampler = Arc::clone(state.features.sampler());
-        let fair = sampler.fair_design(&state.graph, pool_size.min(FAIR_START), &mut rng);
+        let graph = Arc::clone(state.graph());
+        let fair = sampler.fair_design(&graph, pool_size.min(FAIR_START), &mut rng);
         for mask in fair {
             state.add_to_pool(mask, &mut seen);
         }
@@ -264,8 +331,7 @@ impl SearchState {
         }
         if state.candidates.len() < pool_size {
             // Drawing hardly finds the last few of a small space.
-            for mask in candidate::list_all(&state.graph, proposal::MOST_LISTED).unwrap_or_default()
-            {
+            for mask in candidate::list_all(&graph, proposal::MOST_LISTED).unwrap_or_default() {
                 if state.candidates.len() < pool_size {
                     state.add_to_pool(mask, &mut seen);
                 }
@@ -314,7 +380,17 @@ impl SearchState {
 
     /// The template that is searched.
     pub fn graph(&self) -> &Arc<Graph> {
-        &self.graph
+        self.template.graph()
+    }
+
+    /// The same with the keys of its nodes.
+    pub fn template(&self) -> &KeyedGraph {
+        &self.template
+    }
+
+    /// The nodes that a candidate keeps, whatever the present template has of them.
+    pub fn keys(&self, id: CandidateId) -> Option<&KeySet> {
+        self.records.get(id.index()).map(|record| &record.keys)
     }
 
     /// By what evaluations are compared.
@@ -346,27 +422,22 @@ impl SearchState {
         let proposals = self.proposals(count);
         proposals
             .into_iter()
-            .map(|proposal| {
-                let id = match self.by_mask.get(&proposal.mask) {
-                    Some(&id) => id,
-                    None => self.push(Recorded {
-                        mask: proposal.mask,
-                        parents: proposal.parents,
-                        iteration: None,
-                        evaluation: None,
-                    }),
-                };
-                self.candidates[id.index()].iteration = Some(self.finished);
-                id
+            .map(|Proposal { mask, parents, known }| {
+                let iteration = Some(self.finished);
+                known.unwrap_or_else(|| {
+                    self.push(Recorded { mask, parents, iteration, evaluation: None })
+                })
             })
             .collect()
     }
 
-    fn proposals(&self, count: usize) -> Vec<proposal::Proposal> {
+    /// What [`propose`](Self::propose) proposes; newcomers are still to be [admitted](Self::admit), in this order.
+    pub fn proposals(&self, count: usize) -> Vec<Proposal> {
+        let graph = self.graph();
         let earlier =
             |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
         let known = Known {
-            graph: &self.graph,
+            graph,
             features: &self.features,
             objective: self.objective,
             evaluated: self
@@ -385,15 +456,16 @@ impl SearchState {
                 .filter(|candidate| !earlier(candidate) && !candidate.is_retired())
                 .map(|candidate| &candidate.mask)
                 .collect(),
-            taken: self
-                .candidates
-                .iter()
-                .filter(|candidate| earlier(candidate) && !candidate.is_retired())
-                .map(|candidate| self.features.form(&self.graph, &candidate.mask))
-                .collect(),
+            taken: self.taken.get_or_init(|| self.see_what_is_taken()),
         };
         let mut rng = seed::rng(self.seed, "search/propose", u64::from(self.finished));
         proposal::propose(&known, count, &mut rng)
+            .into_iter()
+            .map(|proposal::Proposal { mask, parents }| {
+                let known = self.by_keys.get(&self.template.keys_of(&mask)).copied();
+                Proposal { mask, parents, known }
+            })
+            .collect()
     }
 
     /// Takes the evaluation of a candidate. One that no iteration proposed counts to the current one.
@@ -402,8 +474,13 @@ impl SearchState {
     /// If there is no such candidate, or it has another evaluation already that is not stale.
     pub fn record(&mut self, id: CandidateId, evaluation: Evaluation) -> Result<(), SearchError> {
         let known = self.candidates.len();
-        let candidate =
-            self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
+        let unknown = SearchError::UnknownCandidate(id, known);
+        let with = Conditions { weights: self.weights, template: Some(self.earlier.len()) };
+        let (Some(candidate), Some(record)) =
+            (self.candidates.get_mut(id.index()), self.records.get_mut(id.index()))
+        else {
+            return Err(unknown);
+        };
         // Bits are compared, so that NaN equals NaN.
         let bits = |e: Evaluation| (e.accuracy.to_bits(), e.loss.to_bits());
         match candidate.evaluation {
@@ -414,22 +491,31 @@ impl SearchState {
             }
             _ => {
                 candidate.evaluation = Some(evaluation);
-                candidate.standing = Standing::Present;
+                (record.evaluated, record.links_alike) = (Some(with), true);
+                candidate.standing = record.standing(self.weights);
                 candidate.iteration.get_or_insert(self.finished);
                 Ok(())
             }
         }
     }
 
-    /// Ends the current iteration. What it bred and nobody evaluated is not proposed again; what it took
-    /// from the pool and nobody evaluated waits there as before.
+    /// Ends the current iteration. Candidates that were bred in it without being evaluated are not proposed again; those
+    /// of the pool still wait there.
     pub fn finish_iteration(&mut self) {
-        for candidate in &mut self.candidates[..self.pool] {
-            if candidate.evaluation.is_none() {
-                candidate.iteration = None;
-            }
-        }
+        let now = Some(self.finished);
         self.finished += 1;
+        let (features, graph) = (&self.features, self.template.graph());
+        if let Some(taken) = self.taken.get_mut() {
+            let proposed =
+                self.candidates.iter().filter(|it| it.iteration == now && !it.is_retired());
+            taken.extend(proposed.map(|candidate| features.form(graph, &candidate.mask)));
+        }
+    }
+
+    fn see_what_is_taken(&self) -> HashSet<Canonical> {
+        let earlier = |it: &&Candidate| it.iteration.is_some_and(|i| i < self.finished);
+        let proposed = self.candidates.iter().filter(|it| earlier(it) && !it.is_retired());
+        proposed.map(|it| self.features.form(self.graph(), &it.mask)).collect()
     }
 
     /// The candidates that were evaluated in the current iteration, by id.
@@ -470,7 +556,7 @@ impl SearchState {
 
     fn fitness_by(&self, evaluated: &[(&Mask, Evaluation)]) -> Vec<NodeFitness> {
         let model = Model::fit(&self.features, evaluated, self.objective);
-        let mut counts = vec![0; self.graph.len()];
+        let mut counts = vec![0; self.graph().len()];
         for (mask, _) in evaluated {
             for node in mask.iter() {
                 counts[node] += 1;
@@ -519,10 +605,15 @@ impl SearchState {
         Self {
             features: Features::new(&graph, representative),
             guide: Guide::free(&graph),
-            graph,
+            template: KeyedGraph::first(graph),
+            earlier: Vec::new(),
+            step: 0,
+            weights: 0,
             seed,
             candidates: Vec::new(),
-            by_mask: HashMap::new(),
+            records: Vec::new(),
+            by_keys: HashMap::new(),
+            taken: OnceLock::new(),
             pool: 0,
             finished: 0,
             objective: Objective::default(),
@@ -530,19 +621,16 @@ impl SearchState {
     }
 
     fn next_id(&self) -> CandidateId {
-        CandidateId(
-            u32::try_from(self.candidates.len())
-                .expect("memory ends long before four thousand million candidates"),
-        )
+        CandidateId::after(self.candidates.len())
     }
 
     /// Whether a recorded candidate can be the next one.
     fn check_newcomer(&self, mask: &Mask, parents: &[CandidateId]) -> Result<(), SearchError> {
         let id = self.next_id();
-        if let Some(what) = candidate::problem(&self.graph, mask) {
+        if let Some(what) = candidate::problem(self.graph(), mask) {
             return Err(SearchError::Invalid(id, what));
         }
-        if let Some(&earlier) = self.by_mask.get(mask) {
+        if let Some(&earlier) = self.by_keys.get(&self.template.keys_of(mask)) {
             return Err(SearchError::Duplicate(earlier, id));
         }
         match parents.iter().find(|&&parent| parent >= id) {
@@ -554,8 +642,18 @@ impl SearchState {
     fn push(&mut self, entry: Recorded) -> CandidateId {
         let id = self.next_id();
         let Recorded { mask, parents, iteration, evaluation } = entry;
-        let cost = self.graph.total_cost(mask.iter());
-        self.by_mask.insert(mask.clone(), id);
+        let cost = self.graph().total_cost(mask.iter());
+        let keys = self.template.keys_of(&mask);
+        self.by_keys.insert(keys.clone(), id);
+        let with = Conditions { weights: self.weights, template: Some(self.earlier.len()) };
+        self.records.push(Record {
+            keys,
+            evaluated: evaluation.map(|_| with),
+            timed: None,
+            there: true,
+            links_alike: true,
+            gone: false,
+        });
         let mut candidate = Candidate {
             id,
             mask,
@@ -574,8 +672,8 @@ impl SearchState {
 
     /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
     fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
-        let new = candidate::problem(&self.graph, &mask).is_none()
-            && seen.insert(self.features.form(&self.graph, &mask));
+        let new = candidate::problem(self.graph(), &mask).is_none()
+            && seen.insert(self.features.form(self.graph(), &mask));
         if new {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }

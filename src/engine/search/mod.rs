@@ -14,7 +14,8 @@ mod proposal;
 mod steering;
 
 pub use archive::{
-    Candidate, NodeFitness, Rank, Recorded, SearchError, SearchState, Standing, tie,
+    Candidate, Moved, NodeFitness, Proposal, Rank, Recorded, SearchError, SearchState, Standing,
+    tie,
 };
 pub use features::Representative;
 pub use fitness::Synergy;

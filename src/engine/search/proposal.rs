@@ -62,7 +62,7 @@ pub(super) struct Known<'a> {
     /// Candidates of the pool that were never proposed.
     pub(super) waiting: Vec<&'a Mask>,
     /// Forms of what was proposed before.
-    pub(super) taken: HashSet<Canonical>,
+    pub(super) taken: &'a HashSet<Canonical>,
     /// Which candidates are wanted.
     pub(super) guided: Guided<'a>,
 }
@@ -89,7 +89,7 @@ pub(super) struct Evaluated<'a> {
 /// JMLR 15, 2014).
 pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Vec<Proposal> {
     let mut drafts =
-        Drafts { known, masks: HashSet::new(), seen: known.taken.clone(), list: Vec::new() };
+        Drafts { known, masks: HashSet::new(), seen: HashSet::new(), list: Vec::new() };
     let mut waiting = known.waiting.clone();
     if known.evaluated.is_empty() {
         if !known.guided.admits_all() {
@@ -129,8 +129,12 @@ impl Drafts<'_> {
             return;
         }
         // Repair cannot make a valid candidate where a template has none.
-        let Known { graph, features, guided, .. } = self.known;
-        if guided.admits(&proposal.mask) && self.seen.insert(features.form(graph, &proposal.mask)) {
+        let Known { graph, features, guided, taken, .. } = self.known;
+        if !guided.admits(&proposal.mask) {
+            return;
+        }
+        let form = features.form(graph, &proposal.mask);
+        if !taken.contains(&form) && self.seen.insert(form) {
             self.list.push(proposal);
         }
     }
@@ -464,7 +468,7 @@ mod tests {
                 })
                 .collect(),
             waiting: Vec::new(),
-            taken: evaluated.iter().map(|mask| canonical(graph, mask)).collect(),
+            taken: &evaluated.iter().map(|mask| canonical(graph, mask)).collect(),
             guided: Guided::new(guide, graph, LatencyModel::default()),
         };
         run(&known)

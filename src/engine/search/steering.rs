@@ -7,7 +7,7 @@ use crate::engine::{
     mask::Mask,
     named::{Named, named},
     ops::Cost,
-    template::{Graph, NodeId, TemplateDiff},
+    template::{Graph, NodeId},
 };
 use rand::{Rng, seq::IndexedRandom, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
@@ -223,7 +223,10 @@ pub enum SteeringError {
 /// Wishes, worked out for a template and an archive of candidates.
 #[derive(Clone, Debug)]
 pub(super) struct Guide {
+    /// What the template can be asked for of what is `asked`.
     pub(super) steering: Steering,
+    /// Also of nodes that the template lacks at present.
+    pub(super) asked: Steering,
     pinned: Mask,
     allowed: Mask,
     region: Option<Region>,
@@ -234,6 +237,7 @@ impl Guide {
     pub(super) fn free(graph: &Graph) -> Self {
         Self {
             steering: Steering::default(),
+            asked: Steering::default(),
             pinned: Mask::empty(graph.len()),
             allowed: Mask::full(graph.len()),
             region: None,
@@ -311,19 +315,20 @@ impl Guide {
             }
         }
         let region = (!region.is_empty()).then(|| Region::new(region, cloud.clone()));
-        Ok(Self { steering, pinned, allowed, region })
+        Ok(Self { asked: steering.clone(), steering, pinned, allowed, region })
     }
 
-    /// The same wishes in an edited template, in which the candidates are `candidates`.
-    pub(super) fn edit(
+    /// The same wishes in an edited template, in which the candidates are `candidates` and placed by `cloud`. Those about
+    /// nodes that it lacks hold again when these come back, unless they are lifted `for_good`.
+    pub(super) fn edited(
         &self,
-        edit: &TemplateDiff,
         graph: &Graph,
         candidates: &[Candidate],
+        cloud: &Embedding,
+        for_good: bool,
     ) -> Result<Self, SteeringError> {
-        let nowhere = Embedding::fit(&[]);
-        let cloud = self.region.as_ref().map_or(nowhere, |region| region.cloud.edit(edit, graph));
-        Self::new(graph, self.steering.carry(graph), candidates, &cloud)
+        let guide = Self::new(graph, self.asked.carry(graph), candidates, cloud)?;
+        Ok(if for_good { guide } else { Self { asked: self.asked.clone(), ..guide } })
     }
 
     /// The candidates that the wishes about nodes leave.

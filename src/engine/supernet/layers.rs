@@ -100,23 +100,28 @@ pub(in crate::engine) fn carried_tensors(old: &Graph, new: &Graph) -> impl Fn(&s
             operation(old, owner) == operation(new, Owner { node: twin, ..owner })
         })
     };
-    let stems = |plan: &Plan| -> Vec<(String, Owner)> {
-        let parameters = plan.parameters.iter().map(|it| (it.name.clone(), it.owner));
-        parameters.chain(plan.norms.iter().map(|it| (it.name.clone(), it.owner))).collect()
-    };
-    let there: HashSet<_> = stems(&after).into_iter().map(|(stem, _)| stem).collect();
-    let kept: HashMap<_, _> = stems(&before)
-        .into_iter()
-        .map(|(stem, owner)| {
-            let kept = there.contains(&stem) && same(owner);
-            (stem, kept)
-        })
+    let there: HashSet<_> = after.stems().map(|(stem, _)| stem.to_owned()).collect();
+    let kept: HashMap<_, _> = before
+        .stems()
+        .map(|(stem, owner)| (stem.to_owned(), there.contains(stem) && same(owner)))
         .collect();
-    // A tensor is a parameter, or what is kept of a parameter or normalisation under a name of its own.
-    move |tensor| {
-        let stem = tensor.rsplit_once('.').map_or("", |(stem, _)| stem);
-        kept.get(tensor).or_else(|| kept.get(stem)).copied().unwrap_or(true)
-    }
+    move |tensor| of_tensor(&kept, tensor).unwrap_or(true)
+}
+
+/// Which node of the template a tensor of files of weights, or of what optimizers remember, belongs to; `None` for what
+/// belongs to no operation.
+pub(in crate::engine) fn tensor_owners(graph: &Graph) -> impl Fn(&str) -> Option<usize> {
+    let plan = Plan::new(graph);
+    let nodes: HashMap<_, _> =
+        plan.stems().map(|(stem, owner)| (stem.to_owned(), owner.node)).collect();
+    move |tensor| of_tensor(&nodes, tensor)
+}
+
+/// What belongs to a tensor, by stem: it is a parameter, or what is kept of a parameter or normalisation under a name of
+/// its own.
+fn of_tensor<T: Copy>(by_stem: &HashMap<String, T>, tensor: &str) -> Option<T> {
+    let stem = tensor.rsplit_once('.').map_or("", |(stem, _)| stem);
+    by_stem.get(tensor).or_else(|| by_stem.get(stem)).copied()
 }
 
 /// An operation and the shape of its input.
@@ -132,6 +137,12 @@ fn operation(graph: &Graph, Owner { node, key }: Owner) -> Option<(&Op, Option<S
 }
 
 impl Plan {
+    /// The names of parameters and normalisations, with the operations that they belong to.
+    fn stems(&self) -> impl Iterator<Item = (&str, Owner)> {
+        let parameters = self.parameters.iter().map(|it| (&*it.name, it.owner));
+        parameters.chain(self.norms.iter().map(|it| (&*it.name, it.owner)))
+    }
+
     pub(super) fn new(graph: &Graph) -> Self {
         let mut plan = Self::default();
         // Losses take scores: where the last operation makes shares of them, it is computed without that.

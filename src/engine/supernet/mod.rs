@@ -26,8 +26,8 @@ pub use sharing::Sharing;
 pub use weights::WeightsError;
 
 pub(in crate::engine) use footprint::bytes_per_image;
-pub(in crate::engine) use layers::carried_tensors;
-pub(in crate::engine) use weights::{TensorFile, TensorWriter, overlay};
+pub(in crate::engine) use layers::{carried_tensors, tensor_owners};
+pub(in crate::engine) use weights::{Overlay, TensorFile, TensorWriter, tensor_sizes};
 
 use crate::engine::{
     compute::{Activation, ImageOps, Norms, Pass, Statistics},

@@ -215,25 +215,46 @@ impl<'a> TensorFile<'a> {
     }
 }
 
-/// The tensors of the safetensors file `base`, or none, with those of `over` that `takes` names put over them.
+/// Puts tensors of several safetensors files together.
+#[derive(Default)]
+pub(in crate::engine) struct Overlay<'a> {
+    tensors: BTreeMap<String, TensorView<'a>>,
+}
+
+impl<'a> Overlay<'a> {
+    /// Takes the tensors of a file that `name` gives a name, instead of those which had that name before.
+    ///
+    /// # Errors
+    /// When it is no safetensors file.
+    pub(in crate::engine) fn add(
+        &mut self,
+        bytes: &'a [u8],
+        name: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), WeightsError> {
+        // The views outlive what lists them.
+        let file = SafeTensors::deserialize(bytes)?;
+        self.tensors.extend(
+            file.tensors().into_iter().filter_map(|(tensor, view)| Some((name(&tensor)?, view))),
+        );
+        Ok(())
+    }
+
+    /// The file with all of them.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub(in crate::engine) fn finish(self) -> Result<Vec<u8>, WeightsError> {
+        Ok(safetensors::serialize(self.tensors, None)?)
+    }
+}
+
+/// The tensors of a safetensors file, and how many bytes each takes.
 ///
 /// # Errors
-/// When one of them is no safetensors file.
-pub(in crate::engine) fn overlay(
-    base: Option<&[u8]>,
-    over: &[u8],
-    takes: &dyn Fn(&str) -> bool,
-) -> Result<Vec<u8>, WeightsError> {
-    let base = base.map(SafeTensors::deserialize).transpose()?;
-    let over = SafeTensors::deserialize(over)?;
-    let mut tensors: BTreeMap<String, TensorView<'_>> = base
-        .iter()
-        .flat_map(SafeTensors::iter)
-        .map(|(name, view)| (name.to_owned(), view))
-        .collect();
-    tensors
-        .extend(over.iter().filter(|(name, _)| takes(name)).map(|(n, view)| (n.to_owned(), view)));
-    Ok(safetensors::serialize(tensors, None)?)
+/// When it is no safetensors file.
+pub(in crate::engine) fn tensor_sizes(bytes: &[u8]) -> Result<Vec<(String, usize)>, WeightsError> {
+    let file = SafeTensors::deserialize(bytes)?;
+    Ok(file.tensors().into_iter().map(|(name, view)| (name, view.data().len())).collect())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! between two steps, saved and resumed therefore equals one that was never stopped.
 
 mod augment;
+mod epoch;
 mod optimizer;
 mod policy;
 mod schedule;
@@ -16,6 +17,7 @@ mod settings;
 mod trainer;
 
 pub use augment::Augment;
+pub use epoch::EpochReport;
 pub use optimizer::OptimizerKind;
 pub use policy::PathPolicy;
 pub use schedule::Schedule;

@@ -1,7 +1,7 @@
 //! The loop over epochs and steps, and its state.
 
 use super::{
-    SettingsError, StepLength, TrainSettings,
+    EpochReport, SettingsError, StepLength, TrainSettings,
     optimizer::{self, Memory},
     policy::Paths,
 };
@@ -10,7 +10,6 @@ use crate::engine::{
     loss::Loss,
     mask::Mask,
     ops::Shape,
-    report::EpochReport,
     search::Evaluation,
     seed,
     supernet::{

@@ -413,17 +413,24 @@ fn what_is_equal_in_the_objective_ties_whatever_the_losses_are() {
     let settings =
         LabSettings { data, objective: Objective::BalancedAccuracy, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
-    let ids = lab.search.propose(2);
-    let evaluation =
-        |balanced, loss| Evaluation { accuracy: 0.9, balanced_accuracy: Some(balanced), loss };
-    lab.take(ids[0], evaluation(0.5, 0.3)).expect("is known");
+    let ids = [0, 1].map(CandidateId);
+    let evaluated = |id, loss| Event::Evaluated {
+        id,
+        iteration: 1,
+        step: 0,
+        accuracy: 0.9,
+        balanced_accuracy: Some(0.5),
+        loss,
+        seconds: 0.1,
+    };
+    lab.tell([evaluated(ids[0], 0.3)]).expect("is known");
     assert_eq!(lab.tie(), None, "one alone is best");
-    lab.take(ids[1], evaluation(0.5, 0.2)).expect("is known");
+    lab.tell([evaluated(ids[1], 0.2)]).expect("is known");
     assert_eq!(lab.tie(), Some(2));
     let told: Vec<_> = lab.cautions().iter().map(ToString::to_string).collect();
     let text = "all 2 evaluated candidates have the same balanced accuracy, so none is better";
     assert!(told.iter().any(|caution| caution.contains(text)), "{told:?}");
-    lab.search.weights_changed();
+    lab.study.weights_at(1);
     assert_eq!(lab.tie(), None, "of older weights nothing is said");
 }
 

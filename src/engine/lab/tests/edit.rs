@@ -56,11 +56,13 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     // What was found out about nodes that stay goes on to be shown, and to be known.
     for node in 0..old.len() {
         let Some(twin) = graph.index_of(old.id(node)) else { continue };
-        assert_eq!(lab.iteration_reports()[1].fitness[twin], shown[node]);
+        let after = lab.study.fitness_after(&lab.iteration_reports()[1]);
+        assert_eq!(after[twin], shown[node]);
         assert_eq!(lab.fitness()[twin], fitness[node]);
     }
-    let model =
-        |id: &str| lab.search.fitness()[graph.index_of(&id.into()).expect("a node")].fitness;
+    let model = |id: &str| {
+        lab.study.search().fitness()[graph.index_of(&id.into()).expect("a node")].fitness
+    };
     // What is left of six evaluations, of which some have lost a node, still tells something.
     assert_ne!(model("a3"), 0.5);
     // Candidates keep id, place and, where they still are ones, evaluation.
@@ -81,7 +83,7 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
     assert!(lab.best().is_some_and(|best| !best.is_retired()));
     lab.train(1, &control, &mut ignore).expect("trains on");
-    assert!(lab.search.candidates().iter().any(|c| c.standing == Standing::Obsolete));
+    assert!(lab.candidates().iter().any(|c| c.standing == Standing::Obsolete));
     lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
     let told = facts(&lab);
     drop(lab);
@@ -191,4 +193,120 @@ fn a_node_whose_name_another_one_begins_with_keeps_its_weights() {
             }
         }
     }
+}
+
+/// The tensors of weights and trainer state whose nodes are among `nodes`, or all.
+fn tensors(lab: &Lab, nodes: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for bytes in weights(lab) {
+        let file = safetensors::SafeTensors::deserialize(&bytes).expect("is one");
+        let of = |name: &str| {
+            nodes.is_empty() || nodes.contains(&name.split('.').next().expect("an id"))
+        };
+        let named = file.tensors().into_iter().filter(|(name, _)| of(name));
+        all.extend(named.map(|(name, view)| (name, view.data().to_vec())));
+    }
+    all.sort_unstable();
+    assert!(!all.is_empty());
+    all
+}
+
+#[test]
+fn what_an_edit_removes_is_back_with_weights_and_evaluations_when_it_is_undone() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    let (whole, before, placed) = (lab.study.template().clone(), tensors(&lab, &[]), lab.placed());
+    let gone = ["b1", "flat"];
+
+    // Deleted, searched, undone.
+    let cut = lab.edit(edited(lab.template())).expect("is edited").expect("has changed");
+    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    let back = lab.edit(whole.clone()).expect("is edited").expect("has changed");
+    assert!(cut.retired > 0 && back.returned == cut.retired && back.forgotten == 0);
+    assert!(tensors(&lab, &[]) == before);
+    for (was, is) in placed.iter().zip(lab.placed()) {
+        assert_eq!(was.position, is.position);
+        if was.candidate.evaluation.is_some() {
+            assert_eq!(was.candidate, is.candidate);
+        }
+    }
+    assert_eq!(lab.study.search().stale(), []);
+
+    // Also with another process, after a training of what is left, and more than once.
+    lab.edit(edited(lab.template())).expect("is edited").expect("has changed");
+    drop(lab);
+    let mut lab = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    lab.train(1, &control, &mut ignore).expect("trains on");
+    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    let trained = tensors(&lab, &["a1", "a3", "head"]);
+    lab.edit(whole).expect("is edited").expect("has changed");
+    let of_gone: Vec<_> = before
+        .iter()
+        .filter(|(name, _)| gone.contains(&name.split('.').next().expect("an id")))
+        .cloned()
+        .collect();
+    assert!(tensors(&lab, &gone) == of_gone);
+    assert!(tensors(&lab, &["a1", "a3", "head"]) == trained);
+    // Those of the node that is gone now are the only ones that are put by.
+    let attic = runs.path().join("run/weights/attic-5");
+    let bytes = std::fs::read(attic.join("supernet.safetensors")).expect("is there");
+    let attic = safetensors::SafeTensors::deserialize(&bytes).expect("is one");
+    assert!(
+        attic
+            .names()
+            .iter()
+            .all(|name| name.split('/').nth(1).is_some_and(|n| n.starts_with("a5.")))
+    );
+    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    let told = facts(&lab);
+    drop(lab);
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(facts(&opened), told);
+}
+
+#[test]
+fn a_node_whose_weights_are_lost_comes_back_as_a_new_one() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    let whole = lab.study.template().clone();
+    let cut = lab.edit(edited(lab.template())).expect("is edited").expect("has changed");
+    let attic = runs.path().join("run/weights/attic-2");
+    std::fs::remove_dir_all(&attic).expect("is there");
+    let back = lab.edit(whole).expect("is edited").expect("has changed");
+    assert_eq!((back.back.as_slice(), back.returned, back.forgotten), (&[][..], 0, 2));
+    assert_eq!(back.nodes.added, ["b1", "flat"].map(NodeId::from));
+    let retired = lab.candidates().iter().filter(|candidate| candidate.is_retired()).count();
+    assert_eq!(retired, cut.retired);
+    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    let told = facts(&lab);
+    drop(lab);
+    let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(facts(&opened), told);
+}
+
+#[test]
+fn a_node_that_was_built_again_and_changed_back_has_the_weights_that_it_was_evaluated_with() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    let (whole, before) = (lab.study.template().clone(), tensors(&lab, &[]));
+    let gone = Edit::Remove { nodes: vec!["bm".into()], heal: false };
+    lab.edit(edited_by(&lab, &[gone])).expect("is edited").expect("has changed");
+    // Under the same id, with another pooling before the same convolution, whose weights begin again.
+    let text = SMALL.replace("MaxPool", "AveragePool");
+    let other = template::parse("small", &text).expect("is right");
+    let built = lab.edit(other).expect("is edited").expect("has changed");
+    assert_eq!(built.nodes.added, ["bm".into()]);
+    let back = lab.edit(whole).expect("is edited").expect("has changed");
+    assert_eq!((back.back.as_slice(), back.nodes.changed.len()), (&["bm".into()][..], 0));
+    assert!(tensors(&lab, &[]) == before);
+    assert!(lab.candidates().iter().all(|it| it.standing == Standing::Present));
 }

@@ -217,7 +217,6 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
     whole.train(1, &control, &mut ignore).expect("trains on");
     assert!(
         whole
-            .search
             .candidates()
             .iter()
             .all(|candidate| candidate.evaluation.is_some()
@@ -255,7 +254,7 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
     let mut stop = stop_at(&stopping, 2, evaluated);
     assert!(reopened().search(3, 2, Budget::default(), &stopping, &mut stop).expect("is stopped"));
     let mut resumed = reopened();
-    assert_eq!(resumed.search.stale().len(), 4);
+    assert_eq!(resumed.study.search().stale().len(), 4);
     resumed.search(3, 2, Budget::default(), &control, &mut ignore).expect("goes on");
     assert_eq!(facts(&resumed), facts(&whole));
     assert!(weights(&resumed) == weights(&whole));
@@ -283,7 +282,7 @@ fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
             }
         })
         .expect("is stopped");
-    let proposed = first.search.clone().propose(2);
+    let proposed = first.study.search().clone().propose(2);
     first.search(2, 2, Budget::default(), &control, &mut ignore).expect("goes on");
     // All three that the first iteration had evaluated belong to it, besides the two that were asked for then;
     // what it only had proposed is proposed again.
@@ -292,9 +291,10 @@ fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
     evaluated.dedup();
     assert_eq!(first.iteration_reports()[0].candidates, evaluated);
     drop(first.run.take());
-    let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+    let opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     assert_eq!(facts(&opened), facts(&first));
-    assert_eq!(opened.search.propose(3), first.search.propose(3));
+    let next = |lab: &Lab| lab.study.search().proposals(3);
+    assert_eq!(next(&opened), next(&first));
 }
 
 #[test]
@@ -454,8 +454,11 @@ fn a_retuned_run_that_is_stopped_equals_one_that_is_not() {
 fn batches_of_all_images_stay_so_in_a_resumed_run() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
-    let mut first = lab(runs.path(), "run");
-    first.settings.training.batch_size = TrainSettings::ALL_IMAGES;
+    let usual = lab(runs.path(), "unused");
+    let mut settings = usual.settings().clone();
+    settings.training.batch_size = TrainSettings::ALL_IMAGES;
+    let template = usual.study.template().clone();
+    let mut first = Lab::new(template, settings, runs.path().to_owned(), Some("run".to_owned()));
     first.train(1, &control, &mut ignore).expect("trains");
     assert_eq!(first.trained_steps(), 1);
     drop(first);

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::{
     kendall::Kendall,
     search::{Evaluation, Objective},
+    study::Retrained,
 };
 
 #[test]
@@ -77,22 +78,22 @@ fn a_candidate_that_an_edit_links_otherwise_is_not_taken_for_the_one_that_was_re
     lab.search(2, 4, Budget::default(), &control, &mut ignore).expect("searches");
     let all = VerifySettings { top: 8, random: 0, epochs: None };
     lab.verify(all, &control, &mut ignore).expect("verifies");
-    assert_eq!(lab.retrained.len(), 8);
+    assert_eq!(lab.study.retrained().count(), 8);
     let link = Edit::Connect { from: "in".into(), to: "b3".into(), slot: None };
     let linked = edited_by(&lab, &[link]);
     let mask = |lab: &Lab, id: CandidateId| lab.candidates()[id.index()].mask.clone();
     let b3 = lab.graph().index_of(&"b3".into()).expect("a node");
     let untouched: Vec<_> =
-        lab.retrained.iter().map(|r| r.id).filter(|&id| !mask(&lab, id).contains(b3)).collect();
+        lab.study.retrained().map(|r| r.id).filter(|&id| !mask(&lab, id).contains(b3)).collect();
     assert!(!untouched.is_empty() && untouched.len() < 8, "{untouched:?}");
     lab.edit(linked).expect("is edited");
-    assert_eq!(lab.retrained.iter().map(|r| r.id).collect::<Vec<_>>(), untouched);
+    assert_eq!(lab.study.retrained().map(|r| r.id).collect::<Vec<_>>(), untouched);
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
-    assert_eq!(opened.retrained.iter().map(|r| r.id).collect::<Vec<_>>(), untouched);
+    assert_eq!(opened.study.retrained().map(|r| r.id).collect::<Vec<_>>(), untouched);
 }
 
-/// A run whose candidates are all retrained for an epoch, in memory only: as accurate as their proxies, the other way
+/// A run whose candidates are all retrained for an epoch, as it is told: as accurate as their proxies, the other way
 /// round in all else.
 fn all_retrained(runs: &Path, name: &str) -> Lab {
     let mut lab = lab(runs, name);
@@ -108,9 +109,16 @@ fn all_retrained(runs: &Path, name: &str) -> Lab {
         };
         Some(Retrained { id: candidate.id, epochs: 1, evaluation, seconds: 1.0 })
     });
-    lab.retrained = retrained.collect();
-    assert_eq!(lab.retrained.len(), 8);
+    let events: Vec<_> = retrained.map(told).collect();
+    lab.tell(events).expect("is recorded");
+    assert_eq!(lab.study.retrained().count(), 8);
     lab
+}
+
+fn told(retrained: Retrained) -> Event {
+    let Retrained { id, epochs, evaluation, seconds } = retrained;
+    let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+    Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds }
 }
 
 #[test]
@@ -143,8 +151,12 @@ fn candidates_whose_balanced_accuracy_an_older_program_did_not_keep_are_retraine
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = all_retrained(runs.path(), "run");
-    let without = |retrained: &mut Retrained| retrained.evaluation.balanced_accuracy = None;
-    lab.retrained.iter_mut().for_each(without);
+    let without = |retrained: &Retrained| {
+        let evaluation = Evaluation { balanced_accuracy: None, ..retrained.evaluation };
+        told(Retrained { evaluation, ..*retrained })
+    };
+    let events: Vec<_> = lab.study.retrained().map(without).collect();
+    lab.tell(events).expect("is recorded");
     assert_eq!(lab.verification(Some(1)).expect("is there").candidates.len(), 8);
     lab.aim_at(Objective::BalancedAccuracy).expect("has classes");
     assert_eq!(lab.verification(Some(1)), None);
@@ -152,7 +164,7 @@ fn candidates_whose_balanced_accuracy_an_older_program_did_not_keep_are_retraine
     lab.verify(settings, &control, &mut ignore).expect("verifies");
     let verification = lab.verification(Some(1)).expect("is there");
     assert_eq!(verification.candidates.len(), 5);
-    assert_eq!(lab.retrained.len(), 8, "each is known once");
+    assert_eq!(lab.study.retrained().count(), 8, "each is known once");
     lab.aim_at(Objective::Loss).expect("is recorded");
     assert_eq!(lab.verification(Some(1)).expect("is there").candidates.len(), 8);
     drop(lab);

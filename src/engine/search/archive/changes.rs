@@ -3,14 +3,24 @@
 use super::{Features, Recorded, SearchError, SearchState, Standing};
 use crate::engine::{
     candidate::{self, CandidateId},
+    embedding::Embedding,
     mask::Mask,
     search::{Objective, SteeringError},
-    template::{Graph, TemplateDiff},
+    template::KeyedGraph,
 };
-use std::sync::Arc;
+use std::sync::OnceLock;
+
+/// How an edit has changed which candidates the template has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Those that it has no more.
+    pub retired: usize,
+    /// Those that it has again.
+    pub returned: usize,
+}
 
 impl SearchState {
-    /// Takes a candidate that was proposed in the current iteration before it was written down.
+    /// Takes a candidate that was proposed in the current iteration.
     ///
     /// # Errors
     /// If it does not fit the template or the other candidates.
@@ -24,23 +34,48 @@ impl SearchState {
         Ok(self.push(Recorded { mask, parents, iteration, evaluation: None }))
     }
 
+    /// Takes a candidate of the pool, which is complete before anything else happens.
+    ///
+    /// # Errors
+    /// If it does not fit the template or the other candidates, or the pool is complete.
+    pub fn admit_to_pool(
+        &mut self,
+        mask: Mask,
+        parents: Vec<CandidateId>,
+    ) -> Result<CandidateId, SearchError> {
+        if self.finished > 0 || self.pool < self.candidates.len() || !self.earlier.is_empty() {
+            return Err(SearchError::Inconsistent(format!(
+                "candidate {} is of the pool, but others came before it",
+                self.next_id()
+            )));
+        }
+        self.check_newcomer(&mask, &parents)?;
+        self.pool += 1;
+        Ok(self.push(Recorded { mask, parents, iteration: None, evaluation: None }))
+    }
+
     /// Compares all evaluations by this objective from here on.
     pub fn compare_by(&mut self, objective: Objective) {
         self.objective = objective;
     }
 
-    /// Says that the weights have changed: what was evaluated has to be evaluated again, see
-    /// [`stale`](Self::stale).
-    pub fn weights_changed(&mut self) {
-        for candidate in self.candidates.iter_mut().filter(|c| c.evaluation.is_some()) {
-            candidate.standing = match candidate.standing {
-                Standing::Present | Standing::Stale => Standing::Stale,
-                Standing::Retired | Standing::Obsolete => Standing::Obsolete,
-            };
+    /// Says how many training steps the weights have seen: what was evaluated after another number has to be evaluated
+    /// again, see [`stale`](Self::stale).
+    pub fn weights_at(&mut self, step: u64) {
+        if step != self.step {
+            self.step = step;
+            self.weights += 1;
+            self.see_what_stands();
         }
     }
 
-    /// The candidates that were evaluated with other weights than the present ones, by id. They are to be
+    fn see_what_stands(&mut self) {
+        for (candidate, record) in self.candidates.iter_mut().zip(&self.records) {
+            candidate.standing = record.standing(self.weights);
+        }
+    }
+
+    /// The candidates that were evaluated with other weights than the present ones, by id. They have to be
     /// [recorded](Self::record) again before anything is proposed: accuracies of different weights do not
     /// compare.
     pub fn stale(&self) -> Vec<CandidateId> {
@@ -51,55 +86,71 @@ impl SearchState {
             .collect()
     }
 
-    /// Goes on with the template `graph`, of which `edit` says what has become of the nodes; returns how many
-    /// candidates retire. All keep their ids.
+    /// Goes on with another template of the run, of which `cloud` is the map. All candidates keep their ids.
     ///
-    /// A candidate that still has all its nodes stays, with its evaluation where its links are the same, too.
-    /// The others retire, and go on to inform the fitness of the nodes that are left. What is asked for holds on, but
-    /// for nodes that are gone.
+    /// A candidate that has all its nodes stays, with its evaluation where its links are the same, too. The others retire
+    /// until a template has their nodes again (`for_good`, as in edits of older programs: for ever), and go on to inform the fitness of the nodes that
+    /// are left. What the search is steered to holds on, except for nodes that are not there.
     ///
     /// # Errors
-    /// When no candidate of the edited template can be what is asked for; nothing has changed then.
-    pub fn edit(&mut self, graph: Arc<Graph>, edit: &TemplateDiff) -> Result<usize, SteeringError> {
-        let mut edited = self.clone();
-        let retiring = edited.carry_over(graph, edit);
-        edited.guide = self.guide.edit(edit, &edited.graph, &edited.candidates)?;
-        edited.see_what_is_affordable();
-        *self = edited;
-        Ok(retiring)
+    /// When no candidate of the template can be what the search is steered to; the search is of no use then.
+    pub fn edit(
+        &mut self,
+        template: KeyedGraph,
+        cloud: &Embedding,
+        for_good: bool,
+    ) -> Result<Moved, SteeringError> {
+        let moved = self.go_on_with(template, for_good);
+        self.taken = OnceLock::new();
+        self.guide = self.guide.edited(self.graph(), &self.candidates, cloud, for_good)?;
+        self.see_what_is_affordable();
+        Ok(moved)
     }
 
-    fn carry_over(&mut self, graph: Arc<Graph>, edit: &TemplateDiff) -> usize {
-        let old = std::mem::replace(&mut self.graph, graph);
-        // Representatives are those of a table, which no one edits.
-        self.features = Features::new(&self.graph, None);
-        self.by_mask.clear();
-        let mut retiring = 0;
-        for candidate in &mut self.candidates {
-            let before = std::mem::replace(&mut candidate.mask, Mask::empty(0));
-            candidate.mask = edit.carry(&before);
-            let valid = candidate.mask.len() == before.len()
-                && candidate::problem(&self.graph, &candidate.mask).is_none();
-            if candidate.is_retired() {
-                continue;
+    fn go_on_with(&mut self, template: KeyedGraph, for_good: bool) -> Moved {
+        // Representatives are those of a table, whose template is not edited.
+        self.features = Features::new(template.graph(), None);
+        self.earlier.push(std::mem::replace(&mut self.template, template));
+        self.by_keys.clear();
+        let mut moved = Moved::default();
+        let (template, graph) = (&self.template, self.template.graph());
+        for (candidate, record) in self.candidates.iter_mut().zip(&mut self.records) {
+            // The template with this position; the present one is not among the earlier ones.
+            let alike = |position: usize| {
+                let then = self.earlier.get(position).unwrap_or(template);
+                template.links_alike(then, &record.keys)
+            };
+            if let (true, Some(with)) = (for_good, &mut record.evaluated)
+                && !self.earlier.last().is_some_and(|it| template.links_alike(it, &record.keys))
+            {
+                with.template = None;
             }
-            if valid {
-                self.by_mask.insert(candidate.mask.clone(), candidate.id);
-                candidate.cost = self.graph.total_cost(candidate.mask.iter());
-                if candidate.evaluation.is_some()
-                    && !edit.keeps_links(&old, &before, &self.graph, &candidate.mask)
-                {
-                    candidate.standing = Standing::Stale;
-                    candidate.latency = None;
+            candidate.mask = template.mask_of(&record.keys);
+            let was_there = record.there;
+            record.there = !record.gone
+                && template.has_all(&record.keys)
+                && candidate::problem(graph, &candidate.mask).is_none();
+            record.links_alike =
+                record.evaluated.is_none_or(|with| with.template.is_some_and(alike));
+            match (was_there, record.there) {
+                (true, false) => {
+                    moved.retired += 1;
+                    record.gone = for_good;
                 }
-            } else {
-                retiring += 1;
-                candidate.standing = match candidate.standing {
-                    Standing::Stale => Standing::Obsolete,
-                    _ => Standing::Retired,
-                };
+                (false, true) => moved.returned += 1,
+                (true, true) | (false, false) => {}
             }
+            // One that is not there shows what it had.
+            if record.there {
+                candidate.cost = graph.total_cost(candidate.mask.iter());
+                let timed = record.timed.filter(|&(_, position)| alike(position));
+                candidate.latency = timed.map(|(seconds, _)| seconds);
+            }
+            if !record.gone {
+                self.by_keys.insert(record.keys.clone(), candidate.id);
+            }
+            candidate.standing = record.standing(self.weights);
         }
-        retiring
+        moved
     }
 }

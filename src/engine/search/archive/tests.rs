@@ -3,7 +3,8 @@
 use super::*;
 use crate::engine::{
     candidate::tests::layered,
-    template::{BlocksPerLayer, Link, TemplateDiff},
+    embedding::Embedding,
+    template::{BlocksPerLayer, Link, NodeKeys},
 };
 
 /// An accuracy with main effects, a pair effect, and differences between any two candidates.
@@ -51,6 +52,7 @@ fn the_pool_begins_with_a_fair_start_and_is_what_the_first_iteration_evaluates()
     assert_eq!(search.candidates().len(), 40);
     let first = search.propose(10);
     assert_eq!(first, (0..10).map(CandidateId).collect::<Vec<_>>());
+    evaluate(&mut search, &first);
     assert!(search.candidates()[..10].iter().all(|candidate| candidate.iteration == Some(0)));
     assert_eq!(search.candidates()[10].iteration, None);
 }
@@ -207,12 +209,30 @@ fn lasting_fitness_is_the_same_before_and_after_the_weights_change() {
     rest.nodes.retain(|node| node.id != *gone);
     rest.links.retain(|Link(a, b)| a != gone && b != gone);
     let rest = Arc::new(Graph::new(rest).expect("is sound"));
-    search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest)).expect("goes");
+    let mut keys = NodeKeys::default();
+    let [whole, part] = [&graph, &rest].map(|graph| keys.admit(Arc::clone(graph)));
+    let before = search.clone();
+    let moved = search.edit(part, &Embedding::fit(&[]), false).expect("goes");
+    assert!(moved.retired > 0 && moved.returned == 0);
     let (all, lasting) = (search.fitness(), search.lasting_fitness());
     assert_ne!(values(&all), values(&lasting), "the retired ones inform the first");
-    search.weights_changed();
+    // With the node everything is as it was.
+    let mut again = search.clone();
+    assert_ne!(again.candidates(), before.candidates());
+    let back = again.edit(whole.clone(), &Embedding::fit(&[]), false).expect("goes back");
+    assert_eq!((back.retired, back.returned), (0, moved.retired));
+    assert_eq!(again.candidates(), before.candidates());
+    assert_eq!(again.fitness(), before.fitness());
+    assert_eq!(again.proposals(5), before.proposals(5));
+    // With other weights it is not.
+    search.weights_at(1);
     assert_eq!(search.lasting_fitness(), lasting);
     assert_ne!(values(&lasting), vec![0.5; rest.len()]);
+    search.edit(whole, &Embedding::fit(&[]), false).expect("goes back");
+    assert_eq!(search.stale().len(), 15);
+    // Weights that have seen as many steps as others are not the same.
+    search.weights_at(0);
+    assert_eq!(search.stale().len(), 15);
 }
 
 #[test]

@@ -16,12 +16,17 @@ impl SearchState {
         &self.guide.steering
     }
 
+    /// The same with what holds again when nodes that the template lacks come back.
+    pub fn asked(&self) -> &Steering {
+        &self.guide.asked
+    }
+
     /// Whether wishes can be met in this search; `cloud` is where candidates are placed.
     ///
     /// # Errors
     /// When nodes or candidates are not there, or no candidate can be what is asked for.
     pub fn check(&self, steering: &Steering, cloud: &Embedding) -> Result<(), SteeringError> {
-        Guide::new(&self.graph, steering.clone(), &self.candidates, cloud).map(|_| ())
+        Guide::new(self.graph(), steering.clone(), &self.candidates, cloud).map(|_| ())
     }
 
     /// Asks for something else from the next proposals on.
@@ -29,7 +34,7 @@ impl SearchState {
     /// # Errors
     /// As [`check`](Self::check); what was asked for before holds on then.
     pub fn steer(&mut self, steering: Steering, cloud: &Embedding) -> Result<(), SteeringError> {
-        self.guide = Guide::new(&self.graph, steering, &self.candidates, cloud)?;
+        self.guide = Guide::new(self.graph(), steering, &self.candidates, cloud)?;
         self.see_what_is_affordable();
         Ok(())
     }
@@ -40,8 +45,13 @@ impl SearchState {
     /// If there is no such candidate.
     pub fn record_latency(&mut self, id: CandidateId, seconds: f64) -> Result<(), SearchError> {
         let known = self.candidates.len();
-        let candidate =
-            self.candidates.get_mut(id.index()).ok_or(SearchError::UnknownCandidate(id, known))?;
+        let unknown = SearchError::UnknownCandidate(id, known);
+        let (Some(candidate), Some(record)) =
+            (self.candidates.get_mut(id.index()), self.records.get_mut(id.index()))
+        else {
+            return Err(unknown);
+        };
+        record.timed = Some((seconds, self.earlier.len()));
         candidate.latency = Some(seconds);
         candidate.affordable = self.guide.steering.affords(candidate);
         Ok(())
@@ -95,7 +105,7 @@ impl SearchState {
             .filter(|candidate| wanted && finished(candidate) && !candidate.is_retired())
             .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
             .collect();
-        Guided::new(&self.guide, &self.graph, LatencyModel::fit(&self.graph, &timed))
+        Guided::new(&self.guide, self.graph(), LatencyModel::fit(self.graph(), &timed))
     }
 
     pub(super) fn see_what_is_affordable(&mut self) {

@@ -7,8 +7,8 @@ use crate::engine::{
         tests::{graph_of, layered},
     },
     ops::{ActivationFunction, ConvBlock, Op, samples},
-    search::{Evaluation, SearchState},
-    template::{BlocksPerLayer, Link, presets},
+    search::{Evaluation, Moved, SearchState},
+    template::{BlocksPerLayer, Link, NodeKeys, presets},
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -21,6 +21,14 @@ fn vgg11() -> Arc<Graph> {
 fn cloud(search: &SearchState) -> Embedding {
     let masks: Vec<_> = search.candidates().iter().map(|c| c.mask.clone()).collect();
     Embedding::fit(&masks)
+}
+
+/// Goes on with `graph`, of whose nodes none are new.
+fn edit(search: &mut SearchState, graph: &Arc<Graph>) -> Result<Moved, SteeringError> {
+    let mut keys = NodeKeys::default();
+    keys.admit(vgg11());
+    let cloud = Embedding::fit(&[]);
+    search.edit(keys.admit(Arc::clone(graph)), &cloud, false)
 }
 
 /// Searches for some iterations of 10; larger candidates are better, and later nodes. The candidates evaluated.
@@ -184,9 +192,8 @@ fn candidates_that_an_edit_retires_are_on_no_front() {
     rest.nodes.retain(|node| node.id != *graph.id(gone));
     rest.links.retain(|Link(a, b)| a != graph.id(gone) && b != graph.id(gone));
     let rest = Arc::new(Graph::new(rest).expect("is sound"));
-    let retired =
-        search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest)).expect("goes");
-    assert!(retired > 0);
+    let moved = edit(&mut search, &rest).expect("goes");
+    assert!(moved.retired > 0);
     for id in search.front(Measure::Parameters) {
         assert!(!search.candidates()[id.index()].is_retired());
     }
@@ -333,7 +340,7 @@ fn a_front_compares_evaluations_with_the_same_weights_only() {
     let mut search = SearchState::new(Arc::clone(&graph), 1, 50);
     search_on(&mut search, 2);
     let before = search.front(Measure::Parameters);
-    search.weights_changed();
+    search.weights_at(1);
     assert_eq!(search.front(Measure::Parameters), before, "none is known better");
     let id = search.stale()[0];
     let evaluation = Evaluation { accuracy: 0.01, ..Evaluation::default() };
@@ -375,8 +382,7 @@ fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_
     search.steer(forbidden.clone(), &cloud).expect("can be met");
     // What is not forbidden goes.
     let rest = without(&ids[..1]);
-    let before = search.candidates().to_vec();
-    let refused = search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest));
+    let refused = edit(&mut search.clone(), &rest);
     assert_eq!(refused, Err(SteeringError::Cut));
     let keeping_first: Vec<_> = search
         .candidates()
@@ -387,12 +393,11 @@ fn an_edit_lifts_what_is_asked_of_nodes_that_go_and_is_refused_where_nothing_is_
     let one = Steering { union: keeping_first[..1].to_vec(), ..Steering::default() };
     let mut united = search.clone();
     united.steer(one, &cloud).expect("can be met");
-    let gone = without(&ids[..1]);
-    let refused = united.edit(Arc::clone(&gone), &TemplateDiff::between(&graph, &gone));
-    assert_eq!(refused, Err(SteeringError::NothingShared));
-    assert_eq!((search.candidates(), search.graph().len()), (before.as_slice(), graph.len()));
+    assert_eq!(edit(&mut united, &rest), Err(SteeringError::NothingShared));
     // What is forbidden goes.
-    let rest = without(&ids[1..2]);
-    search.edit(Arc::clone(&rest), &TemplateDiff::between(&graph, &rest)).expect("leaves some");
+    edit(&mut search, &without(&ids[1..2])).expect("leaves some");
     assert_eq!(search.steering().forbidden, ids[2..]);
+    // It comes back, and with it what was asked of it.
+    edit(&mut search, &graph).expect("is whole");
+    assert_eq!(search.steering(), &forbidden);
 }

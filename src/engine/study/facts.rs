@@ -1,0 +1,101 @@
+//! What follows from the events of a run, as it is shown.
+
+use crate::engine::{
+    candidate::CandidateId,
+    search::{Candidate, Evaluation, NodeFitness, Objective},
+    template::{NodeId, TemplateDiff},
+};
+use std::fmt;
+
+/// One finished iteration of the search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IterationReport {
+    /// The iteration, from 1.
+    pub iteration: u32,
+    /// The number of the template that it ended with.
+    pub template: u32,
+    /// Candidates evaluated in it.
+    pub candidates: Vec<CandidateId>,
+    /// What the search made large in it.
+    pub objective: Objective,
+    /// The means of what their evaluations gave.
+    pub mean: Evaluation,
+    /// The best candidate of the whole search so far.
+    pub best: CandidateId,
+    /// What its evaluation gave.
+    pub best_evaluation: Evaluation,
+    /// Whether all candidates that were evaluated with the present weights tie: then the best is no better than any.
+    pub tie: bool,
+    /// Fitness and frequency of every node, by its index in the template that the iteration ended with; see
+    /// [`Study::fitness_after`](super::Study::fitness_after). Empty where that was not asked for.
+    pub fitness: Vec<NodeFitness>,
+    /// Seconds the iteration took.
+    pub seconds: f64,
+}
+
+/// A candidate with its place in the cloud.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedCandidate {
+    /// The candidate; its id is its position in the order of arrival.
+    pub candidate: Candidate,
+    /// Where it is in the cloud; the landmarks have a root-mean-square radius of 1.
+    pub position: [f32; 3],
+}
+
+/// A candidate that was trained from scratch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retrained {
+    /// Which.
+    pub id: CandidateId,
+    /// For how many epochs.
+    pub epochs: usize,
+    /// What it is worth on all validation images.
+    pub evaluation: Evaluation,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+/// What an edit has done to a study.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// What has become of the nodes; those that are back are not among those that are added or changed.
+    pub nodes: TemplateDiff,
+    /// Nodes that were there before an earlier edit, and have their weights again.
+    pub back: Vec<NodeId>,
+    /// Candidates that still are ones, evaluated or not.
+    pub valid: usize,
+    /// Candidates that the edit took out of the search.
+    pub retired: usize,
+    /// Candidates that it brought back.
+    pub returned: usize,
+    /// Nodes that had gone before, and whose weights there was no more room for.
+    pub forgotten: usize,
+    /// Evaluated candidates that have to be evaluated again, since links between their nodes have changed or
+    /// weights had changed before.
+    pub stale: usize,
+}
+
+impl fmt::Display for Edited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TemplateDiff { kept, added, changed, dropped, .. } = &self.nodes;
+        write!(f, "template edited: {} nodes kept", kept.len())?;
+        let all = [("back", &self.back), ("new", added), ("changed", changed), ("gone", dropped)];
+        for (what, ids) in all {
+            if !ids.is_empty() {
+                let ids: Vec<_> = ids.iter().map(NodeId::as_str).collect();
+                write!(f, ", {what}: {}", ids.join(" "))?;
+            }
+        }
+        write!(f, "; {} candidates stay, {} retire", self.valid, self.retired)?;
+        if self.returned > 0 {
+            write!(f, ", {} are back", self.returned)?;
+        }
+        if self.forgotten > 0 {
+            write!(f, "; the weights of {} removed nodes are forgotten", self.forgotten)?;
+        }
+        if !(added.is_empty() && changed.is_empty()) {
+            write!(f, "; train on before the search, so that new nodes learn")?;
+        }
+        Ok(())
+    }
+}

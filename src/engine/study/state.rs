@@ -1,0 +1,563 @@
+//! What is known, and how events change it.
+
+use super::{Event, IterationReport, PlacedCandidate, Retrained};
+use crate::engine::{
+    candidate::{CandidateId, Space, alike},
+    embedding::{Embedding, RunEmbedding},
+    mask::Mask,
+    search::{
+        Candidate, Evaluation, Moved, NodeFitness, Objective, SearchError, SearchState,
+        SteeringError,
+    },
+    template::{Checked, Graph, KeyedGraph, NodeId, NodeKey, NodeKeys},
+    training::{EpochReport, StepLength, TrainSettings},
+};
+use std::{collections::HashMap, sync::Arc};
+use thiserror::Error;
+
+/// An event that cannot follow on those before it.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Mismatch {
+    /// The pool is complete before anything else happens.
+    #[error("candidate {0} is of the pool, but others came before it")]
+    LateForPool(CandidateId),
+    /// Something is missing before it.
+    #[error("{what} {number} stands where {next} should")]
+    Order {
+        /// What is counted.
+        what: &'static str,
+        /// The number that was told.
+        number: usize,
+        /// The one that comes next.
+        next: usize,
+    },
+    /// It names a node that the template does not have.
+    #[error("`{0}` is not a node")]
+    UnknownNode(NodeId),
+    /// It goes on with a template that was not [brought](Study::bring).
+    #[error("there is no template {0}")]
+    UnknownTemplate(u32),
+    /// It does not fit the candidates.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// No candidate of the template can be what is asked for.
+    #[error(transparent)]
+    Steering(#[from] SteeringError),
+}
+
+/// What a study begins with besides its template.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// What the search makes large.
+    pub objective: Objective,
+    /// How the supernet is trained.
+    pub training: TrainSettings,
+    /// Whether the fitness at the end of each iteration is worked out, which takes long for a long run.
+    pub with_fitness: bool,
+}
+
+/// What is known of a run.
+#[derive(Clone)]
+pub struct Study {
+    setup: Setup,
+    /// The step length that the run was set up with.
+    configured: StepLength,
+    template: Checked,
+    /// The number of the template: 1, and one more with each edit.
+    number: u32,
+    /// The template of the next edit.
+    next: Option<(u32, Checked)>,
+    keys: NodeKeys,
+    search: SearchState,
+    /// The map of the cloud; `None` while the pool that it is fitted to is being told.
+    map: Option<RunEmbedding>,
+    /// The map for the present template.
+    cloud: Embedding,
+    /// Where each candidate was placed when it came, by id.
+    places: Vec<[f32; 3]>,
+    epochs: Vec<EpochReport>,
+    iterations: Vec<IterationReport>,
+    /// The templates that iterations ended with, by number less 1.
+    templates: Vec<KeyedGraph>,
+    /// With the number of the template.
+    retrained: Vec<(Retrained, u32)>,
+    /// The fitness at the last edit, by key.
+    fitness_at_edit: Vec<Option<NodeFitness>>,
+    /// When nodes left that the template lacks, or lacked at some time.
+    left: HashMap<NodeKey, Left>,
+    /// Whether nothing was evaluated since the last edit, so that the fitness then goes on to be shown.
+    is_fitness_kept: bool,
+    last_edit: Moved,
+    training_secs: f64,
+    search_secs: f64,
+    /// Seconds of evaluations since the last iteration ended.
+    unfinished_secs: f64,
+    checkpoint: Option<String>,
+}
+
+/// When a node left the template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) struct Left {
+    /// The number of the template that lacks it.
+    pub(in crate::engine) template: u32,
+    /// Training steps that the weights had seen.
+    pub(in crate::engine) step: u64,
+}
+
+/// What is known of a new node.
+const NOTHING: NodeFitness =
+    NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
+
+impl Study {
+    /// A new study of `template`, for which a pool of `pool` candidates is drawn.
+    pub fn begin(template: Checked, setup: Setup, pool: usize) -> Self {
+        let search = SearchState::new(Arc::clone(template.graph()), setup.seed, pool);
+        let mut study = Self::with_search(template, setup, search);
+        study.settle();
+        study
+    }
+
+    /// A study of which nothing is told yet: first comes the pool.
+    pub fn untold(template: Checked, setup: Setup) -> Self {
+        let search = SearchState::untold(Arc::clone(template.graph()), setup.seed);
+        Self::with_search(template, setup, search)
+    }
+
+    fn with_search(template: Checked, setup: Setup, mut search: SearchState) -> Self {
+        search.compare_by(setup.objective);
+        let mut keys = NodeKeys::default();
+        let first = keys.admit(Arc::clone(template.graph()));
+        Self {
+            configured: setup.training.step_length(),
+            setup,
+            template,
+            number: 1,
+            next: None,
+            keys,
+            search,
+            map: None,
+            cloud: Embedding::fit(&[]),
+            places: Vec::new(),
+            epochs: Vec::new(),
+            iterations: Vec::new(),
+            templates: vec![first],
+            retrained: Vec::new(),
+            fitness_at_edit: Vec::new(),
+            left: HashMap::new(),
+            is_fitness_kept: false,
+            last_edit: Moved::default(),
+            training_secs: 0.0,
+            search_secs: 0.0,
+            unfinished_secs: 0.0,
+            checkpoint: None,
+        }
+    }
+
+    /// Says that the pool is complete, as the first event after it does: the cloud is fitted to it. Its candidates are
+    /// the landmarks, so that no later one moves a point.
+    pub fn settle(&mut self) {
+        if self.map.is_some() {
+            return;
+        }
+        let masks: Vec<_> = self.candidates().iter().map(|it| it.mask.clone()).collect();
+        self.cloud = Embedding::fit(&masks);
+        self.map = Some(RunEmbedding::new(&self.cloud, self.search.template()));
+        self.place_newcomers();
+    }
+
+    /// Hands over the template of the [edit](Event::Edited) that is told next: events name templates by number.
+    pub fn bring(&mut self, number: u32, template: Checked) {
+        self.next = Some((number, template));
+    }
+
+    /// Takes over how the same network looks.
+    pub fn lay_out(&mut self, template: Checked) {
+        self.template = template;
+    }
+
+    /// Says how many training steps the weights have seen where no event tells, as in the middle of an epoch.
+    pub fn weights_at(&mut self, step: u64) {
+        self.search.weights_at(step);
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// When it cannot follow on those before it; what the study then knows is of no use.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
+        if let Event::Candidate { id, iteration: 0, parents, kept } = event {
+            in_order("candidate", id.index(), self.candidates().len())?;
+            if self.map.is_some() {
+                return Err(Mismatch::LateForPool(*id));
+            }
+            let mask = self.mask(kept)?;
+            self.search.admit_to_pool(mask, parents.clone())?;
+            return Ok(());
+        }
+        self.settle();
+        match event {
+            Event::Candidate { id, iteration: _, parents, kept } => {
+                in_order("candidate", id.index(), self.candidates().len())?;
+                let mask = self.mask(kept)?;
+                self.search.admit(mask, parents.clone())?;
+                self.place_newcomers();
+            }
+            Event::Epoch(epoch) => {
+                in_order("epoch", epoch.epoch, self.epochs.len() + 1)?;
+                self.training_secs += epoch.seconds;
+                self.checkpoint = Some(checkpoint_of_epoch(epoch.epoch));
+                self.search.weights_at(epoch.step);
+                self.epochs.push(*epoch);
+            }
+            Event::Edited { template, step, lasting, forgotten } => {
+                self.keys.forget(|key| forgotten.contains(&key));
+                self.edit(*template, *step, *lasting)?;
+            }
+            Event::Evaluated {
+                id,
+                iteration: _,
+                step,
+                accuracy,
+                balanced_accuracy,
+                loss,
+                seconds,
+            } => {
+                self.unfinished_secs += seconds;
+                self.search.weights_at(*step);
+                let (accuracy, loss) = (*accuracy, *loss);
+                let balanced_accuracy = *balanced_accuracy;
+                self.search.record(*id, Evaluation { accuracy, balanced_accuracy, loss })?;
+                self.is_fitness_kept = false;
+            }
+            Event::Iteration { iteration, candidates, mean_accuracy, best, seconds } => {
+                let next = self.search.finished_iterations() + 1;
+                in_order("iteration", *iteration as usize, next as usize)?;
+                self.search.finish_iteration();
+                self.search_secs += seconds;
+                self.unfinished_secs = 0.0;
+                let unknown =
+                    Evaluation { accuracy: f64::NAN, balanced_accuracy: None, loss: f64::NAN };
+                let evaluation = self.search.candidate(*best).and_then(|best| best.evaluation);
+                let mean = self.mean_of(candidates);
+                self.iterations.push(IterationReport {
+                    iteration: *iteration,
+                    template: self.number,
+                    objective: self.objective(),
+                    mean: Evaluation { accuracy: *mean_accuracy, ..mean },
+                    candidates: candidates.clone(),
+                    best: *best,
+                    best_evaluation: evaluation.unwrap_or(unknown),
+                    tie: self.tie().is_some(),
+                    fitness: if self.setup.with_fitness { self.judged() } else { Vec::new() },
+                    seconds: *seconds,
+                });
+            }
+            Event::Timed { id, latency } => self.search.record_latency(*id, *latency)?,
+            Event::Steered(steering) => self.search.steer(steering.clone(), &self.cloud)?,
+            Event::Aimed { objective } => {
+                self.search.compare_by(*objective);
+                self.is_fitness_kept = false;
+            }
+            Event::Retuned { to, instead_of } => {
+                // Where the run's settings were edited by hand since, the edit counts.
+                if *instead_of == self.configured {
+                    self.setup.training = self.setup.training.retuned(*to);
+                }
+            }
+            Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds } => {
+                let (id, epochs) = (*id, *epochs);
+                let evaluation = Evaluation {
+                    accuracy: *accuracy,
+                    balanced_accuracy: *balanced_accuracy,
+                    loss: *loss,
+                };
+                // Instead of what was known of it.
+                let mut known = std::mem::take(&mut self.retrained);
+                known.retain(|(known, template)| {
+                    (known.id, known.epochs) != (id, epochs) || !self.links_as_in(*template, id)
+                });
+                self.retrained = known;
+                let retrained = Retrained { id, epochs, evaluation, seconds: *seconds };
+                self.retrained.push((retrained, self.number));
+            }
+        }
+        Ok(())
+    }
+
+    fn edit(&mut self, number: u32, step: u64, lasting: bool) -> Result<(), Mismatch> {
+        let Some((_, template)) = self.next.take_if(|(brought, _)| *brought == number) else {
+            return Err(Mismatch::UnknownTemplate(number));
+        };
+        in_order("template", number as usize, self.number as usize + 1)?;
+        self.search.weights_at(step);
+        let known = self.keys.given();
+        let keyed = self.keys.admit(Arc::clone(template.graph()));
+        if !lasting {
+            // The program that made the edit knew nothing of them any more.
+            self.keys.forget(|key| keyed.node(key).is_none());
+        }
+        for &key in self.search.template().keys() {
+            if keyed.node(key).is_none() {
+                self.left.insert(key, Left { template: number, step });
+            }
+        }
+        let back: Vec<_> = keyed
+            .keys()
+            .iter()
+            .copied()
+            .filter(|&key| key.index() < known && self.search.template().node(key).is_none())
+            .collect();
+        self.fitness_at_edit.resize(self.keys.given(), None);
+        for (key, fitness) in self.search.template().keys().iter().zip(self.fitness()) {
+            self.fitness_at_edit[key.index()] = Some(fitness);
+        }
+        if let Some(map) = &mut self.map {
+            self.cloud = map.admit(&keyed);
+        }
+        self.last_edit = self.search.edit(keyed.clone(), &self.cloud, !lasting)?;
+        self.template = template;
+        self.number = number;
+        self.templates.push(keyed);
+        if !back.is_empty() {
+            // Evaluations since they went tell of them now.
+            let judged = self.judged();
+            for key in back {
+                let node = self.search.template().node(key);
+                self.fitness_at_edit[key.index()] = node.map(|node| judged[node]);
+            }
+        }
+        self.is_fitness_kept = true;
+        self.checkpoint = (step > 0).then(|| checkpoint_of_edit(number));
+        Ok(())
+    }
+
+    fn mask(&self, kept: &[NodeId]) -> Result<Mask, Mismatch> {
+        let graph = self.template.graph();
+        let node =
+            |id: &NodeId| graph.index_of(id).ok_or_else(|| Mismatch::UnknownNode(id.clone()));
+        let nodes: Vec<_> = kept.iter().map(node).collect::<Result<_, _>>()?;
+        Ok(Mask::from_nodes(graph.len(), nodes))
+    }
+
+    /// Gives the candidates that have come since the last time their places.
+    fn place_newcomers(&mut self) {
+        let newcomers = &self.search.candidates()[self.places.len()..];
+        self.places.extend(newcomers.iter().map(|candidate| self.cloud.place(&candidate.mask)));
+    }
+
+    /// The template.
+    pub fn template(&self) -> &Checked {
+        &self.template
+    }
+
+    /// Its number: 1, and one more with each edit.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Candidates, and what their evaluations say.
+    pub fn search(&self) -> &SearchState {
+        &self.search
+    }
+
+    /// All candidates, by id.
+    pub fn candidates(&self) -> &[Candidate] {
+        self.search.candidates()
+    }
+
+    /// Where candidates of the present template are placed.
+    pub fn cloud(&self) -> &Embedding {
+        &self.cloud
+    }
+
+    /// Candidates from this id on, with their places.
+    pub fn placed_from(&self, first: usize) -> Vec<PlacedCandidate> {
+        let placed = self.candidates().iter().zip(&self.places).skip(first);
+        placed
+            .map(|(candidate, &position)| PlacedCandidate {
+                candidate: candidate.clone(),
+                position,
+            })
+            .collect()
+    }
+
+    /// What the search makes large.
+    pub fn objective(&self) -> Objective {
+        self.search.objective()
+    }
+
+    /// How the supernet is trained.
+    pub fn training(&self) -> TrainSettings {
+        self.setup.training
+    }
+
+    /// The step length that the run was set up with.
+    pub fn configured(&self) -> StepLength {
+        self.configured
+    }
+
+    /// Takes the present step length for the one that the run is set up with: it begins now.
+    pub fn configure(&mut self) {
+        self.configured = self.setup.training.step_length();
+    }
+
+    /// The finished epochs.
+    pub fn epochs(&self) -> &[EpochReport] {
+        &self.epochs
+    }
+
+    /// The finished iterations.
+    pub fn iterations(&self) -> &[IterationReport] {
+        &self.iterations
+    }
+
+    /// The fitness of the present template's nodes at the end of an iteration, by node index: nodes that its template
+    /// lacked have what they had before. Empty where it was not worked out.
+    pub fn fitness_after(&self, iteration: &IterationReport) -> Vec<NodeFitness> {
+        if iteration.fitness.is_empty() {
+            return Vec::new();
+        }
+        let until = (iteration.iteration as usize).min(self.iterations.len());
+        let value = |key| {
+            self.iterations[..until].iter().rev().find_map(|it| {
+                let then = self.templates.get((it.template as usize).wrapping_sub(1))?;
+                it.fitness.get(then.node(key)?).copied()
+            })
+        };
+        let keys = self.search.template().keys().iter();
+        keys.map(|&key| value(key).unwrap_or(NOTHING)).collect()
+    }
+
+    /// The candidates that were trained from scratch as the networks that they are in the present template.
+    pub fn retrained(&self) -> impl Iterator<Item = &Retrained> {
+        let retrained = self.retrained.iter();
+        let same = |(it, template): &&(Retrained, u32)| self.links_as_in(*template, it.id);
+        retrained.filter(same).map(|(retrained, _)| retrained)
+    }
+
+    /// Whether a candidate is the network that it was in the template with this number: not with other links.
+    fn links_as_in(&self, template: u32, id: CandidateId) -> bool {
+        let then = self.templates.get((template as usize).wrapping_sub(1));
+        let keys = self.search.keys(id);
+        then.zip(keys).is_some_and(|(then, keys)| self.search.template().links_alike(then, keys))
+    }
+
+    /// How many candidates tie, where all that are evaluated with the present weights do.
+    pub fn tie(&self) -> Option<usize> {
+        crate::engine::search::tie(self.candidates(), self.objective())
+    }
+
+    /// The mean of what evaluating these candidates gave.
+    pub fn mean_of(&self, candidates: &[CandidateId]) -> Evaluation {
+        let evaluation = |id: &CandidateId| self.search.candidate(*id)?.evaluation;
+        Evaluation::mean(&candidates.iter().filter_map(evaluation).collect::<Vec<_>>())
+    }
+
+    /// Fitness and frequency of every node, by node index: as they were at the last edit until something is evaluated.
+    pub fn fitness(&self) -> Vec<NodeFitness> {
+        if !self.is_fitness_kept {
+            return self.judged();
+        }
+        let kept = |index: usize| self.fitness_at_edit.get(index).copied().flatten();
+        let keys = self.search.template().keys().iter();
+        keys.map(|key| kept(key.index()).unwrap_or(NOTHING)).collect()
+    }
+
+    /// The same by candidates that have not retired, which is the same before and after the weights change: what a
+    /// training that is interrupted can start from again.
+    pub fn lasting_fitness(&self) -> Vec<NodeFitness> {
+        if self.is_fitness_kept { self.fitness() } else { self.search.lasting_fitness() }
+    }
+
+    /// What the evaluations so far say about each node.
+    fn judged(&self) -> Vec<NodeFitness> {
+        without_chance(self.template.graph(), self.search.fitness())
+    }
+
+    /// When a node left the template for the last time; `None` if it never did.
+    pub(in crate::engine) fn left(&self, key: NodeKey) -> Option<Left> {
+        self.left.get(&key).copied()
+    }
+
+    /// Nodes that have left a template at some time.
+    pub(in crate::engine) fn left_keys(&self) -> impl Iterator<Item = (NodeKey, Left)> {
+        self.left.iter().map(|(&key, &left)| (key, left))
+    }
+
+    /// How many nodes the templates so far have had.
+    pub(in crate::engine) fn known_nodes(&self) -> usize {
+        self.keys.given()
+    }
+
+    /// How the last edit has changed which candidates the template has.
+    pub fn last_edit(&self) -> Moved {
+        self.last_edit
+    }
+
+    /// Seconds of training in finished epochs.
+    pub fn training_secs(&self) -> f64 {
+        self.training_secs
+    }
+
+    /// Seconds of searching in finished iterations.
+    pub fn search_secs(&self) -> f64 {
+        self.search_secs
+    }
+
+    /// Seconds of evaluations since the last iteration ended.
+    pub fn unfinished_secs(&self) -> f64 {
+        self.unfinished_secs
+    }
+
+    /// The folder in `weights` with the weights that the last event left.
+    pub fn checkpoint(&self) -> Option<&str> {
+        self.checkpoint.as_deref()
+    }
+}
+
+/// The folder in `weights` of the checkpoint at the end of an epoch.
+pub(in crate::engine) fn checkpoint_of_epoch(epoch: usize) -> String {
+    format!("epoch-{epoch}")
+}
+
+/// The folder in `weights` of the checkpoint of an edit to the template with this number.
+pub(in crate::engine) fn checkpoint_of_edit(number: u32) -> String {
+    format!("edit-{number}")
+}
+
+/// Makes sure that nothing is missing before the `what` called `number`.
+fn in_order(what: &'static str, number: usize, next: usize) -> Result<(), Mismatch> {
+    if number == next { Ok(()) } else { Err(Mismatch::Order { what, number, next }) }
+}
+
+/// Fitness without what chance made of alternatives that no evaluation tells apart: they share one, and it is 0.5 where
+/// a layer has no other.
+fn without_chance(graph: &Graph, mut fitness: Vec<NodeFitness>) -> Vec<NodeFitness> {
+    let groups = alike(graph);
+    if groups.is_empty() {
+        return fitness;
+    }
+    let choices = Space::whole(graph).choices();
+    for group in groups {
+        let undecidable = choices.iter().any(|choice| {
+            (choice.least, choice.most) == (1, 1)
+                && choice.nodes.iter().all(|node| group.contains(node))
+                && choice.nodes.contains(&group[0])
+        });
+        let mean = |figure: fn(&NodeFitness) -> f64| {
+            group.iter().map(|&node| figure(&fitness[node])).sum::<f64>() / group.len() as f64
+        };
+        let (shared, uncertainty) = if undecidable {
+            (0.5, 1.0)
+        } else {
+            (mean(|node| node.fitness), mean(|node| node.uncertainty))
+        };
+        for node in group {
+            fitness[node].fitness = shared;
+            fitness[node].uncertainty = uncertainty;
+        }
+    }
+    fitness
+}

@@ -1,0 +1,358 @@
+//! Sessions of all kinds of events, told live and folded.
+
+use super::*;
+use crate::engine::{
+    candidate::CandidateId,
+    mask::Mask,
+    search::{Candidate, Objective, Proposal, Standing, Steering},
+    template::{self, Checked, Edit, NodeId},
+    training::{EpochReport, StepLength, TrainSettings},
+};
+use proptest::prelude::*;
+
+fn setup() -> Setup {
+    let (objective, training) = (Objective::Accuracy, TrainSettings::default());
+    Setup { seed: 5, objective, training, with_fitness: true }
+}
+
+/// A study with the events that made it.
+struct Session {
+    first: Checked,
+    live: Study,
+    events: Vec<Event>,
+    /// By number less 1.
+    templates: Vec<Checked>,
+    step: u64,
+}
+
+impl Session {
+    fn begin() -> Self {
+        let [small, ..] = template::presets();
+        let first = small.checked().expect("presets are right");
+        let live = Study::begin(first.clone(), setup(), 12);
+        let graph = first.graph();
+        let pool = live.candidates().iter().map(|candidate| Event::Candidate {
+            id: candidate.id,
+            iteration: 0,
+            parents: Vec::new(),
+            kept: ids(&first, &candidate.mask),
+        });
+        let events = pool.collect();
+        assert!(graph.len() > 10);
+        Self { templates: vec![first.clone()], first, live, events, step: 0 }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.live.apply(&event).expect("follows");
+        self.events.push(event);
+    }
+
+    fn train(&mut self) {
+        self.step += 50;
+        let epoch = self.live.epochs().len() + 1;
+        self.tell(Event::Epoch(EpochReport { epoch, step: self.step, ..EpochReport::EXAMPLE }));
+    }
+
+    fn search(&mut self, count: usize) {
+        for id in self.live.search().stale() {
+            self.evaluate(id);
+        }
+        let iteration = self.live.search().finished_iterations() + 1;
+        let mut candidates = Vec::new();
+        for Proposal { mask, parents, known } in self.live.search().proposals(count) {
+            let id = known.unwrap_or_else(|| {
+                let id = CandidateId::after(self.live.candidates().len());
+                let kept = ids(self.live.template(), &mask);
+                self.tell(Event::Candidate { id, iteration, parents, kept });
+                id
+            });
+            self.evaluate(id);
+            candidates.push(id);
+        }
+        let Some(best) = self.live.search().best() else { return };
+        let mean_accuracy = self.live.mean_of(&candidates).accuracy;
+        self.tell(Event::Iteration { iteration, candidates, mean_accuracy, best, seconds: 2.0 });
+    }
+
+    /// Accuracy depends on the ids that are kept and on the weights.
+    fn evaluate(&mut self, id: CandidateId) {
+        let kept = ids(self.live.template(), &self.live.candidates()[id.index()].mask);
+        let worth = |id: &NodeId| {
+            id.as_str().bytes().fold(self.step, |sum, byte| sum * 31 % 101 + u64::from(byte)) % 13
+        };
+        let accuracy = kept.iter().map(worth).sum::<u64>() as f64 / (13 * kept.len()) as f64;
+        self.tell(Event::Evaluated {
+            id,
+            iteration: 1,
+            step: self.step,
+            accuracy,
+            balanced_accuracy: Some(accuracy / 2.0),
+            loss: -accuracy,
+            seconds: 0.5,
+        });
+    }
+
+    /// Goes on with another template, if it can be searched.
+    fn edit(&mut self, template: Checked) -> bool {
+        let number = self.live.number() + 1;
+        let event = Event::Edited {
+            template: number,
+            step: self.step,
+            lasting: true,
+            forgotten: Vec::new(),
+        };
+        let mut edited = self.live.clone();
+        edited.bring(number, template.clone());
+        if edited.apply(&event).is_err() {
+            return false;
+        }
+        self.live = edited;
+        self.templates.push(template);
+        self.events.push(event);
+        true
+    }
+
+    /// Removes a node, if what is left is a template.
+    fn remove(&mut self, node: usize) -> bool {
+        let graph = self.live.template().graph();
+        let nodes = vec![graph.id(node % graph.len()).clone()];
+        let edited = self.live.template().template().edited(&[Edit::Remove { nodes, heal: false }]);
+        match edited.map(Checked::new) {
+            Ok(Ok(template)) => self.edit(template),
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// The same study from its events.
+    fn fold(&self, count: usize) -> Study {
+        let mut study = Study::untold(self.first.clone(), setup());
+        for event in &self.events[..count] {
+            if let Event::Edited { template, .. } = event {
+                study.bring(*template, self.templates[*template as usize - 1].clone());
+            }
+            study.apply(event).expect("follows");
+        }
+        study.settle();
+        study
+    }
+}
+
+fn ids(template: &Checked, mask: &Mask) -> Vec<NodeId> {
+    mask.iter().map(|node| template.graph().id(node).clone()).collect()
+}
+
+/// All that is to be seen of a study.
+fn seen(study: &Study) -> String {
+    format!(
+        "{:?}",
+        (
+            (study.number(), study.template(), study.checkpoint(), study.objective()),
+            (study.placed_from(0), study.epochs(), study.iterations(), study.fitness()),
+            (study.training(), study.search().steering(), study.search().proposals(3)),
+            study.retrained().collect::<Vec<_>>(),
+            study.iterations().iter().map(|it| study.fitness_after(it)).collect::<Vec<_>>(),
+            (study.training_secs(), study.search_secs(), study.unfinished_secs()),
+        )
+    )
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Train,
+    Search(usize),
+    Remove(usize),
+    Undo(usize),
+    Pin(usize),
+    Free,
+    Time,
+    Aim,
+    Retune,
+    Retrain,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        Just(Act::Train),
+        (1..5usize).prop_map(Act::Search),
+        (0..100usize).prop_map(Act::Remove),
+        (0..100usize).prop_map(Act::Undo),
+        (0..100usize).prop_map(Act::Pin),
+        Just(Act::Free),
+        Just(Act::Time),
+        Just(Act::Aim),
+        Just(Act::Retune),
+        Just(Act::Retrain),
+    ]
+}
+
+impl Session {
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Train => self.train(),
+            Act::Search(count) => self.search(count),
+            Act::Remove(node) => {
+                self.remove(node);
+            }
+            Act::Undo(which) => {
+                let template = self.templates[which % self.templates.len()].clone();
+                self.edit(template);
+            }
+            Act::Pin(node) => {
+                let graph = self.live.template().graph();
+                let pinned = vec![graph.id(node % graph.len()).clone()];
+                let steering = Steering { pinned, ..Steering::default() };
+                if self.live.search().check(&steering, self.live.cloud()).is_ok() {
+                    self.tell(Event::Steered(steering));
+                }
+            }
+            Act::Free => self.tell(Event::Steered(Steering::default())),
+            Act::Time => {
+                let id = self.live.search().best().unwrap_or(CandidateId(0));
+                self.tell(Event::Timed { id, latency: 1e-3 });
+            }
+            Act::Aim => {
+                let objective = match self.live.objective() {
+                    Objective::Accuracy => Objective::Loss,
+                    Objective::BalancedAccuracy | Objective::Loss => Objective::Accuracy,
+                };
+                self.tell(Event::Aimed { objective });
+            }
+            Act::Retune => {
+                let to = StepLength { learning_rate: 1e-4, clip: Some(5.0) };
+                self.tell(Event::Retuned { to, instead_of: self.live.configured() });
+            }
+            Act::Retrain => {
+                let Some(id) = self.live.search().best() else { return };
+                let (accuracy, balanced_accuracy, loss) = (0.5, None, 1.0);
+                let (epochs, seconds) = (2, 3.0);
+                self.tell(Event::Retrained {
+                    id,
+                    epochs,
+                    accuracy,
+                    balanced_accuracy,
+                    loss,
+                    seconds,
+                });
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn folding_the_events_gives_the_live_study_after_each_of_them(
+        acts in proptest::collection::vec(act(), 1..12)
+    ) {
+        let mut session = Session::begin();
+        let mut told = vec![(session.events.len(), seen(&session.live))];
+        for act in acts {
+            session.act(act);
+            told.push((session.events.len(), seen(&session.live)));
+        }
+        for (count, seen_live) in told {
+            prop_assert_eq!(&seen(&session.fold(count)), &seen_live);
+        }
+    }
+
+    #[test]
+    fn what_an_edit_removes_is_back_when_a_later_edit_brings_the_nodes_back(
+        acts in proptest::collection::vec(act(), 0..6), nodes in proptest::collection::vec(0..100usize, 1..4),
+        count in 1..4usize
+    ) {
+        let mut session = Session::begin();
+        session.act(Act::Train);
+        session.act(Act::Search(4));
+        for act in acts {
+            session.act(act);
+        }
+        let (before, fitness) = (session.live.clone(), session.live.fitness());
+        let removed = nodes.into_iter().filter(|&node| session.remove(node)).count();
+        prop_assume!(removed > 0);
+        session.search(count);
+        prop_assert!(session.edit(before.template().clone()));
+        let back = &session.live;
+        let known = before.candidates().len();
+        for (was, is) in before.placed_from(0).iter().zip(back.placed_from(0)) {
+            // An evaluation of this session counts to its iteration.
+            let iteration = is.candidate.iteration;
+            let again = Candidate { iteration, ..was.candidate.clone() };
+            let evaluated_since = was.candidate.evaluation.is_none() || was.candidate.standing == Standing::Stale;
+            if !evaluated_since || is.candidate.evaluation == was.candidate.evaluation {
+                prop_assert_eq!(&is.candidate, &again);
+            }
+            prop_assert_eq!(is.position, was.position);
+            prop_assert_eq!(&is.candidate.mask, &was.candidate.mask);
+        }
+        prop_assert!(back.candidates().len() >= known);
+        prop_assert_eq!(back.fitness().len(), fitness.len());
+        prop_assert_eq!(back.search().steering(), before.search().steering());
+    }
+}
+
+#[test]
+fn a_run_of_an_older_program_forgets_what_its_edits_removed() {
+    let mut session = Session::begin();
+    session.act(Act::Train);
+    session.act(Act::Search(6));
+    let whole = session.first.clone();
+    let (before, alternatives) = (session.live.clone(), session.live.template().graph().layers());
+    let node = alternatives.iter().find(|layer| layer.len() > 1).expect("a layer")[0];
+    assert!(session.remove(node));
+    session.edit(whole);
+    for event in &mut session.events {
+        if let Event::Edited { lasting, .. } = event {
+            *lasting = false;
+        }
+    }
+    let folded = session.fold(session.events.len());
+    let is_retired =
+        |study: &Study| study.candidates().iter().map(Candidate::is_retired).collect::<Vec<_>>();
+    let kept = |candidate: &Candidate| candidate.mask.contains(node);
+    assert_eq!(is_retired(&session.live), vec![false; before.candidates().len()]);
+    assert_eq!(is_retired(&folded), before.candidates().iter().map(kept).collect::<Vec<_>>());
+    // It may find them again.
+    let gone = before.candidates().iter().find(|candidate| kept(candidate)).expect("some");
+    let mut again = folded.clone();
+    let id = CandidateId::after(again.candidates().len());
+    let kept = ids(again.template(), &gone.mask);
+    again.apply(&Event::Candidate { id, iteration: 2, parents: Vec::new(), kept }).expect("is new");
+}
+
+#[test]
+fn events_that_do_not_follow_are_refused_in_a_sentence() {
+    let mut session = Session::begin();
+    session.act(Act::Train);
+    session.act(Act::Search(2));
+    let (next, known) = (session.live.candidates().len(), session.live.candidates()[0].clone());
+    let known = ids(session.live.template(), &known.mask);
+    let candidate = |id: usize, kept: Vec<NodeId>| Event::Candidate {
+        id: CandidateId::after(id),
+        iteration: 2,
+        parents: Vec::new(),
+        kept,
+    };
+    let of_pool = Event::Candidate {
+        id: CandidateId::after(next),
+        iteration: 0,
+        parents: Vec::new(),
+        kept: known.clone(),
+    };
+    let cases = [
+        (candidate(next + 1, known.clone()), "stands where"),
+        (candidate(next, vec!["nowhere".into()]), "`nowhere` is not a node"),
+        (candidate(next, known), "keep the same nodes"),
+        (of_pool, "others came before it"),
+        (Event::Epoch(EpochReport { epoch: 7, ..EpochReport::EXAMPLE }), "epoch 7 stands where 2"),
+        (
+            Event::Edited { template: 2, step: 50, lasting: true, forgotten: Vec::new() },
+            "there is no template 2",
+        ),
+        (Event::Timed { id: CandidateId(999), latency: 1.0 }, "not in the archive"),
+    ];
+    for (event, told) in cases {
+        let error = session.live.clone().apply(&event).expect_err("does not follow").to_string();
+        assert!(error.contains(told) && !error.contains('\n'), "{error}");
+    }
+}
