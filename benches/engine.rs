@@ -16,7 +16,7 @@ use nas_navigator::engine::{
 };
 use std::{hint::black_box, ops::ControlFlow, sync::Arc, sync::atomic::AtomicBool};
 
-/// Training steps a measurement.
+/// Training steps per measurement.
 const STEPS: usize = 30;
 const BATCH: usize = 64;
 

@@ -36,8 +36,8 @@ def write_split(folder, name, images, side):
 
 
 def interleave(classes, seed):
-    """One list from a list of images for each class: round after round one image of every class, in an
-    order that is drawn anew for each round, so that the beginning of a split is balanced as well."""
+    """One list from a list of images per class. Each round takes one image of every class, in an order
+    that is drawn for that round, so that the beginning of a split is balanced as well."""
     draw = random.Random(seed)
     result = []
     for turn in range(max(len(images) for images in classes)):

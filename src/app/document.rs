@@ -42,7 +42,7 @@ pub(super) fn plugin(app: &mut App) {
 #[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DocumentSystems;
 
-/// What the user asks of the document.
+/// Requests of the user to the document.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub enum DocumentRequest {
     /// Put the preset of this name on the plate.
@@ -152,9 +152,9 @@ pub struct CandidateEvaluated {
 pub enum Notice {
     /// Good to know.
     Info(String),
-    /// All that there is to be cautious about at present; what was told before about the same holds no more.
+    /// All cautions about one topic that hold now. They replace the earlier ones about the same topic.
     Cautions {
-        /// What these are about.
+        /// Their topic.
         about: Topic,
         /// Each says why, and what to do.
         texts: Vec<String>,
@@ -179,7 +179,7 @@ pub struct Document {
 pub struct OpenedRun {
     /// The run folder.
     pub folder: PathBuf,
-    /// What it trains on.
+    /// The data that it trains on.
     pub data: DataSource,
     /// How it trains.
     pub training: TrainSettings,
@@ -262,8 +262,8 @@ impl Document {
         }
     }
 
-    /// Takes over a template that was fitted to the data: the same nodes with other arguments. It is no step, since
-    /// nobody made it, and the steps before it keep the arguments as well.
+    /// Takes over a template that was fitted to the data: the same nodes with other arguments. This is no step of
+    /// undo, since the user did not make it. The steps before it keep the arguments as well.
     pub fn fit(&mut self, fitted: &Graph) {
         let was_saved = !self.is_dirty();
         let before = Arc::clone(&self.template().network);
@@ -349,7 +349,7 @@ pub struct Archive {
     pub fitness: Vec<NodeFitness>,
     /// The finished iterations.
     pub iterations: Vec<IterationReport>,
-    /// What the search makes large.
+    /// The objective of the search.
     pub objective: Objective,
     /// The data in numbers, once it was read.
     pub data: Option<DataSummary>,
@@ -405,7 +405,7 @@ impl Archive {
     }
 }
 
-/// What training has reported.
+/// The reports of training.
 #[derive(Resource, Debug, Default)]
 pub struct TrainingHistory {
     /// `(step, loss)` of every training step since the run was opened, steps from 1.
@@ -428,7 +428,7 @@ impl TrainingHistory {
     }
 }
 
-/// What the jobs are doing now.
+/// The present state of the jobs.
 #[derive(Resource, Debug, Default)]
 pub struct JobStatus {
     /// The job that runs, paused or not.
@@ -477,7 +477,7 @@ pub enum View {
     Tour,
 }
 
-/// What is hovered and selected: shared by all views, so that brushing links them both ways.
+/// The hovered and selected things, shared by all views, so that brushing links them both ways.
 #[derive(Resource, Debug, Default)]
 pub struct Focus {
     hovered_brick: Option<(View, NodeId)>,

@@ -31,7 +31,7 @@ pub(super) fn plugin(app: &mut App) {
         );
 }
 
-/// What the user asks of the jobs.
+/// Requests of the user to the jobs.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub enum JobRequest {
     /// Train for [`Settings::epochs`] more epochs.
@@ -149,7 +149,7 @@ fn pass_requests_on(
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
             continue;
         };
-        // A job counts as running from here on, not from its first report: nobody can start another.
+        // A job counts as running from here on, not from its first report, so that no other job can start.
         let asked = match request {
             JobRequest::Train | JobRequest::Search if status.running.is_some() => {
                 Err(WorkerError::Busy)
@@ -221,7 +221,7 @@ fn drain_reports(
                 }
                 take(report, &mut views);
                 if edited {
-                    // Views see for a frame that nothing is left, and build up what is told anew.
+                    // Views see an empty archive for one frame, then take up the reports that follow.
                     return;
                 }
             }

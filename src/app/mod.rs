@@ -22,12 +22,12 @@ use offscreen::{DisplayError, Screen};
 use settings::Settings;
 use tour::TourOptions;
 
-/// What the window opens with.
+/// The first contents of the window.
 #[derive(Debug)]
 pub struct AppOptions {
     /// The template or run.
     pub document: Document,
-    /// What jobs start with.
+    /// The first settings of jobs.
     pub settings: Settings,
     /// The scripted walk, if there is one.
     pub tour: TourOptions,

@@ -1,7 +1,7 @@
 //! Where the program draws: in a window, or into an image where there is no display. Everything that
 //! could make Bevy panic for want of a display or a graphics driver is found out here, beforehand.
 //!
-//! Off-screen, the world still has its primary window, which nobody sees: cameras, panels and picking
+//! Off-screen, the world still has its primary window, which is not shown: cameras, panels and picking
 //! work as they do on a screen, and only the finished picture goes into the [`Canvas`].
 
 use super::{
@@ -43,7 +43,7 @@ pub enum DisplayError {
          and search commands"
     )]
     NoDisplay,
-    /// `DISPLAY` names a screen, but nobody answers there.
+    /// `DISPLAY` names a screen, but no display server answers there.
     #[error(
         "the display {display} does not answer: correct DISPLAY, or run a tour with --tour FILE --shots \
          DIR --exit, or use the train and search commands"
@@ -58,13 +58,13 @@ pub enum DisplayError {
          mesa-vulkan-drivers), or use the train and search commands, which need none"
     )]
     NoAdapter {
-        /// What the graphics library said.
+        /// The message of the graphics library.
         reason: String,
     },
     /// The screen answers but lets no window be opened.
     #[error("no window could be opened ({reason}): check that DISPLAY and XAUTHORITY are yours")]
     NoWindow {
-        /// What the window library said.
+        /// The message of the window library.
         reason: String,
     },
 }
@@ -95,7 +95,7 @@ pub struct Screen {
 }
 
 /// Decides where to draw: in a window if `display` (the value of `DISPLAY`) answers, else off-screen if
-/// a tour is to be run, since nobody could steer the program otherwise.
+/// the program runs a tour. Without a tour, a program without a display could not be controlled.
 ///
 /// # Errors
 /// When there is neither a display nor a tour.
@@ -114,8 +114,8 @@ pub fn output_plan(display: Option<&OsStr>, tour: bool) -> Result<Output, Displa
     }
 }
 
-/// Builds an app that draws in a window, or off-screen when there is no display and a `tour` is to be
-/// run, at `size` logical pixels.
+/// Builds an app that draws in a window, or off-screen when there is no display and the program runs a `tour`, at
+/// `size` logical pixels.
 ///
 /// # Errors
 /// When there is no display, no graphics driver, or no window can be opened.
@@ -179,7 +179,7 @@ fn offscreen_app(size: UVec2, resources: RenderResources) -> App {
     let plugins = DefaultPlugins
         .set(WindowPlugin {
             primary_window: Some(window(size)),
-            // Nobody can close this window.
+            // This window has no close button.
             exit_condition: ExitCondition::DontExit,
             ..default()
         })
@@ -239,7 +239,7 @@ fn wake_on_interrupt(proxy: Res<EventLoopProxyWrapper>) {
     let proxy = (**proxy).clone();
     let installed = signals::listen(move |_| {
         TerminalCtrlCHandlerPlugin::gracefully_exit();
-        // Without an event loop there is nobody left to wake.
+        // It fails when the event loop has ended; then there is nothing to wake.
         let _ = proxy.send_event(WinitUserEvent::WakeUp);
     });
     if let Err(error) = installed {
@@ -352,7 +352,7 @@ mod tests {
     fn without_a_display_only_a_tour_can_run_and_it_does_off_screen() {
         assert_eq!(plan(None, true).expect("a tour needs no display"), Output::Offscreen);
         assert_eq!(plan(Some(""), true).expect("a tour needs no display"), Output::Offscreen);
-        let message = plan(None, false).expect_err("nobody could steer it").to_string();
+        let message = plan(None, false).expect_err("it could not be controlled").to_string();
         assert!(message.contains("DISPLAY") && message.contains("--tour"), "{message}");
     }
 
@@ -361,7 +361,8 @@ mod tests {
     fn a_display_that_does_not_answer_is_named() {
         for dead in [":64000", "unix:64000.0", "nonsense", ":x"] {
             assert_eq!(plan(Some(dead), true).expect("a tour needs no display"), Output::Offscreen);
-            let message = plan(Some(dead), false).expect_err("nobody listens").to_string();
+            let message =
+                plan(Some(dead), false).expect_err("no display server listens").to_string();
             assert!(message.contains(dead), "{message}");
         }
     }

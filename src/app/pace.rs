@@ -1,4 +1,4 @@
-//! How often the picture is drawn: not at all while nothing changes, a few times a second while a job
+//! How often the picture is drawn: not at all while nothing changes, a few times per second while a job
 //! works, at once when something moves. Training then has the processor to itself.
 
 use super::{
@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 const FRAMES_AFTER_COMPILING: u32 = 3;
 /// Two moments nearer than this are the same; nothing in a panel has to be more punctual.
 const PUNCTUAL: Duration = Duration::from_millis(100);
-/// How long the worker may take to tell what a template or run that was opened holds, until nobody looks for
-/// it any more.
+/// How long the window waits for the worker to report the contents of a template or run that was opened; after
+/// that, it no longer looks for the reports.
 const OPENING: Duration = Duration::from_secs(600);
 
-/// Nothing to do until somebody touches the mouse or a key.
+/// Nothing to do until the user touches the mouse or a key.
 pub const IDLE: Pace = Pace(Duration::from_secs(3600));
-/// A job works: its reports are shown a dozen times a second.
+/// A job works: its reports are shown a dozen times per second.
 const WORKING: Pace = Pace(Duration::from_millis(80));
 /// A job works, and every picture takes the processor away from it.
 const WORKING_IN_SOFTWARE: Pace = Pace(Duration::from_millis(400));
@@ -137,7 +137,7 @@ fn keep_pace(
     }
 }
 
-/// What frames are due for.
+/// The reasons for further frames.
 #[derive(Default)]
 struct Alarms {
     /// Until when the worker is expected to tell what it has opened.
@@ -226,7 +226,7 @@ mod tests {
             let mut output = context.run_ui(egui::RawInput::default(), |ui| {
                 ui.ctx().request_repaint_after(Duration::from_secs(5));
             });
-            // egui panics when textures are dropped that nobody has taken.
+            // egui panics when textures are dropped before they were taken.
             output.textures_delta.clear();
             output
         };

@@ -1,4 +1,4 @@
-//! What the user has chosen for jobs and for the window.
+//! The user's settings for jobs and for the window.
 
 use crate::engine::{
     data::{DataSource, ReadOptions},
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// The choices that Train and Search start with.
 #[derive(Resource, Clone, Debug)]
 pub struct Settings {
-    /// What to train on.
+    /// The data to train on.
     pub data: DataSource,
     /// Where the data of the run that the program opens first is now, if that is said.
     pub moved_data: Option<DataSource>,
@@ -25,11 +25,11 @@ pub struct Settings {
     pub training: TrainSettings,
     /// Where to train.
     pub device: DeviceChoice,
-    /// Epochs a press of Train adds.
+    /// Epochs per press of Train.
     pub epochs: usize,
-    /// Iterations a press of Search adds.
+    /// Iterations per press of Search.
     pub iterations: u32,
-    /// Candidates an iteration evaluates.
+    /// Candidates per iteration.
     pub candidates: usize,
     /// Seed of every random draw.
     pub seed: u64,

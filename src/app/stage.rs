@@ -18,7 +18,7 @@ use bevy::{
 };
 use std::f32::consts::{PI, TAU};
 
-/// World units a stud; one unit is 10 cm.
+/// World units per stud; one unit is 10 cm.
 pub const STUD: f32 = 0.2;
 
 /// Studs between the outermost bricks and the plate's edge: room for links that turn round.
@@ -41,7 +41,7 @@ const AMBIENT_LIGHT: f32 = 0.18;
 /// What Bevy's default exposure makes of a luminance, in 1/(cd/m²).
 const EXPOSURE: f32 = 0.001;
 
-/// Systems that lay the stage out anew; run before whatever stands on it.
+/// Systems that update the layout of the stage. They run before the systems of everything that stands on it.
 #[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StageSystems;
 

@@ -126,7 +126,7 @@ fn distinct<T: PartialEq + Copy>(values: &[T]) -> Vec<T> {
     distinct
 }
 
-/// What was measured; equal for equal arguments.
+/// The results; equal for equal arguments.
 #[derive(Debug, Serialize)]
 struct SearchReport {
     table: String,

@@ -67,7 +67,7 @@ pub(super) struct JobArgs {
     training: TrainingArgs,
 }
 
-/// The most epochs, iterations or candidates an iteration that can be asked for.
+/// The most epochs, iterations or candidates per iteration that can be asked for.
 pub(super) const MOST: i64 = 1_000_000;
 
 /// Epochs where the command line does not say.

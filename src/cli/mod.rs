@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand. Data goes to stdout, everything else to stderr; exit code 2
+//! The command line: one file per subcommand. Data goes to stdout, everything else to stderr; exit code 2
 //! for wrong usage, 1 for failure.
 
 #[cfg(feature = "gui")]

@@ -1,12 +1,12 @@
-//! The only place that writes to stdout and stderr, but for tours, which say their steps.
+//! The only place that writes to stdout and stderr, except for tours, which print their steps.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
-/// What the log tells where nobody asks for more: warnings, but not those of the graphics libraries, which are
-/// about drivers and window managers and nothing that a user could mend.
+/// The default filter of the log: warnings, but not those of the graphics libraries. Theirs are about drivers and
+/// window managers, and a user could not mend what they report.
 const LOG: &str =
     "warn,bevy_render=error,bevy_winit=error,winit=error,wgpu_hal=error,wgpu_core=error";
 
@@ -114,7 +114,7 @@ pub(super) fn data(text: &str) -> Result<()> {
 
 /// Writes one message line to stderr.
 pub(super) fn message(text: &str) {
-    // Where even stderr is gone there is nobody left to tell.
+    // If stderr is closed too, the message has nowhere to go.
     let _ = writeln!(io::stderr(), "{}", harmless(text));
 }
 

@@ -17,7 +17,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
 
-/// Everything worth knowing at the end. Equal for equal runs, but for the fields that hold seconds; the
+/// Everything worth knowing at the end. Equal for equal runs, except for the fields that hold seconds; the
 /// run folder is named on stderr.
 #[derive(Debug, Serialize)]
 pub(super) struct RunReport {
@@ -37,7 +37,7 @@ pub(super) struct RunReport {
     paths: &'static str,
     /// What the accuracies are: `accuracy`, or `r2` where numbers are predicted.
     measure: Quality,
-    /// What the search makes large.
+    /// The objective of the search.
     #[serde(serialize_with = "by_name")]
     objective: Objective,
     /// The data in numbers, with what was inferred when it was read; `null` for runs of older programs.

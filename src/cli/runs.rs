@@ -42,7 +42,7 @@ pub(super) struct RunsArgs {
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
-    /// One line a run.
+    /// One line per run.
     List,
     /// The report of one run.
     Show {
@@ -66,7 +66,7 @@ enum RunsCommand {
     },
 }
 
-/// What `runs edit` prints.
+/// The output of `runs edit`.
 #[derive(Debug, Serialize)]
 struct EditReport {
     kept: Vec<NodeId>,

@@ -10,8 +10,8 @@ use anyhow::{Result, bail};
 use clap::{Args, builder::ValueParser};
 use std::str::FromStr;
 
-/// Arguments on what new candidates have to be like; a resumed run keeps what it was steered to, but for what is
-/// given.
+/// Arguments that steer the search: conditions on new candidates. A resumed run keeps its earlier steering, except
+/// for the arguments that are given again.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Steering")]
 pub(super) struct SteeringArgs {
@@ -37,7 +37,7 @@ pub(super) struct SteeringArgs {
     /// at the clock cannot be repeated exactly.
     #[arg(long, value_name = "MS")]
     max_latency: Option<f64>,
-    /// Look for the best candidates of any cost: accuracy is to be high and this low.
+    /// Look for the best candidates of any cost: those with high accuracy and a low value of this.
     #[arg(long, value_name = "MEASURE", value_parser = super::training::named::<Measure>())]
     pareto: Option<Measure>,
     /// Forget what a resumed run was steered to before.
@@ -115,8 +115,8 @@ impl Selection {
         };
         if ranked.len() < count {
             bail!(
-                "{count} candidates are to be chosen by what they are worth, {} are evaluated; search first, then steer \
-                 with --resume",
+                "{count} candidates cannot be chosen by their results: {} are evaluated; search first, then steer with \
+                 --resume",
                 ranked.len()
             );
         }

@@ -12,8 +12,8 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser},
 };
 
-/// Arguments on how to train; a resumed run keeps what it was started with, but for the learning rate and the clipping
-/// of gradients where these are given.
+/// Arguments on how to train. A resumed run keeps the settings it was started with, except for the learning rate and
+/// the clipping of gradients where these are given.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub(super) struct TrainingArgs {

@@ -32,7 +32,7 @@ pub enum DeviceError {
          build it with `--features {feature}`, or use another device"
     )]
     NotCompiledIn {
-        /// What was wanted.
+        /// The requested device.
         choice: DeviceChoice,
         /// The Cargo feature that brings it.
         feature: &'static str,
@@ -42,9 +42,9 @@ pub enum DeviceError {
         "the device {choice} does not answer ({reason}); check its driver, or use --device cpu"
     )]
     NoAnswer {
-        /// What was wanted.
+        /// The requested device.
         choice: DeviceChoice,
-        /// What the backend said.
+        /// The message of the backend.
         reason: String,
     },
 }

@@ -268,7 +268,7 @@ impl Loss {
         }
     }
 
-    /// The loss of one image that shows the class `label`; `z` are its outputs, one a class.
+    /// The loss of one image that shows the class `label`; `z` are its outputs, one per class.
     pub(in crate::engine) fn of_class(&self, z: &[f32], label: usize) -> f64 {
         let highest = f64::from(z.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         let sum: f64 = z.iter().map(|&z| (f64::from(z) - highest).exp()).sum();
@@ -309,7 +309,7 @@ impl Loss {
         }
     }
 
-    /// The loss of one output `z` where `number` is to be predicted.
+    /// The loss of one output `z` where `number` is the target.
     pub(in crate::engine) fn of_number(&self, z: f32, number: f32) -> f64 {
         let Scale { mean, std } = self.scale.unwrap_or(Scale { mean: 0.0, std: 1.0 });
         let (mean, std) = (f64::from(mean), f64::from(std));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A set of node indices (positions in [`Graph::nodes`](super::template::Graph::nodes)), one bit a node.
+/// A set of node indices (positions in [`Graph::nodes`](super::template::Graph::nodes)), one bit per node.
 ///
 /// Two masks that are compared or combined must come from the same template; the number of nodes is
 /// part of the value so that a mix-up is caught.

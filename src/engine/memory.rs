@@ -26,8 +26,8 @@ pub fn keep_freed() {
     }
 }
 
-/// The system's allocator, but for what happens when it has nothing left: the program says so in one sentence and
-/// ends with code 1. Rust's own way is to abort with a backtrace. What a run has recorded is on the disk at any time.
+/// The system's allocator, except when no memory is left: the program then says so in one sentence and ends with
+/// code 1. Rust's own way is to abort with a backtrace. What a run has recorded is on the disk at any time.
 pub struct Allocator;
 
 impl Allocator {
@@ -107,7 +107,7 @@ impl Write for Short {
     }
 }
 
-/// What is assumed to be free where the system does not say.
+/// The memory that is assumed to be free where the system does not say.
 const ASSUMED_FREE: u64 = 2 << 30;
 
 /// About how many bytes this process can still get: what the machine has, or what the process, its group or its

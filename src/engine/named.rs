@@ -12,7 +12,7 @@ pub trait Named: Copy + PartialEq + 'static {
     /// The name: lower case, words joined by hyphens.
     fn name(self) -> &'static str;
 
-    /// What it is, in some words.
+    /// A description in some words.
     fn about(self) -> &'static str;
 
     /// The choice of that name, whatever its capitals.

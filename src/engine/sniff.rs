@@ -1,4 +1,4 @@
-//! What a file is that is not what its name says: downloads that went wrong, and archives that nobody unpacked.
+//! Recognises files that are not what their names say: downloads that went wrong, and archives that were not unpacked.
 
 use std::{fmt, path::Path};
 
@@ -83,7 +83,7 @@ impl Kind {
         ))
     }
 
-    /// What to do about it, for whoever wanted data.
+    /// What a user who wanted data can do about it.
     pub(in crate::engine) fn fix(self) -> &'static str {
         match self {
             Self::WebPage => {

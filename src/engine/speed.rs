@@ -19,32 +19,32 @@ use thiserror::Error;
 /// 28×28 pixels.
 pub const TEMPLATE: &str = "bench5x3";
 
-/// Images a training step.
+/// Images per training step.
 const BATCH: usize = 64;
-/// Steps before the clock starts, and steps a measurement.
+/// Steps before the clock starts, and steps per measurement.
 const WARM_UP: usize = 5;
 const STEPS: usize = 30;
-/// Candidates a measurement, and images each of them classifies, so many at a time.
+/// Candidates per measurement, and images that each of them classifies, so many at a time.
 const CANDIDATES: usize = 10;
 const IMAGES: usize = 1_024;
 const EVALUATION_BATCH: usize = 256;
 /// Measurements, of which the median counts.
 const REPEATS: usize = 5;
 
-/// What was measured; each the median of five.
+/// The results, each the median of five.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Speed {
     /// This program and its version.
     pub engine: String,
     /// The name of the template.
     pub template: String,
-    /// What computed.
+    /// The device that computed.
     pub device: String,
     /// Threads that share the work on the processor.
     pub threads: usize,
-    /// Images a second in training, 64 a step.
+    /// Images per second in training, 64 per step.
     pub train_samples_per_s: f64,
-    /// Candidates a second that classify 1,024 images each with the statistics of training; ten are evaluated
+    /// Candidates per second that classify 1,024 images each with the statistics of training; ten are evaluated
     /// together, so that what they share is computed once.
     pub candidates_per_s_at_1024_images: f64,
     /// The same, each candidate on its own.

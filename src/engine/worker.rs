@@ -17,7 +17,7 @@ use std::{
 /// Reports that may wait to be read; then the job waits for its reader.
 const REPORTS: usize = 1024;
 
-/// What a worker is asked to do, with this template.
+/// A request to a worker: a task with this template.
 #[derive(Debug)]
 struct Request {
     template: Checked,
@@ -70,7 +70,7 @@ impl Worker {
         let work = move || {
             let mut report = |report| {
                 if outbox.send(report).is_err() {
-                    // Nobody listens any more.
+                    // The receiver of the reports is gone.
                     for_thread.stop();
                 }
             };
@@ -211,14 +211,14 @@ impl Task {
         match self {
             Self::Train { epochs } => lab.train(epochs, control, report),
             Self::Search { iterations, candidates } => {
-                // Whoever presses the button wants to search on, whatever was the budget before.
+                // A user who presses the button wants to search on, whatever the budget was before.
                 lab.search(iterations, candidates, Budget::default(), control, report)
             }
         }
     }
 }
 
-/// Makes `template` the lab's, and tells everything anew if that is another network.
+/// Makes `template` the lab's, and reports everything again if its network is another one.
 fn edit(lab: &mut Lab, template: Checked, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
     if let Some(edited) = lab.edit(template)? {
         report(Report::Edited(edited));
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_with_another_template_edits_the_run_first_and_tells_it_anew() {
+    fn a_changed_template_is_applied_and_reported_before_the_job() {
         let runs = tempfile::tempdir().expect("a folder");
         let [small, ..] = template::presets();
         let mut template = small.template().expect("presets are right");

@@ -63,7 +63,7 @@ fn facts(mut report: Value) -> Value {
 }
 
 #[test]
-fn the_same_search_twice_gives_the_same_report_but_for_times() {
+fn the_same_search_twice_gives_the_same_report_except_for_times() {
     let runs = tempfile::tempdir().expect("a folder");
     let job = ["--iterations", "2", "--candidates", "3", "--seed", "5"];
     let [first, second] =
@@ -317,12 +317,12 @@ fn a_search_is_steered_with_what_is_known_and_ends_at_its_budget() {
     };
     assert_eq!(nodes(&first, "c1-3x3"), 7);
 
-    // What nobody can meet is refused and changes nothing.
+    // Conditions that no candidate can satisfy are refused and change nothing.
     let before = fs::read(runs.path().join("run/journal.jsonl")).expect("is there");
     for (flags, reason) in [
         (["--forbid", "c1-3x3"], "kept and left out at once"),
         (["--max-parameters", "1"], "the leanest has"),
-        (["--pin", "nobody"], "no node `nobody`"),
+        (["--pin", "absent"], "no node `absent`"),
         (["--region", "best:8"], "7 are evaluated"),
     ] {
         let text = failure(&mut search(&[&["--resume", folder], flags.as_slice()].concat()), 1);

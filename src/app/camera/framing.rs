@@ -26,7 +26,7 @@ pub enum Bookmark {
     TopDown,
 }
 
-/// What the camera orbits and from where.
+/// The point that the camera orbits, and the camera's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Pose {
     /// The point it looks at.
@@ -57,7 +57,7 @@ impl Pose {
         }
     }
 
-    /// Whether nobody could tell the two apart.
+    /// Whether the two poses look the same on the screen.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         const TOLERANCE: f32 = 1e-3;
         self.focus.abs_diff_eq(other.focus, TOLERANCE)

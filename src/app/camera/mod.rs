@@ -50,7 +50,7 @@ const FARTHEST: f32 = 2.5;
 #[derive(Component)]
 pub struct MainCamera;
 
-/// How far panels reach into the window from each side, in logical pixels. The panels write it, but for the
+/// How far panels reach into the window from each side, in logical pixels. The panels write all of it except the
 /// caption.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
 pub struct ViewInsets {
@@ -70,7 +70,7 @@ pub struct ViewInsets {
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoTo(pub Bookmark);
 
-/// What the camera shows now.
+/// The present view of the camera.
 #[derive(Resource)]
 struct View {
     /// The bookmark it is at or flies to; `None` once the user has moved it.
@@ -337,7 +337,7 @@ fn zoom_towards_pointer(
     }
 }
 
-/// Whoever moves the camera by hand has it: flights end, bookmarks let go.
+/// Gives the camera to a user who moves it by hand: flights end, and no bookmark holds it.
 fn notice_user(
     mut commands: Commands,
     camera: Single<(Entity, &PanOrbitCamera), With<MainCamera>>,
@@ -348,7 +348,7 @@ fn notice_user(
     if view.framed.is_some() && !pose.is_like(&view.pose) {
         view.bookmark = None;
         view.pose = pose;
-        // Nothing is to be framed for the new state.
+        // The new state needs no framing.
         if let Some((bookmark, ..)) = &mut view.framed {
             *bookmark = None;
         }

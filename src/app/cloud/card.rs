@@ -160,7 +160,7 @@ fn show_content(
     }
 }
 
-/// What has become of a candidate since its evaluation, if anything.
+/// The text about a candidate's standing, unless that is present.
 fn standing_text(standing: Standing) -> Option<&'static str> {
     match standing {
         Standing::Present => None,
@@ -169,7 +169,7 @@ fn standing_text(standing: Standing) -> Option<&'static str> {
     }
 }
 
-/// What is known of a candidate, as names and values.
+/// The facts about a candidate, as names and values.
 fn facts(candidate: &Candidate, goal: Goal) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     if let Some(evaluation) = candidate.evaluation {
@@ -205,7 +205,7 @@ fn facts(candidate: &Candidate, goal: Goal) -> Vec<(String, String)> {
     facts
 }
 
-/// The template in small: a column a layer along the flow of data, a square an alternative; filled in the
+/// The template in small: one column per layer along the flow of data, one square per alternative; filled in the
 /// colour of its family if the candidate keeps it, else hollow.
 fn show_layers(ui: &mut egui::Ui, mask: &Mask, graph: &Graph) {
     let layers = graph.layers();

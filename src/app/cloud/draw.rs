@@ -23,7 +23,7 @@ use bevy::{
 const SHADER: Handle<Shader> = uuid_handle!("5a1d9a53-6a1c-4b0e-9a55-4d0f8f9f2c61");
 
 /// No candidate, in the shader.
-const NOBODY: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// How far best, selected and hovered points are drawn in front of where they are, as a share of the
 /// cloud's radius, so that a dense cloud does not hide them.
@@ -76,7 +76,7 @@ impl Material for PointMaterial {
     }
 }
 
-/// What all points share.
+/// The data that all points share.
 #[derive(Resource)]
 pub(super) struct PointLook {
     quad: Handle<Mesh>,
@@ -175,7 +175,7 @@ fn upload_highlights(
     mut buffers: ResMut<Assets<ShaderBuffer>>,
 ) {
     let Some(look) = look else { return };
-    let id = |candidate: Option<CandidateId>| candidate.map_or(NOBODY, |id| id.0);
+    let id = |candidate: Option<CandidateId>| candidate.map_or(NONE, |id| id.0);
     let bytes = Highlights {
         hovered: id(focus.hovered_candidate()),
         selected: id(focus.selected_candidate),
@@ -202,7 +202,7 @@ struct Highlights {
 
 impl Default for Highlights {
     fn default() -> Self {
-        Self { hovered: NOBODY, selected: NOBODY, best: NOBODY, forward: 0.0 }
+        Self { hovered: NONE, selected: NONE, best: NONE, forward: 0.0 }
     }
 }
 

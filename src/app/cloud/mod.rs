@@ -1,7 +1,7 @@
 //! The candidate cloud: every candidate of the archive as a point whose place says which nodes it keeps
 //! and whose colour says how good it is.
 //!
-//! An entity a candidate, keyed by [`Point`]; all share one mesh and one material, and the GPU reads how
+//! One entity per candidate, keyed by [`Point`]; all share one mesh and one material, and the GPU reads how
 //! each looks from one buffer ([`points`]). Points are picked through an own index ([`index`]), since
 //! casting rays at that many meshes would be slow.
 
@@ -33,7 +33,7 @@ use bevy::{
 use bevy_egui::EguiPostUpdateSet;
 use points::{BORN_LONG_AGO, FLIGHT_SECS, PointRecord, Style};
 
-/// Up to this many points carry a [`Name`]; more would cost memory that nobody looks at.
+/// Up to this many points carry a [`Name`]. Names of more points would take memory for no use.
 const MOST_NAMES: usize = 10_000;
 
 pub(super) fn plugin(app: &mut App) {
@@ -103,7 +103,7 @@ impl Cloud {
     }
 }
 
-/// What is known of the whole archive, worked out once a change.
+/// Facts about the whole archive, computed once per change.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
 struct Scores {
     /// Candidates, evaluated or not.
@@ -235,14 +235,14 @@ fn land_newborns(
     if cloud.flying_until.is_some_and(|until| time.elapsed_secs_f64() >= until) {
         let first = cloud.first_flying;
         cloud.flying_until = None;
-        // The shader's clock starts again every hour, and then nobody must fly a second time.
+        // The shader's clock starts again every hour, and then no point may fly a second time.
         for record in cloud.records.iter_mut().skip(first) {
             record.birth_secs = BORN_LONG_AGO;
         }
     }
 }
 
-/// Keeps the points where the cloud is when the stage is laid out anew.
+/// Keeps the points where the cloud is when the stage gets a new layout.
 fn move_points(
     archive: Res<Archive>,
     stage: Res<Stage>,

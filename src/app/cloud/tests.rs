@@ -217,7 +217,7 @@ fn newborns_fly_from_the_middle_of_their_parents_and_land() {
 }
 
 #[test]
-fn with_reduced_motion_nobody_flies() {
+fn with_reduced_motion_no_point_flies() {
     let mut app = test_app();
     app.world_mut().resource_mut::<Settings>().reduced_motion = true;
     let born = newborn(&mut app);

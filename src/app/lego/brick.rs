@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_brick_stays_within_its_footprint_but_for_its_ports() {
+    fn a_brick_stays_within_its_footprint_except_for_its_ports() {
         let mesh = outline_mesh(5.0, 0.0);
         let positions =
             mesh.attribute(Mesh::ATTRIBUTE_POSITION).and_then(|a| a.as_float3()).expect("has some");

@@ -214,7 +214,7 @@ pub(super) fn cancel_drags(
     }
 }
 
-/// The brick is nobody's again and glides to where the document has it.
+/// Ends the drag of a brick. The brick then glides to its position in the document.
 fn let_go(commands: &mut Commands, brick: Entity, landing: &Query<Entity, With<LandingPlace>>) {
     commands.entity(brick).remove::<Dragged>();
     for landing in landing {

@@ -78,7 +78,7 @@ fn walk_to_next_brick(
         KeyCode::ControlLeft,
         KeyCode::ControlRight,
     ]) {
-        return; // Somebody else's Tab.
+        return; // Tab with Alt or Ctrl is not meant for the bricks.
     }
     let graph = document.graph();
     let (count, back) = (graph.len(), keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]));

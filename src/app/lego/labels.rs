@@ -32,7 +32,7 @@ const SMALLEST_PX: f32 = 4.0;
 #[derive(Component)]
 #[require(NotShadowCaster)]
 pub(super) struct Label {
-    /// What it may cover, in world units.
+    /// The area that it may cover, in world units.
     room: Vec2,
 }
 
@@ -92,7 +92,7 @@ pub(super) fn label(
     )
 }
 
-/// What the label of a node says.
+/// The text of a node's label.
 pub(super) fn text(template: &Template, graph: &Graph, node: usize) -> Text3d {
     let [first, second] = lines(template.label(graph.id(node)), graph, node);
     let mut segments = vec![(Text3dSegment::String(first), SegmentStyle::default())];

@@ -10,7 +10,7 @@ use bevy::prelude::*;
 /// How far from where it was dropped a brick looks for a free place, in studs.
 const SEARCH_RADIUS: i32 = 24;
 
-/// What a node's brick covers of the plate: studs along the flow, studs across.
+/// The area of the plate that a node's brick covers: studs along the flow, studs across.
 pub fn footprint(node: &Node) -> Vec2 {
     vec2(brick::width(node), brick::DEPTH)
 }
@@ -18,7 +18,7 @@ pub fn footprint(node: &Node) -> Vec2 {
 /// What one brick of a template has to keep clear of.
 struct Others<'a> {
     stage: &'a Stage,
-    /// What the brick covers.
+    /// The area that the brick covers.
     size: Vec2,
     /// Where the other bricks stand, and what each covers.
     bricks: Vec<(Vec2, Vec2)>,

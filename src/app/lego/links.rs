@@ -1,4 +1,4 @@
-//! The links on the plate: all tubes are one mesh, made anew when a brick moves or the light changes.
+//! The links on the plate: all tubes are one mesh, which is rebuilt when a brick moves or the light changes.
 
 use super::{
     Brick, LegoSystems, brick,

@@ -1,7 +1,7 @@
-//! The template as bricks on the plate: one brick a node, one tube a link.
+//! The template as bricks on the plate: one brick per node, one tube per link.
 //!
-//! Bricks are views of the [`Document`]: whoever wants a brick elsewhere moves it there, and the brick
-//! follows. Each file is one aspect: the shape of bricks and the way of links, what the pointer and the
+//! Bricks are views of the [`Document`]: a system that moves a brick changes its position in the document, and
+//! the brick follows. Each file is one aspect: the shape of bricks and the way of links, what the pointer and the
 //! keyboard do, and what shows on them.
 
 mod brick;
@@ -47,7 +47,7 @@ pub struct Brick(pub NodeId);
 #[require(NotShadowCaster)]
 struct Outline;
 
-/// What happens to bricks in a frame, in this order.
+/// The steps of a frame for bricks, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LegoSystems {
     /// A template that was opened gets its bricks.

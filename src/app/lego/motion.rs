@@ -15,8 +15,8 @@ pub(super) struct Glide {
     elapsed_secs: f32,
 }
 
-/// Sends every brick that nobody holds and that is not where it should be on its way; moves those on their
-/// way.
+/// Starts the glide of every brick that is not dragged and not at its position in the document; moves the bricks
+/// that glide.
 pub(super) fn glide_bricks(
     mut commands: Commands,
     time: Res<Time>,

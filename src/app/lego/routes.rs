@@ -13,7 +13,7 @@ const SHORTEST_FORWARD: f32 = 0.5 * STUD;
 const TURN: f32 = 0.84 * STUD;
 /// Radius of its turns.
 const TURN_RADIUS: f32 = 0.8 * STUD;
-/// What is narrower is no distance.
+/// Narrower gaps do not count as a distance.
 const EPSILON: f32 = 1e-3 * STUD;
 /// The narrowest lane between bricks that a link takes.
 const NARROWEST_LANE: f32 = 0.6 * STUD;

@@ -164,11 +164,11 @@ impl BrickMaterials {
 pub(super) fn plugin(app: &mut App) {
     app.init_resource::<Pulse>().add_systems(
         Update,
-        (light_bricks.run_if(anything_stands_out_anew), run_pulse).in_set(LegoSystems::Show),
+        (light_bricks.run_if(spotlight_changed), run_pulse).in_set(LegoSystems::Show),
     );
 }
 
-fn anything_stands_out_anew(spotlight: Spotlight) -> bool {
+fn spotlight_changed(spotlight: Spotlight) -> bool {
     spotlight.is_changed()
 }
 
@@ -212,7 +212,7 @@ pub(super) fn run_pulse(
     let next = match pulse.elapsed_secs {
         _ if still => None,
         _ if newly_shown => Some(0.0),
-        // Beyond the end, so that the light leaves the network before it begins anew.
+        // Beyond the end, so that the light leaves the network before it begins again.
         Some(elapsed) if elapsed < 1.2 * PULSE_SECS => Some(elapsed + time.delta_secs()),
         _ => training.then_some(0.0),
     };

@@ -120,7 +120,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes
     }
 }
 
-/// What is written at an axis mark.
+/// The text at an axis mark.
 fn tick(mark: GridMark) -> String {
     if (-0.01..=1.01).contains(&mark.value) { format!("{:.2}", mark.value) } else { String::new() }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use bevy_egui::egui::{ComboBox, DragValue, PopupCloseBehavior, RichText, TextEdit, Ui};
 
-/// What can be asked of the jobs now, or why not.
+/// Whether each request to the jobs is possible now, or why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Possible {
     pub(super) train: Result<(), &'static str>,
@@ -22,7 +22,7 @@ pub(super) struct Possible {
 /// Why nothing else can be done while a job runs.
 pub(super) const BUSY: &str = "a job is running; stop it first (X)";
 
-/// What can be asked of the jobs while things are like this.
+/// Whether each request to the jobs is possible in this state.
 pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
     const STOPPING: &str = "the job is stopping";

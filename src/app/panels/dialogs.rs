@@ -23,17 +23,17 @@ pub(super) enum Dialog {
     Training,
     /// Asks whether edits may be lost.
     Discard {
-        /// What is done after a yes.
+        /// The action after a yes.
         then: Then,
     },
 }
 
-/// What was to be done when edits would have been lost.
+/// The action that waits for an answer because it would lose edits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Then {
-    /// Something else was to be put on the plate.
+    /// Another template would replace the one on the plate.
     Open(DocumentRequest),
-    /// The program was to be ended.
+    /// The program would end.
     Quit,
 }
 
@@ -47,7 +47,7 @@ impl Then {
     }
 }
 
-/// What the path is for.
+/// The purpose of the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Open,
@@ -63,7 +63,7 @@ pub(super) struct PathDialog {
     error: Option<String>,
     /// The path that was asked for and not answered yet.
     asked: Option<PathBuf>,
-    /// What is done once the file is written.
+    /// The action after the file is written.
     then: Option<Then>,
     fresh: bool,
     listing: Listing,
@@ -118,7 +118,7 @@ impl PathDialog {
     }
 }
 
-/// What came of a dialog's request.
+/// The outcome of a dialog's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     /// Nothing yet.
@@ -184,7 +184,7 @@ pub(super) fn show(
     }
 }
 
-/// Draws a dialog for a file; `true` when it is to be closed.
+/// Draws a dialog for a file; `true` when the user closes it.
 fn ask_path(
     context: &Context,
     view: View<'_>,
@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(settle(&mut dialog, &document(), false, &errors), Settled::Refused);
         let Some(Dialog::Path(open)) = &dialog else { panic!("closed") };
         assert_eq!((open.error.as_deref(), &open.asked), (Some("a.ron:3: wrong"), &None));
-        // The next error belongs to somebody else.
+        // The next error belongs to another request.
         assert_eq!(settle(&mut dialog, &document(), false, &["no disk".to_owned()]), NOT_YET);
     }
 

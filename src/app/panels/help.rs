@@ -3,7 +3,7 @@
 use super::{keys, style, widgets};
 use bevy_egui::egui::{Context, Frame, Grid, Id, Modal, ScrollArea, Ui};
 
-/// What the views of the world answer to.
+/// The gestures and keys of the views of the world.
 const WORLD: &[(&str, &str)] = &[
     ("Drag the background", "Turn the view; with Shift, the right or the middle button, move it"),
     ("Wheel, pinch", "Come nearer or go away"),
@@ -23,7 +23,7 @@ const WORLD: &[(&str, &str)] = &[
     ("Ctrl and +, -, 0", "Make the panels larger, smaller, or as they were"),
 ];
 
-/// Draws the overlay; `true` when it is to be closed.
+/// Draws the overlay; `true` when the user closes it.
 pub(super) fn show(context: &Context) -> bool {
     let room = context.content_rect().size();
     let response = Modal::new(Id::new("help")).frame(Frame::window(&context.global_style())).show(
@@ -41,7 +41,7 @@ pub(super) fn show(context: &Context) -> bool {
             });
             ui.add_space(style::GAP);
             let close = widgets::button(ui, "Close", "Close the help", "Escape", Ok(()), false);
-            // As long as somebody has the keyboard, keys do nothing to the world behind.
+            // As long as a widget has the keyboard focus, keys do nothing to the world behind.
             if ui.memory(|memory| memory.focused().is_none()) {
                 close.request_focus();
             }

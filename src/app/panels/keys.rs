@@ -18,7 +18,7 @@ use bevy::{
 };
 use bevy_egui::input::EguiWantsInput;
 
-/// What a key does.
+/// The action of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Train,
@@ -40,7 +40,7 @@ pub(super) enum Action {
     Close,
 }
 
-/// What the help says about the keys of this module.
+/// The lines of the help about the keys of this module.
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("T", "Train the template"),
     ("S", "Search"),
@@ -86,7 +86,7 @@ pub(super) fn action(key: &Key, physical: KeyCode, ctrl: bool, shift: bool) -> O
     })
 }
 
-/// Carries out what keys ask for, unless somebody types into a field or a dialog is open.
+/// Carries out the commands of keys, unless the user types into a field or a dialog is open.
 pub(super) fn press_keys(
     mut presses: MessageReader<KeyboardInput>,
     held: Res<ButtonInput<KeyCode>>,

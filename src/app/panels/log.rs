@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// How many notices are kept.
 const KEPT: usize = 200;
 
-/// What kind of thing a notice tells.
+/// The kind of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Good to know.
@@ -26,9 +26,9 @@ pub(super) struct Entry {
     pub(super) number: u64,
     /// Seconds since the start of the program.
     pub(super) at_secs: f64,
-    /// What kind of thing it tells.
+    /// Its kind.
     pub(super) kind: Kind,
-    /// What it says.
+    /// Its text.
     pub(super) text: String,
 }
 

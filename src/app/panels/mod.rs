@@ -75,7 +75,7 @@ fn logic(app: &mut App) {
         );
 }
 
-/// What the panels remember from frame to frame.
+/// The state of the panels from frame to frame.
 #[derive(Resource, Debug)]
 struct PanelState {
     open: Open,
@@ -83,7 +83,7 @@ struct PanelState {
     sections: [bool; 3],
     help: bool,
     dialog: Option<Dialog>,
-    /// What comes next, now that a dialog is done.
+    /// The next action, now that a dialog is done.
     then: Option<Then>,
     /// Whether something lies over everything else, as it was drawn last.
     covered: bool,

@@ -18,7 +18,7 @@ use crate::{
 use bevy_egui::egui::{Align, Button, Label, Layout, RichText, ScrollArea, TextStyle, Ui};
 use std::collections::HashSet;
 
-/// What the list says about a preset.
+/// The text about a preset in the list.
 #[derive(Clone, Debug)]
 pub(super) struct PresetInfo {
     name: &'static str,
@@ -43,7 +43,7 @@ pub(super) fn list() -> Vec<PresetInfo> {
         .collect()
 }
 
-/// Draws the panel; `true` when it is to be folded.
+/// Draws the panel; `true` when the user folds it.
 pub(super) fn show(
     ui: &mut Ui,
     view: View<'_>,

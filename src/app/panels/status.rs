@@ -8,7 +8,7 @@ use crate::{
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
 
-/// Draws the line; `true` when the log is to be opened or folded.
+/// Draws the line; `true` when the user opens or folds the log.
 pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: bool) -> bool {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let toggled = log_button(ui, notices, log_open);
@@ -55,7 +55,7 @@ fn log_button(ui: &mut Ui, notices: &Notices, open: bool) -> bool {
     ui.add(Button::selectable(open, text)).on_hover_text(tip).clicked()
 }
 
-/// What runs and how far it is.
+/// The running job and its progress.
 fn status_text(status: &JobStatus, trained: bool) -> String {
     let Some(job) = status.running else {
         return if trained { "Ready" } else { "Ready · train the template to colour the cloud" }

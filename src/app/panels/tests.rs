@@ -1,4 +1,4 @@
-//! The panels as a user meets them: drawn in a window that nobody sees, with pointer and keys.
+//! The panels as a user meets them: drawn in a window that is not shown, with pointer and keys.
 
 use super::*;
 use crate::{
@@ -266,7 +266,7 @@ fn buttons_ask_for_jobs_and_those_that_cannot_do_not() {
 }
 
 #[test]
-fn keys_ask_for_the_same_unless_somebody_types() {
+fn keys_ask_for_the_same_unless_the_user_types() {
     let mut bench = Bench::new(0, [1280.0, 720.0]);
     bench.press(Key::Character("t".into()), KeyCode::KeyT);
     assert_eq!(bench.requests::<JobRequest>(), [JobRequest::Train]);

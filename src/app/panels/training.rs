@@ -9,7 +9,7 @@ use crate::engine::{
 };
 use bevy_egui::egui::{ComboBox, Context, DragValue, Grid, Key, Ui};
 
-/// Draws the dialog; `true` when it is to be closed.
+/// Draws the dialog; `true` when the user closes it.
 pub(super) fn ask(context: &Context, view: View<'_>, training: &mut TrainSettings) -> bool {
     let modal = dialogs::modal(context, "training").show(context, |ui| {
         ui.heading("How to train");
@@ -32,12 +32,14 @@ pub(super) fn ask(context: &Context, view: View<'_>, training: &mut TrainSetting
         ui.label(widgets::secondary(note));
         ui.add_space(style::GAP);
         ui.horizontal(|ui| {
-            let usual = TrainSettings::default();
+            let defaults = TrainSettings::default();
             let state =
-                if *training == usual { Err("these are the usual settings") } else { Ok(()) };
+                if *training == defaults { Err("these are the default settings") } else { Ok(()) };
             let state = if idle { state } else { Err(BUSY) };
-            if widgets::button(ui, "Usual", "Take the usual settings", "", state, false).clicked() {
-                *training = usual;
+            if widgets::button(ui, "Defaults", "Take the default settings", "", state, false)
+                .clicked()
+            {
+                *training = defaults;
             }
             widgets::button(ui, "Close", "Keep these settings", "Escape", Ok(()), false).clicked()
         })

@@ -24,12 +24,12 @@ pub(super) struct View<'a> {
     pub(super) settings: &'a Settings,
 }
 
-/// What is known of a node before the first iteration.
+/// The fitness of a node before the first iteration.
 const UNKNOWN: NodeFitness =
     NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
 
 impl View<'_> {
-    /// What the search says about a node.
+    /// The result of the search for a node.
     pub(super) fn fitness(&self, node: usize) -> NodeFitness {
         self.archive.fitness.get(node).copied().unwrap_or(UNKNOWN)
     }
@@ -83,7 +83,7 @@ impl Choices {
     }
 }
 
-/// What the user has asked for while the panels were drawn.
+/// The requests of the user while the panels were drawn.
 #[derive(Debug)]
 pub(super) struct Wishes {
     /// Requests to the jobs.
@@ -96,7 +96,7 @@ pub(super) struct Wishes {
     pub(super) hovered: Option<NodeId>,
     /// The brick to select.
     pub(super) selected: Option<NodeId>,
-    /// The settings as they are to be.
+    /// The new settings.
     pub(super) choices: Choices,
 }
 

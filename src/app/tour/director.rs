@@ -39,7 +39,7 @@ pub(super) fn say(text: &str) {
     eprintln!("tour: {text}");
 }
 
-/// What was said in messages since the step began.
+/// Which messages arrived since the step began.
 #[derive(Resource, Default, Debug)]
 pub(super) struct Heard {
     pub(super) opened: bool,
@@ -203,7 +203,7 @@ pub(super) fn open_tour(
         name: path.display().to_string(),
         steps: tour.steps,
         shots: options.shots.clone(),
-        // Where nobody watches, nobody can end the program either.
+        // Off-screen, there is no user who could end the program.
         exit: options.exit || output.is_some_and(|output| *output == Output::Offscreen),
         at: 0,
         act: Act::Begin,

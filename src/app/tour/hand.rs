@@ -17,7 +17,7 @@ use bevy::{
 #[derive(Resource, Clone, Copy, Debug, Default)]
 pub(super) struct HandPosition(Vec2);
 
-/// What the hand can do.
+/// The actions of the hand.
 #[derive(SystemParam)]
 pub(super) struct Hand<'w, 's> {
     windows: Query<'w, 's, (Entity, &'static mut Window), With<PrimaryWindow>>,

@@ -21,12 +21,12 @@ pub(super) enum Job {
     Search,
 }
 
-/// What a job step wants.
+/// The aim of a job step.
 pub(super) struct Goal {
     pub(super) job: Job,
     /// Epochs or iterations to add.
     pub(super) amount: Count,
-    /// Candidates an iteration; as they are when `None`.
+    /// Candidates per iteration; `None` leaves the setting.
     pub(super) candidates: Option<Count>,
     /// Whether the step ends with the job.
     pub(super) wait: bool,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Frames until what the pointer did has come back as hover, selection or movement.
 pub(super) const REACTION: u32 = 4;
-/// Frames a button stays down in a click.
+/// Frames for which a button stays down in a click.
 const CLICK: u32 = 2;
 /// How long a text may not be there before it is missed.
 const LABEL_PATIENCE: Duration = Duration::from_secs(2);
@@ -27,14 +27,14 @@ const DRAG_CORRECTIONS: u32 = 5;
 /// The attempt that stands for having given up with the pointer.
 const SHOWN_DIRECTLY: usize = usize::MAX - 1;
 
-/// What a tour points at.
+/// The target of a tour's pointer.
 #[derive(Clone, Copy)]
 pub(super) enum Thing<'a> {
     Brick(&'a NodeId),
     Candidate(CandidateId),
 }
 
-/// What the pointer does where it points.
+/// The action of the pointer at its target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gesture {
     Hover,

@@ -51,7 +51,7 @@ pub struct Tour {
     /// One sentence on what the tour shows.
     #[serde(default)]
     pub about: String,
-    /// What is done, in this order.
+    /// The steps, in this order.
     pub steps: Vec<Step>,
 }
 
@@ -75,7 +75,7 @@ pub enum Step {
     Search {
         /// Iterations to add.
         iterations: Count,
-        /// Candidates an iteration evaluates; as set before where left out.
+        /// Candidates per iteration; as set before where left out.
         #[serde(default)]
         candidates: Option<Count>,
         /// Whether the next step has to wait until the search is done.
@@ -236,7 +236,7 @@ pub fn parse(name: &str, text: &str) -> Result<Tour, TourError> {
 }
 
 impl fmt::Display for Step {
-    /// What is being done, for the log and for messages.
+    /// The step as a phrase, for the log and for messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |count: u32| if count == 1 { "" } else { "s" };
         match self {

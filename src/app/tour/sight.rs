@@ -16,7 +16,7 @@ use bevy_egui::{EguiFullOutput, egui};
 /// A text in a panel and where it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Label {
-    /// What it says.
+    /// Its text.
     pub(super) text: String,
     /// Its rectangle in logical pixels.
     pub(super) rect: Rect,
@@ -72,7 +72,7 @@ fn collect_labels(shape: &egui::Shape, clip: egui::Rect, found: &mut Vec<Label>)
     }
 }
 
-/// What can be looked at.
+/// The things that a tour can look at.
 #[derive(SystemParam)]
 pub(super) struct Sight<'w, 's> {
     cameras: Query<'w, 's, (&'static Camera, &'static GlobalTransform), With<MainCamera>>,

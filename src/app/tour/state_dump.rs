@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// The least time between two writes.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What was written last, and when.
+/// The text that was written last, and when.
 #[derive(Default)]
 pub(super) struct Written {
     text: String,

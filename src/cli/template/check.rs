@@ -13,7 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::{collections::HashMap, process::ExitCode, sync::Arc};
 
-/// What `check` prints.
+/// The output of `check`.
 #[derive(Debug, Serialize)]
 struct CheckReport<'a> {
     name: String,

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use std::{path::PathBuf, process::ExitCode};
 
-/// What `fix` prints.
+/// The output of `fix`.
 #[derive(Debug, Serialize)]
 struct FixReport {
     file: PathBuf,

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(super) struct GroupArgs {
     /// Scene file; as it was it is kept as FILE.bak.
     file: String,
-    /// What the group is called.
+    /// The title of the group.
     title: String,
     /// Ids of the nodes that join it, and leave the groups that they are in.
     #[arg(value_name = "ID", required_unless_present = "collapsed")]
@@ -31,7 +31,7 @@ pub(super) struct GroupArgs {
 pub(super) struct UngroupArgs {
     /// Scene file; as it was it is kept as FILE.bak.
     file: String,
-    /// What the group is called.
+    /// The title of the group.
     title: String,
     /// Ids of the nodes that leave it; all of them where this is left out.
     #[arg(value_name = "ID")]
@@ -57,7 +57,7 @@ pub(super) fn reports(layout: &Layout) -> Vec<GroupReport<'_>> {
     layout.groups.iter().map(Into::into).collect()
 }
 
-/// The groups, one a line.
+/// The groups, one per line.
 pub(super) fn lines(layout: &Layout) -> String {
     let line = |Group { title, members, collapsed }: &Group| {
         let members: Vec<_> = members.iter().map(NodeId::as_str).collect();

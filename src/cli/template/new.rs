@@ -15,7 +15,7 @@ use std::{
     process::ExitCode,
 };
 
-/// What `new` prints.
+/// The output of `new`.
 #[derive(Debug, Serialize)]
 struct NewReport {
     file: PathBuf,

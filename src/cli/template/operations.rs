@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// An operation of `operations`.
 #[derive(Debug, Serialize)]
 struct OperationReport {
-    /// What it is called in scene files.
+    /// Its name in scene files.
     name: &'static str,
     family: &'static str,
     what: &'static str,
@@ -24,7 +24,7 @@ struct ArgumentReport {
     what: &'static str,
     unit: &'static str,
     values: String,
-    /// What a brick from the palette has.
+    /// The value in a brick from the palette.
     example: String,
 }
 

@@ -15,7 +15,7 @@ use anyhow::Result;
 use serde::Serialize;
 use std::{collections::BTreeMap, process::ExitCode};
 
-/// What `show` prints.
+/// The output of `show`.
 #[derive(Debug, Serialize)]
 struct ShowReport {
     name: String,

@@ -123,7 +123,7 @@ pub(super) fn nodes_of(
     Ok(ids)
 }
 
-/// What `paste` prints.
+/// The output of `paste`.
 #[derive(Debug, Serialize)]
 struct PasteReport {
     file: PathBuf,
@@ -169,7 +169,7 @@ pub(super) fn paste(args: PasteArgs, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `copy` prints.
+/// The output of `copy`.
 #[derive(Debug, Serialize)]
 struct CopyReport {
     file: PathBuf,

@@ -87,7 +87,7 @@ fn mutated(table: &Table, architecture: Architecture, rng: &mut impl Rng) -> Arc
     table.architecture(&digits)
 }
 
-/// Architectures a generation, parents it is bred from, how many of it come from crossover and from mutation. The
+/// Architectures per generation, parents that it is bred from, how many of it come from crossover and mutation. The
 /// paper has 50, 10, 25 and 25 for 1,000 evaluations; on simulated tables these come closer to the best within
 /// 50 to 200. A mutation changes one position on average (the paper's probability of 0.1 for each of its 20
 /// would be 2).

@@ -120,7 +120,7 @@ pub enum BenchmarkError {
     Nothing(&'static str),
 }
 
-/// What to measure.
+/// The settings of a benchmark.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The algorithms.
@@ -162,7 +162,7 @@ impl Plan {
     }
 }
 
-/// What the runs of one algorithm found within one budget.
+/// The results of one algorithm's runs within one budget.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The algorithm.
@@ -266,7 +266,7 @@ struct Trial<'t> {
     budget: usize,
     /// Values of the functions that were evaluated.
     known: HashMap<Function, f64>,
-    /// What was evaluated, in order.
+    /// The evaluated architectures, in order.
     evaluated: Vec<Architecture>,
 }
 

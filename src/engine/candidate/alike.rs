@@ -5,7 +5,7 @@ use crate::engine::{
     template::Graph,
 };
 
-/// The nodes of one layer that compute the same in evaluation, whatever the candidate keeps besides: each group of two
+/// The nodes of one layer that compute the same in evaluation, whatever else the candidate keeps: each group of two
 /// or more, in the order of layers.
 ///
 /// They have the same links and the same operations, of which none has weights of its own; what does something in

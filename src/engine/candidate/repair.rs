@@ -206,7 +206,7 @@ struct Spine<'a> {
 }
 
 /// Steps after which the search for paths within the limits gives up. Only templates whose links lead back to an
-/// earlier layer, and pinned nodes that need paths of their own, ever take more than one step a node.
+/// earlier layer, and pinned nodes that need paths of their own, ever take more than one step per node.
 const MAX_STEPS: usize = 20_000;
 
 impl<'a> Spine<'a> {
@@ -234,7 +234,7 @@ impl<'a> Spine<'a> {
         spine
     }
 
-    /// Where paths go on from `node`, and what is to be had there.
+    /// The nodes to which paths go on from `node`, with their worth.
     fn targets(&self, node: usize) -> impl Iterator<Item = (usize, Worth)> {
         let on_the_way = move |&&target: &&usize| {
             self.before.as_ref().is_none_or(|(via, before)| {

@@ -13,7 +13,7 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashSet;
 
-/// What preparing a sampler may cost.
+/// Limits on the cost of preparing a sampler.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
     /// How much an exact sweep may look at: states, and what each remembers.
@@ -122,7 +122,7 @@ impl Fresh {
     }
 }
 
-/// What has been drawn so far.
+/// The candidates drawn so far.
 struct Occurrences {
     of_node: Vec<u32>,
     /// In how many candidates each group had any node.
@@ -507,7 +507,7 @@ pub(super) mod tests {
         graph_of(nodes, &all, blocks)
     }
 
-    /// Any such template of up to so many layers and nodes a layer.
+    /// Any such template of up to so many layers and nodes per layer.
     pub(in super::super) fn sparse(
         most_layers: usize,
         most_nodes: usize,

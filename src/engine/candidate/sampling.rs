@@ -1,4 +1,4 @@
-//! What there is to choose in each layer, and all candidates of small templates.
+//! The choices in each layer, and all candidates of small templates.
 
 use super::{
     super::{mask::Mask, template::Graph},
@@ -6,7 +6,7 @@ use super::{
 };
 use rand::Rng;
 
-/// What there is to choose in one layer.
+/// The choices in one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The alternatives: the layer's nodes that may be kept, without those that every candidate keeps, as it
@@ -37,7 +37,7 @@ pub fn sample(graph: &Graph, rng: &mut impl Rng) -> Mask {
     Space::whole(graph).sampler().draw(rng)
 }
 
-/// A candidate with one node a layer, or none where links lead past it, each with the same probability; for many, keep a
+/// A candidate with one node per layer, or none where links lead past it, each with the same probability; for many, keep a
 /// [`Space::single_path_sampler`].
 pub fn sample_single_path(graph: &Graph, rng: &mut impl Rng) -> Mask {
     Space::whole(graph).single_path_sampler().draw(rng)
@@ -49,7 +49,7 @@ pub fn list_all(graph: &Graph, most: usize) -> Option<Vec<Mask>> {
 }
 
 impl Space<'_> {
-    /// What there is to choose in each layer, in the order of [`Graph::layers`].
+    /// The choices in each layer, in the order of [`Graph::layers`].
     pub fn choices(&self) -> Vec<Choice> {
         let blocks = self.graph.blocks_per_layer();
         let choice = |(layer, skipped): (&Vec<usize>, bool)| {

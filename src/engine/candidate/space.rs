@@ -9,9 +9,9 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Space<'g> {
     pub(super) graph: &'g Graph,
-    /// What every candidate keeps: input, output, and what is pinned besides.
+    /// The nodes that every candidate keeps: input, output, and the pinned ones.
     pub(super) pinned: Mask,
-    /// What a candidate may keep.
+    /// The nodes that a candidate may keep.
     pub(super) allowed: Mask,
 }
 
@@ -22,14 +22,15 @@ impl<'g> Space<'g> {
         Self { graph, pinned, allowed: Mask::full(graph.len()) }
     }
 
-    /// Those that keep all nodes of `pinned` and none besides `allowed`. Input and output are kept anyway.
+    /// The candidates that keep all nodes of `pinned`, and apart from these only nodes of `allowed`. Input and output
+    /// are always kept.
     pub fn new(graph: &'g Graph, pinned: &Mask, allowed: &Mask) -> Self {
         let pinned = Self::whole(graph).pinned.union(pinned);
         let allowed = prune(graph, &allowed.union(&pinned));
         Self { graph, pinned, allowed }
     }
 
-    /// Those of these candidates that keep a node besides.
+    /// The candidates of this space that also keep `node`.
     pub fn keeping(&self, node: usize) -> Self {
         let pinned = self.pinned.union(&Mask::from_nodes(self.graph.len(), [node]));
         Self { pinned, ..self.clone() }
@@ -46,7 +47,7 @@ impl<'g> Space<'g> {
         &self.allowed
     }
 
-    /// What makes `mask` none of these candidates, or `None` if it is one.
+    /// The reason why `mask` is not one of these candidates, or `None` if it is one.
     pub fn problem(&self, mask: &Mask) -> Option<String> {
         super::problem(self.graph, mask).or_else(|| {
             let id = |node: usize| self.graph.id(node);

@@ -15,7 +15,7 @@ use std::{
     rc::Rc,
 };
 
-/// What a candidate keeps: groups, each with how many of its members.
+/// The kept nodes of a candidate: groups, each with how many of its members.
 pub(super) type Pattern = Vec<(usize, usize)>;
 
 /// In how many ways a group's members can be kept.
@@ -347,8 +347,8 @@ impl Visit<'_> {
         self.group.sources.is_empty() || key.iter().find(feeds).is_some()
     }
 
-    /// Puts into `next` what is to be remembered once so many are kept and the layer has so many; `false` where a kept
-    /// group needs this one, which is left out.
+    /// Writes the state that follows `key` into `next`, once `kept` nodes of this group are kept and the layer has
+    /// `used`; `false` where a kept group needs this one, which is left out.
     fn after(&self, key: &[u64], kept: usize, used: usize, next: &mut Vec<u64>) -> bool {
         next.clear();
         for &entry in key {
@@ -530,7 +530,7 @@ fn targets(groups: &Groups, order: &[usize]) -> (Vec<(u32, u32)>, Vec<u32>) {
     (known.sets, of_groups)
 }
 
-/// A hash of states, of which there are many: short, and enough for what nobody chooses.
+/// A hash of states, of which there are many. It is short, and good enough for keys that no attacker chooses.
 #[derive(Default)]
 struct Fold(u64);
 

@@ -250,7 +250,7 @@ struct Inputs {
 struct Normalised {
     x: FlexTensor,
     weight: FlexTensor,
-    /// What the convolution gave.
+    /// The output of the convolution.
     convolved: Vec<f32>,
     mean: Vec<f32>,
     variance: Vec<f32>,

@@ -435,7 +435,7 @@ mod tests {
         tensor.try_to_vec_as().expect("floats")
     }
 
-    /// Asserts that an operation and its gradients are the same, but for rounding, with either. It is
+    /// Asserts that an operation and its gradients are the same with either, up to rounding. It is
     /// given an image of `shape`, `[batch, channels, height, width]`, and flat parameters of `counts` values.
     fn assert_agreement<const P: usize>(
         shape: [usize; 4],

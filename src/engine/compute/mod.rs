@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 /// Keeps the variance of a batch normalisation away from zero, as in PyTorch.
 pub(in crate::engine) const EPSILON: f64 = 1e-5;
 
-/// What travels along a link.
+/// The values that travel along a link.
 #[derive(Clone, Debug)]
 pub(in crate::engine) enum Activation {
     /// A batch of images, as the [`ImageOps`] in use lay them out.
@@ -199,7 +199,7 @@ pub(in crate::engine) enum Norms<'a> {
     Fixed(&'a [Statistics]),
 }
 
-/// What a forward pass works with besides activations and weights.
+/// The context of a forward pass: everything except activations and weights.
 pub(in crate::engine) struct Pass<'a> {
     /// Who computes images.
     pub(in crate::engine) image: ImageOps,

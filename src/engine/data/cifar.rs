@@ -32,9 +32,9 @@ const MAX_FILE: u64 = 1 << 30;
 
 /// One of the two formats.
 pub(super) struct Format {
-    /// What it is called.
+    /// Its name.
     name: &'static str,
-    /// What belongs where something else is.
+    /// The content that belongs in its files.
     wanted: &'static str,
     /// The kind of data source that reads it.
     source: &'static str,

@@ -13,11 +13,11 @@ pub(super) const MAX_BYTES: u64 = 4 << 30;
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// What weights are trained on.
+    /// The split that weights are trained on.
     Train,
-    /// What candidates are compared on.
+    /// The split that candidates are compared on.
     Val,
-    /// What the search never sees.
+    /// The split that the search never sees.
     Test,
 }
 
@@ -26,7 +26,7 @@ impl Split {
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
 }
 
-/// What is to be predicted.
+/// The kind of target: classes or numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
     /// Which of these classes an image shows; a label is an index into the names. At least two.
@@ -38,7 +38,7 @@ pub enum Task {
 /// The height and width to which the images of a folder are brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageSize {
-    /// What most training images have; of equally frequent sizes, the largest.
+    /// The most frequent size of the training images; of equally frequent sizes, the largest.
     Commonest,
     /// The same, if neither side is longer than `most`, and else `or`.
     CommonestUpTo {
@@ -78,7 +78,7 @@ pub struct Scale {
     pub std: f32,
 }
 
-/// Images ready for a tensor, with what is to be predicted of them.
+/// Images ready for a tensor, with their targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Images, channels, height, width.
@@ -94,13 +94,13 @@ pub struct Batch {
 pub struct Dataset {
     /// The name, as [`DataSource`] writes it.
     pub name: String,
-    /// What is to be predicted.
+    /// The kind of target.
     pub task: Task,
-    /// What weights are trained on.
+    /// The split that weights are trained on.
     pub train: Images,
-    /// What candidates are compared on.
+    /// The split that candidates are compared on.
     pub val: Images,
-    /// What the search never sees.
+    /// The split that the search never sees.
     pub test: Images,
     /// The mean of each channel over the training split, where a pixel goes from 0 to 1.
     pub mean: Vec<f32>,
@@ -254,7 +254,7 @@ impl Dataset {
     }
 
     /// The data set in the shape (channels, height, width) that a template's input takes: resized
-    /// bilinearly, a single channel repeated as often as needed; the normalisation is worked out anew, and a note
+    /// bilinearly, a single channel repeated as often as needed. The normalisation is computed again, and a note
     /// tells what was done. Rows of a table must have the shape already.
     ///
     /// # Errors
@@ -330,7 +330,7 @@ impl Dataset {
             }
             match images.targets() {
                 Targets::Classes(labels) => {
-                    // A byte a label, as it was when there were at most 256; the rest, if any, after them.
+                    // One byte per label, as it was when there were at most 256; the rest, if any, after them.
                     let [low, high] = [0, 1].map(|byte| {
                         labels.iter().map(|label| label.to_le_bytes()[byte]).collect::<Vec<_>>()
                     });
@@ -359,7 +359,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// What is to be predicted of each image.
+    /// The target of each image.
     pub fn targets(&self) -> &Targets {
         self.images.targets()
     }
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn fitting_resizes_repeats_and_normalises_anew() {
+    fn fitting_resizes_repeats_and_normalises_again() {
         let data = grey([1, 1, 2], &[0, 100, 200, 200]).fit_to([3, 2, 4]).unwrap();
         assert_eq!(data.shape(), [3, 2, 4]);
         assert_eq!(data.val.image(0), [0, 25, 75, 100].repeat(6));
@@ -617,7 +617,7 @@ mod tests {
 
     #[test]
     fn fingerprints_of_the_embedded_data_stay_as_they_are() {
-        // Runs carry them: whoever changes the data or the hash breaks the resuming of every run.
+        // Runs store them: a change of the data or of the hash means that no earlier run can be resumed.
         let print = |source| Dataset::load(&source).unwrap().fingerprint();
         assert_eq!(print(DataSource::FashionMini), "ba5d0cc032b3b11f");
         assert_eq!(print(DataSource::Digits), "8bc255f0d3b0b405");

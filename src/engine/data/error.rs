@@ -81,7 +81,7 @@ pub enum DataError {
         did_you_mean(given)
     )]
     UnknownSource {
-        /// What was given.
+        /// The given value.
         given: String,
     },
     /// The folder does not exist, or is something else.
@@ -95,11 +95,11 @@ pub enum DataError {
     OtherFile {
         /// The file.
         file: PathBuf,
-        /// What it is.
+        /// The kind of file that it is.
         what: String,
-        /// What should be there.
+        /// The expected content.
         wanted: &'static str,
-        /// What to do.
+        /// The fix.
         fix: String,
     },
     /// A folder has no file in IDX format, nor one that is known to be something else.
@@ -143,7 +143,7 @@ pub enum DataError {
     SeveralSets {
         /// The folder.
         folder: PathBuf,
-        /// What they are called.
+        /// Their names.
         names: Vec<String>,
     },
     /// None of a file's usual names is in the folder.
@@ -169,7 +169,7 @@ pub enum DataError {
         place: Place,
         /// The first four bytes.
         found: [u8; 4],
-        /// What they should be.
+        /// The expected bytes.
         expected: [u8; 4],
     },
     /// The header announces no image, or images without pixels.
@@ -341,7 +341,7 @@ pub enum DataError {
     SeveralFolders {
         /// The folder that has them.
         folder: PathBuf,
-        /// What was looked for.
+        /// The thing that was looked for.
         what: &'static str,
         /// Whether one of them can be named in place of the folder that has them.
         is_named: bool,
@@ -405,7 +405,7 @@ pub enum DataError {
         shape: [usize; 3],
         /// The images of all splits.
         images: usize,
-        /// What they would take.
+        /// The memory that they would take.
         bytes: u128,
         /// The most that is allowed.
         limit: u64,
@@ -444,7 +444,7 @@ pub enum DataError {
         /// What is wrong with it, and the fix.
         what: String,
     },
-    /// A table lacks the column that is to be predicted.
+    /// A table lacks the column to predict.
     #[error("{file} has no column `{label}`; its columns are {}", columns.join(", "), file = file.display())]
     NoColumn {
         /// The file.
@@ -465,7 +465,7 @@ pub enum DataError {
         what: String,
     },
     /// The column to predict cannot be used.
-    #[error("{file}: column `{column}`, which is to be predicted, {what}", file = file.display())]
+    #[error("{file}: the column to predict, `{column}`, {what}", file = file.display())]
     Labels {
         /// The file.
         file: PathBuf,
@@ -534,7 +534,7 @@ pub enum DataError {
         shape: [usize; 3],
         /// The images of all splits.
         images: usize,
-        /// What they would take.
+        /// The memory that they would take.
         bytes: u128,
         /// The most that is allowed.
         limit: u64,

@@ -1,4 +1,4 @@
-//! What readers of data files share.
+//! Code that the readers of data files share.
 
 use super::{DataError, Place};
 use std::{

@@ -211,7 +211,7 @@ impl Idx<1> {
         Ok(Self { file, packed, sizes, content: labels, start, stride: row as u64 })
     }
 
-    /// What is to be said of labels that are not bytes.
+    /// The note about labels that are not bytes.
     fn told(&self) -> Option<String> {
         let file = self.file.file_name().unwrap_or_default().display();
         match self.stride {
@@ -364,7 +364,7 @@ pub(super) fn load(folder: &Path, name: String) -> Result<Dataset, DataError> {
     Ok(Dataset::new(name, class_names, train, val, test)?.with_notes(notes))
 }
 
-/// What is to be said of labels that do not go from 0 without a gap.
+/// The note about labels that do not go from 0 without a gap.
 fn numbered(classes: &[u8]) -> Option<String> {
     let (first, last) = (*classes.first()?, *classes.last()?);
     if usize::from(last - first) + 1 == classes.len() {

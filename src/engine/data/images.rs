@@ -40,7 +40,7 @@ impl From<Vec<f32>> for Pixels {
     }
 }
 
-/// What is to be predicted of each example.
+/// The target of each example.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
     /// Its class.
@@ -93,8 +93,8 @@ impl From<Vec<f32>> for Targets {
     }
 }
 
-/// Images of one shape, each with what is to be predicted of it. A row of a table is an image with a channel
-/// for each column and a height and width of 1.
+/// Images of one shape, each with its target. A row of a table is an image with one channel per column and a height
+/// and width of 1.
 #[derive(Clone, PartialEq)]
 pub struct Images {
     shape: [usize; 3],
@@ -147,7 +147,7 @@ impl Images {
         &self.pixels
     }
 
-    /// What is to be predicted of each image.
+    /// The target of each image.
     pub fn targets(&self) -> &Targets {
         &self.targets
     }

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 pub struct ReadOptions {
     /// Leave images out that cannot be read, instead of refusing the folder.
     pub skip_unreadable: bool,
-    /// What the column to predict of a table holds.
+    /// The content of a table's column to predict.
     pub task: Option<TaskKind>,
     /// Whether the first line of a table is a header.
     pub header: Option<bool>,
-    /// What stands before the decimals of a table's numbers.
+    /// The decimal sign of a table's numbers.
     pub decimal: Option<Decimal>,
-    /// What is done about missing values of a table; they are refused where this is left out.
+    /// The treatment of a table's missing values; without it, they are refused.
     pub missing: Option<Missing>,
 }
 
@@ -29,7 +29,7 @@ impl ReadOptions {
         *self == Self::default()
     }
 
-    /// What is to be said of choices that data of this kind does not leave.
+    /// The message about options that do not apply to data of this kind.
     pub(super) fn unused(&self, source: &DataSource) -> Option<String> {
         let is_table = matches!(source, DataSource::Csv { .. });
         let is_folder = matches!(source, DataSource::Images(_));
@@ -55,7 +55,7 @@ impl ReadOptions {
     }
 }
 
-/// What the column to predict of a table holds.
+/// The content of a table's column to predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskKind {
     /// Classes, whatever they are called.
@@ -69,7 +69,7 @@ named!(TaskKind, "task", {
     Numbers => "numbers", "the values are numbers to predict";
 });
 
-/// What is done about missing values of a table.
+/// The treatment of a table's missing values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Missing {
     /// The mean of the column over the training rows stands in.

@@ -13,7 +13,7 @@ pub struct DataSummary {
     pub shape: [usize; 3],
     /// Training, validation and test examples.
     pub examples: [usize; 3],
-    /// The classes with their examples; empty where numbers are to be predicted.
+    /// The classes with their examples; empty where the targets are numbers.
     pub classes: Vec<ClassCount>,
     /// Whether all numbers of the validation split are equal; `false` for classes.
     #[serde(default)]
@@ -26,7 +26,7 @@ pub struct DataSummary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassCount {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its training examples.
     pub train: usize,

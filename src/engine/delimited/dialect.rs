@@ -27,7 +27,7 @@ pub(super) struct Dialect {
     pub(super) place: usize,
     /// The line of that place.
     pub(super) line: u64,
-    /// What stands between cells.
+    /// The separator of cells.
     pub(super) separator: Separator,
     /// Whether the first line says so.
     pub(super) named: bool,

@@ -29,7 +29,7 @@ pub enum SheetError {
     Kind {
         /// What it is.
         kind: Kind,
-        /// What to do.
+        /// The fix.
         fix: &'static str,
     },
     /// The file is text of another format.
@@ -100,7 +100,7 @@ pub enum SheetError {
          correct it"
     )]
     WrongSeparator {
-        /// What the line names.
+        /// The separator that the line names.
         named: String,
         /// What there is.
         found: String,

@@ -52,7 +52,7 @@ const MOST_UNPACKED: u64 = 1 << 30;
 #[derive(Debug)]
 pub(in crate::engine) struct Sheet {
     content: Content,
-    /// What was found out about the file, each in one sentence without a full stop.
+    /// The facts found out about the file, each in one sentence without a full stop.
     pub(in crate::engine) notes: Vec<String>,
     /// The sheet of the workbook that was read, where there are several.
     pub(in crate::engine) name: Option<String>,

@@ -16,7 +16,7 @@ pub(in crate::engine) fn shown(cell: &str) -> Cow<'_, str> {
     if cell.contains(EXACT) { Cow::Owned(cell.replace(EXACT, ".")) } else { Cow::Borrowed(cell) }
 }
 
-/// What stands before the decimals of a number.
+/// The decimal sign of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decimal {
     /// `0.5`

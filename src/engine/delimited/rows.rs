@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The most cells of a row; templates take no more columns.
 pub(super) const MOST_CELLS: usize = 1 << 16;
 
-/// What stands between cells.
+/// The separator of cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Separator {
     /// One character.

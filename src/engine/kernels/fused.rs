@@ -3,14 +3,14 @@
 #[cfg(feature = "flex")]
 use pulp::Simd;
 
-/// What happens to each value before it is written.
+/// The function that is applied to each value before it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::engine) enum Fused {
     /// It stays as it is.
     Nothing,
-    /// What is negative becomes 0.
+    /// Negative values become 0.
     Relu,
-    /// What is negative becomes 0, what is larger than this becomes this.
+    /// Negative values become 0; values larger than this become this.
     ReluUpTo(f32),
 }
 

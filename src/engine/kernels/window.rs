@@ -7,7 +7,7 @@ pub(in crate::engine) struct Window {
     pub(in crate::engine) height: usize,
     /// Pixels from left to right.
     pub(in crate::engine) width: usize,
-    /// Values a pixel.
+    /// Values per pixel.
     pub(in crate::engine) channels: usize,
     /// Its height and width.
     pub(in crate::engine) kernel: [usize; 2],

@@ -265,7 +265,7 @@ named!(Interpolation, "interpolation", {
     Bilinear => "bilinear", "a mixture of the nearest pixels, by the distance of centres";
 });
 
-/// How weights start. Names and formulas are those of Keras, but for the first.
+/// How weights start. Names and formulas are those of Keras, except for the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Initialiser {
     /// He normal, drawn alike by all alternatives of a layer, so that they answer alike from the start.

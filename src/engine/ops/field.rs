@@ -9,7 +9,7 @@ use thiserror::Error;
 /// The largest argument that is accepted: far above what can be trained, and small enough that no size overflows.
 pub const MOST: usize = 1 << 16;
 
-/// What values a field takes.
+/// The values that a field takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// A whole number.
@@ -32,7 +32,7 @@ pub enum Kind {
     Number {
         /// The smallest.
         least: f64,
-        /// What it must be below.
+        /// The bound; values must be below it.
         below: f64,
     },
     /// A number above 0, or none.
@@ -249,7 +249,7 @@ impl Kind {
     }
 }
 
-/// What there is to know of a field besides its value.
+/// Everything about a field except its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Facts {
     /// Its name, as in scene files.
@@ -258,7 +258,7 @@ pub struct Facts {
     pub unit: &'static str,
     /// One sentence on what it does.
     pub tip: &'static str,
-    /// What values it takes.
+    /// The values that it takes.
     pub kind: Kind,
 }
 

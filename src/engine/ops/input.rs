@@ -18,7 +18,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// What it gives.
+    /// The shape of its output.
     pub(super) fn shape(&self) -> Shape {
         Shape::Image(self.shape)
     }

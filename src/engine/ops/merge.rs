@@ -29,7 +29,7 @@ impl Merge {
         }
     }
 
-    /// What it is called in scene files, as the first element of a node's operations.
+    /// Its name in scene files, as the first element of a node's operations.
     pub fn keyword(self) -> &'static str {
         match self {
             Self::Mean => "Average",
@@ -38,7 +38,7 @@ impl Merge {
         }
     }
 
-    /// What it does, in one sentence.
+    /// Its description in one sentence.
     pub fn what(self) -> &'static str {
         match self {
             Self::Mean => "The mean of what the kept links bring.",

@@ -56,7 +56,7 @@ macro_rules! operations {
                 vec![$(operations!(@example $module $kind $(($arguments))?)),*]
             }
 
-            /// What it is called in scene files.
+            /// Its name in scene files.
             pub fn keyword(&self) -> &'static str {
                 match self {
                     $(operations!(@any $kind $(($op))?) => stringify!($kind),)*
@@ -169,12 +169,12 @@ impl Op {
         self.any().name()
     }
 
-    /// What it does, in one sentence.
+    /// Its description in one sentence.
     pub fn what(&self) -> &'static str {
         self.any().what()
     }
 
-    /// What it does, for colours and grouping.
+    /// Its family, for colours and grouping.
     pub fn family(&self) -> Family {
         self.any().family()
     }
@@ -204,7 +204,7 @@ impl Op {
         self.any_mut().ok_or_else(unknown)?.set(field, value)
     }
 
-    /// What stands on a brick.
+    /// The text on a brick.
     pub fn face(&self) -> Face {
         self.any().face()
     }
@@ -252,12 +252,12 @@ impl Op {
         Ok((output, Cost { params, flops: self.any().flops(input, output) }))
     }
 
-    /// What it has to learn for an input that fits.
+    /// The parameters that it learns, for an input that fits.
     pub(in crate::engine) fn learned(&self, input: Shape) -> Learned {
         self.any().learned(input)
     }
 
-    /// The most values that there are at one time while it computes an input that fits, besides its output.
+    /// The most values in memory at one time while it computes an input that fits, without its output.
     pub(in crate::engine) fn working(&self, input: Shape, output: Shape) -> u64 {
         self.any().working(input, output)
     }
@@ -298,7 +298,7 @@ impl Op {
         }
     }
 
-    /// What it makes of a batch that fits.
+    /// Its output for a batch that fits.
     pub(in crate::engine) fn forward(
         &self,
         x: Activation,

@@ -13,7 +13,7 @@ use crate::engine::{
 use burn::tensor::Tensor;
 use std::fmt;
 
-/// What an operation does, for colours and grouping.
+/// The family of an operation, for colours and grouping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// Convolutions, alone and in blocks.
@@ -26,7 +26,7 @@ pub enum Family {
     Activation,
     /// Batch and layer normalisation.
     Normalisation,
-    /// What only moves values: flatten, reshape, cropping, up-sampling.
+    /// Operations that only move values: flatten, reshape, cropping, up-sampling.
     Shape,
     /// Bricks that join several links and do nothing else.
     Merge,
@@ -105,7 +105,7 @@ pub(in crate::engine) enum Effect {
     Computes,
 }
 
-/// What stands on a brick.
+/// The text on a brick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Face {
     /// The short name, in lower case.
@@ -186,7 +186,7 @@ pub(in crate::engine) struct NormSlot {
     pub(in crate::engine) channels: usize,
 }
 
-/// What an operation has to learn.
+/// The parameters that an operation learns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::engine) struct Learned {
     pub(in crate::engine) parameters: Vec<Parameter>,
@@ -235,9 +235,9 @@ impl<'a> Own<'a> {
 pub(in crate::engine) trait Operation: Sized + 'static {
     /// Its name in palettes, in lower case.
     const NAME: &'static str;
-    /// What it does, for colours and grouping.
+    /// Its family, for colours and grouping.
     const FAMILY: Family;
-    /// What it does, in one sentence.
+    /// Its description in one sentence.
     const WHAT: &'static str;
     /// Where it may stand.
     const PLACE: Place;
@@ -247,7 +247,7 @@ pub(in crate::engine) trait Operation: Sized + 'static {
     /// As a palette gives it.
     fn example() -> Self;
 
-    /// What stands on a brick.
+    /// The text on a brick.
     fn face(&self) -> Face;
 
     /// Names of the parts that a brick shows as studs, such as `conv`, `batch norm`, `relu`.
@@ -256,13 +256,13 @@ pub(in crate::engine) trait Operation: Sized + 'static {
     /// The shape it gives for one that it is given.
     fn output(&self, input: Shape) -> Result<Shape, Misfit>;
 
-    /// What it has to learn for an input that fits.
+    /// The parameters that it learns, for an input that fits.
     fn learned(&self, input: Shape) -> Learned;
 
     /// Floating-point operations for one input that fits, and its output.
     fn flops(&self, input: Shape, output: Shape) -> u64;
 
-    /// The most values that there are at one time while it computes, besides its output.
+    /// The most values in memory at one time while it computes, without its output.
     fn working(&self, input: Shape, output: Shape) -> u64 {
         // An output may be normalised into another one.
         (input.size() as u64).saturating_add(output.size() as u64)
@@ -274,7 +274,7 @@ pub(in crate::engine) trait Operation: Sized + 'static {
     /// The argument that says how many channels or features it gives, where there is one.
     fn width(&mut self) -> Option<&mut usize>;
 
-    /// What it makes of a batch that fits.
+    /// Its output for a batch that fits.
     fn forward(&self, x: Activation, own: Own<'_>, pass: &mut Pass<'_>) -> Activation;
 }
 

@@ -43,7 +43,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// What a node or a network costs for one image.
+/// The cost of a node or a network for one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Trained parameters.
@@ -74,9 +74,9 @@ impl AddAssign for Cost {
 pub struct Misfit {
     /// The same for programs that offer an edit.
     pub kind: MisfitKind,
-    /// What is wrong.
+    /// The mistake.
     pub what: String,
-    /// What to do.
+    /// The fix.
     pub fix: String,
 }
 

@@ -38,7 +38,7 @@ impl Default for EvaluationSettings {
 /// An evaluation did not come to its end.
 #[derive(Debug, Error)]
 pub enum EvaluationError {
-    /// Somebody asked to stop.
+    /// The control asked to stop.
     #[error("the evaluation was stopped")]
     Stopped,
     /// Data and template do not belong together.

@@ -3,7 +3,7 @@
 use crate::engine::{ops::Shape, template::Graph};
 
 /// About how many bytes the evaluation of a candidate takes per image, at most: the largest sum of activations that
-/// are there at one time, with what an operation needs besides its input.
+/// are there at one time, with what an operation needs in addition to its input.
 ///
 /// Layers stand for one another in time: while one is computed, there are what came before it and is still to be read,
 /// of each layer as many nodes as a candidate keeps, and the working memory of one of its nodes.

@@ -149,7 +149,7 @@ impl<'a> Sharing<'a> {
     }
 
     /// The candidates in an order in which those that share most stand together, so that little has to be
-    /// kept at a time. Two candidates stand in the same order whoever else is there.
+    /// kept at a time. The order of two candidates does not depend on the others.
     pub fn order(&self) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.kept_nodes.len()).collect();
         order.sort_by_key(|&candidate| &self.kept_nodes[candidate]);
@@ -231,7 +231,7 @@ impl<'a> Sharing<'a> {
     /// noted down. Gives the result of the last one, if there is one.
     ///
     /// Each step is computed once at most, and its result is dropped with its last reader, as in a candidate on its
-    /// own; besides, those that other candidates will read are kept, as far as there is room.
+    /// own. Results that other candidates will read are kept too, as far as there is room.
     fn pass(
         &mut self,
         wanted: &[usize],

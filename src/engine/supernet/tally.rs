@@ -18,7 +18,7 @@ pub(super) struct Tally {
     errors: Errors,
 }
 
-/// Sums over numbers that were to be predicted, in units of their standard deviation.
+/// Sums over targets that are numbers, in units of their standard deviation.
 #[derive(Default)]
 struct Errors {
     sum: f64,

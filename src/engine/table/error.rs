@@ -11,7 +11,7 @@ pub enum TableError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the system.
         source: io::Error,
     },
     /// The file is no table.
@@ -106,9 +106,9 @@ pub enum TableError {
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong there.
+        /// The mistake.
         what: String,
-        /// What to do.
+        /// The fix.
         fix: &'static str,
     },
     /// There is a first line, but no row.

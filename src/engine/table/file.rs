@@ -13,7 +13,7 @@ use std::{
 /// The most choices of all positions together: the navigator weighs each against each, in every iteration of every run.
 const MOST_CHOICES: usize = 256;
 
-/// What stands in the place of the result of a training that failed, besides what says that a value is missing.
+/// The words that stand for the result of a training that failed, in addition to those for a missing value.
 const FAILED: [&str; 11] = [
     "failed",
     "fail",

@@ -121,7 +121,7 @@ impl Table {
         (0..self.len()).map(Architecture)
     }
 
-    /// What is known of an architecture.
+    /// The results of an architecture.
     pub fn known(&self, architecture: Architecture) -> Known {
         self.known[architecture.0]
     }

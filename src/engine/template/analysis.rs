@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// What is known of a node; shapes as far as they follow from what stands before it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeFacts {
-    /// What enters it.
+    /// The shape that enters it.
     pub input: Option<Shape>,
-    /// What leaves it.
+    /// The shape that leaves it.
     pub output: Option<Shape>,
     /// What its operations cost, those whose input is not known left out.
     pub cost: Cost,
@@ -23,7 +23,7 @@ pub struct NodeFacts {
 /// What there is to say of a network. Nodes are addressed by their place in [`Network::nodes`].
 #[derive(Clone, Debug, Default)]
 pub struct Analysis {
-    /// What is known of each node.
+    /// The facts about each node.
     pub nodes: Vec<NodeFacts>,
     /// What is wrong, in the order in which it is best mended; nothing in a sound network.
     pub problems: Vec<Problem>,
@@ -68,13 +68,13 @@ impl Analysis {
         self.nodes[*self.index.get(&link.0)?].output
     }
 
-    /// What all nodes cost together.
+    /// The cost of all nodes together.
     pub fn cost(&self) -> Cost {
         self.nodes.iter().fold(Cost::default(), |sum, node| sum + node.cost)
     }
 
-    /// The problems that are to be mended first: those of the first stage that has any, since those of later ones may
-    /// come from them.
+    /// The problems to mend first: those of the first stage that has any. Problems of later stages may come from
+    /// them.
     pub fn first_problems(&self) -> impl Iterator<Item = &Problem> {
         let stage = self.problems.first().map(|problem| problem.kind.stage());
         self.problems.iter().take_while(move |problem| Some(problem.kind.stage()) == stage)

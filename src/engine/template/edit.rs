@@ -116,11 +116,11 @@ pub enum Edit {
     /// Puts a fragment in: with ids that are free, in layers of its own behind those that feed it. Links that lead
     /// straight from where it is fed to what it feeds give way to it.
     Paste {
-        /// What is pasted.
+        /// The fragment that is pasted.
         fragment: Fragment,
-        /// What feeds its heads.
+        /// The nodes that feed its heads.
         from: Vec<NodeId>,
-        /// What its tails feed.
+        /// The nodes that its tails feed.
         to: Vec<NodeId>,
         /// Where the middle of it stands; in front of everything where it is left out.
         position: Option<[f32; 2]>,

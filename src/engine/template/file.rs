@@ -130,7 +130,7 @@ struct FileContent {
     layout: Layout,
 }
 
-/// What a file holds besides nodes, links and looks.
+/// The rest of a file: everything except nodes, links and looks.
 pub(super) struct Rest {
     /// Whether it says how many blocks a layer may keep: only templates do.
     says_blocks: bool,
@@ -274,7 +274,7 @@ fn strings(line: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The template as RON text, one node, one link and one position a line.
+/// The template as RON text, one node, one link and one position per line.
 ///
 /// # Errors
 /// When a value cannot be written as RON, which no template built by this program has.
@@ -321,7 +321,7 @@ fn inline<T: Serialize>(value: &T) -> Result<String, ron::Error> {
     dialect().to_string_pretty(value, config)
 }
 
-/// Adds a list with one value a line, if it has any.
+/// Adds a list with one value per line, if it has any.
 fn section(
     text: &mut String,
     indent: &str,
@@ -692,7 +692,7 @@ mod tests {
             let bytes = damages.iter().fold(good, |bytes, damage| damage.to(&bytes));
             std::fs::write(&path, bytes).expect("is written");
             if let Err(error) = load(&path) {
-                // A sentence a problem.
+                // One sentence per problem.
                 for line in error.to_string().lines() {
                     prop_assert!(line.starts_with(&path.display().to_string()), "{}", line);
                 }

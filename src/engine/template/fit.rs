@@ -4,7 +4,7 @@ use super::{Block, Graph, NodeId};
 use crate::engine::ops::{Input, Op};
 use std::fmt;
 
-/// What a data set asks of a template.
+/// The requirements of a data set on a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
     /// Channels, height, width of each example.

@@ -94,7 +94,7 @@ impl Fragment {
         Self::read(&name, &text)
     }
 
-    /// The fragment as RON text, one node and one link a line.
+    /// The fragment as RON text, one node and one link per line.
     ///
     /// # Errors
     /// When a value cannot be written as RON, which no fragment built by this program has.
@@ -110,7 +110,7 @@ impl Fragment {
         file::save_text(path, self.to_ron())
     }
 
-    /// What is wrong with it, wherever it is pasted.
+    /// The problems that it has wherever it is pasted.
     fn problems(&self) -> Vec<Problem> {
         let Self { template, heads, tails } = self;
         let known: HashSet<_> = template.network.nodes.iter().map(|node| &node.id).collect();
@@ -666,7 +666,7 @@ mod tests {
             let links = into.network.links.len() - replaced.count()
                 + fragment.template.network.links.len() + from.len() * heads + tails * to.len();
             prop_assert_eq!(pasted.network.links.len(), links);
-            // What was there stays as it was, but for its layer.
+            // Only the layers of the earlier nodes may change.
             for (before, after) in into.network.nodes.iter().zip(&pasted.network.nodes) {
                 prop_assert_eq!((&before.id, before.computes()), (&after.id, after.computes()));
                 prop_assert!(after.layer >= before.layer);

@@ -168,17 +168,17 @@ impl Graph {
         self.network.nodes[node].merge
     }
 
-    /// What enters `node`; `None` for the input node.
+    /// The shape that enters `node`; `None` for the input node.
     pub fn input_shape(&self, node: usize) -> Option<Shape> {
         self.shapes[node].input
     }
 
-    /// What leaves `node`.
+    /// The shape that leaves `node`.
     pub fn output_shape(&self, node: usize) -> Shape {
         self.shapes[node].output
     }
 
-    /// What `node` costs.
+    /// The cost of `node`.
     pub fn cost(&self, node: usize) -> Cost {
         self.shapes[node].cost
     }
@@ -199,7 +199,7 @@ impl Graph {
         }
     }
 
-    /// What the given nodes cost together.
+    /// The cost of the given nodes together.
     pub fn total_cost(&self, nodes: impl IntoIterator<Item = usize>) -> Cost {
         nodes.into_iter().fold(Cost::default(), |sum, node| sum + self.cost(node))
     }

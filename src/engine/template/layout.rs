@@ -33,7 +33,7 @@ pub struct Layout {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// What it is called.
+    /// Its title.
     pub title: String,
     /// Its nodes.
     pub members: BTreeSet<NodeId>,
@@ -151,7 +151,7 @@ impl Layout {
         self
     }
 
-    /// What is wrong with the looks of this network.
+    /// The problems of the looks of this network.
     pub(super) fn problems(&self, network: &Network) -> Vec<Problem> {
         let known: HashSet<_> = network.nodes.iter().map(|node| &node.id).collect();
         let nowhere =

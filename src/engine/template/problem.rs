@@ -7,13 +7,13 @@ use std::fmt;
 /// One thing that is wrong with a template, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    /// What it is, for programs.
+    /// Its kind, for programs.
     pub kind: ProblemKind,
     /// The nodes it is about; empty when it is about the whole template.
     pub nodes: Vec<NodeId>,
-    /// What is wrong.
+    /// The mistake, as a sentence.
     pub what: String,
-    /// What to do.
+    /// Advice on what to do.
     pub fix: String,
     /// Edits of which each mends it, the least surprising first.
     pub fixes: Vec<Fix>,
@@ -80,7 +80,7 @@ pub enum ProblemKind {
     Op {
         /// The key of the operation.
         key: u32,
-        /// What enters it.
+        /// The shape that enters it.
         input: Option<Shape>,
         /// Why it does not fit.
         misfit: MisfitKind,

@@ -4,7 +4,7 @@ use crate::engine::data::Batch;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-/// What is changed about training images, anew in every step. Validation images stay as they are.
+/// Random changes of training images, drawn in every step. Validation images stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {

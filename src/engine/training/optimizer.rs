@@ -14,7 +14,7 @@ const BETA_2: f32 = 0.999;
 /// Decay of the mean square gradient in `RMSprop`, as in PyTorch.
 const ALPHA: f64 = 0.99;
 
-/// What is kept of the velocity from step to step.
+/// The share of the velocity that is kept from step to step.
 const MOMENTUM: f64 = 0.9;
 
 /// Keeps divisions finite.
@@ -74,7 +74,7 @@ impl OptimizerKind {
     }
 }
 
-/// What an optimizer remembers of one parameter.
+/// The state that an optimizer keeps for one parameter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     /// Steps that the parameter took part in.

@@ -9,7 +9,7 @@ use crate::engine::{
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// Random paths in a step of the sandwich rule, besides the largest and the smallest.
+/// Random paths in a step of the sandwich rule, in addition to the largest and the smallest.
 const SANDWICH_FILLING: usize = 2;
 
 /// The weight of a node whose fitness is lower, so that it is still trained now and then.
@@ -198,7 +198,7 @@ mod tests {
             let round = draw(PathPolicy::Fair, &graph, &[], index);
             round.iter().map(|mask| mask.iter().collect::<Vec<_>>()).collect::<Vec<_>>()
         };
-        assert!((1..20).any(|index| pairs(index) != pairs(0)), "drawn anew");
+        assert!((1..20).any(|index| pairs(index) != pairs(0)), "each round is drawn");
     }
 
     #[test]

@@ -21,12 +21,12 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// The highest learning rate, before the schedule.
     pub learning_rate: f64,
-    /// What all randomness comes from.
+    /// The seed of all randomness.
     pub seed: u64,
     /// Which paths a step trains; runs of programs that knew of one policy only have it.
     #[serde(default = "first_policy")]
     pub policy: PathPolicy,
-    /// What is made small.
+    /// The loss that training minimises.
     pub loss: LossKind,
     /// The share of every image's probability that is spread evenly over all classes.
     pub label_smoothing: f64,
@@ -39,7 +39,7 @@ pub struct TrainSettings {
     /// The longest gradient, as the Euclidean norm over all parameters of a step; longer ones are shortened
     /// to it. No limit where it is left out.
     pub clip: Option<f64>,
-    /// What is changed about training images at random.
+    /// Random changes of training images.
     pub augment: Augment,
 }
 

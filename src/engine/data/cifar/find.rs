@@ -193,7 +193,7 @@ fn no_folder(format: &Format, path: &Path) -> DataError {
     }
 }
 
-/// What a file is known to be by its beginning.
+/// The kind of a file, as its beginning shows it.
 fn beginning(path: &Path) -> Option<Kind> {
     let mut bytes = Vec::new();
     open(path).ok()?.take(SNIFFED as u64).read_to_end(&mut bytes).ok()?;

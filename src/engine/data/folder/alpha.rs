@@ -1,4 +1,4 @@
-//! What becomes of transparency, decided for a data set as a whole.
+//! The treatment of transparency, decided for a data set as a whole.
 
 use super::decode::Decoded;
 
@@ -8,7 +8,7 @@ const SAME: u16 = 8;
 /// Pictures whose mean brightness is this near to a background are hard to see on it.
 const NEAR: u64 = 48;
 
-/// What becomes of transparency.
+/// The treatment of transparency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alpha {
     /// It is left out of account.

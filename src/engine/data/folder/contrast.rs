@@ -15,7 +15,7 @@ const OUTER: u64 = 1000;
 /// A range wider than this is taken for that of an ordinary photo.
 const WIDE: u16 = u16::MAX / 2;
 
-/// What becomes of the values of 16-bit images.
+/// The conversion of the values of 16-bit images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contrast {
     /// All 16 bits become 8.
@@ -29,9 +29,9 @@ pub(super) enum Contrast {
     },
     /// These become 0 and 255; what lies outside, too.
     Spread {
-        /// What becomes 0.
+        /// The value that becomes 0.
         low: u16,
-        /// What becomes 255.
+        /// The value that becomes 255.
         high: u16,
     },
 }
@@ -103,7 +103,7 @@ fn at_rank<'a>(counts: impl IntoIterator<Item = (usize, &'a u64)>, mut rank: u64
     None
 }
 
-/// What becomes 0 and 255; nothing where all samples are equal.
+/// The values that become 0 and 255; `None` where all samples are equal.
 fn range(histogram: &[u64]) -> Option<(u16, u16)> {
     let last = VALUES - 1;
     let (mut min, mut max) = extent(histogram, 0..VALUES)?;

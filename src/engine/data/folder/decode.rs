@@ -24,7 +24,7 @@ pub(super) const LIMIT: u64 = 512 << 20;
 
 const MIB: u64 = 1 << 20;
 
-/// What is known of an image before it is decoded.
+/// Facts about an image before it is decoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     /// Height and width, as it is shown.
@@ -76,7 +76,7 @@ pub(super) fn is_16_bit(color: ColorType) -> bool {
     matches!(color, L16 | La16 | Rgb16 | Rgba16)
 }
 
-/// What is known of the image in a file before it is decoded.
+/// Facts about the image in a file before it is decoded.
 pub(super) fn header(path: &Path, budget: &Budget) -> Result<Header, String> {
     guarded(|| {
         let opened = Opened::open(path, budget, false)?;
@@ -238,7 +238,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a decoder says, on one line.
+/// A decoder's message, on one line.
 fn reason(error: &ImageError) -> String {
     let text = one_line(&error.to_string());
     match error {

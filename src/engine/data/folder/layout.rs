@@ -348,7 +348,7 @@ pub(super) fn labelled(
         }
         let name = names::name_of(&folder);
         let is_plain = folder.file_name().is_some_and(|name| name.to_str().is_some());
-        // The same but for accents comes before the same but for capitals and blanks.
+        // A name that differs only in accents is preferred to one that differs in capitals and blanks.
         let ways: [fn(&str) -> String; 2] = [names::composed, names::alike];
         let same = ways.iter().filter(|_| is_plain).find_map(|way| {
             let mut same = plain.iter().filter(|(_, known)| way(known) == way(&name));

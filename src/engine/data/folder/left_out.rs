@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// What is left out: how many of each kind, and one of them.
+/// The files that are left out: how many of each kind, and one of them.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut(BTreeMap<Kind, (usize, PathBuf)>);
 

@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) is: Is,
 }
 
-/// What is in a folder, in the order of the names.
+/// The content of a folder, in the order of the names.
 pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, DataError> {
     let read = || -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();

@@ -162,7 +162,7 @@ fn split_named(word: &str) -> Option<Split> {
     }
 }
 
-/// What a split is called in messages.
+/// The name of a split in messages.
 pub(super) fn split_name(split: Split) -> &'static str {
     match split {
         Split::Train => "training",

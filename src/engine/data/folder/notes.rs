@@ -31,7 +31,7 @@ impl<'a> Notes<'a> {
         Self { root, lines: Vec::new(), empty_classes: Vec::new() }
     }
 
-    /// The notes, one a line.
+    /// The notes, one per line.
     pub(super) fn into_lines(self) -> Vec<String> {
         self.lines
     }

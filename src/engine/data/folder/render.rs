@@ -13,9 +13,9 @@ use crate::engine::data::resize::Resizer;
 pub(super) struct Rule {
     /// Channels (1 or 3), height and width.
     pub(super) shape: [usize; 3],
-    /// What becomes of transparency.
+    /// The treatment of transparency.
     pub(super) alpha: Alpha,
-    /// What becomes of 16 bits.
+    /// The conversion of 16 bits.
     pub(super) contrast: Contrast,
 }
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::{collections::BTreeMap, io::Cursor};
 use tempfile::TempDir;
 
-/// `count` grey images of 4×3 a class, whose brightness tells the class.
+/// `count` grey images of 4×3 per class, whose brightness tells the class.
 fn put(folder: &TempDir, split: &str, classes: &[&str], count: u8) {
     for (label, class) in classes.iter().enumerate() {
         let path = folder.path().join(split).join(class);
@@ -427,7 +427,7 @@ fn flat_images_of_eight_bits_are_told() {
 }
 
 #[test]
-fn archives_that_nobody_unpacked_are_named() {
+fn archives_that_were_not_unpacked_are_named() {
     let zip: &[u8] = b"PK\x03\x04....train/cat/0.png";
     for (name, bytes, program) in [
         ("pets.zip", zip, "unzip"),
@@ -542,7 +542,7 @@ fn else_alpha_is_put_on_what_it_can_be_seen_on() {
 
 #[test]
 fn palettes_and_single_bits_are_read() {
-    // A PNG with one bit a pixel and one with a palette, as encoders of other programs write them.
+    // A PNG with one bit per pixel and one with a palette, as encoders of other programs write them.
     let chunk = |kind: &[u8], data: &[u8]| {
         let body = [kind, data].concat();
         let mut crc = flate2::Crc::new();

@@ -22,7 +22,7 @@ const MOST: usize = 1000;
 /// How much of a file tells what it is.
 const PEEKED: u64 = 512;
 
-/// What the files of MNIST are called.
+/// The names of the files of MNIST.
 const NAMES: &str = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and \
                      t10k-labels-idx1-ubyte";
 
@@ -49,7 +49,7 @@ enum Part {
     Test,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Images,

@@ -11,8 +11,8 @@ use std::{
 /// The most that is read of a mapping; the longest has 62 short lines.
 const MOST: u64 = 1 << 16;
 
-/// The names that `file` gives to the `classes` and what is to be said of that; what is to be said of a file that does
-/// not name all of them otherwise.
+/// The names that `file` gives to the `classes`, and the note about it. The error is the note about a file that does
+/// not name all of them.
 pub(super) fn read(file: &Path, classes: &[u8]) -> Result<(Vec<String>, String), String> {
     let shown = file.file_name().unwrap_or_default().display();
     let mut bytes = Vec::new();

@@ -320,7 +320,7 @@ fn labels_that_do_not_go_from_0_without_a_gap_are_the_names_of_the_classes() {
     named(&[1, 2, 3], "the labels go from 1 to 3; they are the names of the 3 classes");
     named(&[0, 2, 5], "only 3 labels between 0 and 5 occur");
     named(&[7, 255], "only 2 labels between 7 and 255 occur");
-    assert!(load(&folder()).unwrap().notes.is_empty(), "nothing is to be said of 0, 1, 2");
+    assert!(load(&folder()).unwrap().notes.is_empty(), "0, 1, 2 need no note");
     let error = error_with(TRAIN_LABELS, &idx(&[40], &[4; 40]));
     assert!(matches!(error, DataError::OneClass { label: 4, .. }), "{error}");
 }

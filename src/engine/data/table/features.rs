@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-/// What stands in a last line of sums, in lower case.
+/// The words in a last line of sums, in lower case.
 pub(super) const TOTALS: [&str; 14] = [
     "total",
     "totals",
@@ -36,7 +36,7 @@ pub(super) const TOTALS: [&str; 14] = [
 pub(super) enum Role {
     /// It is left out.
     Out,
-    /// It is to be predicted.
+    /// The column to predict.
     Label,
     /// Numbers with this decimal sign.
     Numbers(Decimal),
@@ -57,7 +57,7 @@ impl Role {
     }
 }
 
-/// What each column is for.
+/// The role of each column.
 #[derive(Debug)]
 pub(super) struct Features {
     /// Of each column.
@@ -115,7 +115,8 @@ impl Context<'_> {
         };
         if out.len() + 1 >= columns.len() {
             let what = format!(
-                "one column only besides what is left out, `{}`; a table needs one to predict and others to predict it from",
+                "apart from what is left out, there is one column only, `{}`; a table needs one to predict and others to \
+                 predict it from",
                 self.layout.names[label]
             );
             return Err(self.row_error(self.survey.first.0, what));
@@ -407,7 +408,7 @@ impl Context<'_> {
         )
     }
 
-    /// Refuses missing values in columns to predict from, unless something is to be done about them.
+    /// Refuses missing values in columns to predict from, unless the options say how to treat them.
     fn check_missing(
         &self,
         feature: &impl Fn(&usize) -> bool,

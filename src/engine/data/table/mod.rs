@@ -1,4 +1,4 @@
-//! Tables of numbers: a row an example, a column a feature, one column what to predict. How text becomes rows and
+//! Tables of numbers: one row per example, one column per feature, and one column to predict. How text becomes rows and
 //! numbers is told at [`crate::engine::delimited`].
 //!
 //! - The first line is a header if its cells are of another type than what stands below: names above numbers, or numbers
@@ -12,9 +12,9 @@
 //! - Every other cell must be a finite number, or `TRUE` and `FALSE` throughout. Missing values are refused, unless
 //!   `ReadOptions::missing` says what to do: any value put in their place is a guess about the data.
 //! - Numbers are kept with 32 bits. A column whose numbers these hardly tell apart is refused (times in seconds
-//!   since 1970, of one hour): its smallest number is to be subtracted from it.
+//!   since 1970, of one hour); the message asks the user to subtract its smallest number.
 //!
-//! A row becomes an image with a channel for each column and a height and width of 1, so that every column is
+//! A row becomes an image with one channel per column and a height and width of 1, so that every column is
 //! normalised by itself; a template takes it with `Input(shape: (COLUMNS, 1, 1))` and `Flatten`.
 
 mod features;
@@ -149,7 +149,7 @@ fn table(
     Ok(Dataset::new(name, target.names, train, val, test)?.with_notes(notes))
 }
 
-/// What was inferred, in one sentence.
+/// The inferred facts, in one sentence.
 fn summary(
     context: &Context<'_>,
     features: &features::Features,
@@ -207,7 +207,7 @@ fn lost_classes(
     })
 }
 
-/// What stands in for missing values.
+/// The values that replace missing ones.
 fn about_filled(
     context: &Context<'_>,
     columns: &[usize],

@@ -3,7 +3,7 @@
 use crate::engine::delimited::{Row, Seen, Sheet, SheetError, Style, number, words};
 use std::collections::BTreeMap;
 
-/// What a cell is by itself.
+/// The kind of a cell by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Empty,
@@ -18,7 +18,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What a cell is.
+    /// The kind of a cell.
     pub(super) fn of(cell: &str) -> Self {
         if cell.is_empty() {
             Self::Empty
@@ -115,7 +115,7 @@ impl Column {
     }
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// The line and the cells of the first row.

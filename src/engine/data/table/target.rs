@@ -14,7 +14,7 @@ use std::{
 /// The most classes that a label can tell apart.
 const MOST_CLASSES: usize = 1 << 16;
 
-/// What is to be predicted.
+/// The targets of a table.
 #[derive(Debug)]
 pub(super) struct Target {
     /// Of each row.
@@ -237,7 +237,7 @@ impl Label<'_> {
         }
     }
 
-    /// What the class of a cell is called.
+    /// The name of a cell's class.
     pub(super) fn class_text(&self, cell: &str) -> String {
         self.class_name(cell).text.into_owned()
     }

@@ -135,7 +135,7 @@ fn words_for_missing_values_are_classes_in_the_column_to_predict() {
     let text: String = (0..30).map(|i| format!("{i},{}\n", ["", "x", "y"][i % 3])).collect();
     assert!(
         message(&text, None)
-            .contains("line 1: the value of column `2`, which is to be predicted, is missing")
+            .contains("line 1: the value of the column to predict, `2`, is missing")
     );
     let options = ReadOptions { missing: Some(Missing::Drop), ..ReadOptions::default() };
     let data = load_bytes(text.as_bytes(), None, options).unwrap();
@@ -388,7 +388,7 @@ fn missing_values_are_refused_or_filled_or_left_out() {
 fn what_cannot_be_used_is_refused_with_line_and_fix() {
     let good: String = (0..20).map(|i| format!("{i},{}\n", i % 2)).collect();
     for (line, expected) in [
-        ("1,", "line 21: the value of column `2`, which is to be predicted, is missing"),
+        ("1,", "line 21: the value of the column to predict, `2`, is missing"),
         (" ,1", "line 21: a value is missing here, and 1 in all (column `1` 1); --missing mean"),
         ("NaN,1", "line 21: a value is missing here"),
         ("#DIV/0!,1", "line 21: a value is missing here"),

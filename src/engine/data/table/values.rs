@@ -34,7 +34,7 @@ pub(super) struct Values<'s> {
     pub(super) values: Vec<f32>,
     /// How many values are missing.
     pub(super) holes: usize,
-    /// What stands in the column to predict.
+    /// The values in the column to predict.
     pub(super) labels: Vec<Cow<'s, str>>,
     /// What stands in the column to predict of rows that were left out.
     pub(super) dropped: BTreeSet<Cow<'s, str>>,
@@ -80,7 +80,7 @@ impl<'s> Values<'s> {
                 if options.missing.is_none() {
                     let marks = if label.is_numbers() { label.column.missing } else { 0 };
                     let what = format!(
-                        "the value of column `{}`, which is to be predicted, is missing, and {} in all; fill it in, or leave \
+                        "the value of the column to predict, `{}`, is missing, and {} in all; fill it in, or leave \
                          such rows out with --missing drop{}",
                         label.name,
                         label.column.empty + marks,
@@ -172,7 +172,7 @@ impl<'s> Values<'s> {
         }
         if unlabelled > 0 {
             read.notes.push(format!(
-                "{} without a value in column `{}`, which is to be predicted, left out",
+                "{} without a value in the column to predict, `{}`, left out",
                 counted(unlabelled, "row", "rows"),
                 label.name
             ));

@@ -197,7 +197,7 @@ struct Convolve<'a> {
     /// Values of a row of `input`.
     row: usize,
     packed: &'a Packed,
-    /// What is added to each output.
+    /// The bias that is added to each output.
     bias: &'a [[f32; BLOCK]],
     fused: Fused,
     output: &'a mut [f32],

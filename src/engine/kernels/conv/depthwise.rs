@@ -154,7 +154,7 @@ struct Slide<'a> {
     filters: usize,
     /// Where the blocks of filters begin.
     starts: &'a [usize],
-    /// What is added to each output.
+    /// The bias that is added to each output.
     bias: &'a [[f32; BLOCK]],
     fused: Fused,
     source: &'a [f32],

@@ -27,7 +27,7 @@ pub(in crate::engine) enum Reach {
 pub(in crate::engine) struct Geometry {
     /// How the kernel moves over an input image.
     pub(in crate::engine) window: Window,
-    /// Values a pixel of the output.
+    /// Values per pixel of the output.
     pub(in crate::engine) filters: usize,
     pub(in crate::engine) reach: Reach,
 }

@@ -9,7 +9,7 @@ use super::super::{
 use crate::engine::named::Named;
 use serde_json::json;
 
-/// What is checked.
+/// The operation or merge that is checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum What {
     Op(Op),

@@ -28,7 +28,7 @@ pub(super) fn hash(text: &str) -> u32 {
         .fold(2_166_136_261, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619))
 }
 
-/// What a case is computed with.
+/// The numbers that a case is computed with.
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
     pub(super) batch: usize,
@@ -93,7 +93,7 @@ pub(super) enum Mode {
     Evaluation,
 }
 
-/// What a case gives.
+/// The results of a case.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) shape: Shape,

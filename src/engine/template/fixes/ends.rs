@@ -68,7 +68,7 @@ fn linked<'a>(
 }
 
 /// Of several inputs or outputs, which are the operations that are `wanted`, one stays: the one with the fewest links on
-/// the outer side, then with the most on the inner one, then with the fewest operations besides; of equals, the first.
+/// the outer side, then with the most on the inner one, then with the fewest other operations; of equals, the first.
 pub(super) fn keep_one(
     template: &Template,
     name: &str,

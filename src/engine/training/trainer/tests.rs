@@ -377,7 +377,7 @@ fn an_optimizer_state_of_another_template_is_refused() {
 }
 
 #[test]
-fn an_epoch_that_was_stopped_with_smaller_batches_begins_anew() {
+fn an_epoch_that_was_stopped_with_smaller_batches_begins_again() {
     let (data, mut supernet) = (bars(64, 8), supernet());
     let mut small = trainer(&supernet, &data);
     train(&mut small, &mut supernet, &data, 1..=1, 6);
@@ -409,7 +409,7 @@ fn a_loss_that_is_no_number_stops_every_optimizer_with_the_weights_as_they_were(
 
 #[test]
 fn weights_too_large_to_compute_with_are_never_handed_on() {
-    // One step an epoch, which leaves weights around 10^30: numbers, but their products are none.
+    // One step per epoch, which leaves weights around 10^30: numbers, but their products are none.
     let data = bars(8, 8);
     let settings = TrainSettings {
         optimizer: OptimizerKind::Sgd,
@@ -466,7 +466,7 @@ fn a_batch_of_one_is_refused_where_a_batch_norm_gets_one_pixel() {
 
 #[test]
 fn weights_that_are_no_numbers_are_never_handed_on() {
-    // One step an epoch, so that no later loss could tell.
+    // One step per epoch, so that no later loss could tell.
     let data = bars(8, 8);
     for go_on in [ControlFlow::Continue(()), ControlFlow::Break(())] {
         for &optimizer in OptimizerKind::ALL {
@@ -487,8 +487,8 @@ fn weights_that_are_no_numbers_are_never_handed_on() {
     }
 }
 
-/// Losses are those of the processor but for rounding, which grows from step to step; the weights that came out can be
-/// moved to the processor, and candidates are worth the same there.
+/// Losses are those of the processor up to rounding, which grows from step to step. The trained weights can be moved
+/// to the processor, and candidates have the same results there.
 #[cfg(feature = "wgpu")]
 #[test]
 fn a_gpu_trains_and_evaluates_as_the_processor() {
