@@ -7,8 +7,8 @@ use crate::engine::{
     data::{DataSource, DataSummary},
     report::{Job, Progress, Topic},
     run::{Run, RunError},
-    search::{NodeFitness, Objective, tie},
-    study::{IterationReport, PlacedCandidate},
+    search::{Candidate, NodeFitness, Objective, Standing},
+    study::{Event, IterationReport, Mismatch, Placed, Study},
     template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
     training::{EpochReport, TrainSettings},
 };
@@ -340,68 +340,191 @@ fn with_ops_of(network: &Network, other: &Network) -> Network {
     network
 }
 
-/// All candidates of the run, by id, and what the search has learned.
+/// What is known of the run: a replica of the lab's [`Study`], to which the events that the lab tells are applied.
 #[derive(Resource, Debug, Default)]
 pub struct Archive {
-    /// The candidates; a [`CandidateId`] is a position in this list.
-    pub candidates: Vec<PlacedCandidate>,
+    study: Option<Study>,
+    /// One more with each study that begins or ends.
+    generation: u64,
     /// Fitness and frequency by node index; empty before the first iteration.
-    pub fitness: Vec<NodeFitness>,
-    /// The finished iterations.
-    pub iterations: Vec<IterationReport>,
-    /// The objective of the search.
-    pub objective: Objective,
+    fitness: Vec<NodeFitness>,
     /// The data in numbers, once it was read.
     pub data: Option<DataSummary>,
 }
 
 impl Archive {
+    /// Forgets everything: another run, or none, is on its way.
+    pub fn close(&mut self) {
+        *self = Self { generation: self.generation + 1, ..Self::default() };
+    }
+
+    /// Begins with a study, instead of the one before.
+    pub fn begin(&mut self, study: Study) {
+        self.generation += 1;
+        self.study = Some(study);
+        self.see_fitness();
+    }
+
+    /// Hands over the template of the edit that is told next.
+    pub fn bring(&mut self, number: u32, template: Checked) {
+        if let Some(study) = &mut self.study {
+            study.bring(number, template);
+        }
+    }
+
+    /// Takes an event.
+    ///
+    /// # Errors
+    /// When it does not follow on what is known.
+    pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
+        if let Some(study) = &mut self.study {
+            study.apply(event)?;
+            if matches!(event, Event::Edited { .. }) {
+                self.see_fitness();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the fitness at the end of the last iteration.
+    pub fn take_fitness(&mut self, fitness: Vec<NodeFitness>) {
+        if let Some(study) = &mut self.study {
+            study.take_fitness(fitness);
+            self.see_fitness();
+        }
+    }
+
+    /// Takes how many training steps the weights have seen, where no event tells.
+    pub fn weights_at(&mut self, step: u64) {
+        if let Some(study) = &mut self.study {
+            study.weights_at(step);
+        }
+    }
+
+    fn see_fitness(&mut self) {
+        let last = self.study.as_ref().and_then(|study| Some((study, study.iterations().last()?)));
+        self.fitness = last.map_or_else(Vec::new, |(study, last)| study.fitness_after(last));
+    }
+
+    /// What is known; nothing while a run is being opened.
+    pub fn study(&self) -> Option<&Study> {
+        self.study.as_ref()
+    }
+
+    /// Another number with each study that begins or ends.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The number of the run's template; 0 where there is no study.
+    pub fn template(&self) -> u32 {
+        self.study.as_ref().map_or(0, Study::number)
+    }
+
+    /// All candidates; a [`CandidateId`] is a position in this list.
+    pub fn candidates(&self) -> &[Candidate] {
+        self.study.as_ref().map_or(&[], Study::candidates)
+    }
+
+    /// The candidates with their places.
+    pub fn placed(&self) -> impl Iterator<Item = Placed<'_>> {
+        self.study.iter().flat_map(Study::placed)
+    }
+
     /// The candidate called `id`.
-    pub fn get(&self, id: CandidateId) -> Option<&PlacedCandidate> {
-        self.candidates.get(id.0 as usize)
+    pub fn get(&self, id: CandidateId) -> Option<Placed<'_>> {
+        self.study.as_ref()?.placed_at(id)
+    }
+
+    /// Fitness and frequency by node index; empty before the first iteration.
+    pub fn fitness(&self) -> &[NodeFitness] {
+        &self.fitness
+    }
+
+    /// The finished iterations.
+    pub fn iterations(&self) -> &[IterationReport] {
+        self.study.as_ref().map_or(&[], Study::iterations)
+    }
+
+    /// The finished epochs.
+    pub fn epochs(&self) -> &[EpochReport] {
+        self.study.as_ref().map_or(&[], Study::epochs)
+    }
+
+    /// Whether enough was trained for a search.
+    pub fn is_trained(&self) -> bool {
+        !self.epochs().is_empty()
+    }
+
+    /// What the search makes large.
+    pub fn objective(&self) -> Objective {
+        self.study.as_ref().map_or_else(Objective::default, Study::objective)
     }
 
     /// Whether a candidate was evaluated.
     pub fn is_searched(&self) -> bool {
-        self.candidates.iter().any(|c| c.candidate.evaluation.is_some())
+        self.candidates().iter().any(|candidate| candidate.evaluation.is_some())
     }
 
     /// How many candidates the finished iterations have evaluated: those that [`fitness`](Self::fitness) is
     /// about.
     pub fn judged(&self) -> usize {
-        self.iterations.iter().map(|iteration| iteration.candidates.len()).sum()
+        self.iterations().iter().map(|iteration| iteration.candidates.len()).sum()
     }
 
     /// How many candidates tie, where all that are evaluated with the present weights do.
     pub fn tie(&self) -> Option<usize> {
-        tie(self.candidates.iter().map(|placed| &placed.candidate), self.objective)
+        self.study.as_ref()?.tie()
     }
 
     /// The best candidate so far; none where all tie.
-    pub fn best(&self) -> Option<&PlacedCandidate> {
+    pub fn best(&self) -> Option<Placed<'_>> {
         if self.tie().is_some() {
             return None;
         }
-        let rank = |placed: &PlacedCandidate| placed.candidate.rank(self.objective);
-        let best = self.candidates.iter().filter_map(rank).max()?;
+        let rank = |candidate: &Candidate| candidate.rank(self.objective());
+        let best = self.candidates().iter().filter_map(rank).max()?;
         self.get(best.id)
     }
 
     /// What candidates of the template are told by.
     pub(super) fn goal(&self, graph: &Graph) -> Goal {
         let quality = Quality::of(graph, self.data.as_ref());
-        Goal { quality, objective: self.objective }
+        Goal { quality, objective: self.objective() }
     }
 
-    /// The lowest and the highest proxy accuracy so far.
+    /// The lowest and the highest proxy accuracy so far, of those with the present weights: accuracies of different weights
+    /// are not compared. Where there are none, of all.
     pub fn accuracy_range(&self) -> Option<(f64, f64)> {
-        self.candidates.iter().filter_map(|c| c.candidate.evaluation.map(|e| e.accuracy)).fold(
-            None,
-            |range, a| match range {
+        let range = |present: bool| {
+            let counts = |it: &&Candidate| !present || it.standing == Standing::Present;
+            let accuracies = self.candidates().iter().filter(counts).filter_map(|it| it.evaluation);
+            accuracies.map(|evaluation| evaluation.accuracy).fold(None, |range, a| match range {
                 None => Some((a, a)),
                 Some((low, high)) => Some((f64::min(low, a), f64::max(high, a))),
-            },
-        )
+            })
+        };
+        range(true).or_else(|| range(false))
+    }
+}
+
+#[cfg(test)]
+impl Archive {
+    /// An archive with a study of the template of `document`, in which nothing has happened.
+    pub(in crate::app) fn of(document: &Document) -> Self {
+        let mut archive = Self::default();
+        archive.begin(Study::showing(document.checked().clone(), Vec::new()));
+        archive
+    }
+
+    /// Adds candidates, or puts them in the place of those with their ids.
+    pub(in crate::app) fn show(&mut self, candidates: Vec<(Candidate, [f32; 3])>) {
+        self.study.as_mut().expect("there is one").show(candidates);
+    }
+
+    /// Sets the fitness of the nodes.
+    pub(in crate::app) fn show_fitness(&mut self, fitness: Vec<NodeFitness>) {
+        self.fitness = fitness;
     }
 }
 
@@ -410,22 +533,8 @@ impl Archive {
 pub struct TrainingHistory {
     /// `(step, loss)` of every training step since the run was opened, steps from 1.
     pub steps: Vec<(u64, f64)>,
-    /// The finished epochs.
-    pub epochs: Vec<EpochReport>,
     /// The nodes that the last step trained, by index; `None` when no training runs.
     pub training_path: Option<crate::engine::mask::Mask>,
-}
-
-impl TrainingHistory {
-    /// Whether nothing has been trained.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.epochs.is_empty()
-    }
-
-    /// Whether enough was trained for a search.
-    pub fn is_trained(&self) -> bool {
-        !self.epochs.is_empty()
-    }
 }
 
 /// The present state of the jobs.

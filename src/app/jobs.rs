@@ -10,8 +10,7 @@ use super::{
 use crate::engine::{
     lab::{Lab, LabSettings},
     report::{Job, Report, Topic},
-    search::Standing,
-    study::PlacedCandidate,
+    study::Event,
     worker::{Worker, WorkerError},
 };
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
@@ -78,7 +77,7 @@ fn start_worker(
     mut views: Views,
     mut focus: ResMut<Focus>,
 ) {
-    *views.archive = Archive::default();
+    views.archive.close();
     *views.history = TrainingHistory::default();
     *views.status = JobStatus::default();
     *focus = Focus::default();
@@ -214,16 +213,11 @@ fn drain_reports(
     for _ in 0..REPORTS_A_FRAME {
         match worker.try_report() {
             Ok(Some(report)) => {
-                let edited = matches!(report, Report::Edited(_) | Report::Fitted(_));
                 if let Report::Fitted(graph) = &report {
                     document.fit(graph);
                     fitted.write(TemplateFitted);
                 }
                 take(report, &mut views);
-                if edited {
-                    // Views see an empty archive for one frame, then take up the reports that follow.
-                    return;
-                }
             }
             Ok(None) => return,
             Err(_) => break,
@@ -246,7 +240,6 @@ fn take(report: Report, views: &mut Views) {
     let Views { archive, history, status, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
-        Report::Objective(objective) => archive.objective = objective,
         Report::Data(summary) => archive.data = Some(summary),
         Report::Note(note) => {
             notices.write(Notice::Info(note));
@@ -254,11 +247,21 @@ fn take(report: Report, views: &mut Views) {
         Report::Cautions { about, texts } => {
             notices.write(Notice::Cautions { about, texts });
         }
-        // What it did is in a note; the candidates are told again, with other costs.
-        Report::Fitted(_) => **archive = Archive::default(),
+        Report::Study(study) => archive.begin(*study),
+        Report::Template { number, template } => archive.bring(number, template),
+        Report::Event(event) => {
+            if let Err(mismatch) = archive.apply(&event) {
+                notices.write(Notice::Error(format!(
+                    "the window lost track of the run ({mismatch}); open it again"
+                )));
+            }
+            if let Event::Evaluated { id, .. } = *event {
+                evaluated.write(CandidateEvaluated { id });
+            }
+        }
+        // What it did is in a note, and another study follows.
+        Report::Fitted(_) => {}
         Report::Edited(edited) => {
-            **archive = Archive::default();
-            history.epochs.clear();
             notices.write(Notice::Info(edited.to_string()));
         }
         Report::Started(job) => {
@@ -277,38 +280,8 @@ fn take(report: Report, views: &mut Views) {
             let text = format!("what was trained after step {step} is forgotten");
             notices.write(Notice::Info(text));
         }
-        Report::WeightsChanged => {
-            for PlacedCandidate { candidate, .. } in &mut archive.candidates {
-                if candidate.evaluation.is_some() && candidate.standing == Standing::Present {
-                    candidate.standing = Standing::Stale;
-                }
-            }
-        }
-        Report::Epoch(epoch) => {
-            history.epochs.push(epoch);
-        }
-        Report::Placed(candidates) => {
-            archive.candidates.extend(candidates);
-        }
-        Report::Evaluated { id, iteration, evaluation } => {
-            if let Some(known) = archive.candidates.get_mut(id.index()) {
-                known.candidate.evaluation = Some(evaluation);
-                known.candidate.standing = Standing::Present;
-                known.candidate.iteration = iteration.checked_sub(1);
-            }
-            evaluated.write(CandidateEvaluated { id });
-        }
-        Report::Timed { id, latency } => {
-            if let Some(known) = archive.candidates.get_mut(id.index()) {
-                known.candidate.latency = Some(latency);
-            }
-        }
-        Report::Iteration(iteration) => {
-            archive.fitness.clone_from(&iteration.fitness);
-            archive.iterations.push(iteration);
-        }
-        // The window has no place for them yet.
-        Report::Retrained(_) => {}
+        Report::WeightsAt { step } => archive.weights_at(step),
+        Report::Iteration(iteration) => archive.take_fitness(iteration.fitness),
         Report::EndsEarly(why) => {
             notices.write(Notice::Info(why.to_string()));
         }
@@ -347,7 +320,7 @@ fn name(job: Job) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{data::DataSource, template};
+    use crate::engine::{data::DataSource, device::DeviceChoice, template};
     use std::{path::Path, time::Duration};
 
     /// The bridge with a real worker on a small template, without anything that draws.
@@ -382,23 +355,30 @@ mod tests {
     fn candidates_are_there_before_any_job_and_jobs_fill_the_document() {
         let runs = tempfile::tempdir().expect("a folder");
         let mut app = app(runs.path());
-        update_until(&mut app, |world| !world.resource::<Archive>().candidates.is_empty());
+        update_until(&mut app, |world| !world.resource::<Archive>().candidates().is_empty());
         assert_eq!(app.world().resource::<Archive>().best(), None);
 
         app.world_mut().write_message(JobRequest::Train);
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_some());
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         let history = app.world().resource::<TrainingHistory>();
-        assert_eq!(history.epochs.len(), 1);
-        assert_eq!(history.steps.last().map(|&(step, _)| step), Some(history.epochs[0].step));
+        let epochs = app.world().resource::<Archive>().epochs();
+        assert_eq!(epochs.len(), 1);
+        assert_eq!(history.steps.last().map(|&(step, _)| step), Some(epochs[0].step));
         assert_eq!(history.training_path, None);
 
         app.world_mut().write_message(JobRequest::Search);
-        update_until(&mut app, |world| world.resource::<Archive>().iterations.len() == 1);
+        update_until(&mut app, |world| world.resource::<Archive>().iterations().len() == 1);
         let archive = app.world().resource::<Archive>();
-        let evaluated = archive.candidates.iter().filter(|c| c.candidate.evaluation.is_some());
-        assert_eq!((evaluated.count(), archive.fitness.len()), (2, 15));
-        assert_eq!(archive.best().map(|best| best.candidate.id), Some(archive.iterations[0].best));
+        let evaluated = archive.candidates().iter().filter(|c| c.evaluation.is_some());
+        assert_eq!((evaluated.count(), archive.fitness().len()), (2, 15));
+        let best = archive.iterations()[0].best;
+        assert_eq!(archive.best().map(|placed| placed.candidate.id), Some(best));
+        // The window knows what the run folder tells.
+        let known = archive.study().expect("a run").known();
+        let (_, folder) = app.world().resource::<JobStatus>().run.clone().expect("a run");
+        let opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+        assert!(known == opened.study().known());
     }
 
     #[test]
@@ -409,7 +389,7 @@ mod tests {
         let input = template::NodeId::from("input");
         app.world_mut().resource_mut::<Document>().move_brick(&input, [-40.0, 0.0]);
         app.world_mut().write_message(JobRequest::Train);
-        update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
+        update_until(&mut app, |world| world.resource::<Archive>().is_trained());
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         let document = app.world().resource::<Document>();
         let place = |document: &Document| document.template().position(&input);
@@ -421,7 +401,7 @@ mod tests {
         assert_ne!(place(&document), [-40.0, 0.0]);
         // The next job goes on in the same run.
         app.world_mut().write_message(JobRequest::Search);
-        update_until(&mut app, |world| world.resource::<Archive>().iterations.len() == 1);
+        update_until(&mut app, |world| world.resource::<Archive>().iterations().len() == 1);
     }
 
     #[test]
@@ -431,17 +411,17 @@ mod tests {
         app.world_mut().resource_mut::<Settings>().epochs = 50;
         app.update();
         app.world_mut().write_message(JobRequest::Train);
-        update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
+        update_until(&mut app, |world| world.resource::<Archive>().is_trained());
         app.world_mut().write_message(JobRequest::Stop);
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
-        let epochs = app.world().resource::<TrainingHistory>().epochs.len();
+        let epochs = app.world().resource::<Archive>().epochs().len();
         assert!(epochs < 50);
         let folder = app.world().resource::<JobStatus>().run.clone().expect("a run").1;
 
         app.world_mut().write_message(super::super::document::DocumentRequest::OpenRun(folder));
         app.update();
-        update_until(&mut app, |world| !world.resource::<Archive>().candidates.is_empty());
-        assert_eq!(app.world().resource::<TrainingHistory>().epochs.len(), epochs);
+        update_until(&mut app, |world| !world.resource::<Archive>().candidates().is_empty());
+        assert_eq!(app.world().resource::<Archive>().epochs().len(), epochs);
     }
 
     #[test]
@@ -453,13 +433,15 @@ mod tests {
         app.world_mut().write_message(JobRequest::Train);
         update_until(&mut app, |world| {
             let history = world.resource::<TrainingHistory>();
-            history.steps.last().map(|step| step.0) > history.epochs.first().map(|epoch| epoch.step)
-                && !history.epochs.is_empty()
+            let first = world.resource::<Archive>().epochs().first();
+            history.steps.last().map(|step| step.0) > first.map(|epoch| epoch.step)
+                && first.is_some()
         });
         app.world_mut().write_message(JobRequest::Cancel);
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         let history = app.world().resource::<TrainingHistory>();
-        let trained = history.epochs.last().map(|epoch| epoch.step);
+        let epochs = app.world().resource::<Archive>().epochs();
+        let trained = epochs.last().map(|epoch| epoch.step);
         assert_eq!(history.steps.last().map(|step| step.0), trained);
         let folder = app.world().resource::<JobStatus>().run.clone().expect("a run").1;
         assert!(
@@ -476,7 +458,7 @@ mod tests {
         let mut app = app(runs.path());
         app.update();
         app.world_mut().write_message(JobRequest::Train);
-        update_until(&mut app, |world| !world.resource::<TrainingHistory>().epochs.is_empty());
+        update_until(&mut app, |world| world.resource::<Archive>().is_trained());
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
 
         app.world_mut().resource_mut::<Settings>().data = DataSource::FashionMini;

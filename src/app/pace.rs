@@ -113,7 +113,7 @@ fn keep_pace(
     let failed = notices.read().any(|notice| matches!(notice, Notice::Error(_)));
     if opened.read().count() > 0 {
         alarms.answer = Some(now + OPENING);
-    } else if failed || !archive.candidates.is_empty() {
+    } else if failed || archive.study().is_some() {
         alarms.answer = None;
     }
     let answer_due = alarms.answer.is_some_and(|until| now < until);

@@ -2,7 +2,11 @@
 
 use super::output;
 use crate::{
-    engine::report::{Job, Progress, Report},
+    engine::{
+        report::{Job, Progress, Report},
+        search::Evaluation,
+        study::Event,
+    },
     format::{self, Goal, Quality},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -70,18 +74,9 @@ impl ProgressPrinter {
     /// The line on a report that is worth one.
     fn text(&self, report: &Report) -> Option<String> {
         let Self { goal, .. } = self;
-        let Goal { quality, .. } = goal;
         match report {
             Report::RunOpened { path, .. } => Some(format!("run {}", path.display())),
-            Report::Epoch(epoch) => Some(format!(
-                "epoch {}: training loss {:.4}, validation loss {:.4}, validation {} {}, {:.1} s",
-                epoch.epoch,
-                epoch.train_loss,
-                epoch.val_loss,
-                quality.name(),
-                quality.text(epoch.val_accuracy),
-                epoch.seconds
-            )),
+            Report::Event(event) => self.event(event),
             Report::Iteration(iteration) => {
                 let best = if iteration.tie {
                     "all candidates so far tie".to_owned()
@@ -98,17 +93,46 @@ impl ProgressPrinter {
                     iteration.seconds
                 ))
             }
-            Report::Retrained(retrained) => Some(format!(
-                "candidate {}: retrained {} {}, {:.1} s",
-                retrained.id.0,
-                goal.name(),
-                goal.of(&retrained.evaluation),
-                retrained.seconds
-            )),
             Report::EndsEarly(why) => Some(why.to_string()),
             Report::Data(summary) => Some(format!("data: {summary}")),
             Report::Note(note) => Some(format!("note: {note}")),
             _ => None,
+        }
+    }
+
+    /// The line on an event that is worth one.
+    fn event(&self, event: &Event) -> Option<String> {
+        let Goal { quality, .. } = self.goal;
+        match event {
+            Event::Epoch(epoch) => Some(format!(
+                "epoch {}: training loss {:.4}, validation loss {:.4}, validation {} {}, {:.1} s",
+                epoch.epoch,
+                epoch.train_loss,
+                epoch.val_loss,
+                quality.name(),
+                quality.text(epoch.val_accuracy),
+                epoch.seconds
+            )),
+            Event::Retrained { id, accuracy, balanced_accuracy, loss, seconds, .. } => {
+                let (accuracy, loss) = (*accuracy, *loss);
+                let balanced_accuracy = *balanced_accuracy;
+                let evaluation = Evaluation { accuracy, balanced_accuracy, loss };
+                Some(format!(
+                    "candidate {}: retrained {} {}, {seconds:.1} s",
+                    id.0,
+                    self.goal.name(),
+                    self.goal.of(&evaluation),
+                ))
+            }
+            // Others are told by what follows from them, or by the progress.
+            Event::Edited { .. }
+            | Event::Candidate { .. }
+            | Event::Evaluated { .. }
+            | Event::Iteration { .. }
+            | Event::Timed { .. }
+            | Event::Steered(_)
+            | Event::Aimed { .. }
+            | Event::Retuned { .. } => None,
         }
     }
 
@@ -195,12 +219,8 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{
-        candidate::CandidateId,
-        search::{Evaluation, Objective},
-        study::IterationReport,
-        study::Retrained,
-    };
+    use crate::engine::{candidate::CandidateId, search::Objective, study::IterationReport};
+    use std::sync::Arc;
 
     const EVALUATION: Evaluation =
         Evaluation { accuracy: 0.3351, balanced_accuracy: Some(0.25), loss: 0.5 };
@@ -212,7 +232,10 @@ mod tests {
     #[test]
     fn results_are_called_what_they_are() {
         let (id, evaluation) = (CandidateId(9), EVALUATION);
-        let report = Report::Retrained(Retrained { id, epochs: 1, evaluation, seconds: 2.0 });
+        let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+        let seconds = 2.0;
+        let event = Event::Retrained { id, epochs: 1, accuracy, balanced_accuracy, loss, seconds };
+        let report = Report::Event(Arc::new(event));
         let text = |quality, objective| text(quality, objective, &report);
         let r2 = text(Quality::R2, Objective::Accuracy);
         assert_eq!(r2, "candidate 9: retrained R² 0.335, 2.0 s");
@@ -239,9 +262,9 @@ mod tests {
             fitness: Vec::new(),
             seconds: 1.0,
         };
-        let tie = Report::Iteration(IterationReport { tie: true, ..report.clone() });
+        let tie = Report::Iteration(Box::new(IterationReport { tie: true, ..report.clone() }));
         assert_eq!(
-            text(Quality::Accuracy, objective, &Report::Iteration(report)),
+            text(Quality::Accuracy, objective, &Report::Iteration(Box::new(report))),
             "iteration 2: 1 candidate, mean proxy loss 0.5000, best 0.2500 (candidate 4), 1.0 s"
         );
         assert_eq!(

@@ -1,12 +1,10 @@
 //! What a running job tells whoever watches it: the window or the command line.
 
 use super::{
-    candidate::CandidateId,
-    search::{Evaluation, Objective},
-    study::{Edited, IterationReport, PlacedCandidate, Retrained},
-    training::EpochReport,
+    study::{Edited, Event, IterationReport, Study},
+    template::Checked,
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// The kinds of long work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +69,7 @@ pub enum Topic {
 }
 
 /// One message of a job.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Report {
     /// The run folder in which everything is recorded.
     RunOpened {
@@ -80,8 +78,6 @@ pub enum Report {
         /// Its path.
         path: std::path::PathBuf,
     },
-    /// What the search makes large: by this, candidates are compared.
-    Objective(Objective),
     /// The data in numbers.
     Data(super::data::DataSummary),
     /// What was inferred, changed or left out.
@@ -94,9 +90,21 @@ pub enum Report {
         /// Each says why, and what to do.
         texts: Vec<String>,
     },
-    /// The template was fitted to the data: the same nodes and links, of which some have other arguments.
-    Fitted(std::sync::Arc<super::template::Graph>),
-    /// The template was edited: everything reported before is told anew after this, for its nodes.
+    /// The template was fitted to the data: the same nodes and links, of which some have other arguments. Another study
+    /// begins with it.
+    Fitted(Arc<super::template::Graph>),
+    /// The study as it is; events that are told after it follow on it. What was told before is over.
+    Study(Box<Study>),
+    /// The template of the [edit](Event::Edited) that is told next.
+    Template {
+        /// Its number.
+        number: u32,
+        /// The template.
+        template: Checked,
+    },
+    /// Something has happened.
+    Event(Arc<Event>),
+    /// What an edit has done, after its event.
     Edited(Edited),
     /// A job has begun.
     Started(Job),
@@ -109,38 +117,18 @@ pub enum Report {
         /// The nodes that were trained.
         trained: super::mask::Mask,
     },
-    /// An epoch is done.
-    Epoch(EpochReport),
     /// What was trained after this step is lost.
     Forgotten {
         /// Its number, from 1 over all epochs; 0 for all steps.
         step: u64,
     },
-    /// The training that ends has changed the weights: what was evaluated before is
-    /// [stale](super::search::Standing::Stale).
-    WeightsChanged,
-    /// New candidates, in id order, not yet evaluated (or evaluated in an earlier session).
-    Placed(Vec<PlacedCandidate>),
-    /// A candidate was evaluated.
-    Evaluated {
-        /// Which.
-        id: CandidateId,
-        /// In which iteration, from 1.
-        iteration: u32,
-        /// With what result.
-        evaluation: Evaluation,
+    /// The weights have seen so many training steps, where no event tells.
+    WeightsAt {
+        /// The number of steps.
+        step: u64,
     },
-    /// A candidate was timed: median seconds of a forward pass of one image.
-    Timed {
-        /// Which.
-        id: CandidateId,
-        /// With what result.
-        latency: f64,
-    },
-    /// An iteration is done.
-    Iteration(IterationReport),
-    /// A candidate was trained from scratch.
-    Retrained(Retrained),
+    /// An iteration is done: what follows from its event.
+    Iteration(Box<IterationReport>),
     /// The search ends before the iterations that were asked for.
     EndsEarly(EarlyEnd),
     /// How far the job is.

@@ -218,12 +218,11 @@ impl Task {
     }
 }
 
-/// Makes `template` the lab's, and reports everything again if its network is another one.
+/// Makes `template` the lab's, and reports it if that is another network.
 fn edit(lab: &mut Lab, template: Checked, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
-    if let Some(edited) = lab.edit(template)? {
-        report(Report::Edited(edited));
-        lab.story().into_iter().for_each(&mut *report);
-    }
+    let edited = lab.edit(template)?;
+    lab.take_untold().into_iter().for_each(&mut *report);
+    edited.map(Report::Edited).into_iter().for_each(report);
     Ok(())
 }
 
@@ -235,9 +234,27 @@ mod tests {
         device::DeviceChoice,
         lab::LabSettings,
         ops::samples,
+        study::{Event, Study},
         template::{self, Edit, NodeId},
     };
     use std::time::Duration;
+
+    /// What a reader of the reports knows.
+    fn read(reports: &[Report], mut study: Option<Study>) -> Option<Study> {
+        for report in reports.iter().cloned() {
+            match (report, &mut study) {
+                (Report::Study(told), _) => study = Some(*told),
+                (Report::Template { number, template }, Some(study)) => {
+                    study.bring(number, template);
+                }
+                (Report::Event(event), Some(study)) => study.apply(&event).expect("follows"),
+                (Report::Iteration(done), Some(study)) => study.take_fitness(done.fitness),
+                (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
+                _ => {}
+            }
+        }
+        study
+    }
 
     /// The reports up to the end of a job.
     fn job(worker: &Worker) -> Vec<Report> {
@@ -256,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_template_is_applied_and_reported_before_the_job() {
+    fn a_changed_template_is_applied_before_the_job_and_reports_tell_all_that_the_run_holds() {
         let runs = tempfile::tempdir().expect("a folder");
         let [small, ..] = template::presets();
         let mut template = small.template().expect("presets are right");
@@ -275,29 +292,46 @@ mod tests {
         let worker = Worker::start(None, move || Ok(Lab::new(first, settings, folder, None)))
             .expect("a thread");
         worker.train(1, graph.clone()).expect("is idle");
-        assert!(!job(&worker).iter().any(|report| matches!(report, Report::Edited(_))));
-        worker.search(1, 2, graph).expect("is idle");
-        job(&worker);
+        let reports = job(&worker);
+        assert!(!reports.iter().any(|report| matches!(report, Report::Edited(_))));
+        let known = read(&reports, None);
+        worker.search(1, 2, graph.clone()).expect("is idle");
+        let known = read(&job(&worker), known);
         worker.search(1, 2, edited).expect("is idle");
         let reports = job(&worker);
-        let begin = reports
+        let known = read(&reports, known);
+        let edited = reports
             .iter()
             .position(|report| matches!(report, Report::Edited(edited) if edited.nodes.dropped == [gone.clone()]))
             .expect("is told");
-        let again: Vec<_> = reports[begin..]
-            .iter()
-            .filter(|report| {
-                matches!(report, Report::Epoch(_) | Report::Placed(_) | Report::Iteration(_))
-            })
-            .collect();
-        // What there was, and what the search has added.
+        // A reader with the first report and all events knows what the lab does.
         assert!(
             matches!(
-                again.as_slice(),
-                [Report::Epoch(_), Report::Placed(pool), Report::Iteration(first), .., Report::Iteration(second)]
-                    if pool.len() >= 10 && first.iteration == 1 && second.iteration == 2
+                &reports[edited - 2..edited],
+                [Report::Template { number: 2, .. }, Report::Event(event)]
+                    if matches!(**event, Event::Edited { template: 2, .. })
             ),
-            "{again:?}"
+            "{reports:?}"
         );
+        // Back again, trained on, and stopped in the middle of an epoch.
+        worker.train(1, graph.clone()).expect("is idle");
+        let known = read(&job(&worker), known);
+        worker.train(9, graph).expect("is idle");
+        let mut reports = Vec::new();
+        while !reports.iter().any(|report| matches!(report, Report::Step { .. })) {
+            reports.extend(worker.try_report().expect("the thread runs"));
+        }
+        worker.stop();
+        reports.extend(job(&worker));
+        let known = read(&reports, known).expect("a study");
+        drop(worker);
+        let folder = runs.path().read_dir().expect("a folder").next().expect("a run");
+        let opened =
+            Lab::open(&folder.expect("is there").path(), DeviceChoice::Cpu).expect("opens");
+        let (told, held) = (known.known(), opened.study().known());
+        let same = told.bytes().zip(held.bytes()).take_while(|(a, b)| a == b).count();
+        let part =
+            |text: &str| text[same.saturating_sub(300)..].chars().take(400).collect::<String>();
+        assert!(told == held, "{}\n\n{}", part(&told), part(&held));
     }
 }

@@ -82,7 +82,7 @@ fn show_card(
                 overlay::tighten(ui);
                 let (best, graph) = (scores.best == Some(id), document.graph());
                 let goal = archive.goal(graph);
-                show_content(ui, &placed.candidate, best, graph, goal);
+                show_content(ui, placed.candidate, best, graph, goal);
             });
         });
     Ok(())
@@ -231,7 +231,7 @@ fn show_layers(ui: &mut egui::Ui, mask: &Mask, graph: &Graph) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::points::tests::placed, *};
+    use super::{super::points::tests::candidate as example, *};
     use crate::engine::candidate::CandidateId;
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_card_tells_what_is_known_and_leaves_out_what_is_not() {
-        let mut candidate = placed(7, [0.0; 3], None).candidate;
+        let mut candidate = example(7, None);
         candidate.cost.params = 1_234_567;
         let facts_of = |candidate: &Candidate| {
             facts(candidate, Goal::default())
@@ -276,8 +276,7 @@ mod tests {
         };
         assert_eq!(facts_of(&candidate), ["Parameters: 1.2 M", "FLOPs: 0"]);
 
-        candidate =
-            Candidate { cost: candidate.cost, ..placed(7, [0.0; 3], Some(0.7134)).candidate };
+        candidate = Candidate { cost: candidate.cost, ..example(7, Some(0.7134)) };
         candidate.iteration = Some(0);
         candidate.parents = (1..=6).map(CandidateId).collect();
         assert_eq!(

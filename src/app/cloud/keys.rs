@@ -8,7 +8,10 @@ use super::{
     },
     Scores,
 };
-use crate::engine::{candidate::CandidateId, search::Objective, study::PlacedCandidate};
+use crate::engine::{
+    candidate::CandidateId,
+    search::{Candidate, Objective},
+};
 use bevy::{input::keyboard::KeyboardInput, prelude::*};
 use bevy_egui::input::EguiWantsInput;
 
@@ -35,8 +38,8 @@ fn step_by_accuracy(
         let now = focus.selected_candidate;
         let next = match sign(&press.logical_key, press.key_code).as_deref() {
             Some("b") => scores.best,
-            Some("]") => neighbour(&archive.candidates, archive.objective, now, Step::Better),
-            Some("[") => neighbour(&archive.candidates, archive.objective, now, Step::Worse),
+            Some("]") => neighbour(archive.candidates(), archive.objective(), now, Step::Better),
+            Some("[") => neighbour(archive.candidates(), archive.objective(), now, Step::Worse),
             _ => continue,
         };
         if next.is_some() && next != now {
@@ -55,12 +58,12 @@ enum Step {
 /// The evaluated candidate that follows `from` in the order of ranks. From nowhere both steps lead to
 /// the best. `None` at the end.
 fn neighbour(
-    candidates: &[PlacedCandidate],
+    candidates: &[Candidate],
     objective: Objective,
     from: Option<CandidateId>,
     step: Step,
 ) -> Option<CandidateId> {
-    let rank = |candidate: &PlacedCandidate| candidate.candidate.rank(objective);
+    let rank = |candidate: &Candidate| candidate.rank(objective);
     let ranks = candidates.iter().filter_map(rank);
     let here = from.and_then(|id| candidates.get(id.index())).and_then(rank);
     let next = match (here, step) {
@@ -73,13 +76,13 @@ fn neighbour(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::points::tests::placed, *};
+    use super::{super::points::tests::candidate, *};
 
     #[test]
     fn steps_follow_the_accuracy_and_skip_what_is_not_evaluated() {
         let accuracies = [Some(0.5), None, Some(0.9), Some(0.7), Some(0.7)];
         let candidates: Vec<_> =
-            (0..).zip(accuracies).map(|(id, accuracy)| placed(id, [0.0; 3], accuracy)).collect();
+            (0..).zip(accuracies).map(|(id, accuracy)| candidate(id, accuracy)).collect();
         let walk = |from: Option<u32>, step| {
             neighbour(&candidates, Objective::default(), from.map(CandidateId), step).map(|id| id.0)
         };

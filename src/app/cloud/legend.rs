@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        document::{Archive, Document, TrainingHistory},
+        document::{Archive, Document},
         stage::Stage,
         theme,
     },
@@ -33,7 +33,6 @@ fn show_legend(
     overlay: Overlay,
     scores: Res<Scores>,
     archive: Res<Archive>,
-    history: Res<TrainingHistory>,
     document: Res<Document>,
     stage: Res<Stage>,
 ) -> Result {
@@ -51,7 +50,7 @@ fn show_legend(
         overlay::plate(0.94).show(ui, |ui| {
             ui.set_width(WIDTH);
             overlay::tighten(ui);
-            show_content(ui, &scores, &archive, &history, archive.goal(document.graph()));
+            show_content(ui, &scores, &archive, archive.goal(document.graph()));
         });
     });
     Ok(())
@@ -64,13 +63,7 @@ fn corner_beside(center: egui::Pos2, radius: f32, free: egui::Rect) -> Option<eg
     (nearest.distance(center) < radius).then(|| center + egui::vec2(radius + GAP, -radius))
 }
 
-fn show_content(
-    ui: &mut egui::Ui,
-    scores: &Scores,
-    archive: &Archive,
-    history: &TrainingHistory,
-    goal: Goal,
-) {
+fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, goal: Goal) {
     // Colours are by accuracy, whatever is made large.
     let quality = goal.quality;
     if let Some((low, high)) = scores.range {
@@ -108,7 +101,7 @@ fn show_content(
     } else {
         let next = if archive.tie().is_some() {
             "All evaluated candidates tie: none is best"
-        } else if history.is_trained() {
+        } else if archive.is_trained() {
             "Search to colour the cloud"
         } else {
             "Train the template to colour the cloud"
@@ -140,7 +133,7 @@ fn show_color_bar(ui: &mut egui::Ui) {
 mod tests {
     use super::*;
     use crate::engine::candidate::CandidateId;
-    use crate::engine::training::EpochReport;
+    use crate::engine::{study::Event, template::presets, training::EpochReport};
 
     #[test]
     fn the_legend_stands_beside_the_cloud_and_goes_with_it() {
@@ -158,9 +151,9 @@ mod tests {
 
     #[test]
     fn the_legend_says_what_is_known_and_what_to_do_next() {
-        let say = |scores: &Scores, history: &TrainingHistory| {
+        let say = |scores: &Scores, archive: &Archive| {
             let output = egui::Context::default().run_ui(egui::RawInput::default(), |ui| {
-                show_content(ui, scores, &Archive::default(), history, Goal::default());
+                show_content(ui, scores, archive, Goal::default());
             });
             let texts = output.shapes.iter().filter_map(|clipped| match &clipped.shape {
                 egui::Shape::Text(text) => Some(text.galley.text().to_owned()),
@@ -169,12 +162,14 @@ mod tests {
             texts.collect::<Vec<_>>().join("|")
         };
         let waiting = Scores { count: 500, ..Scores::default() };
-        let trained =
-            TrainingHistory { epochs: vec![EpochReport::EXAMPLE], ..TrainingHistory::default() };
+        let [small, ..] = presets();
+        let document = Document::new(small.checked().expect("presets are right"), None);
+        let mut trained = Archive::of(&document);
         assert_eq!(
-            say(&waiting, &TrainingHistory::default()),
+            say(&waiting, &trained),
             "0 of 500 evaluated|Train the template to colour the cloud"
         );
+        trained.apply(&Event::Epoch(EpochReport::EXAMPLE)).expect("is the first");
         assert_eq!(say(&waiting, &trained), "0 of 500 evaluated|Search to colour the cloud");
         let searched = Scores {
             count: 500,

@@ -24,7 +24,7 @@ use super::{
 use crate::engine::{
     candidate::CandidateId,
     search::{Candidate, Standing},
-    study::PlacedCandidate,
+    study::Placed,
 };
 use bevy::{
     asset::AssetEventSystems, camera::visibility::VisibilitySystems, prelude::*,
@@ -83,6 +83,8 @@ pub struct Point(pub CandidateId);
 pub struct Cloud {
     entities: Vec<Entity>,
     records: Vec<PointRecord>,
+    /// Of the archive whose candidates they are.
+    generation: u64,
     style: Style,
     /// How many of the records have got their look.
     styled: usize,
@@ -122,11 +124,17 @@ struct Scores {
 
 /// Whether the archive was emptied since the points were placed.
 fn archive_was_reset(archive: Res<Archive>, cloud: Res<Cloud>) -> bool {
-    archive.candidates.len() < cloud.records.len()
+    archive.generation() != cloud.generation
 }
 
-fn clear_points(mut commands: Commands, mut cloud: ResMut<Cloud>, mut focus: ResMut<Focus>) {
-    for entity in std::mem::take(&mut *cloud).entities {
+fn clear_points(
+    mut commands: Commands,
+    archive: Res<Archive>,
+    mut cloud: ResMut<Cloud>,
+    mut focus: ResMut<Focus>,
+) {
+    let empty = Cloud { generation: archive.generation(), ..Cloud::default() };
+    for entity in std::mem::replace(&mut *cloud, empty).entities {
         commands.entity(entity).despawn();
     }
     if focus.hovered_candidate().is_some() {
@@ -139,10 +147,10 @@ fn clear_points(mut commands: Commands, mut cloud: ResMut<Cloud>, mut focus: Res
 
 fn measure_archive(archive: Res<Archive>, mut scores: ResMut<Scores>) {
     let count = |counts: fn(&Candidate) -> bool| {
-        archive.candidates.iter().filter(|known| counts(&known.candidate)).count()
+        archive.candidates().iter().filter(|candidate| counts(candidate)).count()
     };
     scores.set_if_neq(Scores {
-        count: archive.candidates.len(),
+        count: archive.candidates().len(),
         evaluated: count(|candidate| candidate.evaluation.is_some()),
         stale: count(|candidate| candidate.standing == Standing::Stale),
         limited: count(|candidate| candidate.evaluation.is_some() && !candidate.affordable) > 0,
@@ -162,11 +170,12 @@ fn place_points(
     mut cloud: ResMut<Cloud>,
 ) {
     let first = cloud.records.len();
-    let Some(newcomers) = archive.candidates.get(first..).filter(|new| !new.is_empty()) else {
+    let count = archive.candidates().len();
+    if count <= first {
         return;
-    };
-    let (cloud, named) = (&mut *cloud, archive.candidates.len() <= MOST_NAMES);
-    for candidate in newcomers {
+    }
+    let (cloud, named) = (&mut *cloud, count <= MOST_NAMES);
+    for candidate in archive.placed().skip(first) {
         let id = candidate.candidate.id;
         let record = record_of(candidate, &archive, &stage, &settings, &time);
         let mut point = commands.spawn((
@@ -193,7 +202,7 @@ fn place_points(
 
 /// Place and flight of a new point; it gets its look later.
 fn record_of(
-    candidate: &PlacedCandidate,
+    candidate: Placed<'_>,
     archive: &Archive,
     stage: &Stage,
     settings: &Settings,
@@ -254,7 +263,7 @@ fn move_points(
     }
     let cloud = &mut *cloud;
     for ((candidate, record), &entity) in
-        archive.candidates.iter().zip(&mut cloud.records).zip(&cloud.entities)
+        archive.placed().zip(&mut cloud.records).zip(&cloud.entities)
     {
         let position = world_from_cloud(candidate.position, &stage);
         record.birth_position += position - record.position;
@@ -282,21 +291,22 @@ fn style_points(
         wanted_brick.and_then(|id| document.graph().index_of(id)),
         stage.cloud_radius,
         cloud.records.len(),
-    );
+    )
+    .with_template(archive.template());
     let everything = style != cloud.style;
     if !everything && evaluated.is_empty() && cloud.styled == cloud.records.len() {
         return;
     }
     let cloud = &mut *cloud;
     let from = if everything { 0 } else { cloud.styled };
-    for (candidate, record) in archive.candidates.iter().zip(&mut cloud.records).skip(from) {
+    for (candidate, record) in archive.candidates().iter().zip(&mut cloud.records).skip(from) {
         style.apply(candidate, record);
     }
     for CandidateEvaluated { id } in evaluated.read() {
         if let (Some(candidate), Some(record)) =
             (archive.get(*id), cloud.records.get_mut(id.index()))
         {
-            style.apply(candidate, record);
+            style.apply(candidate.candidate, record);
         }
     }
     (cloud.style, cloud.styled) = (style, cloud.records.len());

@@ -2,7 +2,7 @@
 //! GPU or a window.
 
 use super::super::theme;
-use crate::engine::{search::Evaluation, study::PlacedCandidate};
+use crate::engine::search::{Candidate, Evaluation};
 use bevy::{color::ColorToComponents, math::Vec3, prelude::Color};
 use std::sync::LazyLock;
 
@@ -93,6 +93,8 @@ pub struct Style {
     range: Option<(f64, f64)>,
     wanted_node: Option<usize>,
     scale: f32,
+    /// The number of the template: candidates keep other nodes in another one.
+    template: u32,
 }
 
 impl Style {
@@ -105,16 +107,21 @@ impl Style {
         count: usize,
     ) -> Self {
         let crowding = (CROWD / count.max(1) as f32).cbrt().clamp(CROWDING.0, CROWDING.1);
-        Self { range, wanted_node, scale: cloud_radius * crowding }
+        Self { range, wanted_node, scale: cloud_radius * crowding, template: 0 }
+    }
+
+    /// The same for the template with this number.
+    pub fn with_template(self, template: u32) -> Self {
+        Self { template, ..self }
     }
 
     /// Gives `record` the look of `candidate`; place and flight stay as they are.
-    pub fn apply(&self, candidate: &PlacedCandidate, record: &mut PointRecord) {
-        let evaluation = candidate.candidate.evaluation;
+    pub fn apply(&self, candidate: &Candidate, record: &mut PointRecord) {
+        let evaluation = candidate.evaluation;
         let radius = if evaluation.is_some() { EVALUATED_RADIUS } else { UNEVALUATED_RADIUS };
         record.radius = radius * self.scale;
         record.color = linear(self.color(evaluation));
-        let mask = &candidate.candidate.mask;
+        let mask = &candidate.mask;
         let muted =
             self.wanted_node.is_some_and(|node| node < mask.node_count() && !mask.contains(node));
         record.flags =
@@ -150,37 +157,30 @@ fn linear(color: Color) -> [f32; 3] {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::engine::{candidate::CandidateId, mask::Mask, ops::Cost, search::Candidate};
+    use crate::engine::{candidate::CandidateId, mask::Mask, ops::Cost};
 
-    /// A candidate at `position` over three nodes, of which it keeps the first two.
-    pub(in crate::app::cloud) fn placed(
-        id: u32,
-        position: [f32; 3],
-        accuracy: Option<f64>,
-    ) -> PlacedCandidate {
-        PlacedCandidate {
-            candidate: Candidate {
-                id: CandidateId(id),
-                mask: Mask::from_nodes(3, [0, 1]),
-                parents: Vec::new(),
-                iteration: None,
-                evaluation: accuracy.map(|accuracy| Evaluation {
-                    accuracy,
-                    loss: 1.0 - accuracy,
-                    ..Evaluation::default()
-                }),
-                latency: None,
-                affordable: true,
-                standing: crate::engine::search::Standing::Present,
-                cost: Cost::default(),
-            },
-            position,
+    /// A candidate over three nodes, of which it keeps the first two.
+    pub(in crate::app::cloud) fn candidate(id: u32, accuracy: Option<f64>) -> Candidate {
+        Candidate {
+            id: CandidateId(id),
+            mask: Mask::from_nodes(3, [0, 1]),
+            parents: Vec::new(),
+            iteration: None,
+            evaluation: accuracy.map(|accuracy| Evaluation {
+                accuracy,
+                loss: 1.0 - accuracy,
+                ..Evaluation::default()
+            }),
+            latency: None,
+            affordable: true,
+            standing: crate::engine::search::Standing::Present,
+            cost: Cost::default(),
         }
     }
 
     fn look(style: &Style, accuracy: Option<f64>) -> PointRecord {
         let mut record = PointRecord::default();
-        style.apply(&placed(0, [0.0; 3], accuracy), &mut record);
+        style.apply(&candidate(0, accuracy), &mut record);
         record
     }
 

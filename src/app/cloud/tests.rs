@@ -1,6 +1,6 @@
 //! The cloud without a GPU and without a window.
 
-use super::{points::MUTED, points::tests::placed, *};
+use super::{points::MUTED, points::tests::candidate, *};
 use crate::{
     app::{document::JobStatus, theme},
     engine::{mask::Mask, search::Evaluation, template::presets},
@@ -30,6 +30,7 @@ fn test_app() -> App {
     let mut app = App::new();
     app.add_plugins((MinimalPlugins, AssetPlugin::default()))
         .insert_resource(TimeUpdateStrategy::ManualDuration(FRAME))
+        .insert_resource(Archive::of(&Document::new(checked.clone(), None)))
         .insert_resource(Document::new(checked, None))
         .insert_resource(Settings {
             reduced_motion: false,
@@ -42,7 +43,6 @@ fn test_app() -> App {
             cloud_center: Vec3::new(0.0, 10.0, 0.0),
             cloud_radius: 4.0,
         })
-        .init_resource::<Archive>()
         .init_resource::<Focus>()
         .init_resource::<JobStatus>()
         .init_resource::<RayMap>()
@@ -61,19 +61,21 @@ fn test_app() -> App {
 fn place(app: &mut App, accuracies: &[Option<f64>]) {
     let nodes = app.world().resource::<Document>().graph().len();
     let mut archive = app.world_mut().resource_mut::<Archive>();
-    let first = archive.candidates.len() as u32;
+    let first = archive.candidates().len() as u32;
     for (id, &accuracy) in (first..).zip(accuracies) {
-        let mut candidate = placed(id, [id as f32, 0.0, 0.0], accuracy);
-        candidate.candidate.mask = Mask::from_nodes(nodes, [0, 1 + id as usize % 2]);
-        archive.candidates.push(candidate);
+        let mask = Mask::from_nodes(nodes, [0, 1 + id as usize % 2]);
+        let candidate = Candidate { mask, ..candidate(id, accuracy) };
+        archive.show(vec![(candidate, [id as f32, 0.0, 0.0])]);
     }
     app.update();
 }
 
 fn evaluate(app: &mut App, id: u32, accuracy: f64) {
     let mut archive = app.world_mut().resource_mut::<Archive>();
-    archive.candidates[id as usize].candidate.evaluation =
-        Some(Evaluation { accuracy, loss: 1.0, ..Evaluation::default() });
+    let evaluation = Some(Evaluation { accuracy, loss: 1.0, ..Evaluation::default() });
+    let known = archive.get(CandidateId(id)).expect("is there");
+    let (candidate, place) = (Candidate { evaluation, ..known.candidate.clone() }, known.position);
+    archive.show(vec![(candidate, place)]);
     app.world_mut().write_message(CandidateEvaluated { id: CandidateId(id) });
     app.update();
 }
@@ -136,12 +138,14 @@ fn another_template_clears_the_cloud() {
     let mut app = test_app();
     place(&mut app, &[Some(0.5); 4]);
     app.world_mut().resource_mut::<Focus>().selected_candidate = Some(CandidateId(2));
-    *app.world_mut().resource_mut::<Archive>() = Archive::default();
+    app.world_mut().resource_mut::<Archive>().close();
     app.world_mut().write_message(TemplateOpened);
     app.update();
     assert_eq!(app.world_mut().query::<&Point>().iter(app.world()).count(), 0);
     assert_eq!(app.world().resource::<Cloud>().records().len(), 0);
     assert_eq!(app.world().resource::<Focus>().selected_candidate, None);
+    let archive = Archive::of(app.world().resource::<Document>());
+    app.insert_resource(archive);
     place(&mut app, &[None; 2]);
     assert_eq!(app.world_mut().query::<&Point>().iter(app.world()).count(), 2);
 }
@@ -183,10 +187,10 @@ fn nothing_is_written_while_nothing_changes() {
 fn newborn(app: &mut App) -> PointRecord {
     place(app, &[None, None]);
     let nodes = app.world().resource::<Document>().graph().len();
-    let mut child = placed(2, [5.0, 0.0, 0.0], None);
-    child.candidate.mask = Mask::from_nodes(nodes, [0]);
-    child.candidate.parents = vec![CandidateId(0), CandidateId(1)];
-    app.world_mut().resource_mut::<Archive>().candidates.push(child);
+    let mask = Mask::from_nodes(nodes, [0]);
+    let parents = vec![CandidateId(0), CandidateId(1)];
+    let child = Candidate { mask, parents, ..candidate(2, None) };
+    app.world_mut().resource_mut::<Archive>().show(vec![(child, [5.0, 0.0, 0.0])]);
     app.update();
     record(app, 2)
 }

@@ -69,7 +69,7 @@ fn draw_columns(
     let mut solid = Solid::default();
     for (Brick(id), transform) in &bricks {
         let Some(node) = graph.index_of(id) else { continue };
-        let Some(known) = archive.fitness.get(node) else { continue };
+        let Some(known) = archive.fitness().get(node) else { continue };
         // A brick that every candidate keeps cannot be judged.
         if known.frequency >= 1.0 && known.uncertainty >= 1.0 {
             continue;

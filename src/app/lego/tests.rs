@@ -11,7 +11,6 @@ use crate::{
         mask::Mask,
         ops::Cost,
         search::Candidate,
-        study::PlacedCandidate,
         template::{Checked, presets},
     },
 };
@@ -302,8 +301,9 @@ fn the_shown_candidate_keeps_its_light_and_the_rest_is_muted() {
         standing: crate::engine::search::Standing::Present,
         cost: Cost::default(),
     };
-    let placed = PlacedCandidate { candidate, position: [0.0; 3] };
-    app.world_mut().resource_mut::<Archive>().candidates.push(placed);
+    let mut archive = Archive::of(app.world().resource::<Document>());
+    archive.show(vec![(candidate, [0.0; 3])]);
+    app.insert_resource(archive);
     app.world_mut().resource_mut::<Focus>().selected_candidate = Some(CandidateId(0));
     app.update();
     let materials = app.world().resource::<BrickMaterials>();

@@ -28,7 +28,7 @@ struct Dot {
 /// Draws the section's content, `height` points high.
 pub(super) fn show(ui: &mut Ui, view: View<'_>, height: f32, wishes: &mut Wishes) {
     let graph = view.document.graph();
-    let before = view.archive.fitness.is_empty();
+    let before = view.archive.fitness().is_empty();
     let scope = if before {
         "Search to move the dots".to_owned()
     } else {

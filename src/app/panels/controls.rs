@@ -26,7 +26,7 @@ pub(super) const BUSY: &str = "a job is running; stop it first (X)";
 pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
     const STOPPING: &str = "the job is stopping";
-    let View { status, history, settings, .. } = view;
+    let View { status, settings, .. } = view;
     const NO_WORKER: &str = "what was opened has failed; open a template or a run";
     if status.data.is_none() {
         let [train, search, pause, stop] = [Err(NO_WORKER); 4];
@@ -48,7 +48,7 @@ pub(super) fn possible(view: View<'_>) -> Possible {
                 Err(
                     "other data or training settings are chosen; train with them first, which begins a new run (T)",
                 )
-            } else if !history.is_trained() {
+            } else if !view.archive.is_trained() {
                 Err("candidates are judged with trained weights; train first (T)")
             } else {
                 Ok(())

@@ -6,8 +6,7 @@ use super::{
     view::View,
     widgets,
 };
-use crate::app::document::TrainingHistory;
-use crate::format;
+use crate::{app::document::TrainingHistory, engine::training::EpochReport, format};
 use bevy_egui::egui::{Color32, DragValue, Rangef, Sense, Stroke, TextStyle, Ui, Vec2b, vec2};
 use egui_plot::{
     Axis, HoverPosition, Line, MarkerShape, Plot, PlotPoint, PlotPoints, Points,
@@ -47,7 +46,7 @@ struct Curves {
 }
 
 impl Curves {
-    fn of(history: &TrainingHistory, keep: f64, log: bool) -> Self {
+    fn of(history: &TrainingHistory, epochs: &[EpochReport], keep: f64, log: bool) -> Self {
         let scale = |(x, y): Point| (x, if log { y.log10() } else { y });
         let plot = |points: &[Point]| -> Vec<Vec<PlotPoint>> {
             let scaled: Vec<_> = points.iter().copied().map(scale).collect();
@@ -60,11 +59,11 @@ impl Curves {
         };
         let steps: Vec<Point> =
             history.steps.iter().map(|&(step, loss)| (step as f64, loss)).collect();
-        let epochs = |loss: fn(&crate::engine::training::EpochReport) -> f64| -> Vec<Point> {
-            history.epochs.iter().map(|epoch| (epoch.step as f64, loss(epoch))).collect()
+        let by_epoch = |loss: fn(&EpochReport) -> f64| -> Vec<Point> {
+            epochs.iter().map(|epoch| (epoch.step as f64, loss(epoch))).collect()
         };
         let (train, validation) =
-            (epochs(|epoch| epoch.train_loss), epochs(|epoch| epoch.val_loss));
+            (by_epoch(|epoch| epoch.train_loss), by_epoch(|epoch| epoch.val_loss));
         let broken = [&steps, &train, &validation].into_iter().flat_map(|points| broken(points));
         Self {
             raw: plot(&steps),
@@ -99,12 +98,12 @@ impl LossChart {
 
     /// Draws the section's content, `height` points high.
     pub(super) fn show(&mut self, ui: &mut Ui, view: View<'_>, height: f32) {
-        if view.history.is_empty() {
+        if view.is_untrained() {
             widgets::empty_state(ui, "Train the template to see its loss");
             return;
         }
         if std::mem::take(&mut self.stale) {
-            self.curves = Curves::of(view.history, self.keep, self.log);
+            self.curves = Curves::of(view.history, view.archive.epochs(), self.keep, self.log);
         }
         let top = ui.cursor().min.y;
         legend(ui, !self.curves.broken.is_empty());
@@ -279,20 +278,19 @@ fn axis_text(loss: f64, gap: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::training::EpochReport;
 
-    fn history(losses: &[f64]) -> TrainingHistory {
+    fn curves(losses: &[f64], keep: f64, log: bool) -> Curves {
         let epoch = EpochReport { step: losses.len() as u64, ..EpochReport::EXAMPLE };
-        TrainingHistory {
+        let history = TrainingHistory {
             steps: losses.iter().enumerate().map(|(i, &loss)| (i as u64 + 1, loss)).collect(),
-            epochs: vec![epoch],
             training_path: None,
-        }
+        };
+        Curves::of(&history, &[epoch], keep, log)
     }
 
     #[test]
     fn lines_break_at_what_is_not_a_number_and_the_place_is_marked() {
-        let curves = Curves::of(&history(&[2.0, 1.0, f64::NAN, 1.0]), 0.9, false);
+        let curves = curves(&[2.0, 1.0, f64::NAN, 1.0], 0.9, false);
         assert_eq!((curves.raw.len(), curves.smooth.len()), (2, 2));
         let places: Vec<_> = curves.broken.iter().map(|point| (point.x, point.y)).collect();
         assert_eq!(places, [(3.0, 1.0)]);
@@ -300,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_logarithmic_scale_shows_powers_of_ten_at_equal_distances() {
-        let curves = Curves::of(&history(&[0.1, 1.0, 10.0]), 0.0, true);
+        let curves = curves(&[0.1, 1.0, 10.0], 0.0, true);
         let heights: Vec<_> = curves.raw[0].iter().map(|point| point.y).collect();
         assert!(
             heights.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 1e-12),
@@ -331,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_epochs_stand_at_the_steps_where_they_ended() {
-        let curves = Curves::of(&history(&[2.0; 7]), 0.9, false);
+        let curves = curves(&[2.0; 7], 0.9, false);
         assert_eq!((curves.train[0][0].x, curves.validation[0][0].y), (7.0, 1.5));
     }
 }

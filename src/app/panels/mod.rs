@@ -369,7 +369,7 @@ fn draw_right(
     }
     panel(context, "right", rect, MARGIN, |ui| {
         let headers = 3.0 * (widgets::HEADER + 2.0 * ui.spacing().item_spacing.y);
-        let no_loss = view.history.is_empty();
+        let no_loss = view.is_untrained();
         let heights =
             layout::section_heights(ui.available_height() - headers, state.sections, no_loss);
         let [properties, information, loss] = heights;

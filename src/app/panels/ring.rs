@@ -22,7 +22,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>) -> Response {
     if view.status.running.is_some() && share > 0.0 {
         painter.add(arc(center, radius, share, style::text()));
     }
-    let finished = view.archive.iterations.len();
+    let finished = view.archive.iterations().len();
     // Four digits still fit inside the ring.
     let size = if finished < 1000 { 20.0 } else { 16.0 };
     let font = FontId::new(size, FontFamily::Proportional);

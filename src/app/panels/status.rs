@@ -35,7 +35,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
                 let bar = ProgressBar::new(share).desired_width(120.0).desired_height(6.0);
                 ui.add(bar.fill(style::text()).animate(false));
             }
-            ui.add(Label::new(status_text(view.status, view.history.is_trained())).truncate());
+            ui.add(Label::new(status_text(view.status, view.archive.is_trained())).truncate());
         });
         toggled
     })
@@ -98,7 +98,7 @@ fn best_text(archive: &Archive, goal: Goal) -> Option<String> {
 
 /// The mean of the last iteration.
 fn mean_text(archive: &Archive, goal: Goal) -> Option<String> {
-    let last = archive.iterations.last()?;
+    let last = archive.iterations().last()?;
     Some(format!("mean of iteration {}: {}", last.iteration, goal.named(&last.mean)))
 }
 
@@ -110,7 +110,8 @@ mod tests {
         engine::{
             candidate::CandidateId,
             report::Progress,
-            search::{Evaluation, Objective},
+            search::{Candidate, Evaluation, Objective},
+            study::Event,
         },
     };
 
@@ -135,20 +136,20 @@ mod tests {
     fn the_best_and_the_mean_are_told_in_what_the_run_makes_large() {
         let mut shown = Shown::new();
         shown.search();
-        let mut other = shown.archive.candidates[0].clone();
-        other.candidate.id = CandidateId(1);
-        other.candidate.evaluation =
-            Some(Evaluation { accuracy: 0.4, balanced_accuracy: Some(0.3), loss: 0.25 });
-        shown.archive.candidates.push(other);
+        let first = shown.archive.candidates()[0].clone();
+        let evaluation = Evaluation { accuracy: 0.4, balanced_accuracy: Some(0.3), loss: 0.25 };
+        let other = Candidate { id: CandidateId(1), evaluation: Some(evaluation), ..first.clone() };
+        shown.archive.show(vec![(other.clone(), [0.0; 3])]);
         let text = |shown: &Shown| {
             let goal = shown.archive.goal(shown.document.graph());
             best_text(&shown.archive, goal).expect("one is evaluated")
         };
         assert_eq!(text(&shown), "best 50.0 % · candidate 0");
-        shown.archive.objective = Objective::Loss;
+        let objective = Objective::Loss;
+        shown.archive.apply(&Event::Aimed { objective }).expect("follows");
         assert_eq!(text(&shown), "best loss 0.2500 · candidate 1");
-        let evaluation = shown.archive.candidates[0].candidate.evaluation;
-        shown.archive.candidates[1].candidate.evaluation = evaluation;
+        let other = Candidate { evaluation: first.evaluation, ..other };
+        shown.archive.show(vec![(other, [0.0; 3])]);
         assert_eq!(text(&shown), "all 2 candidates tie");
     }
 

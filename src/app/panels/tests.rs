@@ -7,6 +7,7 @@ use crate::{
         data::DataSource,
         report::{Job, Progress},
         search::NodeFitness,
+        study,
         template::presets,
         training::EpochReport,
     },
@@ -44,11 +45,11 @@ impl Bench {
             .init_resource::<ButtonInput<KeyCode>>()
             .init_resource::<EguiWantsInput>()
             .init_resource::<EguiUserTextures>()
-            .init_resource::<Archive>()
             .init_resource::<TrainingHistory>()
             .insert_resource(JobStatus { data: Some(DataSource::Digits), ..JobStatus::default() })
             .init_resource::<Focus>()
             .insert_resource(ViewInsets::default())
+            .insert_resource(Archive::of(&Document::new(checked.clone(), None)))
             .insert_resource(Document::new(checked, None))
             .insert_resource(Settings::example())
             .add_message::<KeyboardInput>()
@@ -169,20 +170,22 @@ impl Bench {
         history.steps = (1..=60).map(|step| (step, 2.3 / (step as f64).sqrt())).collect();
         history.steps[30].1 = f64::NAN;
         let epoch = EpochReport { step: 30, ..EpochReport::EXAMPLE };
-        history.epochs = vec![epoch, EpochReport { epoch: 2, step: 60, train_loss: 0.9, ..epoch }];
+        let mut archive = self.app.world_mut().resource_mut::<Archive>();
+        for epoch in [epoch, EpochReport { epoch: 2, step: 60, train_loss: 0.9, ..epoch }] {
+            archive.apply(&study::Event::Epoch(epoch)).expect("is the next");
+        }
     }
 
     /// A running search with different fitness for every node.
     fn search(&mut self) {
         let count = self.app.world().resource::<Document>().graph().len();
-        self.app.world_mut().resource_mut::<Archive>().fitness = (0..count)
-            .map(|node| NodeFitness {
-                fitness: node as f64 / count as f64,
-                uncertainty: 0.5,
-                frequency: (node % 5) as f64 / 4.0,
-                count: node,
-            })
-            .collect();
+        let fitness = (0..count).map(|node| NodeFitness {
+            fitness: node as f64 / count as f64,
+            uncertainty: 0.5,
+            frequency: (node % 5) as f64 / 4.0,
+            count: node,
+        });
+        self.app.world_mut().resource_mut::<Archive>().show_fitness(fitness.collect());
         let progress = Progress {
             job: Job::Search,
             done: 3,

@@ -24,7 +24,7 @@ pub(super) fn ask(context: &Context, view: View<'_>, training: &mut TrainSetting
         ui.add_space(style::GAP);
         let note = if !idle {
             format!("Not now: {BUSY}")
-        } else if view.history.is_empty() || *training == view.status.training {
+        } else if view.is_untrained() || *training == view.status.training {
             "These settings are kept in the run that training begins".to_owned()
         } else {
             "The next training begins another run".to_owned()

@@ -30,8 +30,13 @@ const UNKNOWN: NodeFitness =
 
 impl View<'_> {
     /// The result of the search for a node.
+    /// Whether nothing has been trained.
+    pub(super) fn is_untrained(&self) -> bool {
+        self.history.steps.is_empty() && !self.archive.is_trained()
+    }
+
     pub(super) fn fitness(&self, node: usize) -> NodeFitness {
-        self.archive.fitness.get(node).copied().unwrap_or(UNKNOWN)
+        self.archive.fitness().get(node).copied().unwrap_or(UNKNOWN)
     }
 
     /// The position of the brick that is hovered, in whichever view.
@@ -120,7 +125,7 @@ pub(super) mod tests {
     use crate::engine::{
         candidate::CandidateId,
         search::{Candidate, Evaluation},
-        study::PlacedCandidate,
+        study::Event,
         template::presets,
         training::EpochReport,
     };
@@ -139,9 +144,10 @@ pub(super) mod tests {
         /// The smallest preset, of which nothing is known yet.
         pub(in crate::app::panels) fn new() -> Self {
             let settings = Settings::example();
+            let document = Document::new(presets()[0].checked().unwrap(), None);
             Self {
-                document: Document::new(presets()[0].checked().unwrap(), None),
-                archive: Archive::default(),
+                archive: Archive::of(&document),
+                document,
                 history: TrainingHistory::default(),
                 status: JobStatus { data: Some(settings.data.clone()), ..JobStatus::default() },
                 focus: Focus::default(),
@@ -162,30 +168,24 @@ pub(super) mod tests {
 
         /// An epoch is done.
         pub(in crate::app::panels) fn train(&mut self) {
-            self.history.epochs.push(EpochReport::EXAMPLE);
+            self.archive.apply(&Event::Epoch(EpochReport::EXAMPLE)).expect("is the first");
         }
 
         /// A candidate is evaluated.
         pub(in crate::app::panels) fn search(&mut self) {
             let graph = self.document.graph();
-            self.archive.candidates.push(PlacedCandidate {
-                candidate: Candidate {
-                    id: CandidateId(0),
-                    mask: Mask::from_nodes(graph.len(), 0..graph.len()),
-                    parents: Vec::new(),
-                    iteration: Some(0),
-                    evaluation: Some(Evaluation {
-                        accuracy: 0.5,
-                        loss: 1.0,
-                        ..Evaluation::default()
-                    }),
-                    latency: None,
-                    affordable: true,
-                    standing: crate::engine::search::Standing::Present,
-                    cost: Default::default(),
-                },
-                position: [0.0; 3],
-            });
+            let candidate = Candidate {
+                id: CandidateId(0),
+                mask: Mask::from_nodes(graph.len(), 0..graph.len()),
+                parents: Vec::new(),
+                iteration: Some(0),
+                evaluation: Some(Evaluation { accuracy: 0.5, loss: 1.0, ..Evaluation::default() }),
+                latency: None,
+                affordable: true,
+                standing: crate::engine::search::Standing::Present,
+                cost: Default::default(),
+            };
+            self.archive.show(vec![(candidate, [0.0; 3])]);
         }
     }
 }

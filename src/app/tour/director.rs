@@ -13,7 +13,7 @@ use super::{
 };
 use crate::app::{
     camera::{Bookmark, GoTo},
-    document::{DocumentRequest, Focus, JobStatus, Notice, TemplateOpened, TrainingHistory},
+    document::{DocumentRequest, Focus, JobStatus, Notice, TemplateOpened},
     jobs::JobRequest,
     offscreen::{Canvas, Output},
     pace::Pipelines,
@@ -170,7 +170,6 @@ pub(super) struct Scene<'w, 's> {
     pipelines: Res<'w, Pipelines>,
     pub(super) focus: ResMut<'w, Focus>,
     pub(super) status: Res<'w, JobStatus>,
-    pub(super) history: Res<'w, TrainingHistory>,
     pub(super) settings: ResMut<'w, Settings>,
     caption: ResMut<'w, Caption>,
     shutter: ResMut<'w, Shutter>,

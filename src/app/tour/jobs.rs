@@ -42,8 +42,8 @@ pub(super) struct Target {
 /// Epochs or iterations that are done.
 fn count(scene: &Scene, job: Job) -> usize {
     match job {
-        Job::Train => scene.history.epochs.len(),
-        Job::Search => scene.sight.archive.iterations.len(),
+        Job::Train => scene.sight.archive.epochs().len(),
+        Job::Search => scene.sight.archive.iterations().len(),
     }
 }
 

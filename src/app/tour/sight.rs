@@ -8,7 +8,7 @@ use crate::{
         lego::Brick,
         stage::{self, STUD, Stage},
     },
-    engine::{candidate::CandidateId, study::PlacedCandidate, template::NodeId},
+    engine::{candidate::CandidateId, study::Placed, template::NodeId},
 };
 use bevy::{ecs::system::SystemParam, prelude::*};
 use bevy_egui::{EguiFullOutput, egui};
@@ -143,24 +143,22 @@ impl Sight<'_, '_> {
     }
 
     /// The middle of a point of the cloud, in the world.
-    pub(super) fn point_center(&self, candidate: &PlacedCandidate) -> Option<Vec3> {
+    pub(super) fn point_center(&self, candidate: Placed<'_>) -> Option<Vec3> {
         let stage = self.stage.as_deref()?;
         Some(stage.cloud_center + Vec3::from(candidate.position) * stage.cloud_radius / 2.0)
     }
 
     /// The candidate that is meant.
     pub(super) fn candidate(&self, pick: Pick) -> Result<CandidateId, String> {
-        let count = self.archive.candidates.len();
-        let evaluated =
-            self.archive.candidates.iter().enumerate().filter_map(|(number, placed)| {
-                let worth = self.archive.objective.worth(&placed.candidate.evaluation?);
-                Some((u32::try_from(number).ok()?, worth))
-            });
+        let count = self.archive.candidates().len();
+        // Those with the present weights come first in the order: others are not compared with them.
+        let ranks = self.archive.candidates().iter();
+        let ranks = ranks.filter_map(|it| it.rank(self.archive.objective())).collect::<Vec<_>>();
+        let current = ranks.iter().any(|rank| rank.current);
+        let ranks = ranks.into_iter().filter(|rank| rank.current == current);
         let found = match pick {
-            Pick::Best => evaluated.reduce(|best, next| if next.1 > best.1 { next } else { best }),
-            Pick::Worst => {
-                evaluated.reduce(|worst, next| if next.1 < worst.1 { next } else { worst })
-            }
+            Pick::Best => ranks.max(),
+            Pick::Worst => ranks.min(),
             Pick::Number(number) => {
                 return match self.archive.get(CandidateId(number)) {
                     Some(_) => Ok(CandidateId(number)),
@@ -171,7 +169,7 @@ impl Sight<'_, '_> {
             }
         };
         match found {
-            Some((number, _)) => Ok(CandidateId(number)),
+            Some(rank) => Ok(rank.id),
             None => {
                 Err("no candidate is evaluated yet; put a Search step before this one".to_owned())
             }

@@ -112,12 +112,12 @@ fn bricks(sight: &Sight) -> Vec<Value> {
 }
 
 fn points(sight: &Sight) -> Vec<Value> {
-    let point = |(number, placed): (usize, &crate::engine::study::PlacedCandidate)| {
+    let point = |(number, placed): (usize, crate::engine::study::Placed<'_>)| {
         let at = sight.project(sight.point_center(placed)?)?;
         let accuracy = placed.candidate.evaluation.map(|evaluation| evaluation.accuracy);
         Some(json!({"number": number, "x": round(at.x), "y": round(at.y), "accuracy": accuracy}))
     };
-    sight.archive.candidates.iter().enumerate().filter_map(point).collect()
+    sight.archive.placed().enumerate().filter_map(point).collect()
 }
 
 fn pair(vector: Vec2) -> [f64; 2] {

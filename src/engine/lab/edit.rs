@@ -3,6 +3,7 @@
 use super::{Bench, Lab, LabError, LabSettings};
 use crate::engine::{
     device,
+    report::Report,
     run::{Checkpoint, Run, attic_of_edit},
     search::Steering,
     study::{Edited, Event, Setup, Study},
@@ -57,6 +58,7 @@ impl Lab {
             let mut new = Self::new(template, settings, self.runs.clone(), self.name.clone());
             // Candidates are others.
             new.steer(Steering { region: Vec::new(), union: Vec::new(), ..steering })?;
+            new.untold = new.story();
             *self = new;
             return Ok(Some(Edited { nodes, ..self.unedited() }));
         }
@@ -91,6 +93,8 @@ impl Lab {
             run.save_edit(number, template.template(), checkpoints, &told)?;
         }
         let before = std::mem::replace(&mut self.study, study);
+        self.untold.push(Report::Template { number, template });
+        self.untold.push(Report::Event(Arc::new(told)));
         if let Some(Bench { data, fingerprint, .. }) = self.bench.take() {
             // Where that fails the next job sets up again, and says why.
             self.bench = self.make_bench(data, fingerprint, self.epochs()).ok();

@@ -26,7 +26,7 @@ use super::{
     report::Report,
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{Candidate, Measure, NodeFitness, Objective, Rank, Steering, SteeringError, Synergy},
-    study::{Event, IterationReport, Mismatch, PlacedCandidate, Setup, Study},
+    study::{Event, IterationReport, Judging, Mismatch, Setup, Study},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
     template::{Checked, Graph, Template},
     training::{EpochReport, SettingsError, TrainError, TrainSettings, Trainer},
@@ -285,7 +285,7 @@ impl LabSettings {
     /// What a study begins with.
     fn study(&self) -> Setup {
         let Self { seed, objective, training, .. } = *self;
-        Setup { seed, objective, training, with_fitness: true }
+        Setup { seed, objective, training, judging: Judging::EachIteration }
     }
 }
 
@@ -319,6 +319,8 @@ pub struct Lab {
     /// The data in numbers; `None` before it is read, and for runs of older programs.
     summary: Option<DataSummary>,
     state: RunState,
+    /// Reports that were not made yet.
+    untold: Vec<Report>,
 }
 
 /// What training and evaluation need; set up by the first job.
@@ -351,6 +353,7 @@ impl Lab {
             untold_secs: 0.0,
             summary: None,
             state: RunState::default(),
+            untold: Vec::new(),
         }
     }
 
@@ -359,7 +362,7 @@ impl Lab {
     /// # Errors
     /// When there is no run, or it is damaged.
     pub fn open(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
-        replay::open(Run::open(folder)?, device, true)
+        replay::open(Run::open(folder)?, device, Judging::EachIteration)
     }
 
     /// The same without the fitness at the end of each iteration, which takes long to work out; for looking at the
@@ -368,7 +371,7 @@ impl Lab {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_briefly(folder: &Path) -> Result<Self, LabError> {
-        replay::open(Run::open(folder)?, DeviceChoice::Cpu, false)
+        replay::open(Run::open(folder)?, DeviceChoice::Cpu, Judging::WhenAsked)
     }
 
     /// As [`open`](Self::open), but locked before it is read: nothing that another process still writes is missed.
@@ -378,7 +381,7 @@ impl Lab {
     pub fn open_to_write(folder: &Path, device: DeviceChoice) -> Result<Self, LabError> {
         let mut run = Run::open(folder)?;
         run.make_writable()?;
-        replay::open(run, device, true)
+        replay::open(run, device, Judging::EachIteration)
     }
 
     /// Says where the data of the run is now; the next job looks there first.
@@ -407,7 +410,7 @@ impl Lab {
             return Err(LabError::ObjectiveNeedsClasses { data });
         }
         self.make_writable()?;
-        self.tell([Event::Aimed { objective }])?;
+        self.note([Event::Aimed { objective }])?;
         Ok(true)
     }
 
@@ -600,27 +603,16 @@ impl Lab {
         run.or_else(|| self.bench.as_ref().map(|bench| bench.fingerprint.clone()))
     }
 
-    /// All candidates with their places.
-    pub fn placed(&self) -> Vec<PlacedCandidate> {
-        self.study.placed_from(0)
-    }
-
-    /// The reports that tell somebody new everything that the lab holds.
-    pub fn story(&self) -> Vec<Report> {
-        let run = self
-            .run
-            .as_ref()
-            .map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
+    /// The reports with all that the lab holds, for a reader who has none.
+    pub fn story(&mut self) -> Vec<Report> {
+        // It is in the study.
+        self.untold.clear();
+        let run = self.run.as_ref();
+        let run =
+            run.map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         run.into_iter()
-            .chain([Report::Objective(self.study.objective())])
             .chain(self.summary.clone().map(Report::Data))
-            .chain(self.epoch_reports().iter().copied().map(Report::Epoch))
-            .chain([Report::Placed(self.placed())])
-            .chain(self.iteration_reports().iter().map(|iteration| {
-                let fitness = self.study.fitness_after(iteration);
-                Report::Iteration(IterationReport { fitness, ..iteration.clone() })
-            }))
-            .chain(self.study.retrained().copied().map(Report::Retrained))
+            .chain([Report::Study(Box::new(self.study.replica()))])
             .chain([caution::told(&self.cautions())])
             .collect()
     }
@@ -632,13 +624,32 @@ impl Lab {
             None => Ok(()),
         }
     }
-    /// Records in the run, where there is one, what has happened, and takes it.
-    fn tell(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), LabError> {
+    /// Records in the run, where there is one, what has happened, takes it, and reports it.
+    fn tell(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
+        self.note(events)?;
+        self.take_untold().into_iter().for_each(report);
+        Ok(())
+    }
+
+    /// The same where no report is made: the events wait to be [taken](Self::take_untold).
+    fn note(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), LabError> {
         let events: Vec<_> = events.into_iter().collect();
         if let Some(run) = &mut self.run {
             run.record(events.iter().cloned())?;
         }
-        events.iter().try_for_each(|event| self.study.apply(event))?;
+        for event in events {
+            self.study.apply(&event)?;
+            self.untold.push(Report::Event(Arc::new(event)));
+        }
         Ok(())
+    }
+
+    /// Reports on what has happened between jobs, and was not told yet.
+    pub fn take_untold(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.untold)
     }
 }

@@ -4,17 +4,13 @@ use super::{Lab, LabError, LabSettings};
 use crate::engine::{
     device::DeviceChoice,
     run::Run,
-    study::{Event, Mismatch, Setup, Study},
+    study::{Event, Judging, Mismatch, Setup, Study},
 };
 use std::path::Path;
 
-/// The `run` with everything its journal holds; nothing is changed. What fitness nodes had after each iteration is
-/// worked out where it is asked for with `with_fitness`.
-pub(super) fn open(
-    mut run: Run,
-    device: DeviceChoice,
-    with_fitness: bool,
-) -> Result<Lab, LabError> {
+/// The `run` with everything its journal holds; nothing is changed. `judging` says when the fitness
+/// of nodes is worked out.
+pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Result<Lab, LabError> {
     let folder = &run.folder().to_owned();
     let checked = run.config().training.check_alone();
     checked.map_err(|source| LabError::Settings { path: folder.join("run.ron"), source })?;
@@ -34,7 +30,7 @@ pub(super) fn open(
         evaluation: config.evaluation,
         pool: config.pool,
     };
-    let setup = Setup { with_fitness, ..settings.study() };
+    let setup = Setup { judging, ..settings.study() };
     let mut study = Study::untold(run.template(1)?, setup);
     let mismatch = |error: Mismatch| LabError::JournalMismatch {
         folder: folder.clone(),
@@ -58,6 +54,7 @@ pub(super) fn open(
         summary: run.summary()?,
         state,
         run: None,
+        untold: Vec::new(),
     };
     lab.study.weights_at(lab.trained_steps());
     lab.run = Some(run);

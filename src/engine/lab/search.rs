@@ -167,8 +167,7 @@ impl Lab {
             });
             proposed.push(id);
         }
-        self.tell(newcomers)?;
-        report(Report::Placed(self.study.placed_from(first)));
+        self.tell(newcomers, report)?;
         // Some are known already where the iteration was cut short before.
         let (known, mut open): (Vec<_>, Vec<_>) =
             proposed.iter().partition(|&&id| self.candidates()[id.index()].evaluation.is_some());
@@ -192,18 +191,21 @@ impl Lab {
         };
         let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
         let untold_secs = std::mem::take(&mut self.untold_secs);
-        self.tell([Event::Iteration {
-            iteration,
-            mean_accuracy: self.study.mean_of(&candidates).accuracy,
-            candidates,
-            best,
-            seconds: worked + earlier_secs + untold_secs,
-        }])?;
+        self.tell(
+            [Event::Iteration {
+                iteration,
+                mean_accuracy: self.study.mean_of(&candidates).accuracy,
+                candidates,
+                best,
+                seconds: worked + earlier_secs + untold_secs,
+            }],
+            report,
+        )?;
         if let Some(run) = &mut self.run {
             run.sync()?;
         }
         if let Some(done) = self.iteration_reports().last() {
-            report(Report::Iteration(done.clone()));
+            report(Report::Iteration(Box::new(done.clone())));
         }
         Ok(Step::Done)
     }
@@ -251,16 +253,18 @@ impl Lab {
             };
             let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
             let seconds = clock.elapsed().as_secs_f64();
-            self.tell([Event::Evaluated {
-                id,
-                iteration,
-                step,
-                accuracy,
-                balanced_accuracy,
-                loss,
-                seconds,
-            }])?;
-            report(Report::Evaluated { id, iteration, evaluation });
+            self.tell(
+                [Event::Evaluated {
+                    id,
+                    iteration,
+                    step,
+                    accuracy,
+                    balanced_accuracy,
+                    loss,
+                    seconds,
+                }],
+                report,
+            )?;
             if self.study.search().is_untimed(&self.candidates()[id.index()]) {
                 self.time_on(&bench.supernet, id, report)?;
             }
@@ -303,9 +307,7 @@ impl Lab {
     ) -> Result<(), LabError> {
         let mask = &self.candidates()[id.index()].mask;
         let latency = supernet.latency(mask, 1, TIMED_PASSES)?.median_secs;
-        self.tell([Event::Timed { id, latency }])?;
-        report(Report::Timed { id, latency });
-        Ok(())
+        self.tell([Event::Timed { id, latency }], report)
     }
 
     /// Waits while paused; how the search ends here, if it is stopped or its time is over.
@@ -334,7 +336,7 @@ impl Lab {
         }
         self.study.search().check(&steering, self.study.cloud())?;
         self.make_writable()?;
-        self.tell([Event::Steered(steering)])?;
+        self.note([Event::Steered(steering)])?;
         Ok(true)
     }
 }

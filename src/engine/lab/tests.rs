@@ -55,16 +55,33 @@ fn lab(runs: &Path, name: &str) -> Lab {
 
 fn ignore(_: Report) {}
 
+/// The event that a report tells.
+fn event(report: &Report) -> Option<&Event> {
+    match report {
+        Report::Event(event) => Some(event),
+        _ => None,
+    }
+}
+
+fn is_evaluation(report: &Report) -> bool {
+    matches!(event(report), Some(Event::Evaluated { .. }))
+}
+
 fn length(learning_rate: f64, clip: Option<f64>) -> StepLength {
     StepLength { learning_rate, clip }
 }
 
 /// Reports without what differs from run to run.
-fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<PlacedCandidate>) {
+fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<(Candidate, [f32; 3])>) {
     let epochs = lab.epoch_reports().iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
     let iterations = lab.iteration_reports().iter();
     let iterations = iterations.map(|report| IterationReport { seconds: 0.0, ..report.clone() });
-    (epochs.collect(), iterations.collect(), lab.placed())
+    (epochs.collect(), iterations.collect(), placed(lab))
+}
+
+/// All candidates with their places.
+fn placed(lab: &Lab) -> Vec<(Candidate, [f32; 3])> {
+    lab.study.placed().map(|placed| (placed.candidate.clone(), placed.position)).collect()
 }
 
 /// What the journal of a run says, without times.
@@ -184,7 +201,7 @@ fn a_search_ends_when_the_space_is_exhausted() {
     lab.train(1, &control, &mut ignore).expect("trains");
     let mut exhausted = false;
     lab.search(9, 5, Budget::default(), &control, &mut |report| {
-        exhausted |= report == Report::EndsEarly(EarlyEnd::Exhausted);
+        exhausted |= matches!(report, Report::EndsEarly(EarlyEnd::Exhausted));
     })
     .expect("searches");
     // Two, three and two alternatives, one kept of each.

@@ -7,6 +7,7 @@ use crate::engine::{
     study::{Event, checkpoint_of_epoch},
     training::{PathPolicy, StepLength, TrainError, TrainSettings},
 };
+use std::sync::Arc;
 
 impl Lab {
     /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
@@ -38,7 +39,7 @@ impl Lab {
         let trained = self.train_to(last, control, report);
         self.study.weights_at(self.trained_steps());
         if self.trained_steps() != before {
-            report(Report::WeightsChanged);
+            report(Report::WeightsAt { step: self.trained_steps() });
         }
         let stopped = trained?;
         self.tell_cautions(report);
@@ -58,7 +59,7 @@ impl Lab {
         }
         training.check_alone().map_err(TrainError::Settings)?;
         self.make_writable()?;
-        self.tell([Event::Retuned { to, instead_of: self.study.configured() }])?;
+        self.note([Event::Retuned { to, instead_of: self.study.configured() }])?;
         if let Some(bench) = &mut self.bench {
             bench.trainer.retune(to);
         }
@@ -128,7 +129,7 @@ impl Lab {
                     let event = Event::Epoch(epoch_report);
                     run.save_checkpoint(&checkpoint_of_epoch(epoch), &checkpoint()?, &event)?;
                     self.study.apply(&event)?;
-                    report(Report::Epoch(epoch_report));
+                    report(Report::Event(Arc::new(event)));
                 }
                 Err(TrainError::Stopped) if control.is_cancelled() => {
                     // The next training begins at the last checkpoint.

@@ -117,15 +117,10 @@ impl Lab {
             };
             let Retrained { id, epochs, evaluation, seconds } = retrained;
             let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
-            self.tell([Event::Retrained {
-                id,
-                epochs,
-                accuracy,
-                balanced_accuracy,
-                loss,
-                seconds,
-            }])?;
-            report(Report::Retrained(retrained));
+            self.tell(
+                [Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds }],
+                report,
+            )?;
         }
         if let Some(run) = &mut self.run {
             run.sync()?;

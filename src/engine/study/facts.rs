@@ -34,10 +34,10 @@ pub struct IterationReport {
 }
 
 /// A candidate with its place in the cloud.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlacedCandidate {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed<'a> {
     /// The candidate; its id is its position in the order of arrival.
-    pub candidate: Candidate,
+    pub candidate: &'a Candidate,
     /// Where it is in the cloud; the landmarks have a root-mean-square radius of 1.
     pub position: [f32; 3],
 }

@@ -1,6 +1,6 @@
 //! What is known, and how events change it.
 
-use super::{Event, IterationReport, PlacedCandidate, Retrained};
+use super::{Event, IterationReport, Placed, Retrained};
 use crate::engine::{
     candidate::{CandidateId, Space, alike},
     embedding::{Embedding, RunEmbedding},
@@ -12,7 +12,7 @@ use crate::engine::{
     template::{Checked, Graph, KeyedGraph, NodeId, NodeKey, NodeKeys},
     training::{EpochReport, StepLength, TrainSettings},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 use thiserror::Error;
 
 /// An event that cannot follow on those before it.
@@ -54,8 +54,19 @@ pub struct Setup {
     pub objective: Objective,
     /// How the supernet is trained.
     pub training: TrainSettings,
-    /// Whether the fitness at the end of each iteration is worked out, which takes long for a long run.
-    pub with_fitness: bool,
+    /// When the fitness of nodes is worked out, which takes long for a long run.
+    pub judging: Judging,
+}
+
+/// When a study works out the fitness of nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judging {
+    /// At the end of each iteration, and when it is asked for.
+    EachIteration,
+    /// When it is asked for.
+    WhenAsked,
+    /// Never: it is [told](Study::take_fitness) by the lab that works it out.
+    Elsewhere,
 }
 
 /// What is known of a run.
@@ -104,6 +115,17 @@ pub(in crate::engine) struct Left {
     pub(in crate::engine) template: u32,
     /// Training steps that the weights had seen.
     pub(in crate::engine) step: u64,
+}
+
+impl fmt::Debug for Study {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Study")
+            .field("template", &self.number)
+            .field("candidates", &self.candidates().len())
+            .field("epochs", &self.epochs.len())
+            .field("iterations", &self.iterations.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is known of a new node.
@@ -165,6 +187,19 @@ impl Study {
         self.cloud = Embedding::fit(&masks);
         self.map = Some(RunEmbedding::new(&self.cloud, self.search.template()));
         self.place_newcomers();
+    }
+
+    /// The same study for a reader that takes its events, and is told the fitness of nodes.
+    pub fn replica(&self) -> Self {
+        let setup = Setup { judging: Judging::Elsewhere, ..self.setup };
+        Self { setup, ..self.clone() }
+    }
+
+    /// Takes the fitness at the end of the last iteration, by node index, as another study has worked it out.
+    pub fn take_fitness(&mut self, fitness: Vec<NodeFitness>) {
+        if let Some(last) = self.iterations.last_mut() {
+            last.fitness = fitness;
+        }
     }
 
     /// Hands over the template of the [edit](Event::Edited) that is told next: events name templates by number.
@@ -250,7 +285,10 @@ impl Study {
                     best: *best,
                     best_evaluation: evaluation.unwrap_or(unknown),
                     tie: self.tie().is_some(),
-                    fitness: if self.setup.with_fitness { self.judged() } else { Vec::new() },
+                    fitness: match self.setup.judging {
+                        Judging::EachIteration => self.judged(),
+                        Judging::WhenAsked | Judging::Elsewhere => Vec::new(),
+                    },
                     seconds: *seconds,
                 });
             }
@@ -309,9 +347,12 @@ impl Study {
             .copied()
             .filter(|&key| key.index() < known && self.search.template().node(key).is_none())
             .collect();
-        self.fitness_at_edit.resize(self.keys.given(), None);
-        for (key, fitness) in self.search.template().keys().iter().zip(self.fitness()) {
-            self.fitness_at_edit[key.index()] = Some(fitness);
+        let judges = self.setup.judging != Judging::Elsewhere;
+        if judges {
+            self.fitness_at_edit.resize(self.keys.given(), None);
+            for (key, fitness) in self.search.template().keys().iter().zip(self.fitness()) {
+                self.fitness_at_edit[key.index()] = Some(fitness);
+            }
         }
         if let Some(map) = &mut self.map {
             self.cloud = map.admit(&keyed);
@@ -320,7 +361,7 @@ impl Study {
         self.template = template;
         self.number = number;
         self.templates.push(keyed);
-        if !back.is_empty() {
+        if judges && !back.is_empty() {
             // Evaluations since they went tell of them now.
             let judged = self.judged();
             for key in back {
@@ -372,15 +413,19 @@ impl Study {
         &self.cloud
     }
 
-    /// Candidates from this id on, with their places.
-    pub fn placed_from(&self, first: usize) -> Vec<PlacedCandidate> {
-        let placed = self.candidates().iter().zip(&self.places).skip(first);
-        placed
-            .map(|(candidate, &position)| PlacedCandidate {
-                candidate: candidate.clone(),
-                position,
-            })
-            .collect()
+    /// All candidates with their places, by id.
+    pub fn placed(&self) -> impl ExactSizeIterator<Item = Placed<'_>> {
+        let places = self.places.iter();
+        self.candidates()
+            .iter()
+            .zip(places)
+            .map(|(candidate, &position)| Placed { candidate, position })
+    }
+
+    /// A candidate with its place.
+    pub fn placed_at(&self, id: CandidateId) -> Option<Placed<'_>> {
+        let candidate = self.search.candidate(id)?;
+        Some(Placed { candidate, position: *self.places.get(id.index())? })
     }
 
     /// What the search makes large.
@@ -560,4 +605,45 @@ fn without_chance(graph: &Graph, mut fitness: Vec<NodeFitness>) -> Vec<NodeFitne
         }
     }
     fitness
+}
+
+#[cfg(test)]
+impl Study {
+    /// A study of `template` that has these candidates, whatever they keep, at these places, and knows nothing else.
+    pub(crate) fn showing(template: Checked, candidates: Vec<(Candidate, [f32; 3])>) -> Self {
+        let (objective, training) = (Objective::default(), TrainSettings::default());
+        let setup = Setup { seed: 1, objective, training, judging: Judging::Elsewhere };
+        let mut study = Self::begin(template, setup, 0);
+        study.show(candidates);
+        study
+    }
+
+    /// Adds candidates, or puts them in the place of those with their ids.
+    pub(crate) fn show(&mut self, candidates: Vec<(Candidate, [f32; 3])>) {
+        for (candidate, place) in candidates {
+            match self.places.get_mut(candidate.id.index()) {
+                Some(known) => *known = place,
+                None => self.places.push(place),
+            }
+            self.search.show(candidate);
+        }
+    }
+    /// All that is known but the present fitness, as text, so that what is not a number equals itself; seconds, which
+    /// differ from run to run, are left out.
+    pub(crate) fn known(&self) -> String {
+        let iterations = self.iterations.iter();
+        let iterations = iterations.map(|it| IterationReport { seconds: 0.0, ..it.clone() });
+        let epochs = self.epochs.iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
+        format!(
+            "{:?}",
+            (
+                (self.number(), self.template().template(), self.checkpoint(), self.objective()),
+                (self.placed().collect::<Vec<_>>(), epochs.collect::<Vec<_>>()),
+                iterations.collect::<Vec<_>>(),
+                (self.training(), self.search.steering(), self.search.proposals(3)),
+                self.retrained().map(|it| (it.id, it.epochs, it.evaluation)).collect::<Vec<_>>(),
+                self.iterations.iter().map(|it| self.fitness_after(it)).collect::<Vec<_>>(),
+            )
+        )
+    }
 }

@@ -326,7 +326,7 @@ fn numbers_are_read_as_they_are_meant() {
     let prices: String = (0..11).map(|i| format!("{i}.5,\"{},234\"\n", i + 1)).collect();
     let text = message(&format!("x,price\n{prices}"), None);
     assert!(
-        text.contains("column `price`") && text.contains("can be read in two ways"),
+        text.contains("the column to predict, `price`, can be read in two ways"),
         "other columns say nothing: {text}"
     );
     let data = load(&format!("x,price\n{prices}11.5,\"12,234.0\"\n"));

@@ -423,9 +423,9 @@ fn what_is_equal_in_the_objective_ties_whatever_the_losses_are() {
         loss,
         seconds: 0.1,
     };
-    lab.tell([evaluated(ids[0], 0.3)]).expect("is known");
+    lab.note([evaluated(ids[0], 0.3)]).expect("is known");
     assert_eq!(lab.tie(), None, "one alone is best");
-    lab.tell([evaluated(ids[1], 0.2)]).expect("is known");
+    lab.note([evaluated(ids[1], 0.2)]).expect("is known");
     assert_eq!(lab.tie(), Some(2));
     let told: Vec<_> = lab.cautions().iter().map(ToString::to_string).collect();
     let text = "all 2 evaluated candidates have the same balanced accuracy, so none is better";

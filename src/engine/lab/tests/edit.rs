@@ -32,7 +32,7 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     lab.train(1, &control, &mut ignore).expect("trains");
     lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
     let old = Arc::clone(lab.graph());
-    let (before, fitness, placed) = (weights(&lab), lab.fitness(), lab.placed());
+    let (before, fitness, before_edit) = (weights(&lab), lab.fitness(), placed(&lab));
     let shown = lab.iteration_reports().last().expect("two").fitness.clone();
     let template = edited(lab.template());
     let graph = Arc::clone(template.graph());
@@ -67,16 +67,15 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     assert_ne!(model("a3"), 0.5);
     // Candidates keep id, place and, where they still are ones, evaluation.
     let mut retired = 0;
-    for (before, after) in placed.iter().zip(lab.placed()) {
-        assert_eq!((before.position, before.candidate.id), (after.position, after.candidate.id));
-        assert_eq!(before.candidate.evaluation, after.candidate.evaluation);
-        let had =
-            |id: &str| before.candidate.mask.contains(old.index_of(&id.into()).expect("a node"));
+    for ((before, place), after) in before_edit.iter().zip(lab.study.placed()) {
+        assert_eq!((*place, before.id), (after.position, after.candidate.id));
+        assert_eq!(before.evaluation, after.candidate.evaluation);
+        let had = |id: &str| before.mask.contains(old.index_of(&id.into()).expect("a node"));
         let standing = if had("b1") || had("flat") { Standing::Retired } else { Standing::Present };
         assert_eq!(after.candidate.standing, standing);
         retired += usize::from(standing == Standing::Retired);
     }
-    assert_eq!((done.retired, done.valid), (retired, placed.len() - retired));
+    assert_eq!((done.retired, done.valid), (retired, before_edit.len() - retired));
     assert!(retired > 0 && done.valid > 0);
 
     // It goes on, and the folder tells the same.
@@ -218,7 +217,8 @@ fn what_an_edit_removes_is_back_with_weights_and_evaluations_when_it_is_undone()
     let mut lab = lab(runs.path(), "run");
     lab.train(1, &control, &mut ignore).expect("trains");
     lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
-    let (whole, before, placed) = (lab.study.template().clone(), tensors(&lab, &[]), lab.placed());
+    let (whole, before, before_edit) =
+        (lab.study.template().clone(), tensors(&lab, &[]), placed(&lab));
     let gone = ["b1", "flat"];
 
     // Deleted, searched, undone.
@@ -227,10 +227,10 @@ fn what_an_edit_removes_is_back_with_weights_and_evaluations_when_it_is_undone()
     let back = lab.edit(whole.clone()).expect("is edited").expect("has changed");
     assert!(cut.retired > 0 && back.returned == cut.retired && back.forgotten == 0);
     assert!(tensors(&lab, &[]) == before);
-    for (was, is) in placed.iter().zip(lab.placed()) {
-        assert_eq!(was.position, is.position);
-        if was.candidate.evaluation.is_some() {
-            assert_eq!(was.candidate, is.candidate);
+    for ((was, place), is) in before_edit.iter().zip(lab.study.placed()) {
+        assert_eq!(*place, is.position);
+        if was.evaluation.is_some() {
+            assert_eq!(was, is.candidate);
         }
     }
     assert_eq!(lab.study.search().stale(), []);

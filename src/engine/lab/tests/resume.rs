@@ -30,7 +30,7 @@ fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_bee
     let stopping = Control::default();
     let stopped = cut
         .search(3, 3, Budget::default(), &stopping, &mut |report| {
-            evaluated += u32::from(matches!(report, Report::Evaluated { .. }));
+            evaluated += u32::from(is_evaluation(&report));
             if evaluated == 4 {
                 stopping.stop();
             }
@@ -48,7 +48,7 @@ fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_bee
     let mut again = 0;
     resumed
         .search(2, 3, Budget::default(), &control, &mut |report| {
-            again += u32::from(matches!(report, Report::Evaluated { .. }));
+            again += u32::from(is_evaluation(&report));
         })
         .expect("goes on");
     assert_eq!(again, 5, "what was evaluated before is not evaluated again");
@@ -213,7 +213,7 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
     let mut whole = lab(runs.path(), "whole");
     whole.train(2, &control, &mut ignore).expect("trains");
     whole.search(3, 2, Budget::default(), &control, &mut ignore).expect("searches");
-    let before = whole.placed();
+    let before = placed(&whole);
     whole.train(1, &control, &mut ignore).expect("trains on");
     assert!(
         whole
@@ -223,10 +223,9 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
                 == (candidate.standing == Standing::Stale))
     );
     whole.search(3, 2, Budget::default(), &control, &mut ignore).expect("searches on");
-    let changed = before.iter().zip(whole.placed()).filter(|(before, after)| {
-        assert_eq!(before.position, after.position);
-        before.candidate.evaluation.is_some()
-            && before.candidate.evaluation != after.candidate.evaluation
+    let changed = before.iter().zip(whole.study.placed()).filter(|((before, place), after)| {
+        assert_eq!(*place, after.position);
+        before.evaluation.is_some() && before.evaluation != after.candidate.evaluation
     });
     assert_eq!(changed.count(), 6, "all were evaluated again");
 
@@ -237,7 +236,7 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
     let mut stop = stop_at(&stopping, 100, |report| matches!(report, Report::Step { .. }));
     assert!(lab(runs.path(), "cut").train(2, &stopping, &mut stop).expect("is stopped"));
     reopened().train(1, &control, &mut ignore).expect("goes on");
-    let evaluated = |report: &Report| matches!(report, Report::Evaluated { .. });
+    let evaluated = is_evaluation;
     for (count, iterations) in [(3, 3), (1, 2)] {
         stopping.reset();
         let mut stop = stop_at(&stopping, count, evaluated);
@@ -274,7 +273,7 @@ fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
     let mut evaluated = Vec::new();
     first
         .search(1, 5, Budget::default(), &stopping, &mut |report| {
-            if let Report::Evaluated { id, .. } = report {
+            if let Some(&Event::Evaluated { id, .. }) = event(&report) {
                 evaluated.push(id);
             }
             if evaluated.len() == 3 {
@@ -305,7 +304,7 @@ fn a_search_after_a_training_that_was_stopped_early_needs_no_more_of_it() {
     let stopping = Control::default();
     first
         .train(50, &stopping, &mut |report| {
-            if matches!(report, Report::Epoch(_)) {
+            if matches!(event(&report), Some(Event::Epoch(_))) {
                 stopping.stop();
             }
         })

@@ -43,7 +43,7 @@ fn a_steered_search_is_recorded_and_goes_on_steered_as_if_it_had_not_been_stoppe
     cut.steer(then.clone()).expect("can be met");
     let stopping = Control::default();
     cut.search(1, 2, Budget::default(), &stopping, &mut |report| {
-        if matches!(report, Report::Evaluated { .. }) {
+        if is_evaluation(&report) {
             stopping.stop();
         }
     })
@@ -114,7 +114,7 @@ fn candidates_are_timed_where_time_counts_and_the_times_are_kept() {
     lab.steer(steering).expect("can be met");
     let mut timed = Vec::new();
     lab.search(1, 2, Budget::default(), &control, &mut |report| {
-        if let Report::Timed { id, latency } = report {
+        if let Some(&Event::Timed { id, latency }) = event(&report) {
             assert!(latency > 0.0);
             timed.push(id);
         }

@@ -46,7 +46,7 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     let mut trained = 0;
     resumed
         .verify(settings, &control, &mut |report| {
-            trained += usize::from(matches!(report, Report::Retrained(_)));
+            trained += usize::from(matches!(event(&report), Some(Event::Retrained { .. })));
         })
         .expect("goes on");
     assert_eq!((trained, known(&resumed)), (4, verification.clone()));
@@ -110,7 +110,7 @@ fn all_retrained(runs: &Path, name: &str) -> Lab {
         Some(Retrained { id: candidate.id, epochs: 1, evaluation, seconds: 1.0 })
     });
     let events: Vec<_> = retrained.map(told).collect();
-    lab.tell(events).expect("is recorded");
+    lab.note(events).expect("is recorded");
     assert_eq!(lab.study.retrained().count(), 8);
     lab
 }
@@ -156,7 +156,7 @@ fn candidates_whose_balanced_accuracy_an_older_program_did_not_keep_are_retraine
         told(Retrained { evaluation, ..*retrained })
     };
     let events: Vec<_> = lab.study.retrained().map(without).collect();
-    lab.tell(events).expect("is recorded");
+    lab.note(events).expect("is recorded");
     assert_eq!(lab.verification(Some(1)).expect("is there").candidates.len(), 8);
     lab.aim_at(Objective::BalancedAccuracy).expect("has classes");
     assert_eq!(lab.verification(Some(1)), None);

@@ -154,3 +154,17 @@ impl SearchState {
         moved
     }
 }
+
+#[cfg(test)]
+use super::Candidate;
+
+#[cfg(test)]
+impl SearchState {
+    /// Adds a candidate that is as it is said, or puts it in the place of the one with its id.
+    pub(crate) fn show(&mut self, candidate: Candidate) {
+        match self.candidates.get_mut(candidate.id.index()) {
+            Some(known) => *known = candidate,
+            None => self.candidates.push(candidate),
+        }
+    }
+}
