@@ -1,4 +1,4 @@
-//! What a running job tells whoever watches it: the window or the command line.
+//! What a running job tells the window or the command line.
 
 use super::{
     study::{Edited, Event, IterationReport, Study},
@@ -39,9 +39,9 @@ pub enum EarlyEnd {
     Exhausted,
     /// Among the candidates that are [asked for](super::search::Steering), no new one was found.
     NoneWanted,
-    /// So many candidates were to be evaluated in all.
+    /// The search was limited to this many candidates in all.
     Candidates(usize),
-    /// So many seconds were to be searched in all.
+    /// The search was limited to this many seconds in all.
     Seconds(u64),
 }
 
@@ -82,8 +82,8 @@ pub enum Report {
     Data(super::data::DataSummary),
     /// What was inferred, changed or left out.
     Note(String),
-    /// Everything that there is to be cautious about at present: what was told before about the same no longer holds
-    /// unless it is told again.
+    /// All present cautions about one topic. An earlier caution about the same topic no longer holds unless it is
+    /// told again.
     Cautions {
         /// What these are about.
         about: Topic,
@@ -135,7 +135,7 @@ pub enum Report {
     Progress(Progress),
     /// The job waits (`true`) or goes on (`false`).
     Paused(bool),
-    /// The job ended: `stopped` if somebody stopped it before its end.
+    /// The job ended: `stopped` if the user stopped it before its end.
     Finished {
         /// Which job.
         job: Job,

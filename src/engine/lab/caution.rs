@@ -221,7 +221,7 @@ fn of_data(summary: &DataSummary) -> Vec<Caution> {
     cautions
 }
 
-/// What is to be said about a lab before it has results.
+/// The cautions about a lab before it has results.
 pub(super) fn at_start(lab: &Lab) -> Vec<Caution> {
     let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
     cautions.extend(of_template(lab.graph()));

@@ -96,7 +96,7 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(|| {
-                control.wait(&mut |paused| sender.send(paused).expect("somebody listens"))
+                control.wait(&mut |paused| sender.send(paused).expect("the test listens"))
             });
             assert_eq!(receiver.recv(), Ok(true));
             control.set_paused(false);

@@ -19,8 +19,8 @@ use std::sync::Arc;
 const MOST_FITTED_SIDE: usize = 64;
 
 impl Lab {
-    /// The data, in the shape that the template takes, with its fingerprint. A template that is to be fitted to a
-    /// new run's data is.
+    /// The data, in the shape that the template takes, with its fingerprint. Where the settings ask for it, the
+    /// template is fitted to a new run's data.
     pub(super) fn load_data(
         &mut self,
         report: &mut dyn FnMut(Report),
@@ -79,8 +79,9 @@ impl Lab {
         Ok(data)
     }
 
-    /// The same table with classes for numbers, or numbers for classes, where nobody says what is to be predicted and the
-    /// outputs of the template do; what was inferred otherwise, with the number of classes that its numbers would make.
+    /// The same table with classes for numbers, or numbers for classes, where the settings do not say what the column
+    /// to predict holds and the outputs of the template do; what was inferred otherwise, with the number of classes
+    /// that its numbers would make.
     fn as_the_template_says(&mut self, data: Dataset, size: ImageSize) -> (Dataset, Option<usize>) {
         let outputs = self.graph().classes();
         let loss = self.settings.training.loss;

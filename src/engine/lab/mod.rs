@@ -314,7 +314,7 @@ pub struct Lab {
     bench: Option<Bench>,
     /// Seconds of loading data and setting up, in this session.
     setup_secs: f64,
-    /// Seconds of searching since the last iteration ended, besides evaluations, in this session.
+    /// Seconds of searching since the last iteration ended, apart from evaluations, in this session.
     untold_secs: f64,
     /// The data in numbers; `None` before it is read, and for runs of older programs.
     summary: Option<DataSummary>,

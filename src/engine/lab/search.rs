@@ -43,7 +43,7 @@ impl Lab {
         let mut targets = self.state.targets;
         if iterations > 0 {
             targets = Targets {
-                // Whoever searches has trained enough.
+                // A user who searches has trained enough.
                 epochs: Some(self.epochs()),
                 iterations: Some(
                     self.study.search().finished_iterations().saturating_add(iterations),
@@ -115,7 +115,7 @@ impl Lab {
         Ok(Step::Done)
     }
 
-    /// Seconds of work that no event tells: besides evaluations.
+    /// Seconds of work that no event tells, that is, apart from evaluations.
     fn worked(&self, pace: &Pace) -> f64 {
         pace.worked() - self.study.unfinished_secs()
     }

@@ -47,7 +47,7 @@ impl Lab {
             self.bench = match self.make_bench(data, fingerprint, epochs) {
                 Ok(bench) => Some(bench),
                 Err(error) => {
-                    // Another try begins anew.
+                    // Another try begins with the settings as they were.
                     self.settings.evaluation = settings;
                     return Err(error);
                 }
@@ -120,7 +120,7 @@ impl Lab {
         report(Report::Cautions { about: Topic::Memory, texts });
     }
 
-    /// The supernet of the present template with what training and evaluation need besides, as the last
+    /// The supernet of the present template with what training and evaluation also need, as the last
     /// checkpoint left them.
     pub(super) fn make_bench(
         &self,
@@ -186,11 +186,11 @@ impl Lab {
         Ok(())
     }
 
-    /// Remembers what the run is to do, so that a resumed one can finish it. Jobs say it of themselves; whoever
-    /// means to do one after another says it before the first.
+    /// Sets the targets of the run, so that a resumed run can reach them. Each job sets its own targets; a caller
+    /// that runs one job after another sets the targets of all before the first.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When they cannot be written.
     pub fn aim(&mut self, targets: Targets) -> Result<(), LabError> {
         if targets != self.state.targets {
             let state = RunState { targets, ..self.state.clone() };

@@ -14,7 +14,7 @@ impl Lab {
     /// in the middle of an epoch too. Where it was cancelled, it goes back to the last checkpoint: the beginning of the
     /// epoch, or where that was stopped before.
     ///
-    /// The learning rate falls over all epochs, so how many there are to be is best said at once: 2 and then 1
+    /// The learning rate falls over all epochs, so the caller should ask for all of them at once: 2 and then 1
     /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
     ///
     /// # Errors

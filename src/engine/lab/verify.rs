@@ -68,7 +68,7 @@ impl Lab {
     /// Trains the best candidates and others, drawn from those evaluated, from scratch: each alone, with weights
     /// of its own, on the run's data and with its training settings. Test images are not looked at. Returns
     /// whether it was stopped; a candidate that is done is recorded and not trained again for as many epochs,
-    /// one that was stopped begins anew. A training that diverges counts with what has become of it.
+    /// one that was stopped begins again. A training that diverges counts with what has become of it.
     ///
     /// # Errors
     /// When there are too few candidates, or something cannot be set up, trained or written.

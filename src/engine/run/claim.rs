@@ -21,7 +21,7 @@ pub(super) fn claim(folder: &Path) -> Result<(PathBuf, File), RunError> {
                 return Err(exists);
             }
             let lock = lock(folder)?;
-            // Looked at again, now that nobody else can make a run of it.
+            // Looked at again, now that no other process can make a run of it.
             if !is_remainder(folder) {
                 return Err(exists);
             }

@@ -1,4 +1,4 @@
-//! The journal of a run: one JSON document a line, only ever appended to.
+//! The journal of a run: one JSON document per line, only ever appended to.
 //!
 //! Every line goes out in a single write, so a killed process leaves at most one unfinished line at the
 //! end, which is ignored when the journal is read and cut off before it is written to again.

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The journal tells nothing of sessions: a run that was stopped or killed and resumed has the same one,
-//! but for times, as a run that was not.
+//! except for times, as a run that was not.
 
 mod claim;
 mod config;
@@ -199,7 +199,7 @@ pub struct UnfinishedEpoch {
     pub template: u32,
 }
 
-/// Where a run stands besides what its journal tells; the content of `state.ron`.
+/// Where a run stands, apart from what its journal tells; the content of `state.ron`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunState {
@@ -430,7 +430,7 @@ impl Run {
         Ok(template::load(&self.folder.join("template").join(template_file(number)))?)
     }
 
-    /// Reads where the run stands besides what its journal tells.
+    /// Reads where the run stands, apart from what its journal tells.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -478,7 +478,7 @@ impl Run {
         Ok(())
     }
 
-    /// Stores where the run stands besides what its journal tells.
+    /// Stores where the run stands, apart from what its journal tells.
     ///
     /// # Errors
     /// When the run is not writable or the disk refuses, now or before.

@@ -173,7 +173,7 @@ pub struct Proposal {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeFitness {
     /// Probability that including the node raises accuracy, averaged over the candidates it can be part of:
-    /// compared with the layer's alternatives where a candidate keeps one node a layer (to keep none is one of them
+    /// compared with the layer's alternatives where a candidate keeps one node per layer (to keep none is one of them
     /// where a link leads past the layer), with leaving it out elsewhere. 0.5 where nothing is known, and for a node that every candidate keeps.
     pub fitness: f64,
     /// Standard deviation of the node's effect as a share of what it was before any evaluation, in `0..=1`:

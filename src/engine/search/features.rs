@@ -1,4 +1,4 @@
-//! How the model sees a candidate: one number a node that a candidate may leave out.
+//! How the model sees a candidate: one number per node that a candidate may leave out.
 
 use crate::engine::{
     candidate::{Canonical, Sampler, Space, canonical},
@@ -143,7 +143,7 @@ impl Features {
     ///
     /// Where a candidate keeps one node of a layer, including one means leaving out another: its weight
     /// less the mean of the alternatives'. To keep none is one of them where a link leads past the layer.
-    /// Elsewhere including a node means having it besides the others: its weight alone.
+    /// Elsewhere including a node means having it in addition to the others: its weight alone.
     pub(super) fn effect(&self, node: usize) -> Option<Vec<f64>> {
         let feature = self.of_node[node]?;
         let mut factors = vec![0.0; self.nodes.len()];

@@ -425,7 +425,8 @@ mod tests {
         assert!(posterior.mean.abs() < 1e-12);
         assert!((posterior.variance - (k - k * k / (k + model.prior.noise))).abs() < 1e-12);
         let effect = model.effect(1).expect("an optional node");
-        // Including node 1 instead of node 2 has variance 2 and covariance 1 with the score, a node.
+        // Including node 1 instead of node 2 has variance 2 and covariance 1 with the score, in units of a node's
+        // variance.
         let node = model.prior.node;
         assert!((effect.1 - 2.0 * node).abs() < 1e-12);
         assert!(

@@ -1,4 +1,4 @@
-//! Foretells how long candidates take from those that were timed.
+//! Predicts how long candidates take from those that were timed.
 
 use crate::engine::{mask::Mask, template::Graph};
 use faer::{Mat, Side, linalg::solvers::Solve};
@@ -89,7 +89,7 @@ mod tests {
     };
 
     #[test]
-    fn times_that_are_sums_over_nodes_are_foretold() {
+    fn times_that_are_sums_over_nodes_are_predicted() {
         let graph = layered(&[3, 4, 3], BlocksPerLayer::Any, &[]);
         let seconds = |mask: &Mask| {
             1e-3 + mask.iter().map(|node| 1e-4 * ((node * 5) % 7) as f64).sum::<f64>()
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_foretold_before_anything_is_timed_and_one_time_is_taken_for_all() {
+    fn nothing_is_predicted_before_anything_is_timed_and_one_time_is_taken_for_all() {
         let graph = layered(&[3, 2], BlocksPerLayer::One, &[]);
         let mask = |nodes: [usize; 4]| Mask::from_nodes(graph.len(), nodes);
         assert_eq!(LatencyModel::fit(&graph, &[]).predict(&mask([0, 1, 4, 6])), None);

@@ -1,8 +1,8 @@
 //! The search: an archive of candidates, what their evaluations say about each node, and which to try next.
 //!
 //! [`SearchState`] is all that others need: it proposes, takes evaluations, and tells each node's fitness.
-//! Behind it, `fitness` holds the model and `proposal` the choice of candidates. Evaluating is somebody
-//! else's work, so that a supernet, a table and a test can be searched alike.
+//! Behind it, `fitness` holds the model and `proposal` the choice of candidates. Evaluating is the
+//! caller's work, so that a supernet, a table and a test can be searched alike.
 
 mod archive;
 mod features;

@@ -19,7 +19,7 @@ use rand::{
 };
 use std::{collections::HashSet, sync::Arc};
 
-/// How many of the best become parents; where a cost is to be low besides, so many or all of the front.
+/// How many of the best become parents; where a cost should be low as well, so many or all of the front.
 const ELITE: usize = 8;
 const MOST_PARENTS: usize = 32;
 
@@ -82,7 +82,7 @@ pub(super) struct Evaluated<'a> {
 /// fair start of these.
 ///
 /// Otherwise: mutations and crossovers of the best, fresh samples, and what waits in the pool, ranked by the
-/// model's upper confidence bound, or, where a cost is to be low besides, by what is gained for the front of both
+/// model's upper confidence bound, or, where a cost should be low as well, by what is gained for the front of both
 /// at that bound. The bound's variance is reduced after each pick, as if it had been
 /// evaluated already, so that a batch does not ask the same question ten times (T. Desautels, A. Krause and
 /// J. Burdick, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization",
@@ -200,8 +200,8 @@ impl Drafts<'_> {
     }
 }
 
-/// The evaluated candidates to breed from: the best, those that are wanted first; where a cost is to be low
-/// besides, those of the front, and then those of the front of the others.
+/// The evaluated candidates to breed from: the best, those that are wanted first; where a cost should be low
+/// as well, those of the front, and then those of the front of the others.
 fn elite(known: &Known<'_>) -> Vec<Proposal> {
     let Known { guided, objective, .. } = known;
     let mut order: Vec<_> = known
@@ -250,7 +250,7 @@ struct Merit {
     trade: Option<Trade>,
 }
 
-/// Where a cost is to be low besides.
+/// Where a cost should be low as well.
 struct Trade {
     front: Front,
     /// Logarithms of costs, by draft.
@@ -300,7 +300,7 @@ impl Trade {
         let highest = costs.iter().chain(evaluated.iter().map(|(cost, _)| cost));
         let highest = highest.copied().fold(f64::NEG_INFINITY, f64::max);
         let lowest = evaluated.iter().map(|&(_, score)| score).fold(f64::INFINITY, f64::min);
-        // A margin, so that the dearest and the worst are worth something, too.
+        // A margin, so that the most expensive and the worst are worth something, too.
         Self { front: Front::new(evaluated), costs, worst: (highest + 0.1, lowest - 0.1) }
     }
 }

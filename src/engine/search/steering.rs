@@ -73,7 +73,7 @@ pub struct Steering {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub union: Vec<CandidateId>,
     /// If not empty: new candidates keep what all of these keep, only what at least one of them keeps, and are no
-    /// farther from their midst, in the cloud, than the farthest of them.
+    /// farther from their centre, in the cloud, than the farthest of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub region: Vec<CandidateId>,
     /// The most parameters.
@@ -82,10 +82,11 @@ pub struct Steering {
     /// The most floating-point operations for an image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_flops: Option<u64>,
-    /// The longest time for an image, in seconds, as far as measured ones can foretell it.
+    /// The longest time for an image, in seconds, as far as measured ones can predict it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_latency: Option<f64>,
-    /// What is to be low while accuracy is to be high: the search then looks for the best candidates of any cost.
+    /// The measure that should be low while accuracy should be high: the search then looks for the best
+    /// candidates of any cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pareto: Option<Measure>,
 }
@@ -164,10 +165,10 @@ pub enum SteeringError {
     /// There is no such candidate.
     #[error("there is no candidate {0} to restrict the search by")]
     UnknownCandidate(CandidateId),
-    /// A node is to be kept and left out.
-    #[error("`{0}` is to be kept and left out at once; lift one of the two")]
+    /// A node must be kept and left out.
+    #[error("`{0}` must be kept and left out at once; lift one of the two")]
     Contradiction(NodeId),
-    /// Input or output is to be left out.
+    /// The steering forbids the input or the output.
     #[error(
         "`{0}` is the template's input or output, which every candidate keeps; do not forbid it"
     )]
@@ -305,7 +306,7 @@ impl Guide {
             if !(most.is_finite() && most > 0.0) {
                 return Err(SteeringError::NoLimit(most));
             }
-            // Nobody knows a latency before it is measured.
+            // A latency is not known before it is measured.
             let weight = |node: usize| measure.of_cost(graph.cost(node)).unwrap_or(0.0);
             // Where none is found in time, the search is to find out.
             let Some(lightest) = space.lightest(&weight) else { continue };
@@ -361,7 +362,7 @@ impl<'a> Guided<'a> {
         known.or_else(|| self.latency.predict(mask))
     }
 
-    /// What is to be low while accuracy is to be high.
+    /// The measure that should be low while accuracy should be high.
     pub(super) fn pareto(&self) -> Option<Measure> {
         self.guide.steering.pareto
     }
@@ -468,7 +469,7 @@ impl<'a> Guided<'a> {
 struct Region {
     members: Vec<Mask>,
     cloud: Embedding,
-    midst: [f32; 3],
+    centre: [f32; 3],
     radius: f32,
 }
 
@@ -476,16 +477,16 @@ impl Region {
     /// The part that the members, of which there are some, take up.
     fn new(members: Vec<Mask>, cloud: Embedding) -> Self {
         let places: Vec<_> = members.iter().map(|mask| cloud.place(mask)).collect();
-        let midst = std::array::from_fn(|axis| {
+        let centre = std::array::from_fn(|axis| {
             places.iter().map(|place| place[axis]).sum::<f32>() / places.len() as f32
         });
         // Rounding is not to leave out the farthest.
-        let farthest = places.iter().map(|place| distance(place, &midst)).fold(0.0, f32::max);
-        Self { members, cloud, midst, radius: farthest * 1.0001 + 1e-5 }
+        let farthest = places.iter().map(|place| distance(place, &centre)).fold(0.0, f32::max);
+        Self { members, cloud, centre, radius: farthest * 1.0001 + 1e-5 }
     }
 
     fn contains(&self, mask: &Mask) -> bool {
-        distance(&self.cloud.place(mask), &self.midst) <= self.radius
+        distance(&self.cloud.place(mask), &self.centre) <= self.radius
     }
 
     /// Takes layer by layer, in any order, what a member keeps, until it is in the region.

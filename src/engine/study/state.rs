@@ -45,7 +45,7 @@ pub enum Mismatch {
     Steering(#[from] SteeringError),
 }
 
-/// What a study begins with besides its template.
+/// What a study begins with, apart from its template.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     /// Seed of every random draw.

@@ -27,7 +27,7 @@ pub enum WeightsError {
     Unexpected {
         /// The first of them.
         first: String,
-        /// How many there are besides.
+        /// How many others there are.
         others: usize,
     },
     /// A tensor has another shape or number format.

@@ -1,4 +1,4 @@
-//! Training of the supernet: every step trains one or a few paths through the template, drawn anew, so that
+//! Training of the supernet: every step trains one or a few paths through the template, newly drawn, so that
 //! all nodes get weights that mean something in any company (one-shot with path sampling, Guo et al. 2020,
 //! arXiv 1904.00420).
 //!

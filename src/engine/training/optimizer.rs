@@ -1,6 +1,6 @@
 //! How parameters follow their gradients.
 //!
-//! One small implementation for all optimizers, since all of them remember up to two vectors a parameter: so
+//! One small implementation for all optimizers, since all of them remember up to two vectors per parameter: so
 //! checkpoints are written and read in one way.
 
 use crate::engine::named::{Named, named};

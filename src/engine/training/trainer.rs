@@ -54,7 +54,7 @@ pub struct StepReport<'a> {
 /// Training did not come to its end.
 #[derive(Debug, Error)]
 pub enum TrainError {
-    /// Somebody asked to stop. The step before was finished; the same epoch can be run on.
+    /// The caller asked to stop. The step before was finished; the same epoch can be run on.
     #[error("the training was stopped")]
     Stopped,
     /// The loss, a gradient or a weight is infinite or not a number. The weights are of no use any more.
@@ -95,7 +95,7 @@ impl From<EvaluationError> for TrainError {
     }
 }
 
-/// Trains a supernet step by step, and holds what that takes besides the weights.
+/// Trains a supernet step by step, and holds what that takes in addition to the weights.
 pub struct Trainer {
     settings: TrainSettings,
     loss: Loss,
@@ -346,7 +346,7 @@ impl Trainer {
     }
 
     /// One step of the optimizer for the parameters that took part; the others, and what is remembered of
-    /// them, stay. Returns `false`, with everything as it was, if the gradients are to be clipped but are not
+    /// them, stay. Returns `false`, with everything as it was, if the gradients must be clipped but are not
     /// finite.
     fn apply(
         &mut self,

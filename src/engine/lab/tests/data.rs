@@ -174,7 +174,7 @@ fn data_that_has_moved_is_found_by_its_content() {
     let found = |report: &Report| matches!(report, Report::Note(text) if text.contains("found at"));
     assert!(told.iter().any(found), "{told:?}");
     drop(lab);
-    // The data alone, to where nobody could guess it.
+    // The data alone, to a place that the program cannot guess.
     let elsewhere = folder.path().join("other.csv");
     fs::rename(b.join("rows.csv"), &elsewhere).expect("moves");
     let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");

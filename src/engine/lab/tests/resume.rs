@@ -283,7 +283,7 @@ fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
         .expect("is stopped");
     let proposed = first.study.search().clone().propose(2);
     first.search(2, 2, Budget::default(), &control, &mut ignore).expect("goes on");
-    // All three that the first iteration had evaluated belong to it, besides the two that were asked for then;
+    // All three that the first iteration had evaluated belong to it, in addition to the two that were asked for then;
     // what it only had proposed is proposed again.
     evaluated.extend(proposed);
     evaluated.sort_unstable();
@@ -351,7 +351,7 @@ fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
     lab(runs.path(), "run").train(1, &control, &mut ignore).expect("makes the run");
     assert_eq!(Lab::open(&folder, DeviceChoice::Cpu).expect("opens").epochs(), 1);
 
-    // A folder with weights was a run, and one with anything else in it is somebody's.
+    // A folder with weights was a run, and one with anything else in it is the user's.
     std::fs::remove_file(folder.join("run.ron")).expect("is there");
     for added in [None, Some("notes.txt"), Some("template/mine.ron")] {
         if let Some(name) = added {

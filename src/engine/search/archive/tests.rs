@@ -191,7 +191,7 @@ fn records_are_taken_once_and_count_to_their_iteration() {
     assert_eq!(search.record(ids[1], b), Ok(()));
     assert!(matches!(search.record(CandidateId(999), a), Err(SearchError::UnknownCandidate(..))));
     search.finish_iteration();
-    assert_eq!(search.record(CandidateId(30), a), Ok(()), "nobody proposed it");
+    assert_eq!(search.record(CandidateId(30), a), Ok(()), "no iteration proposed it");
     let iteration = |id| search.candidate(id).and_then(|candidate| candidate.iteration);
     assert_eq!([ids[0], ids[1], CandidateId(30)].map(iteration), [Some(0), Some(0), Some(1)]);
     assert_eq!(search.best(), Some(ids[1]));

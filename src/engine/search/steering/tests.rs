@@ -104,9 +104,9 @@ fn new_candidates_come_from_the_region_or_of_the_union() {
     let union = members.iter().cloned().reduce(|a, b| a.union(&b)).expect("some");
     let shared = members.iter().cloned().reduce(|a, b| a.intersection(&b)).expect("some");
     let at = |mask: &Mask| cloud.place(mask);
-    let midst: [f32; 3] =
+    let centre: [f32; 3] =
         std::array::from_fn(|axis| members.iter().map(|m| at(m)[axis]).sum::<f32>() / 8.0);
-    let reach = members.iter().map(|mask| distance(&at(mask), &midst)).fold(0.0, f32::max);
+    let reach = members.iter().map(|mask| distance(&at(mask), &centre)).fold(0.0, f32::max);
 
     let region = Steering { region: best.clone(), ..Steering::default() };
     search.steer(region, &cloud).expect("can be met");
@@ -114,7 +114,7 @@ fn new_candidates_come_from_the_region_or_of_the_union() {
     assert_eq!(found.len(), 20);
     for mask in masks(&search, &found) {
         assert!(shared.is_subset(&mask) && mask.is_subset(&union));
-        assert!(distance(&at(&mask), &midst) <= reach * 1.001 + 1e-4);
+        assert!(distance(&at(&mask), &centre) <= reach * 1.001 + 1e-4);
     }
 
     search.steer(Steering { union: best, ..Steering::default() }, &cloud).expect("can be met");
@@ -184,10 +184,10 @@ fn candidates_that_an_edit_retires_are_on_no_front() {
     search_on(&mut search, 3);
     // The node of all candidates of the front with most parameters goes: what is left of them would seem cheap.
     let front = search.front(Measure::Parameters);
-    let dearest = &search.candidates()[front.last().expect("some").index()].mask;
+    let most_expensive = &search.candidates()[front.last().expect("some").index()].mask;
     let params = |node: &usize| graph.cost(*node).params;
     let free = |node: &usize| graph.layers()[graph.layer_of(*node)].len() > 1;
-    let gone = dearest.iter().filter(free).max_by_key(params).expect("some");
+    let gone = most_expensive.iter().filter(free).max_by_key(params).expect("some");
     let mut rest = graph.network().as_ref().clone();
     rest.nodes.retain(|node| node.id != *graph.id(gone));
     rest.links.retain(|Link(a, b)| a != graph.id(gone) && b != graph.id(gone));
@@ -284,7 +284,7 @@ fn a_search_for_two_aims_finds_a_better_front_than_one_for_accuracy() {
 }
 
 #[test]
-fn what_nobody_can_meet_is_refused_and_named() {
+fn what_no_candidate_can_meet_is_refused_and_named() {
     let graph = vgg11();
     let mut search = SearchState::new(Arc::clone(&graph), 1, 50);
     let cloud = cloud(&search);
@@ -304,7 +304,7 @@ fn what_nobody_can_meet_is_refused_and_named() {
     };
     let [inside, outside] = [true, false].map(one);
     let cases = [
-        (nodes(vec!["nobody".into()], vec![]), "no node `nobody`"),
+        (nodes(vec!["absent".into()], vec![]), "no node `absent`"),
         (nodes(vec![all[0].clone()], vec![all[0].clone()]), "kept and left out at once"),
         (nodes(vec![], vec![id(graph.input())]), "input or output"),
         (nodes(vec![], all.clone()), "nothing leads from the input to the output"),
@@ -344,7 +344,7 @@ fn a_front_compares_evaluations_with_the_same_weights_only() {
     assert_eq!(search.front(Measure::Parameters), before, "none is known better");
     let id = search.stale()[0];
     let evaluation = Evaluation { accuracy: 0.01, ..Evaluation::default() };
-    search.record(id, evaluation).expect("is to be evaluated");
+    search.record(id, evaluation).expect("must be evaluated");
     assert_eq!(search.front(Measure::Parameters), [id]);
 }
 
