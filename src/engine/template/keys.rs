@@ -6,7 +6,7 @@ use crate::engine::{
     ops::{Merge, Shape},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A node of a run. A key is given when the node first appears, and never to another one.
 ///
@@ -52,7 +52,7 @@ struct Known {
 /// Gives the nodes of a run their keys.
 #[derive(Clone, Debug, Default)]
 pub struct NodeKeys {
-    known: HashMap<NodeId, Vec<Known>>,
+    known: BTreeMap<NodeId, Vec<Known>>,
     count: u32,
 }
 
