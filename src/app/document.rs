@@ -7,7 +7,7 @@ use crate::engine::{
     data::{DataSource, DataSummary},
     report::{Job, Progress, Topic},
     run::{Run, RunError},
-    search::{Candidate, NodeFitness, Objective, Standing},
+    search::{Candidate, NodeFitness, Objective},
     study::{Event, IterationReport, Mismatch, Placed, Study},
     template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
     training::{EpochReport, TrainSettings},
@@ -375,21 +375,23 @@ impl Archive {
     /// Takes an event.
     ///
     /// # Errors
-    /// When it does not follow on what is known.
+    /// When it does not follow on what is known; nothing is known any more then, until another study begins.
     pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
-        if let Some(study) = &mut self.study {
-            study.apply(event)?;
-            if matches!(event, Event::Edited { .. }) {
-                self.see_fitness();
-            }
+        let Some(study) = &mut self.study else { return Ok(()) };
+        if let Err(mismatch) = study.apply(event) {
+            self.close();
+            return Err(mismatch);
+        }
+        if matches!(event, Event::Edited { .. }) {
+            self.see_fitness();
         }
         Ok(())
     }
 
-    /// Takes the fitness at the end of the last iteration.
-    pub fn take_fitness(&mut self, fitness: Vec<NodeFitness>) {
+    /// Takes the fitness at the end of an iteration.
+    pub fn take_fitness(&mut self, iteration: u32, fitness: Vec<NodeFitness>) {
         if let Some(study) = &mut self.study {
-            study.take_fitness(fitness);
+            study.take_fitness(iteration, fitness);
             self.see_fitness();
         }
     }
@@ -402,8 +404,9 @@ impl Archive {
     }
 
     fn see_fitness(&mut self) {
-        let last = self.study.as_ref().and_then(|study| Some((study, study.iterations().last()?)));
-        self.fitness = last.map_or_else(Vec::new, |(study, last)| study.fitness_after(last));
+        let Some(study) = &self.study else { return };
+        let known = study.iterations().iter().rfind(|iteration| !iteration.fitness.is_empty());
+        self.fitness = known.map_or_else(Vec::new, |known| study.fitness_after(known));
     }
 
     /// What is known; nothing while a run is being opened.
@@ -416,9 +419,10 @@ impl Archive {
         self.generation
     }
 
-    /// The number of the run's template; 0 where there is no study.
-    pub fn template(&self) -> u32 {
-        self.study.as_ref().map_or(0, Study::number)
+    /// The run's template and weights, each counted in the order in which they were there: with others, candidates look
+    /// otherwise.
+    pub(super) fn template_and_weights(&self) -> (u32, u64) {
+        self.study.as_ref().map_or((0, 0), |study| (study.number(), study.search().weights()))
     }
 
     /// All candidates; a [`CandidateId`] is a position in this list.
@@ -493,18 +497,14 @@ impl Archive {
         Goal { quality, objective: self.objective() }
     }
 
-    /// The lowest and the highest proxy accuracy so far, of those with the present weights: accuracies of different weights
-    /// are not compared. Where there are none, of all.
+    /// The lowest and the highest proxy accuracy with the present weights: accuracies of different weights are not
+    /// compared.
     pub fn accuracy_range(&self) -> Option<(f64, f64)> {
-        let range = |present: bool| {
-            let counts = |it: &&Candidate| !present || it.standing == Standing::Present;
-            let accuracies = self.candidates().iter().filter(counts).filter_map(|it| it.evaluation);
-            accuracies.map(|evaluation| evaluation.accuracy).fold(None, |range, a| match range {
-                None => Some((a, a)),
-                Some((low, high)) => Some((f64::min(low, a), f64::max(high, a))),
-            })
-        };
-        range(true).or_else(|| range(false))
+        let accuracies = self.candidates().iter().filter_map(Candidate::accuracy_now);
+        accuracies.fold(None, |range, a| match range {
+            None => Some((a, a)),
+            Some((low, high)) => Some((f64::min(low, a), f64::max(high, a))),
+        })
     }
 }
 

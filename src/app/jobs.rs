@@ -65,6 +65,7 @@ struct Views<'w> {
     archive: ResMut<'w, Archive>,
     history: ResMut<'w, TrainingHistory>,
     status: ResMut<'w, JobStatus>,
+    focus: ResMut<'w, Focus>,
     evaluated: MessageWriter<'w, CandidateEvaluated>,
     notices: MessageWriter<'w, Notice>,
 }
@@ -75,12 +76,11 @@ fn start_worker(
     mut settings: ResMut<Settings>,
     mut jobs: ResMut<Jobs>,
     mut views: Views,
-    mut focus: ResMut<Focus>,
 ) {
     views.archive.close();
     *views.history = TrainingHistory::default();
     *views.status = JobStatus::default();
-    *focus = Focus::default();
+    *views.focus = Focus::default();
     // The new worker tells what holds of its results, but has not looked at memory yet.
     views.notices.write(Notice::Cautions { about: Topic::Memory, texts: Vec::new() });
     // The thread is not waited for here, since no frame waits for a job.
@@ -210,9 +210,13 @@ fn drain_reports(
     // Only a report changes anything, so an idle frame must not mark resources as changed.
     let jobs = jobs.bypass_change_detection();
     let Some(worker) = jobs.worker() else { return };
-    for _ in 0..REPORTS_A_FRAME {
+    let mut taken = 0;
+    while taken < REPORTS_A_FRAME {
         match worker.try_report() {
             Ok(Some(report)) => {
+                // Candidates come in crowds, and cost little; no more wait than the channel holds.
+                let is_candidate = matches!(&report, Report::Event(event) if matches!(**event, Event::Candidate { .. }));
+                taken += usize::from(!is_candidate);
                 if let Report::Fitted(graph) = &report {
                     document.fit(graph);
                     fitted.write(TemplateFitted);
@@ -237,7 +241,7 @@ fn drain_reports(
 }
 
 fn take(report: Report, views: &mut Views) {
-    let Views { archive, history, status, evaluated, notices } = views;
+    let Views { archive, history, status, focus, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
         Report::Data(summary) => archive.data = Some(summary),
@@ -255,8 +259,13 @@ fn take(report: Report, views: &mut Views) {
                     "the window lost track of the run ({mismatch}); open it again"
                 )));
             }
-            if let Event::Evaluated { id, .. } = *event {
-                evaluated.write(CandidateEvaluated { id });
+            match *event {
+                Event::Evaluated { id, .. } => {
+                    evaluated.write(CandidateEvaluated { id });
+                }
+                // The same candidate keeps other bricks now.
+                Event::Edited { .. } => focus.set_changed(),
+                _ => {}
             }
         }
         // What it did is in a note, and another study follows.
@@ -281,7 +290,7 @@ fn take(report: Report, views: &mut Views) {
             notices.write(Notice::Info(text));
         }
         Report::WeightsAt { step } => archive.weights_at(step),
-        Report::Iteration(iteration) => archive.take_fitness(iteration.fitness),
+        Report::Iteration(done) => archive.take_fitness(done.iteration, done.fitness),
         Report::EndsEarly(why) => {
             notices.write(Notice::Info(why.to_string()));
         }

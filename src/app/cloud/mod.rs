@@ -292,7 +292,7 @@ fn style_points(
         stage.cloud_radius,
         cloud.records.len(),
     )
-    .with_template(archive.template());
+    .with(archive.template_and_weights());
     let everything = style != cloud.style;
     if !everything && evaluated.is_empty() && cloud.styled == cloud.records.len() {
         return;

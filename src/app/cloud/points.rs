@@ -2,7 +2,7 @@
 //! GPU or a window.
 
 use super::super::theme;
-use crate::engine::search::{Candidate, Evaluation};
+use crate::engine::search::Candidate;
 use bevy::{color::ColorToComponents, math::Vec3, prelude::Color};
 use std::sync::LazyLock;
 
@@ -93,8 +93,8 @@ pub struct Style {
     range: Option<(f64, f64)>,
     wanted_node: Option<usize>,
     scale: f32,
-    /// The number of the template: candidates keep other nodes in another one.
-    template: u32,
+    /// The template and the weights: with others, candidates look otherwise.
+    template_and_weights: (u32, u64),
 }
 
 impl Style {
@@ -107,12 +107,12 @@ impl Style {
         count: usize,
     ) -> Self {
         let crowding = (CROWD / count.max(1) as f32).cbrt().clamp(CROWDING.0, CROWDING.1);
-        Self { range, wanted_node, scale: cloud_radius * crowding, template: 0 }
+        Self { range, wanted_node, scale: cloud_radius * crowding, template_and_weights: (0, 0) }
     }
 
-    /// The same for the template with this number.
-    pub fn with_template(self, template: u32) -> Self {
-        Self { template, ..self }
+    /// The same for this template and these weights.
+    pub fn with(self, template_and_weights: (u32, u64)) -> Self {
+        Self { template_and_weights, ..self }
     }
 
     /// Gives `record` the look of `candidate`; place and flight stay as they are.
@@ -120,7 +120,7 @@ impl Style {
         let evaluation = candidate.evaluation;
         let radius = if evaluation.is_some() { EVALUATED_RADIUS } else { UNEVALUATED_RADIUS };
         record.radius = radius * self.scale;
-        record.color = linear(self.color(evaluation));
+        record.color = linear(self.color(candidate.accuracy_now()));
         let mask = &candidate.mask;
         let muted =
             self.wanted_node.is_some_and(|node| node < mask.node_count() && !mask.contains(node));
@@ -128,12 +128,10 @@ impl Style {
             if evaluation.is_some() { EVALUATED } else { 0 } | if muted { MUTED } else { 0 };
     }
 
-    /// The colour of a point with this evaluation.
-    pub fn color(&self, evaluation: Option<Evaluation>) -> Color {
-        match (evaluation, self.range) {
-            (Some(evaluation), Some(range)) => {
-                ACCURACY_COLORS[color_step(evaluation.accuracy, range)]
-            }
+    /// The colour of a point with this accuracy with the present weights; grey without: it compares with no other.
+    pub fn color(&self, accuracy: Option<f64>) -> Color {
+        match (accuracy, self.range) {
+            (Some(accuracy), Some(range)) => ACCURACY_COLORS[color_step(accuracy, range)],
             _ => theme::UNEVALUATED,
         }
     }
@@ -157,7 +155,12 @@ fn linear(color: Color) -> [f32; 3] {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::engine::{candidate::CandidateId, mask::Mask, ops::Cost};
+    use crate::engine::{
+        candidate::CandidateId,
+        mask::Mask,
+        ops::Cost,
+        search::{Evaluation, Standing},
+    };
 
     /// A candidate over three nodes, of which it keeps the first two.
     pub(in crate::app::cloud) fn candidate(id: u32, accuracy: Option<f64>) -> Candidate {
@@ -173,7 +176,7 @@ pub(super) mod tests {
             }),
             latency: None,
             affordable: true,
-            standing: crate::engine::search::Standing::Present,
+            standing: Standing::Present,
             cost: Cost::default(),
         }
     }
@@ -194,6 +197,21 @@ pub(super) mod tests {
         assert_eq!(high.color, linear(theme::accuracy_color(1.0)));
         assert!(waiting.radius < low.radius && low.radius == high.radius);
         assert_eq!((waiting.flags, low.flags), (0, EVALUATED));
+    }
+
+    #[test]
+    fn an_accuracy_of_other_weights_has_no_colour() {
+        let style = Style::new(Some((0.2, 0.8)), None, 1.0, 10);
+        for (standing, color) in [
+            (Standing::Present, theme::accuracy_color(1.0)),
+            (Standing::Retired, theme::accuracy_color(1.0)),
+            (Standing::Stale, theme::UNEVALUATED),
+            (Standing::Obsolete, theme::UNEVALUATED),
+        ] {
+            let mut record = PointRecord::default();
+            style.apply(&Candidate { standing, ..candidate(0, Some(0.8)) }, &mut record);
+            assert_eq!((record.color, record.flags), (linear(color), EVALUATED), "{standing:?}");
+        }
     }
 
     #[test]

@@ -25,12 +25,14 @@ pub(super) struct LossChart {
     /// Whether the loss is on a logarithmic scale.
     log: bool,
     stale: bool,
+    /// How many epochs the curves show.
+    epochs: usize,
     curves: Curves,
 }
 
 impl Default for LossChart {
     fn default() -> Self {
-        Self { keep: 0.9, log: false, stale: true, curves: Curves::default() }
+        Self { keep: 0.9, log: false, stale: true, epochs: 0, curves: Curves::default() }
     }
 }
 
@@ -102,8 +104,10 @@ impl LossChart {
             widgets::empty_state(ui, "Train the template to see its loss");
             return;
         }
-        if std::mem::take(&mut self.stale) {
-            self.curves = Curves::of(view.history, view.archive.epochs(), self.keep, self.log);
+        let epochs = view.archive.epochs();
+        if std::mem::take(&mut self.stale) || self.epochs != epochs.len() {
+            self.epochs = epochs.len();
+            self.curves = Curves::of(view.history, epochs, self.keep, self.log);
         }
         let top = ui.cursor().min.y;
         legend(ui, !self.curves.broken.is_empty());

@@ -29,12 +29,12 @@ const UNKNOWN: NodeFitness =
     NodeFitness { fitness: 0.5, uncertainty: 1.0, frequency: 0.0, count: 0 };
 
 impl View<'_> {
-    /// The result of the search for a node.
     /// Whether nothing has been trained.
     pub(super) fn is_untrained(&self) -> bool {
         self.history.steps.is_empty() && !self.archive.is_trained()
     }
 
+    /// The result of the search for a node.
     pub(super) fn fitness(&self, node: usize) -> NodeFitness {
         self.archive.fitness().get(node).copied().unwrap_or(UNKNOWN)
     }

@@ -151,14 +151,17 @@ impl Sight<'_, '_> {
     /// The candidate that is meant.
     pub(super) fn candidate(&self, pick: Pick) -> Result<CandidateId, String> {
         let count = self.archive.candidates().len();
-        // Those with the present weights come first in the order: others are not compared with them.
-        let ranks = self.archive.candidates().iter();
-        let ranks = ranks.filter_map(|it| it.rank(self.archive.objective())).collect::<Vec<_>>();
-        let current = ranks.iter().any(|rank| rank.current);
-        let ranks = ranks.into_iter().filter(|rank| rank.current == current);
+        let objective = self.archive.objective();
+        let ranks = self.archive.candidates().iter().filter_map(|it| it.rank(objective));
         let found = match pick {
             Pick::Best => ranks.max(),
-            Pick::Worst => ranks.min(),
+            Pick::Worst => {
+                // Accuracies of different weights are not compared.
+                let ranks: Vec<_> = ranks.collect();
+                let current = ranks.iter().any(|rank| rank.current);
+                let alike = ranks.into_iter().filter(|rank| rank.current == current);
+                alike.min_by(|a, b| objective.compare(&a.evaluation, &b.evaluation))
+            }
             Pick::Number(number) => {
                 return match self.archive.get(CandidateId(number)) {
                     Some(_) => Ok(CandidateId(number)),

@@ -23,7 +23,7 @@ use super::{
     candidate::CandidateId,
     data::{DataError, DataSource, DataSummary, Dataset, ReadOptions},
     device::{DeviceChoice, DeviceError},
-    report::Report,
+    report::{Job, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{Candidate, Measure, NodeFitness, Objective, Rank, Steering, SteeringError, Synergy},
     study::{Event, IterationReport, Judging, Mismatch, Setup, Study},
@@ -540,7 +540,7 @@ impl Lab {
         self.study.search().steering()
     }
 
-    /// The best candidates of any cost, lowest cost first, see [`SearchState::front`].
+    /// The best candidates of any cost, lowest cost first, see [`SearchState::front`](crate::engine::search::SearchState::front).
     pub fn front(&self, measure: Measure) -> Vec<&Candidate> {
         let candidates = self.study.search().candidates();
         self.study.search().front(measure).into_iter().map(|id| &candidates[id.index()]).collect()
@@ -612,8 +612,8 @@ impl Lab {
             run.map(|run| Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         run.into_iter()
             .chain(self.summary.clone().map(Report::Data))
-            .chain([Report::Study(Box::new(self.study.replica()))])
             .chain([caution::told(&self.cautions())])
+            .chain([Report::Study(Box::new(self.study.replica()))])
             .collect()
     }
 
@@ -646,6 +646,12 @@ impl Lab {
             self.untold.push(Report::Event(Arc::new(event)));
         }
         Ok(())
+    }
+
+    /// Reports that a job begins, after what has happened since the last one.
+    fn begin(&mut self, job: Job, report: &mut dyn FnMut(Report)) {
+        self.take_untold().into_iter().for_each(&mut *report);
+        report(Report::Started(job));
     }
 
     /// Reports on what has happened between jobs, and was not told yet.

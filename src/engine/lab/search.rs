@@ -39,7 +39,7 @@ impl Lab {
         if self.epochs() == 0 {
             return Err(LabError::NotTrained);
         }
-        report(Report::Started(Job::Search));
+        self.begin(Job::Search, report);
         let mut targets = self.state.targets;
         if iterations > 0 {
             targets = Targets {
@@ -201,11 +201,11 @@ impl Lab {
             }],
             report,
         )?;
-        if let Some(run) = &mut self.run {
-            run.sync()?;
-        }
         if let Some(done) = self.iteration_reports().last() {
             report(Report::Iteration(Box::new(done.clone())));
+        }
+        if let Some(run) = &mut self.run {
+            run.sync()?;
         }
         Ok(Step::Done)
     }

@@ -58,6 +58,9 @@ impl Lab {
             if self.run.is_none() {
                 let fingerprint = bench.fingerprint.clone();
                 self.create_run(fingerprint, targets)?;
+                if self.study.configure() {
+                    report(Report::Study(Box::new(self.study.replica())));
+                }
             }
         }
         self.aim(targets)?;
@@ -154,7 +157,6 @@ impl Lab {
         targets: Targets,
     ) -> Result<(), LabError> {
         let LabSettings { data, read, device, seed, evaluation, pool, .. } = self.settings.clone();
-        self.study.configure();
         let (objective, training) = (self.study.objective(), self.study.training());
         let config = RunConfig {
             version: RUN_VERSION,

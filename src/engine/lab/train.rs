@@ -25,7 +25,7 @@ impl Lab {
         control: &Control,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        report(Report::Started(Job::Train));
+        self.begin(Job::Train, report);
         let last = self.epochs() + epochs;
         self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
         if self.study.training().policy == PathPolicy::Fitness {

@@ -93,7 +93,7 @@ impl Lab {
         if chosen.len() < FEWEST {
             return Err(LabError::TooFewToVerify { chosen: chosen.len() });
         }
-        report(Report::Started(Job::Verify));
+        self.begin(Job::Verify, report);
         self.set_up(self.epochs(), self.state.targets, report)?;
         let missing: Vec<_> = chosen
             .into_iter()

@@ -53,6 +53,12 @@ impl Candidate {
         Some((&self.mask, self.evaluation?))
     }
 
+    /// Its accuracy with the present weights, if it was evaluated with them.
+    pub fn accuracy_now(&self) -> Option<f64> {
+        let is_now = matches!(self.standing, Standing::Present | Standing::Retired);
+        self.evaluation.filter(|_| is_now).map(|evaluation| evaluation.accuracy)
+    }
+
     /// What it is ordered by where this is made large; `None` until it is evaluated, and once the template has lost it.
     pub fn rank(&self, objective: Objective) -> Option<Rank> {
         let Self { affordable, id, .. } = *self;
@@ -277,7 +283,9 @@ pub struct SearchState {
     /// How many other weights there were before them.
     weights: u64,
     seed: u64,
-    features: Features,
+    /// Worked out when they are first asked for.
+    features: OnceLock<Features>,
+    representative: Option<Representative>,
     candidates: Vec<Candidate>,
     /// By id, as `candidates`.
     records: Vec<Record>,
@@ -318,7 +326,7 @@ impl SearchState {
         let mut rng = seed::rng(self.seed, "search/pool", 0);
         let state = &mut self;
         let mut seen = HashSet::new();
-        let sampler = Arc::clone(state.features.sampler());
+        let sampler = Arc::clone(state.features().sampler());
         let graph = Arc::clone(state.graph());
         let fair = sampler.fair_design(&graph, pool_size.min(FAIR_START), &mut rng);
         for mask in fair {
@@ -393,6 +401,16 @@ impl SearchState {
         self.records.get(id.index()).map(|record| &record.keys)
     }
 
+    fn features(&self) -> &Features {
+        let new = || Features::new(self.graph(), self.representative.clone());
+        self.features.get_or_init(new)
+    }
+
+    /// The present weights, counted in the order in which they were there.
+    pub fn weights(&self) -> u64 {
+        self.weights
+    }
+
     /// By what evaluations are compared.
     pub fn objective(&self) -> Objective {
         self.objective
@@ -438,7 +456,7 @@ impl SearchState {
             |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
         let known = Known {
             graph,
-            features: &self.features,
+            features: self.features(),
             objective: self.objective,
             evaluated: self
                 .candidates
@@ -504,18 +522,19 @@ impl SearchState {
     pub fn finish_iteration(&mut self) {
         let now = Some(self.finished);
         self.finished += 1;
-        let (features, graph) = (&self.features, self.template.graph());
-        if let Some(taken) = self.taken.get_mut() {
+        if let Some(mut taken) = self.taken.take() {
             let proposed =
                 self.candidates.iter().filter(|it| it.iteration == now && !it.is_retired());
-            taken.extend(proposed.map(|candidate| features.form(graph, &candidate.mask)));
+            let form = |it: &Candidate| self.features().form(self.graph(), &it.mask);
+            taken.extend(proposed.map(form));
+            self.taken = OnceLock::from(taken);
         }
     }
 
     fn see_what_is_taken(&self) -> HashSet<Canonical> {
         let earlier = |it: &&Candidate| it.iteration.is_some_and(|i| i < self.finished);
         let proposed = self.candidates.iter().filter(|it| earlier(it) && !it.is_retired());
-        proposed.map(|it| self.features.form(self.graph(), &it.mask)).collect()
+        proposed.map(|it| self.features().form(self.graph(), &it.mask)).collect()
     }
 
     /// The candidates that were evaluated in the current iteration, by id.
@@ -555,7 +574,7 @@ impl SearchState {
     }
 
     fn fitness_by(&self, evaluated: &[(&Mask, Evaluation)]) -> Vec<NodeFitness> {
-        let model = Model::fit(&self.features, evaluated, self.objective);
+        let model = Model::fit(self.features(), evaluated, self.objective);
         let mut counts = vec![0; self.graph().len()];
         for (mask, _) in evaluated {
             for node in mask.iter() {
@@ -589,7 +608,7 @@ impl SearchState {
         if evaluated.is_empty() {
             return Vec::new();
         }
-        Model::fit(&self.features, &evaluated, self.objective).synergies(count)
+        Model::fit(self.features(), &evaluated, self.objective).synergies(count)
     }
 
     /// What is known by the weights of the last evaluations.
@@ -603,7 +622,8 @@ impl SearchState {
 
     fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {
         Self {
-            features: Features::new(&graph, representative),
+            features: OnceLock::new(),
+            representative,
             guide: Guide::free(&graph),
             template: KeyedGraph::first(graph),
             earlier: Vec::new(),
@@ -673,7 +693,7 @@ impl SearchState {
     /// Adds a drawn candidate, unless the template admits none or the pool has one that computes the same.
     fn add_to_pool(&mut self, mask: Mask, seen: &mut HashSet<Canonical>) -> bool {
         let new = candidate::problem(self.graph(), &mask).is_none()
-            && seen.insert(self.features.form(self.graph(), &mask));
+            && seen.insert(self.features().form(self.graph(), &mask));
         if new {
             self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
         }

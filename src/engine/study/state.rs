@@ -195,10 +195,10 @@ impl Study {
         Self { setup, ..self.clone() }
     }
 
-    /// Takes the fitness at the end of the last iteration, by node index, as another study has worked it out.
-    pub fn take_fitness(&mut self, fitness: Vec<NodeFitness>) {
-        if let Some(last) = self.iterations.last_mut() {
-            last.fitness = fitness;
+    /// Takes the fitness at the end of an iteration, by node index, as another study has worked it out.
+    pub fn take_fitness(&mut self, iteration: u32, fitness: Vec<NodeFitness>) {
+        if let Some(known) = self.iterations.iter_mut().rfind(|it| it.iteration == iteration) {
+            known.fitness = fitness;
         }
     }
 
@@ -443,9 +443,10 @@ impl Study {
         self.configured
     }
 
-    /// Takes the present step length for the one that the run is set up with: it begins now.
-    pub fn configure(&mut self) {
-        self.configured = self.setup.training.step_length();
+    /// Takes the present step length for the one that the run is set up with: it begins now. Whether that is another one.
+    pub fn configure(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.configured, self.setup.training.step_length());
+        before != self.configured
     }
 
     /// The finished epochs.
@@ -500,7 +501,8 @@ impl Study {
         Evaluation::mean(&candidates.iter().filter_map(evaluation).collect::<Vec<_>>())
     }
 
-    /// Fitness and frequency of every node, by node index: as they were at the last edit until something is evaluated.
+    /// Fitness and frequency of every node, by node index: as they were at the last edit until something is evaluated. Not
+    /// of a [replica](Self::replica), which is told the fitness of iterations only.
     pub fn fitness(&self) -> Vec<NodeFitness> {
         if !self.is_fitness_kept {
             return self.judged();

@@ -143,7 +143,7 @@ impl Session {
         study.apply(event).expect("follows");
         if let Event::Iteration { iteration, .. } = event {
             let told = &self.live.iterations()[*iteration as usize - 1];
-            study.take_fitness(told.fitness.clone());
+            study.take_fitness(*iteration, told.fitness.clone());
         }
     }
 }

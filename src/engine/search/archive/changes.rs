@@ -1,6 +1,6 @@
 //! What becomes of candidates when weights and template change.
 
-use super::{Features, Recorded, SearchError, SearchState, Standing};
+use super::{Recorded, SearchError, SearchState, Standing};
 use crate::engine::{
     candidate::{self, CandidateId},
     embedding::Embedding,
@@ -108,8 +108,9 @@ impl SearchState {
     }
 
     fn go_on_with(&mut self, template: KeyedGraph, for_good: bool) -> Moved {
+        self.features = OnceLock::new();
         // Representatives are those of a table, whose template is not edited.
-        self.features = Features::new(template.graph(), None);
+        self.representative = None;
         self.earlier.push(std::mem::replace(&mut self.template, template));
         self.by_keys.clear();
         let mut moved = Moved::default();
