@@ -81,6 +81,8 @@ struct EditReport {
     candidates_returned: usize,
     /// Nodes that went in earlier edits, and whose weights there was no more room for.
     weights_forgotten: usize,
+    /// Pinned and forbidden nodes that the template lacks.
+    steering_rests: Vec<NodeId>,
     candidates_to_evaluate_again: usize,
 }
 
@@ -168,6 +170,7 @@ fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
             retired,
             returned,
             forgotten,
+            resting,
             stale,
         } = edited;
         output::json(&EditReport {
@@ -180,6 +183,7 @@ fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
             candidates_retired: retired,
             candidates_returned: returned,
             weights_forgotten: forgotten,
+            steering_rests: resting,
             candidates_to_evaluate_again: stale,
         })?;
     } else if let Some(edited) = edited {

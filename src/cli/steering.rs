@@ -48,7 +48,7 @@ pub(super) struct SteeringArgs {
 impl SteeringArgs {
     /// Steers the search of `lab`; says whether that is something new.
     pub(super) fn steer(&self, lab: &mut Lab) -> Result<bool> {
-        let before = if self.free { Steering::default() } else { lab.steering().clone() };
+        let before = if self.free { Steering::default() } else { lab.asked().clone() };
         let nodes = |given: &[String], before: Vec<NodeId>| {
             if given.is_empty() {
                 return before;

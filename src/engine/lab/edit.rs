@@ -152,6 +152,7 @@ impl Lab {
             back: Vec::new(),
             returned: 0,
             forgotten: 0,
+            resting: self.asked().resting(self.graph()),
             stale: self.study.search().stale().len(),
         }
     }
@@ -170,10 +171,13 @@ impl Lab {
             attic.weights().sizes()?.into_iter().map(|(name, _)| name).collect();
         let new_owner = tensor_owners(new.graph());
         let mut lost = BTreeSet::new();
-        for (tensor, _) in tensor_sizes(&fresh)? {
-            let key = new_owner(&tensor).map(|node| new.keys()[node]);
+        let fresh_sizes: HashMap<_, _> = tensor_sizes(&fresh)?.into_iter().collect();
+        let mut tensors: Vec<_> = fresh_sizes.keys().collect();
+        tensors.sort_unstable();
+        for tensor in tensors {
+            let key = new_owner(tensor).map(|node| new.keys()[node]);
             if let Some(key) = key.filter(|&key| is_back(key))
-                && !put_by.contains(&put_by_name(key.index(), &tensor))
+                && !put_by.contains(&put_by_name(key.index(), tensor))
             {
                 lost.insert(key);
             }
@@ -213,6 +217,10 @@ impl Lab {
             supernet: merge(Some(fresh), [attic.weights(), trained.weights()])?,
             trainer: merge(None, [attic.state(), trained.state()])?,
         };
+        check_state(&present, &fresh_sizes).map_err(|source| {
+            let part = if back.is_empty() { trained.state() } else { attic.state() };
+            part.damaged(source)
+        })?;
         let of_node = if back.is_empty() { trained.weights() } else { attic.weights() };
         supernet.load_bytes(&present.supernet).map_err(|source| of_node.damaged(source))?;
 
@@ -264,6 +272,30 @@ impl Lab {
     }
 }
 
+/// Makes sure that what the optimizer remembers is of parameters that are there, before the edit is recorded: `weights` are
+/// the names of all, with their bytes.
+fn check_state(
+    checkpoint: &Checkpoint,
+    weights: &HashMap<String, usize>,
+) -> Result<(), WeightsError> {
+    for (tensor, bytes) in tensor_sizes(&checkpoint.trainer)? {
+        let Some((parameter, role)) = tensor.rsplit_once('.') else { continue };
+        let wanted = weights.get(parameter).map(|&bytes| match role {
+            "time" => size_of::<u64>(),
+            _ => bytes,
+        });
+        match wanted {
+            None => return Err(WeightsError::Unexpected { first: tensor, others: 0 }),
+            Some(wanted) if wanted != bytes => {
+                let (wanted, found) = (format!("{wanted} bytes"), format!("{bytes} bytes"));
+                return Err(WeightsError::Unfit { name: tensor, wanted, found });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Of nodes by age, each with its bytes, those that there is room for: what went first is forgotten first.
 fn with_room(by_age: &[(u32, NodeKey, usize)], room: usize) -> impl Iterator<Item = NodeKey> {
     let mut total: usize = by_age.iter().map(|&(_, _, bytes)| bytes).sum();
@@ -306,7 +338,7 @@ impl Stored {
     fn attic(run: &Run, number: u32) -> Result<Self, LabError> {
         let name = attic_of_edit(number);
         let files = run.checkpoint_files(&name);
-        let checkpoint = if files.iter().any(|file| file.exists()) {
+        let checkpoint = if files.iter().all(|file| file.exists()) {
             run.checkpoint(&name)?
         } else {
             let nothing = TensorWriter::default().finish()?;

@@ -78,7 +78,8 @@ pub enum LabError {
     },
     /// The attic is damaged.
     #[error(
-        "{}: {source}; or delete its folder: nodes that the template lacks then begin again if they come back",
+        "{}, in which the weights of removed nodes are kept, cannot be used; delete its folder, and these nodes begin \
+         again if they come back: {source}",
         path.display()
     )]
     Attic {
@@ -538,6 +539,11 @@ impl Lab {
     /// What new candidates have to be like.
     pub fn steering(&self) -> &Steering {
         self.study.search().steering()
+    }
+
+    /// The same with what is asked of nodes that an edit has removed: it holds again when they come back.
+    pub fn asked(&self) -> &Steering {
+        self.study.search().asked()
     }
 
     /// The best candidates of any cost, lowest cost first, see [`SearchState::front`](crate::engine::search::SearchState::front).

@@ -331,7 +331,7 @@ impl Lab {
     /// When it cannot be met or written; what was asked for before holds on then.
     pub fn steer(&mut self, steering: Steering) -> Result<bool, LabError> {
         // What is asked of nodes that an edit has removed is lifted with the rest.
-        if steering == *self.study.search().asked() {
+        if steering == *self.asked() {
             return Ok(false);
         }
         self.study.search().check(&steering, self.study.cloud())?;

@@ -130,6 +130,20 @@ impl Steering {
         };
         Self { pinned: left(&self.pinned), forbidden: left(&self.forbidden), ..self.clone() }
     }
+
+    /// The pinned and forbidden nodes that a template lacks.
+    pub fn resting(&self, graph: &Graph) -> Vec<NodeId> {
+        let all = self.pinned.iter().chain(&self.forbidden);
+        all.filter(|id| graph.index_of(id).is_none()).cloned().collect()
+    }
+
+    /// The same without what is asked of these nodes.
+    pub(super) fn without(&self, nodes: &[NodeId]) -> Self {
+        let others = |ids: &[NodeId]| {
+            ids.iter().filter(|id| !nodes.contains(id)).cloned().collect::<Vec<_>>()
+        };
+        Self { pinned: others(&self.pinned), forbidden: others(&self.forbidden), ..self.clone() }
+    }
 }
 
 impl fmt::Display for Steering {
@@ -317,6 +331,11 @@ impl Guide {
         }
         let region = (!region.is_empty()).then(|| Region::new(region, cloud.clone()));
         Ok(Self { asked: steering.clone(), steering, pinned, allowed, region })
+    }
+
+    /// The same wishes, and others about nodes that the template lacks.
+    pub(super) fn asking(self, asked: Steering) -> Self {
+        Self { asked, ..self }
     }
 
     /// The same wishes in an edited template, in which the candidates are `candidates` and placed by `cloud`. Those about

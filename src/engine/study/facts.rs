@@ -70,6 +70,8 @@ pub struct Edited {
     pub returned: usize,
     /// Nodes that had gone before, and whose weights there was no more room for.
     pub forgotten: usize,
+    /// Nodes of which the search was asked something, and which the template lacks: that rests until they come back.
+    pub resting: Vec<NodeId>,
     /// Evaluated candidates that have to be evaluated again, since links between their nodes have changed or
     /// weights had changed before.
     pub stale: usize,
@@ -89,6 +91,13 @@ impl fmt::Display for Edited {
         write!(f, "; {} candidates stay, {} retire", self.valid, self.retired)?;
         if self.returned > 0 {
             write!(f, ", {} are back", self.returned)?;
+        }
+        if self.stale > 0 {
+            write!(f, ", {} are evaluated again before the search goes on", self.stale)?;
+        }
+        if !self.resting.is_empty() {
+            let ids: Vec<_> = self.resting.iter().map(NodeId::as_str).collect();
+            write!(f, "; what is asked of {} rests until it is back", ids.join(" "))?;
         }
         if self.forgotten > 0 {
             write!(f, "; the weights of {} removed nodes are forgotten", self.forgotten)?;

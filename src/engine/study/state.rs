@@ -34,6 +34,17 @@ pub enum Mismatch {
     /// It names a node that the template does not have.
     #[error("`{0}` is not a node")]
     UnknownNode(NodeId),
+    /// It edits weights that were not there any more.
+    #[error("an edit after {step} training steps follows on an epoch that ends after {trained}")]
+    Steps {
+        /// Steps that the edit tells.
+        step: u64,
+        /// Steps by the end of the last epoch.
+        trained: u64,
+    },
+    /// It forgets a node that is there, or that never was.
+    #[error("an edit forgets node {0}, which is not gone")]
+    NotGone(usize),
     /// It goes on with a template that was not [brought](Study::bring).
     #[error("there is no template {0}")]
     UnknownTemplate(u32),
@@ -247,8 +258,7 @@ impl Study {
                 self.epochs.push(*epoch);
             }
             Event::Edited { template, step, lasting, forgotten } => {
-                self.keys.forget(|key| forgotten.contains(&key));
-                self.edit(*template, *step, *lasting)?;
+                self.edit(*template, *step, *lasting, forgotten)?;
             }
             Event::Evaluated {
                 id,
@@ -324,13 +334,31 @@ impl Study {
         Ok(())
     }
 
-    fn edit(&mut self, number: u32, step: u64, lasting: bool) -> Result<(), Mismatch> {
+    fn edit(
+        &mut self,
+        number: u32,
+        step: u64,
+        lasting: bool,
+        forgotten: &[NodeKey],
+    ) -> Result<(), Mismatch> {
         let Some((_, template)) = self.next.take_if(|(brought, _)| *brought == number) else {
             return Err(Mismatch::UnknownTemplate(number));
         };
         in_order("template", number as usize, self.number as usize + 1)?;
+        let trained = self.epochs.last().map_or(0, |epoch| epoch.step);
+        if step < trained {
+            return Err(Mismatch::Steps { step, trained });
+        }
         self.search.weights_at(step);
         let known = self.keys.given();
+        if !forgotten.is_empty() {
+            let then = self.keys.clone().admit(Arc::clone(template.graph()));
+            let stays = |key| self.search.template().node(key).and(then.node(key)).is_some();
+            if let Some(&key) = forgotten.iter().find(|&&key| key.index() >= known || stays(key)) {
+                return Err(Mismatch::NotGone(key.index()));
+            }
+            self.keys.forget(|key| forgotten.contains(&key));
+        }
         let keyed = self.keys.admit(Arc::clone(template.graph()));
         if !lasting {
             // The program that made the edit knew nothing of them any more.
@@ -361,15 +389,8 @@ impl Study {
         self.template = template;
         self.number = number;
         self.templates.push(keyed);
-        if judges && !back.is_empty() {
-            // Evaluations since they went tell of them now.
-            let judged = self.judged();
-            for key in back {
-                let node = self.search.template().node(key);
-                self.fitness_at_edit[key.index()] = node.map(|node| judged[node]);
-            }
-        }
-        self.is_fitness_kept = true;
+        // With all that is known of a node that is back, the fitness of the others is what it would be had it stayed.
+        self.is_fitness_kept = back.is_empty();
         self.checkpoint = (step > 0).then(|| checkpoint_of_edit(number));
         Ok(())
     }

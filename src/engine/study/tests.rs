@@ -300,6 +300,26 @@ proptest! {
 }
 
 #[test]
+fn nodes_that_come_back_in_stages_have_the_fitness_that_they_had() {
+    let mut session = Session::begin();
+    session.act(Act::Train);
+    session.act(Act::Search(6));
+    let (whole, before) = (session.live.template().clone(), told(&session.live));
+    let free: Vec<_> = session.live.template().graph().layers().iter().map(|it| it[0]).collect();
+    let removed = free.into_iter().filter(|&node| session.remove(node)).count();
+    assert!(removed > 1, "{removed}");
+    let stages: Vec<_> = session.templates[1..session.templates.len() - 1].to_vec();
+    for stage in stages.into_iter().rev().chain([whole]) {
+        assert!(session.edit(stage));
+    }
+    let number = |text: String, number: u32| text.replacen(&format!("(({number},"), "((N,", 1);
+    let after = number(told(&session.live), session.live.number());
+    // Where the weights are differs, what they are does not.
+    let place = format!("Some(\"edit-{}\")", session.live.number());
+    assert_eq!(after.replacen(&place, "Some(\"epoch-1\")", 1), number(before, 1));
+}
+
+#[test]
 fn a_run_of_an_older_program_forgets_what_its_edits_removed() {
     let mut session = Session::begin();
     session.act(Act::Train);
@@ -347,6 +367,8 @@ fn events_that_do_not_follow_are_refused_in_a_sentence() {
         parents: Vec::new(),
         kept: known.clone(),
     };
+    let there = session.live.search().template().keys()[0];
+    let edit = |step, forgotten| Event::Edited { template: 2, step, lasting: true, forgotten };
     let cases = [
         (candidate(next + 1, known.clone()), "stands where"),
         (candidate(next, vec!["nowhere".into()]), "`nowhere` is not a node"),
@@ -358,9 +380,18 @@ fn events_that_do_not_follow_are_refused_in_a_sentence() {
             "there is no template 2",
         ),
         (Event::Timed { id: CandidateId(999), latency: 1.0 }, "not in the archive"),
+        (
+            edit(49, Vec::new()),
+            "an edit after 49 training steps follows on an epoch that ends after 50",
+        ),
+        (edit(50, vec![there]), "an edit forgets node 0, which is not gone"),
     ];
     for (event, told) in cases {
-        let error = session.live.clone().apply(&event).expect_err("does not follow").to_string();
+        let mut study = session.live.clone();
+        if !told.contains("there is no template") {
+            study.bring(2, session.first.clone());
+        }
+        let error = study.apply(&event).expect_err("does not follow").to_string();
         assert!(error.contains(told) && !error.contains('\n'), "{error}");
     }
 }

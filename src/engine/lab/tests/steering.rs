@@ -178,3 +178,32 @@ fn a_search_ends_when_nothing_new_is_as_it_is_steered() {
     .expect("searches");
     assert_eq!((end, lab.evaluated(), lab.iterations()), (Some(EarlyEnd::NoneWanted), 2, 1));
 }
+
+#[test]
+fn what_is_asked_of_a_node_that_an_edit_removes_holds_again_when_it_is_back() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    let (pinned, forbidden) = (keep(&["b1"]), keep(&["gap"]));
+    let asked = Steering { pinned, forbidden, ..Steering::default() };
+    lab.steer(asked.clone()).expect("can be met");
+    let whole = lab.study.template().clone();
+    let gone = Edit::Remove { nodes: keep(&["b1"]), heal: false };
+    let done = lab.edit(edited_by(&lab, &[gone])).expect("is edited").expect("has changed");
+    assert_eq!((done.resting.as_slice(), lab.steering().pinned.len()), (&keep(&["b1"])[..], 0));
+    assert!(done.to_string().contains("what is asked of b1 rests until it is back"), "{done}");
+    // Other wishes leave it, in another process, too.
+    drop(lab);
+    let mut lab = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+    assert_eq!(lab.asked(), &asked);
+    assert!(!lab.steer(asked.clone()).expect("is nothing new"));
+    let more = Steering { max_parameters: Some(100_000), ..asked };
+    assert!(lab.steer(more.clone()).expect("can be met"));
+    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.edit(whole).expect("is edited").expect("has changed");
+    assert_eq!(lab.steering(), &more);
+    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    let last = lab.iteration_reports().last().expect("two").candidates.clone();
+    assert!(last.iter().all(|&id| keeps(&lab, &lab.candidates()[id.index()], "b1")));
+}

@@ -26,7 +26,7 @@ impl SearchState {
     /// # Errors
     /// When nodes or candidates are not there, or no candidate can be what is asked for.
     pub fn check(&self, steering: &Steering, cloud: &Embedding) -> Result<(), SteeringError> {
-        Guide::new(self.graph(), steering.clone(), &self.candidates, cloud).map(|_| ())
+        self.guide_to(steering.clone(), cloud).map(|_| ())
     }
 
     /// Asks for something else from the next proposals on.
@@ -34,9 +34,17 @@ impl SearchState {
     /// # Errors
     /// As [`check`](Self::check); what was asked for before holds on then.
     pub fn steer(&mut self, steering: Steering, cloud: &Embedding) -> Result<(), SteeringError> {
-        self.guide = Guide::new(self.graph(), steering, &self.candidates, cloud)?;
+        self.guide = self.guide_to(steering, cloud)?;
         self.see_what_is_affordable();
         Ok(())
+    }
+
+    /// What is asked of nodes that an edit has removed is no mistake: it was asked before.
+    fn guide_to(&self, asked: Steering, cloud: &Embedding) -> Result<Guide, SteeringError> {
+        let resting = self.asked().resting(self.graph());
+        let steering = asked.without(&resting);
+        let guide = Guide::new(self.graph(), steering, &self.candidates, cloud)?;
+        Ok(guide.asking(asked))
     }
 
     /// Takes the measured seconds that a candidate takes for an image.
