@@ -14,17 +14,23 @@
 //! The journal tells nothing of sessions: a run that was stopped or killed and resumed has the same one,
 //! except for times, as a run that was not.
 
+mod checkpoint;
 mod claim;
 mod config;
 mod journal;
+mod state;
 
+pub use checkpoint::Checkpoint;
 pub use config::{DataPlace, RunConfig};
 pub use journal::{Entry, Journal, read as read_journal};
+pub use state::{Budget, RunState, Targets, UnfinishedEpoch};
+
+pub(in crate::engine) use checkpoint::attic_of_edit;
 
 use super::{
     data::{DataSource, DataSummary},
     files::{self, RonError, WriteError},
-    study::{Event, checkpoint_of_edit},
+    study::Event,
     template::{self, Checked, FileError, Template},
     training::TrainSettings,
 };
@@ -154,84 +160,6 @@ impl RunError {
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
-}
-
-/// What a run set out to do, so that a resumed one can finish it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Targets {
-    /// Epochs in all.
-    pub epochs: Option<usize>,
-    /// Iterations in all.
-    pub iterations: Option<u32>,
-    /// Candidates an iteration.
-    pub candidates: Option<usize>,
-    /// What the search may cost.
-    pub budget: Budget,
-}
-
-/// The most epochs, iterations and candidates that a run may set out to do.
-const MOST: usize = 10_000_000;
-
-/// What a search may cost in all, over all its sessions. There is no limit by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Budget {
-    /// Candidates evaluated.
-    pub candidates: Option<usize>,
-    /// Seconds of searching, pauses left out.
-    pub seconds: Option<u64>,
-}
-
-/// An epoch that was stopped in its middle.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnfinishedEpoch {
-    /// The epoch, from 1.
-    pub epoch: usize,
-    /// Training steps by then, over all epochs.
-    pub step: u64,
-    /// Seconds of work on it.
-    pub seconds: f64,
-    /// The folder in `weights` that holds weights and trainer state.
-    pub checkpoint: String,
-    /// The number of the template that they are for.
-    pub template: u32,
-}
-
-/// Where a run stands, apart from what its journal tells; the content of `state.ron`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunState {
-    /// What it set out to do.
-    pub targets: Targets,
-    /// The epoch that was stopped last; the journal tells whether it has ended since.
-    pub unfinished: Option<UnfinishedEpoch>,
-}
-
-impl RunState {
-    /// What cannot be.
-    fn problem(&self) -> Option<String> {
-        let Targets { epochs, iterations, candidates, .. } = self.targets;
-        let iterations = iterations.map(|iterations| iterations as usize);
-        let targets = [("epochs", epochs), ("iterations", iterations), ("candidates", candidates)];
-        let too_many = |(_, target): &(&str, Option<usize>)| target.is_some_and(|most| most > MOST);
-        if let Some((what, _)) = targets.into_iter().find(too_many) {
-            return Some(format!("more than {MOST} {what} are no target"));
-        }
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let checkpoint = &self.unfinished.as_ref()?.checkpoint;
-        (!checkpoint.chars().all(is_name)).then(|| format!("{checkpoint:?} is no checkpoint"))
-    }
-}
-
-/// Everything that training needs to go on: two safetensors files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The shared weights and running statistics.
-    pub supernet: Vec<u8>,
-    /// The optimizer's state and the position in the epoch.
-    pub trainer: Vec<u8>,
 }
 
 /// A run folder, open for reading, and for writing once it is locked.
@@ -512,105 +440,12 @@ impl Run {
         self.write(|journal, _| journal.sync())
     }
 
-    /// Stores weights and trainer state as a checkpoint and journals `event`, which says that they are there.
-    /// The checkpoint before it is deleted only then, so that there is a complete one at any moment.
-    ///
-    /// # Errors
-    /// When the run is not writable or the disk refuses, now or before; the checkpoint before it is then
-    /// still there.
-    pub fn save_checkpoint(
-        &mut self,
-        name: &str,
-        checkpoint: &Checkpoint,
-        event: &Event,
-    ) -> Result<(), RunError> {
-        self.write(|journal, run| {
-            write_checkpoint(run, name, checkpoint)?;
-            journal.append([event.clone()])?;
-            journal.sync()?;
-            delete_other_checkpoints(run, name)
-        })
-    }
-
-    /// The same for an epoch that is stopped in its middle, of which `state` tells.
-    ///
-    /// # Errors
-    /// As [`Self::save_checkpoint`].
-    pub fn save_unfinished(
-        &mut self,
-        name: &str,
-        checkpoint: &Checkpoint,
-        state: &RunState,
-    ) -> Result<(), RunError> {
-        self.write(|_, run| {
-            write_checkpoint(run, name, checkpoint)?;
-            write_state(run, state)?;
-            delete_other_checkpoints(run, name)
-        })
-    }
-
     /// Stores how the template with this `number` looks now; its network is the same.
     ///
     /// # Errors
     /// When the run is not writable or the disk refuses, now or before.
     pub fn save_looks(&mut self, number: u32, template: &Template) -> Result<(), RunError> {
         self.write(|_, run| save_template(run, number, template))
-    }
-
-    /// The same as [`save_checkpoint`](Self::save_checkpoint) for an edit, which makes `template` the one with this
-    /// `number`. With the checkpoint comes what the attic holds from here on. There is none where nothing was trained.
-    ///
-    /// # Errors
-    /// As [`Self::save_checkpoint`].
-    pub fn save_edit(
-        &mut self,
-        number: u32,
-        template: &Template,
-        checkpoints: Option<(&Checkpoint, Option<&Checkpoint>)>,
-        event: &Event,
-    ) -> Result<(), RunError> {
-        let config = RunConfig { version: RUN_VERSION, ..self.config.clone() };
-        let is_older = config != self.config;
-        self.write(|journal, run| {
-            if is_older {
-                // Older programs do not know that nodes come back.
-                write_ron(run, CONFIG, &config)?;
-            }
-            save_template(run, number, template)?;
-            let (own, attic) = (checkpoint_of_edit(number), attic_of_edit(number));
-            if let Some((checkpoint, put_by)) = checkpoints {
-                write_checkpoint(run, &own, checkpoint)?;
-                match put_by {
-                    Some(put_by) => write_checkpoint(run, &attic, put_by)?,
-                    // What a kill has left of another edit.
-                    None => remove_folder(&run.join("weights").join(&attic))?,
-                }
-            }
-            journal.append([event.clone()])?;
-            journal.sync()?;
-            let Some((_, put_by)) = checkpoints else { return Ok(()) };
-            delete_other_checkpoints(run, &own)?;
-            delete_from_weights(run, |name| {
-                name.starts_with(ATTIC) && (put_by.is_none() || name != attic)
-            })
-        })?;
-        self.config = config;
-        Ok(())
-    }
-
-    /// Reads the checkpoint called `name`.
-    ///
-    /// # Errors
-    /// When one of its files cannot be read.
-    pub fn checkpoint(&self, name: &str) -> Result<Checkpoint, RunError> {
-        let read = |path: &Path| std::fs::read(path).map_err(|source| RunError::io(path, source));
-        let [supernet, trainer] = self.checkpoint_files(name);
-        Ok(Checkpoint { supernet: read(&supernet)?, trainer: read(&trainer)? })
-    }
-
-    /// Where the checkpoint called `name` is: weights, and state of the trainer.
-    pub fn checkpoint_files(&self, name: &str) -> [PathBuf; 2] {
-        checkpoint_files(&self.folder, name)
     }
 
     fn journal_path(&self) -> PathBuf {
@@ -656,13 +491,6 @@ pub fn list(runs: &Path) -> Result<Vec<PathBuf>, RunError> {
     Ok(folders)
 }
 
-/// The folder in `weights` with what is known of nodes that the template with this number lacks.
-pub(super) fn attic_of_edit(number: u32) -> String {
-    format!("{ATTIC}{number}")
-}
-
-const ATTIC: &str = "attic-";
-
 const CONFIG: &str = "run.ron";
 const STATE: &str = "state.ron";
 const DATA: &str = "data.ron";
@@ -686,41 +514,6 @@ fn write_ron(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), Ru
     Ok(files::write_atomic(&folder.join(name), (text + "\n").as_bytes())?)
 }
 
-fn write_checkpoint(folder: &Path, name: &str, checkpoint: &Checkpoint) -> Result<(), RunError> {
-    let own = folder.join("weights").join(name);
-    std::fs::create_dir_all(&own).map_err(|source| RunError::io(&own, source))?;
-    let [supernet, trainer] = checkpoint_files(folder, name);
-    files::write_atomic(&supernet, &checkpoint.supernet)?;
-    Ok(files::write_atomic(&trainer, &checkpoint.trainer)?)
-}
-
-/// Deletes all checkpoints but one; the attic stays.
-fn delete_other_checkpoints(folder: &Path, kept: &str) -> Result<(), RunError> {
-    delete_from_weights(folder, |name| name != kept && !name.starts_with(ATTIC))
-}
-
-fn remove_folder(path: &Path) -> Result<(), RunError> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RunError::io(path, error)),
-        _ => Ok(()),
-    }
-}
-
-fn delete_from_weights(folder: &Path, goes: impl Fn(&str) -> bool) -> Result<(), RunError> {
-    let weights = folder.join("weights");
-    let entries = std::fs::read_dir(&weights).map_err(|source| RunError::io(&weights, source))?;
-    for entry in entries.flatten().filter(|entry| goes(&entry.file_name().to_string_lossy())) {
-        // A leftover costs disk space only; the next checkpoint tries again.
-        let _ = std::fs::remove_dir_all(entry.path());
-    }
-    Ok(())
-}
-
-/// The files of a checkpoint of the run in `folder`: weights, and state of the trainer.
-fn checkpoint_files(folder: &Path, name: &str) -> [PathBuf; 2] {
-    ["supernet.safetensors", "trainer.safetensors"]
-        .map(|file| folder.join("weights").join(name).join(file))
-}
 /// The run beside `folder` whose name is most like it, if it is much alike.
 fn nearest(folder: &Path) -> Option<String> {
     let wanted = folder.file_name()?.to_string_lossy().to_lowercase();
