@@ -4,7 +4,6 @@ use super::output;
 use crate::{
     engine::{
         report::{Job, Progress, Report},
-        search::Evaluation,
         study::Event,
     },
     format::{self, Goal, Quality},
@@ -113,17 +112,14 @@ impl ProgressPrinter {
                 quality.text(epoch.val_accuracy),
                 epoch.seconds
             )),
-            Event::Retrained { id, accuracy, balanced_accuracy, loss, seconds, .. } => {
-                let (accuracy, loss) = (*accuracy, *loss);
-                let balanced_accuracy = *balanced_accuracy;
-                let evaluation = Evaluation { accuracy, balanced_accuracy, loss };
-                Some(format!(
+            Event::Retrained { id, seconds, .. } => event.evaluation().map(|evaluation| {
+                format!(
                     "candidate {}: retrained {} {}, {seconds:.1} s",
                     id.0,
                     self.goal.name(),
                     self.goal.of(&evaluation),
-                ))
-            }
+                )
+            }),
             // Others are told by what follows from them, or by the progress.
             Event::Edited { .. }
             | Event::Candidate { .. }
@@ -219,7 +215,11 @@ impl Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{candidate::CandidateId, search::Objective, study::IterationReport};
+    use crate::engine::{
+        candidate::CandidateId,
+        search::{Evaluation, Objective},
+        study::IterationReport,
+    };
     use std::sync::Arc;
 
     const EVALUATION: Evaluation =

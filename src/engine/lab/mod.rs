@@ -1,6 +1,7 @@
 //! The lab: one template with its data, supernet, search and run folder, and the jobs that work on
 //! them. It runs on the thread that calls it; the window has a [`Worker`](super::worker::Worker) for that.
 
+mod attic;
 mod caution;
 mod control;
 mod data;
@@ -630,6 +631,7 @@ impl Lab {
             None => Ok(()),
         }
     }
+
     /// Records in the run, where there is one, what has happened, takes it, and reports it.
     fn tell(
         &mut self,

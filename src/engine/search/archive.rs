@@ -151,19 +151,6 @@ pub fn tie<'a>(
     (count > 1).then_some(count)
 }
 
-/// What a journal holds of a candidate; the rest of [`Candidate`] follows from it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recorded {
-    /// The nodes it keeps.
-    pub mask: Mask,
-    /// The candidates it was bred from.
-    pub parents: Vec<CandidateId>,
-    /// The iteration in which it was proposed, if it was.
-    pub iteration: Option<u32>,
-    /// What its evaluation gave, if it was evaluated.
-    pub evaluation: Option<Evaluation>,
-}
-
 /// A candidate that an iteration evaluates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
@@ -215,9 +202,6 @@ pub enum SearchError {
         "recorded candidate {0} names {1} as a parent, which is not before it; the journal is damaged"
     )]
     UnknownParent(CandidateId, CandidateId),
-    /// The counts given with the candidates do not fit them.
-    #[error("{0}; the journal is damaged")]
-    Inconsistent(String),
 }
 
 /// How many candidates at the beginning of the pool are balanced, see
@@ -349,43 +333,6 @@ impl SearchState {
         self
     }
 
-    /// The search as it was when `recorded` was written, in the order of ids: its first `pool` candidates
-    /// are those that [`new`](Self::new) drew, and `finished` iterations were over.
-    ///
-    /// # Errors
-    /// If the candidates do not fit the template, one another or the counts.
-    pub fn restore(
-        graph: Arc<Graph>,
-        seed: u64,
-        recorded: Vec<Recorded>,
-        pool: usize,
-        finished: u32,
-    ) -> Result<Self, SearchError> {
-        if pool > recorded.len() {
-            return Err(SearchError::Inconsistent(format!(
-                "{} candidates are recorded, but the pool has {pool}",
-                recorded.len()
-            )));
-        }
-        let mut state = Self { pool, finished, ..Self::empty(graph, seed, None) };
-        for entry in recorded {
-            let id = state.next_id();
-            state.check_newcomer(&entry.mask, &entry.parents)?;
-            let in_order = match entry.iteration {
-                Some(iteration) => iteration <= finished,
-                None => id.index() < pool && entry.evaluation.is_none(),
-            };
-            if !in_order {
-                return Err(SearchError::Inconsistent(format!(
-                    "candidate {id} was proposed in iteration {:?}, but {finished} iterations are finished",
-                    entry.iteration
-                )));
-            }
-            state.push(entry);
-        }
-        Ok(state)
-    }
-
     /// The template that is searched.
     pub fn graph(&self) -> &Arc<Graph> {
         self.template.graph()
@@ -394,6 +341,15 @@ impl SearchState {
     /// The same with the keys of its nodes.
     pub fn template(&self) -> &KeyedGraph {
         &self.template
+    }
+
+    /// The template of the run with this number: 1 is the first.
+    pub fn template_of(&self, number: u32) -> Option<&KeyedGraph> {
+        let position = (number as usize).checked_sub(1)?;
+        if position == self.earlier.len() {
+            return Some(&self.template);
+        }
+        self.earlier.get(position)
     }
 
     /// The nodes that a candidate keeps, whatever the present template has of them.
@@ -442,9 +398,7 @@ impl SearchState {
             .into_iter()
             .map(|Proposal { mask, parents, known }| {
                 let iteration = Some(self.finished);
-                known.unwrap_or_else(|| {
-                    self.push(Recorded { mask, parents, iteration, evaluation: None })
-                })
+                known.unwrap_or_else(|| self.push(mask, parents, iteration))
             })
             .collect()
     }
@@ -659,16 +613,19 @@ impl SearchState {
         }
     }
 
-    fn push(&mut self, entry: Recorded) -> CandidateId {
+    fn push(
+        &mut self,
+        mask: Mask,
+        parents: Vec<CandidateId>,
+        iteration: Option<u32>,
+    ) -> CandidateId {
         let id = self.next_id();
-        let Recorded { mask, parents, iteration, evaluation } = entry;
         let cost = self.graph().total_cost(mask.iter());
         let keys = self.template.keys_of(&mask);
         self.by_keys.insert(keys.clone(), id);
-        let with = Conditions { weights: self.weights, template: Some(self.earlier.len()) };
         self.records.push(Record {
             keys,
-            evaluated: evaluation.map(|_| with),
+            evaluated: None,
             timed: None,
             there: true,
             links_alike: true,
@@ -679,7 +636,7 @@ impl SearchState {
             mask,
             parents,
             iteration,
-            evaluation,
+            evaluation: None,
             cost,
             latency: None,
             affordable: true,
@@ -695,7 +652,7 @@ impl SearchState {
         let new = candidate::problem(self.graph(), &mask).is_none()
             && seen.insert(self.features().form(self.graph(), &mask));
         if new {
-            self.push(Recorded { mask, parents: Vec::new(), iteration: None, evaluation: None });
+            self.push(mask, Vec::new(), None);
         }
         new
     }

@@ -3,7 +3,7 @@
 use crate::engine::{
     candidate::CandidateId,
     files::number_or_null,
-    search::{Objective, Steering},
+    search::{Evaluation, Objective, Steering},
     template::{NodeId, NodeKey},
     training::{EpochReport, StepLength},
 };
@@ -114,4 +114,24 @@ pub enum Event {
         /// Seconds it took.
         seconds: f64,
     },
+}
+
+impl Event {
+    /// What a candidate is worth, where the event tells it.
+    pub fn evaluation(&self) -> Option<Evaluation> {
+        match *self {
+            Self::Evaluated { accuracy, balanced_accuracy, loss, .. }
+            | Self::Retrained { accuracy, balanced_accuracy, loss, .. } => {
+                Some(Evaluation { accuracy, balanced_accuracy, loss })
+            }
+            Self::Epoch(_)
+            | Self::Edited { .. }
+            | Self::Candidate { .. }
+            | Self::Iteration { .. }
+            | Self::Timed { .. }
+            | Self::Steered(_)
+            | Self::Aimed { .. }
+            | Self::Retuned { .. } => None,
+        }
+    }
 }

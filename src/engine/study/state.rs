@@ -9,7 +9,7 @@ use crate::engine::{
         Candidate, Evaluation, Moved, NodeFitness, Objective, SearchError, SearchState,
         SteeringError,
     },
-    template::{Checked, Graph, KeyedGraph, NodeId, NodeKey, NodeKeys},
+    template::{Checked, Graph, NodeId, NodeKey, NodeKeys},
     training::{EpochReport, StepLength, TrainSettings},
 };
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -101,8 +101,6 @@ pub struct Study {
     places: Vec<[f32; 3]>,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationReport>,
-    /// The templates that iterations ended with, by number less 1.
-    templates: Vec<KeyedGraph>,
     /// With the number of the template.
     retrained: Vec<(Retrained, u32)>,
     /// The fitness at the last edit, by key.
@@ -111,12 +109,21 @@ pub struct Study {
     left: HashMap<NodeKey, Left>,
     /// Whether nothing was evaluated since the last edit, so that the fitness then goes on to be shown.
     is_fitness_kept: bool,
-    last_edit: Moved,
+    last_edit: LastEdit,
     training_secs: f64,
     search_secs: f64,
     /// Seconds of evaluations since the last iteration ended.
     unfinished_secs: f64,
     checkpoint: Option<String>,
+}
+
+/// What an edit has changed.
+#[derive(Clone, Debug, Default)]
+pub(in crate::engine) struct LastEdit {
+    /// Which candidates the template has.
+    pub(in crate::engine) candidates: Moved,
+    /// The nodes that an earlier template had and the one before lacked, in template order.
+    pub(in crate::engine) back: Vec<NodeKey>,
 }
 
 /// When a node left the template.
@@ -161,7 +168,7 @@ impl Study {
     fn with_search(template: Checked, setup: Setup, mut search: SearchState) -> Self {
         search.compare_by(setup.objective);
         let mut keys = NodeKeys::default();
-        let first = keys.admit(Arc::clone(template.graph()));
+        keys.admit(Arc::clone(template.graph()));
         Self {
             configured: setup.training.step_length(),
             setup,
@@ -175,12 +182,11 @@ impl Study {
             places: Vec::new(),
             epochs: Vec::new(),
             iterations: Vec::new(),
-            templates: vec![first],
             retrained: Vec::new(),
             fitness_at_edit: Vec::new(),
             left: HashMap::new(),
             is_fitness_kept: false,
-            last_edit: Moved::default(),
+            last_edit: LastEdit::default(),
             training_secs: 0.0,
             search_secs: 0.0,
             unfinished_secs: 0.0,
@@ -260,20 +266,12 @@ impl Study {
             Event::Edited { template, step, lasting, forgotten } => {
                 self.edit(*template, *step, *lasting, forgotten)?;
             }
-            Event::Evaluated {
-                id,
-                iteration: _,
-                step,
-                accuracy,
-                balanced_accuracy,
-                loss,
-                seconds,
-            } => {
+            Event::Evaluated { id, step, seconds, .. } => {
                 self.unfinished_secs += seconds;
                 self.search.weights_at(*step);
-                let (accuracy, loss) = (*accuracy, *loss);
-                let balanced_accuracy = *balanced_accuracy;
-                self.search.record(*id, Evaluation { accuracy, balanced_accuracy, loss })?;
+                if let Some(evaluation) = event.evaluation() {
+                    self.search.record(*id, evaluation)?;
+                }
                 self.is_fitness_kept = false;
             }
             Event::Iteration { iteration, candidates, mean_accuracy, best, seconds } => {
@@ -314,24 +312,24 @@ impl Study {
                     self.setup.training = self.setup.training.retuned(*to);
                 }
             }
-            Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds } => {
-                let (id, epochs) = (*id, *epochs);
-                let evaluation = Evaluation {
-                    accuracy: *accuracy,
-                    balanced_accuracy: *balanced_accuracy,
-                    loss: *loss,
-                };
-                // Instead of what was known of it.
-                let mut known = std::mem::take(&mut self.retrained);
-                known.retain(|(known, template)| {
-                    (known.id, known.epochs) != (id, epochs) || !self.links_as_in(*template, id)
-                });
-                self.retrained = known;
-                let retrained = Retrained { id, epochs, evaluation, seconds: *seconds };
-                self.retrained.push((retrained, self.number));
+            Event::Retrained { id, epochs, seconds, .. } => {
+                if let Some(evaluation) = event.evaluation() {
+                    let (id, epochs, seconds) = (*id, *epochs, *seconds);
+                    self.take_retrained(Retrained { id, epochs, evaluation, seconds });
+                }
             }
         }
         Ok(())
+    }
+
+    /// Takes what a candidate is worth that was trained from scratch, instead of what was known of it.
+    fn take_retrained(&mut self, new: Retrained) {
+        let mut known = std::mem::take(&mut self.retrained);
+        known.retain(|(known, template)| {
+            (known.id, known.epochs) != (new.id, new.epochs) || !self.links_as_in(*template, new.id)
+        });
+        known.push((new, self.number));
+        self.retrained = known;
     }
 
     fn edit(
@@ -385,12 +383,12 @@ impl Study {
         if let Some(map) = &mut self.map {
             self.cloud = map.admit(&keyed);
         }
-        self.last_edit = self.search.edit(keyed.clone(), &self.cloud, !lasting)?;
+        let candidates = self.search.edit(keyed, &self.cloud, !lasting)?;
         self.template = template;
         self.number = number;
-        self.templates.push(keyed);
         // With all that is known of a node that is back, the fitness of the others is what it would be had it stayed.
         self.is_fitness_kept = back.is_empty();
+        self.last_edit = LastEdit { candidates, back };
         self.checkpoint = (step > 0).then(|| checkpoint_of_edit(number));
         Ok(())
     }
@@ -489,7 +487,7 @@ impl Study {
         let until = (iteration.iteration as usize).min(self.iterations.len());
         let value = |key| {
             self.iterations[..until].iter().rev().find_map(|it| {
-                let then = self.templates.get((it.template as usize).wrapping_sub(1))?;
+                let then = self.search.template_of(it.template)?;
                 it.fitness.get(then.node(key)?).copied()
             })
         };
@@ -506,7 +504,7 @@ impl Study {
 
     /// Whether a candidate is the network that it was in the template with this number: not with other links.
     fn links_as_in(&self, template: u32, id: CandidateId) -> bool {
-        let then = self.templates.get((template as usize).wrapping_sub(1));
+        let then = self.search.template_of(template);
         let keys = self.search.keys(id);
         then.zip(keys).is_some_and(|(then, keys)| self.search.template().links_alike(then, keys))
     }
@@ -554,14 +552,9 @@ impl Study {
         self.left.iter().map(|(&key, &left)| (key, left))
     }
 
-    /// How many nodes the templates so far have had.
-    pub(in crate::engine) fn known_nodes(&self) -> usize {
-        self.keys.given()
-    }
-
-    /// How the last edit has changed which candidates the template has.
-    pub fn last_edit(&self) -> Moved {
-        self.last_edit
+    /// What the last edit has changed.
+    pub(in crate::engine) fn last_edit(&self) -> &LastEdit {
+        &self.last_edit
     }
 
     /// Seconds of training in finished epochs.
@@ -651,6 +644,7 @@ impl Study {
             self.search.show(candidate);
         }
     }
+
     /// All that is known but the present fitness, as text, so that what is not a number equals itself; seconds, which
     /// differ from run to run, are left out.
     pub(crate) fn known(&self) -> String {

@@ -1,6 +1,6 @@
 //! What becomes of candidates when weights and template change.
 
-use super::{Recorded, SearchError, SearchState, Standing};
+use super::{SearchError, SearchState, Standing};
 use crate::engine::{
     candidate::{self, CandidateId},
     embedding::Embedding,
@@ -31,27 +31,22 @@ impl SearchState {
     ) -> Result<CandidateId, SearchError> {
         self.check_newcomer(&mask, &parents)?;
         let iteration = Some(self.finished);
-        Ok(self.push(Recorded { mask, parents, iteration, evaluation: None }))
+        Ok(self.push(mask, parents, iteration))
     }
 
-    /// Takes a candidate of the pool, which is complete before anything else happens.
+    /// Takes a candidate of the pool, which is complete before anything else happens: the
+    /// [study](crate::engine::study::Study) refuses those that come later.
     ///
     /// # Errors
-    /// If it does not fit the template or the other candidates, or the pool is complete.
+    /// If it does not fit the template or the other candidates.
     pub fn admit_to_pool(
         &mut self,
         mask: Mask,
         parents: Vec<CandidateId>,
     ) -> Result<CandidateId, SearchError> {
-        if self.finished > 0 || self.pool < self.candidates.len() || !self.earlier.is_empty() {
-            return Err(SearchError::Inconsistent(format!(
-                "candidate {} is of the pool, but others came before it",
-                self.next_id()
-            )));
-        }
         self.check_newcomer(&mask, &parents)?;
         self.pool += 1;
-        Ok(self.push(Recorded { mask, parents, iteration: None, evaluation: None }))
+        Ok(self.push(mask, parents, None))
     }
 
     /// Compares all evaluations by this objective from here on.

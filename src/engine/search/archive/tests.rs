@@ -1,4 +1,4 @@
-//! Tests of the archive: fixed proposals, restoring, and what it counts.
+//! Tests of the archive: fixed proposals, going on, and what it counts.
 
 use super::*;
 use crate::engine::{
@@ -33,17 +33,27 @@ fn iterate(search: &mut SearchState, count: u32) {
     }
 }
 
-fn recorded(search: &SearchState) -> Vec<Recorded> {
-    search
-        .candidates()
-        .iter()
-        .map(|candidate| Recorded {
-            mask: candidate.mask.clone(),
-            parents: candidate.parents.clone(),
-            iteration: candidate.iteration,
-            evaluation: candidate.evaluation,
-        })
-        .collect()
+/// A search of `graph` to which what `known` says was told again: the first 40 are of the pool.
+fn told_again(graph: &Arc<Graph>, known: &[Candidate]) -> Result<SearchState, SearchError> {
+    let mut search = SearchState::untold(Arc::clone(graph), 11);
+    for candidate in &known[..40] {
+        search.admit_to_pool(candidate.mask.clone(), candidate.parents.clone())?;
+    }
+    let last = known.iter().filter_map(|candidate| candidate.iteration).max();
+    for iteration in 0..=last.unwrap_or(0) {
+        while search.finished_iterations() < iteration {
+            search.finish_iteration();
+        }
+        for candidate in known.iter().filter(|it| it.iteration == Some(iteration)) {
+            if candidate.id.index() >= 40 {
+                search.admit(candidate.mask.clone(), candidate.parents.clone())?;
+            }
+            if let Some(evaluation) = candidate.evaluation {
+                search.record(candidate.id, evaluation)?;
+            }
+        }
+    }
+    Ok(search)
 }
 
 #[test]
@@ -90,42 +100,38 @@ fn proposing_again_gives_the_same_and_fewer_gives_the_first_of_them() {
 }
 
 #[test]
-fn a_restored_search_goes_on_as_if_it_had_never_stopped() {
+fn a_search_that_is_told_again_goes_on_as_if_it_had_never_stopped() {
     let mut uninterrupted = new_search();
     iterate(&mut uninterrupted, 3);
-    let journal_after_three = recorded(&uninterrupted);
+    let after_three = uninterrupted.candidates().to_vec();
     let ids = uninterrupted.propose(5);
     evaluate(&mut uninterrupted, &ids);
     uninterrupted.finish_iteration();
     iterate(&mut uninterrupted, 2);
 
-    // Stopped within iteration 3: `written` of its candidates are in the journal, `known` evaluated.
-    for (written, known) in [(0, 0), (2, 1), (5, 3), (5, 5)] {
-        let mut journal = journal_after_three.clone();
+    // Stopped within iteration 3: `written` of its candidates are known, `evaluated` with their evaluation.
+    for (written, evaluated) in [(0, 0), (2, 1), (5, 3), (5, 5)] {
+        let mut known = after_three.clone();
         for (place, &id) in ids[..written].iter().enumerate() {
-            let candidate = &uninterrupted.candidates()[id.index()];
-            let entry = Recorded {
-                mask: candidate.mask.clone(),
-                parents: candidate.parents.clone(),
-                iteration: Some(3),
-                evaluation: candidate.evaluation.filter(|_| place < known),
-            };
-            match journal.get_mut(id.index()) {
-                Some(of_pool) => *of_pool = entry,
-                None => journal.push(entry),
+            let mut candidate = uninterrupted.candidates()[id.index()].clone();
+            candidate.evaluation = candidate.evaluation.filter(|_| place < evaluated);
+            match known.get_mut(id.index()) {
+                Some(of_pool) => *of_pool = candidate,
+                None => known.push(candidate),
             }
         }
-        let graph = uninterrupted.graph().clone();
-        let mut restored =
-            SearchState::restore(graph, 11, journal, 40, 3).expect("a sound journal");
-        let again = restored.propose(5);
-        assert_eq!(again, ids, "{written} written");
-        evaluate(&mut restored, &again);
-        restored.finish_iteration();
-        iterate(&mut restored, 2);
-        assert_eq!(restored.candidates(), uninterrupted.candidates());
-        assert_eq!(restored.fitness(), uninterrupted.fitness());
-        assert_eq!(restored.finished_iterations(), uninterrupted.finished_iterations());
+        let mut again = told_again(uninterrupted.graph(), &known).expect("follows");
+        if written == 0 {
+            again.finish_iteration();
+        }
+        assert_eq!(again.finished_iterations(), 3);
+        assert_eq!(again.propose(5), ids, "{written} written");
+        evaluate(&mut again, &ids);
+        again.finish_iteration();
+        iterate(&mut again, 2);
+        assert_eq!(again.candidates(), uninterrupted.candidates());
+        assert_eq!(again.fitness(), uninterrupted.fitness());
+        assert_eq!(again.finished_iterations(), uninterrupted.finished_iterations());
     }
 }
 
@@ -236,33 +242,25 @@ fn lasting_fitness_is_the_same_before_and_after_the_weights_change() {
 }
 
 #[test]
-fn damaged_journals_are_refused() {
+fn candidates_that_cannot_be_are_refused() {
     let mut search = new_search();
     iterate(&mut search, 1);
-    let graph = search.graph();
-    let sound = recorded(&search);
-    let restore = |change: fn(&mut Vec<Recorded>), pool, finished| {
-        let mut entries = sound.clone();
-        change(&mut entries);
-        SearchState::restore(graph.clone(), 11, entries, pool, finished).err()
+    let refused = |change: fn(&mut Vec<Candidate>)| {
+        let mut known = search.candidates().to_vec();
+        change(&mut known);
+        told_again(search.graph(), &known).err()
     };
-    assert_eq!(restore(|_| {}, 40, 1), None);
-    assert!(matches!(restore(|_| {}, 400, 1), Some(SearchError::Inconsistent(_))));
-    let repeat: fn(&mut Vec<Recorded>) = |entries| entries[3].mask = entries[1].mask.clone();
+    assert_eq!(refused(|_| {}), None);
     assert_eq!(
-        restore(repeat, 40, 1),
+        refused(|known| known[3].mask = known[1].mask.clone()),
         Some(SearchError::Duplicate(CandidateId(1), CandidateId(3)))
     );
-    let future: fn(&mut Vec<Recorded>) = |entries| entries[3].parents = vec![CandidateId(3)];
     assert_eq!(
-        restore(future, 40, 1),
+        refused(|known| known[3].parents = vec![CandidateId(3)]),
         Some(SearchError::UnknownParent(CandidateId(3), CandidateId(3)))
     );
-    let cut: fn(&mut Vec<Recorded>) =
-        |entries| entries[3].mask = Mask::empty(entries[3].mask.node_count());
-    assert!(matches!(restore(cut, 40, 1), Some(SearchError::Invalid(..))));
-    let ahead: fn(&mut Vec<Recorded>) = |entries| entries[3].iteration = Some(2);
-    assert!(matches!(restore(ahead, 40, 1), Some(SearchError::Inconsistent(_))));
+    let cut = refused(|known| known[3].mask = Mask::empty(known[3].mask.node_count()));
+    assert!(matches!(cut, Some(SearchError::Invalid(..))), "{cut:?}");
 }
 
 #[test]
