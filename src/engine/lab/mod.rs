@@ -190,10 +190,12 @@ pub enum LabError {
         problem: String,
     },
     /// The journal names what is not there.
-    #[error("the journal of {} cannot be followed: {what}; restore it, or start a new run", folder.display())]
+    #[error("{}:{line}: the journal cannot be followed: {what}; restore it, or start a new run", path.display())]
     JournalMismatch {
-        /// The run folder.
-        folder: PathBuf,
+        /// The journal.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
         /// What does not fit.
         what: String,
     },

@@ -3,8 +3,8 @@
 use super::{Lab, LabError, LabSettings};
 use crate::engine::{
     device::DeviceChoice,
-    run::Run,
-    study::{Event, Judging, Mismatch, Setup, Study},
+    run::{Entry, Run},
+    study::{Event, Judging, Setup, Study},
 };
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
     let checked = run.config().training.check_alone();
     checked.map_err(|source| LabError::Settings { path: folder.join("run.ron"), source })?;
     let state = run.state()?;
-    let events = run.journal()?.into_iter().map(|entry| entry.event);
+    let (journal, entries) = (run.journal_path(), run.journal()?);
     let config = run.config();
     let settings = LabSettings {
         data: config.data.clone(),
@@ -32,15 +32,15 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
     };
     let setup = Setup { judging, ..settings.study() };
     let mut study = Study::untold(run.template(1)?, setup);
-    let mismatch = |error: Mismatch| LabError::JournalMismatch {
-        folder: folder.clone(),
-        what: error.to_string(),
-    };
-    for event in events {
+    for Entry { line, event, .. } in entries {
         if let Event::Edited { template, .. } = event {
             study.bring(template, run.template(template)?);
         }
-        study.apply(&event).map_err(mismatch)?;
+        study.apply(&event).map_err(|mismatch| LabError::JournalMismatch {
+            path: journal.clone(),
+            line,
+            what: mismatch.to_string(),
+        })?;
     }
     study.settle();
     let mut lab = Lab {

@@ -1,7 +1,8 @@
 //! The journal of a run: one JSON document per line, only ever appended to.
 //!
 //! Every line goes out in a single write, so a killed process leaves at most one unfinished line at the
-//! end, which is ignored when the journal is read and cut off before it is written to again.
+//! end, which is ignored when the journal is read and cut off before it is written to again. One that lacks its newline
+//! only is whole, and ended before the next.
 
 use super::RunError;
 use crate::engine::study::Event;
@@ -14,8 +15,11 @@ use std::{
 };
 
 /// A journal line: when, and what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Entry {
+    /// Its number, from 1.
+    #[serde(skip)]
+    pub line: usize,
     /// Seconds since 1970.
     pub time: f64,
     /// What happened.
@@ -23,13 +27,23 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// A journal line that is written.
+#[derive(Serialize)]
+struct Line {
+    time: f64,
+    #[serde(flatten)]
+    event: Event,
+}
+
 /// A journal that is open for appending.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// Bytes of complete lines.
+    /// Bytes of whole lines.
     length: u64,
+    /// Whether the last of them lacks its newline.
+    unended: bool,
     /// Whether a write failed, which may have left a part of a line behind them.
     torn: bool,
 }
@@ -40,7 +54,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be created, read or cut.
     pub fn open(path: &Path) -> Result<Self, RunError> {
-        let open = || -> io::Result<(File, u64)> {
+        let open = || -> io::Result<(File, u64, bool)> {
             let mut file = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -49,18 +63,19 @@ impl Journal {
                 .open(path)?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            let complete = complete_lines(&bytes).len() as u64;
-            if complete < bytes.len() as u64 {
-                file.set_len(complete)?;
+            let (whole, unended) = whole_lines(&bytes);
+            let length = whole.len() as u64;
+            if length < bytes.len() as u64 {
+                file.set_len(length)?;
             }
-            file.seek(SeekFrom::Start(complete))?;
-            Ok((file, complete))
+            file.seek(SeekFrom::Start(length))?;
+            Ok((file, length, unended))
         };
-        let (file, length) = open().map_err(|source| RunError::io(path, source))?;
-        Ok(Self { path: path.to_owned(), file, length, torn: false })
+        let (file, length, unended) = open().map_err(|source| RunError::io(path, source))?;
+        Ok(Self { path: path.to_owned(), file, length, unended, torn: false })
     }
 
-    /// Bytes of complete lines.
+    /// Bytes of whole lines.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -73,9 +88,9 @@ impl Journal {
     pub fn append(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
         let time =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let mut text = Vec::new();
+        let mut text = if self.unended { vec![b'\n'] } else { Vec::new() };
         for event in events {
-            serde_json::to_writer(&mut text, &Entry { time, event })
+            serde_json::to_writer(&mut text, &Line { time, event })
                 .map_err(|error| RunError::io(&self.path, io::Error::other(error)))?;
             text.push(b'\n');
         }
@@ -93,6 +108,7 @@ impl Journal {
             let _ = self.file.set_len(self.length);
         } else {
             self.length += text.len() as u64;
+            self.unended = false;
         }
         written.map_err(|source| RunError::io(&self.path, source))
     }
@@ -110,16 +126,17 @@ impl Journal {
 /// out.
 ///
 /// # Errors
-/// When the file cannot be read or a complete line is not a journal entry: the message names the line.
+/// When the file cannot be read or a whole line is not a journal entry: the message names the line.
 pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
     let bytes = std::fs::read(path).map_err(|source| RunError::io(path, source))?;
-    let complete = complete_lines(&bytes);
-    let entries: Result<_, RunError> = complete
+    let (whole, _) = whole_lines(&bytes);
+    let entries: Result<_, RunError> = whole
         .split(|&byte| byte == b'\n')
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
         .map(|(index, line)| {
-            serde_json::from_slice(line).map_err(|error| {
+            let entry = serde_json::from_slice(line);
+            entry.map(|entry| Entry { line: index + 1, ..entry }).map_err(|error| {
                 // To the parser each line is a text of its own.
                 let (message, column) = (error.to_string(), error.column());
                 let message = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
@@ -134,12 +151,15 @@ pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
             })
         })
         .collect();
-    Ok((entries?, complete.len() as u64))
+    Ok((entries?, whole.len() as u64))
 }
 
-fn complete_lines(bytes: &[u8]) -> &[u8] {
+/// The lines of a journal without one that was cut short, and whether the last one lacks its newline: what was cut short
+/// is no entry, since the last character closes that.
+fn whole_lines(bytes: &[u8]) -> (&[u8], bool) {
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-    &bytes[..end]
+    let is_whole = serde_json::from_slice::<Entry>(&bytes[end..]).is_ok();
+    (if is_whole { bytes } else { &bytes[..end] }, is_whole)
 }
 
 #[cfg(test)]
@@ -219,6 +239,26 @@ mod tests {
         assert_eq!(events(&path), [evaluated(0)]);
         Journal::open(&path).expect("opens again").append([evaluated(2)]).expect("is written");
         assert_eq!(events(&path), [evaluated(0), evaluated(2)]);
+    }
+
+    #[test]
+    fn a_last_line_that_lacks_its_newline_only_is_kept_and_ended_before_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::open(&path).expect("opens");
+        journal.append([evaluated(0), evaluated(1)]).expect("is written");
+        let length = journal.length() - 1;
+        journal.file.set_len(length).expect("is cut");
+        let (entries, read_length) = read(&path).expect("is read");
+        let lines: Vec<_> = entries.iter().map(|entry| entry.line).collect();
+        assert_eq!((lines, read_length), (vec![1, 2], length));
+        let mut journal = Journal::open(&path).expect("opens again");
+        assert_eq!(journal.length(), length);
+        assert_eq!(std::fs::metadata(&path).expect("is there").len(), length);
+        journal.append([evaluated(2)]).expect("is written");
+        journal.append([evaluated(3)]).expect("is written");
+        assert_eq!(events(&path), [0, 1, 2, 3].map(evaluated));
+        assert_eq!(std::fs::metadata(&path).expect("is there").len(), journal.length());
     }
 
     #[test]

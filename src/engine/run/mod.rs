@@ -417,9 +417,16 @@ impl Run {
     /// Reads the journal.
     ///
     /// # Errors
-    /// When it is missing or a line is damaged.
+    /// When it is missing, or a line is damaged or tells what cannot be.
     pub fn journal(&mut self) -> Result<Vec<Entry>, RunError> {
-        let (entries, read) = read_journal(&self.journal_path())?;
+        let path = self.journal_path();
+        let (entries, read) = read_journal(&path)?;
+        let of_classes = self.summary()?.is_some_and(|summary| !summary.classes.is_empty());
+        let impossible =
+            |Entry { line, event, .. }: &Entry| Some((*line, event.impossible(of_classes)?));
+        if let Some((line, message)) = entries.iter().find_map(impossible) {
+            return Err(RunError::Journal { path, line, message });
+        }
         self.read.journal = Some(read);
         Ok(entries)
     }
@@ -448,7 +455,8 @@ impl Run {
         self.write(|_, run| save_template(run, number, template))
     }
 
-    fn journal_path(&self) -> PathBuf {
+    /// Where the journal is.
+    pub(super) fn journal_path(&self) -> PathBuf {
         self.folder.join("journal.jsonl")
     }
 

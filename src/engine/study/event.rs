@@ -117,6 +117,36 @@ pub enum Event {
 }
 
 impl Event {
+    /// What it tells that cannot be; `of_classes`, where accuracy is a share, and not R², which may be negative. What is not a
+    /// number can be: a candidate that diverged has such figures.
+    pub(in crate::engine) fn impossible(&self, of_classes: bool) -> Option<String> {
+        let within = |what: &'static str, least: f64, value: f64, most: f64| {
+            (value < least || value > most).then(|| format!("no {what} is {value}"))
+        };
+        let least = if of_classes { 0.0 } else { f64::NEG_INFINITY };
+        let accuracy = |value| within("accuracy", least, value, 1.0);
+        let balanced = |value: Option<f64>| within("balanced accuracy", 0.0, value?, 1.0);
+        let secs = |value| within("time in seconds", 0.0, value, f64::INFINITY);
+        match *self {
+            Self::Epoch(epoch) => accuracy(epoch.val_accuracy)
+                .or_else(|| balanced(epoch.val_balanced_accuracy))
+                .or_else(|| secs(epoch.seconds)),
+            Self::Evaluated { accuracy: share, balanced_accuracy, seconds, .. }
+            | Self::Retrained { accuracy: share, balanced_accuracy, seconds, .. } => {
+                accuracy(share).or_else(|| balanced(balanced_accuracy)).or_else(|| secs(seconds))
+            }
+            Self::Iteration { mean_accuracy, seconds, .. } => {
+                accuracy(mean_accuracy).or_else(|| secs(seconds))
+            }
+            Self::Timed { latency, .. } => secs(latency),
+            Self::Edited { .. }
+            | Self::Candidate { .. }
+            | Self::Steered(_)
+            | Self::Aimed { .. }
+            | Self::Retuned { .. } => None,
+        }
+    }
+
     /// What a candidate is worth, where the event tells it.
     pub fn evaluation(&self) -> Option<Evaluation> {
         match *self {
@@ -133,5 +163,26 @@ impl Event {
             | Self::Aimed { .. }
             | Self::Retuned { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r2_may_be_negative_and_a_share_may_not() {
+        let told = |accuracy| Event::Retrained {
+            id: CandidateId(0),
+            epochs: 1,
+            accuracy,
+            balanced_accuracy: None,
+            loss: 1.0,
+            seconds: 0.0,
+        };
+        let possible = |accuracy| [true, false].map(|it| told(accuracy).impossible(it).is_none());
+        assert_eq!(possible(-0.5), [false, true]);
+        assert_eq!([0.0, 1.0, f64::NAN].map(possible), [[true; 2]; 3]);
+        assert_eq!(possible(1.5), [false; 2]);
     }
 }

@@ -385,7 +385,44 @@ fn a_journal_that_lacks_a_line_is_refused() {
         let rest: String = rest.map(|(_, line)| format!("{line}\n")).collect();
         std::fs::write(&path, rest).expect("is written");
         let error = Lab::open(&folder, DeviceChoice::Cpu).map(|_| ()).expect_err(what).to_string();
+        // The next one of its kind does not follow.
+        let next = text.lines().skip(gone + 1).position(|line| line.contains(first));
+        let line = gone + 1 + next.expect("two");
+        assert!(error.contains(&format!("journal.jsonl:{line}: ")), "{error}");
         assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_journal_that_tells_what_cannot_be_is_refused_with_the_line() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let control = Control::default();
+    let mut lab = lab(runs.path(), "run");
+    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    let folder = runs.path().join("run");
+    let path = folder.join("journal.jsonl");
+    let whole = std::fs::read_to_string(&path).expect("is there");
+    drop(lab);
+    for (event, field, value) in [
+        ("epoch", "val_accuracy", "1.5"),
+        ("epoch", "seconds", "-2.0"),
+        ("evaluated", "accuracy", "-0.25"),
+        ("evaluated", "balanced_accuracy", "7.0"),
+        ("evaluated", "seconds", "-0.5"),
+        ("iteration", "mean_accuracy", "-1.0"),
+    ] {
+        let is_it = |line: &&str| line.contains(&format!("\"event\":\"{event}\""));
+        let number = whole.lines().position(|line| is_it(&line)).expect("is there");
+        let line = whole.lines().nth(number).expect("is there");
+        let (before, after) = line.split_once(&format!("\"{field}\":")).expect("has it");
+        let (_, after) = after.split_at(after.find([',', '}']).expect("ends"));
+        let other = whole.replace(line, &format!("{before}\"{field}\":{value}{after}"));
+        assert_ne!(other, whole);
+        std::fs::write(&path, other).expect("is written");
+        let error = Lab::open(&folder, DeviceChoice::Cpu).map(|_| ()).expect_err(field).to_string();
+        assert!(error.contains(&format!("journal.jsonl:{}: ", number + 1)), "{error}");
+        assert!(error.contains(&format!("is {}", value.trim_end_matches(".0"))), "{error}");
     }
 }
 
