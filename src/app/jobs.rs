@@ -8,6 +8,7 @@ use super::{
     settings::Settings,
 };
 use crate::engine::{
+    command::{Answer, Command},
     lab::{Lab, LabSettings},
     report::{Job, Report, Topic},
     study::Event,
@@ -148,17 +149,21 @@ fn pass_requests_on(
             notices.write(Notice::Error(WorkerError::Ended.to_string()));
             continue;
         };
+        let template = || Some(document.checked().clone());
         // A job counts as running from here on, not from its first report, so that no other job can start.
-        let asked = match request {
+        let (command, job) = match request {
             JobRequest::Train | JobRequest::Search if status.running.is_some() => {
-                Err(WorkerError::Busy)
+                notices.write(Notice::Error(
+                    "another job is running; stop it or wait for its end".to_owned(),
+                ));
+                continue;
             }
             JobRequest::Train if begins_run => {
                 // Other data or another way to train make another run.
                 document.leave_run();
                 opened.write(TemplateOpened);
                 *waiting = true;
-                Ok(())
+                continue;
             }
             JobRequest::Search if begins_run => {
                 let what = match &status.data {
@@ -168,33 +173,27 @@ fn pass_requests_on(
                 notices.write(Notice::Error(format!(
                     "this run was set up with {what}; choose it again, or press Train to begin a new run"
                 )));
-                Ok(())
+                continue;
             }
             JobRequest::Train => {
-                let asked = worker.train(settings.epochs, document.checked().clone());
-                asked.map(|()| status.running = Some(Job::Train))
+                let epochs = settings.epochs;
+                (Command::Train { epochs, template: template() }, Some(Job::Train))
             }
-            JobRequest::Search => worker
-                .search(settings.iterations, settings.candidates, document.checked().clone())
-                .map(|()| status.running = Some(Job::Search)),
-            JobRequest::Pause => {
-                worker.set_paused(true);
-                Ok(())
+            JobRequest::Search => {
+                let Settings { iterations, candidates, .. } = *settings;
+                let template = template();
+                (Command::Search { iterations, candidates, template }, Some(Job::Search))
             }
-            JobRequest::Resume => {
-                worker.set_paused(false);
-                Ok(())
-            }
-            JobRequest::Stop | JobRequest::Cancel => {
-                if *request == JobRequest::Cancel {
-                    worker.cancel();
-                } else {
-                    worker.stop();
-                }
-                status.stopping = status.running.is_some();
-                Ok(())
-            }
+            JobRequest::Pause => (Command::Pause, None),
+            JobRequest::Resume => (Command::Resume, None),
+            JobRequest::Stop => (Command::Stop, None),
+            JobRequest::Cancel => (Command::Cancel, None),
         };
+        let stops = matches!(command, Command::Stop | Command::Cancel);
+        let asked = worker.ask(command).map(|_| {
+            status.running = job.or(status.running);
+            status.stopping |= stops && status.running.is_some();
+        });
         if let Err(error) = asked {
             notices.write(Notice::Error(error.to_string()));
         }
@@ -296,19 +295,32 @@ fn take(report: Report, views: &mut Views) {
         }
         Report::Progress(progress) => status.progress = Some(progress),
         Report::Paused(paused) => status.paused = paused,
-        Report::Finished { job, stopped } => {
+        Report::Answer { ticket: _, answer } => match answer {
+            Answer::Done | Answer::Evaluated(_) => {}
+            Answer::Ended { job, stopped } => {
+                end(status, history);
+                let (name, ended) = (name(job), if stopped { "stopped" } else { "finished" });
+                notices.write(Notice::Info(format!("{name} {ended}")));
+            }
+            Answer::Refused { message } => {
+                notices.write(Notice::Error(message));
+            }
+            Answer::Failed { job, message } => {
+                if job.is_some() {
+                    end(status, history);
+                }
+                let what = match job {
+                    Some(Job::Train) => "training failed",
+                    Some(Job::Search) => "the search failed",
+                    Some(Job::Verify) => "retraining failed",
+                    None => "the evaluation failed",
+                };
+                notices.write(Notice::Error(format!("{what}: {message}")));
+            }
+        },
+        Report::NotOpened { message } => {
             end(status, history);
-            let (name, ended) = (name(job), if stopped { "stopped" } else { "finished" });
-            notices.write(Notice::Info(format!("{name} {ended}")));
-        }
-        Report::Failed { job, message } => {
-            end(status, history);
-            let what = job.map_or("the run could not be opened", |job| match job {
-                Job::Train => "training failed",
-                Job::Search => "the search failed",
-                Job::Verify => "retraining failed",
-            });
-            notices.write(Notice::Error(format!("{what}: {message}")));
+            notices.write(Notice::Error(format!("the run could not be opened: {message}")));
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     engine::{
         data::DataSource,
         files,
-        lab::{Control, Lab, LabSettings},
+        lab::{Control, Lab, LabSettings, Plan},
         template::{self, Checked, presets},
         training::TrainSettings,
     },
@@ -195,7 +195,8 @@ pub(super) fn train_missing(
         lab.check_moved_data(&mut |report| printer.print(&report))?;
         return Ok(true);
     }
-    let stopped = lab.train(epochs, control, &mut |report| printer.print(&report))?;
+    let stopped =
+        lab.work(Plan::Train { epochs }, control, &mut |report| printer.print(&report))?;
     Ok(!stopped)
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     engine::{
+        lab::Plan,
         run::{Budget, Targets},
         search::Objective,
     },
@@ -87,7 +88,7 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     if job::train_missing(&mut lab, epochs, &control, &mut printer)? {
         let iterations = wanted.saturating_sub(lab.iterations());
         let report = &mut |report| printer.print(&report);
-        lab.search(iterations, candidates, budget, &control, report)?;
+        lab.work(Plan::Search { iterations, candidates, budget }, &control, report)?;
     }
     printer.finish();
     job::conclude(&lab, args.job.json, args.latency, &control)

@@ -10,7 +10,7 @@ use crate::{
     engine::{
         data::DataSource,
         kendall::Kendall,
-        lab::{Lab, Verification, VerifySettings},
+        lab::{Lab, Plan, Verification, VerifySettings},
     },
     format::{Goal, Quality, counted},
 };
@@ -57,7 +57,8 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         epochs: args.epochs.map(|epochs| epochs as usize),
     };
     let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
-    let stopped = lab.verify(settings, &control, &mut |report| printer.print(&report))?;
+    let stopped =
+        lab.work(Plan::Verify(settings), &control, &mut |report| printer.print(&report))?;
     printer.finish();
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
     let printed = match &verification {

@@ -3,6 +3,7 @@
 
 pub mod benchmark;
 pub mod candidate;
+pub mod command;
 mod compute;
 #[cfg(test)]
 pub(crate) mod damage;

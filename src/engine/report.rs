@@ -1,6 +1,7 @@
 //! What a running job tells the window or the command line.
 
 use super::{
+    command::{Answer, Ticket},
     study::{Edited, Event, IterationReport, Study},
     template::Checked,
 };
@@ -135,17 +136,15 @@ pub enum Report {
     Progress(Progress),
     /// The job waits (`true`) or goes on (`false`).
     Paused(bool),
-    /// The job ended: `stopped` if the user stopped it before its end.
-    Finished {
-        /// Which job.
-        job: Job,
-        /// Whether it was stopped.
-        stopped: bool,
+    /// What has become of a [command](super::command::Command).
+    Answer {
+        /// Of which.
+        ticket: Ticket,
+        /// What.
+        answer: Answer,
     },
-    /// The job ended with an error.
-    Failed {
-        /// Which job; `None` if even the run could not be opened.
-        job: Option<Job>,
+    /// There is no lab: the run could not be opened.
+    NotOpened {
         /// What went wrong, where, and what to do.
         message: String,
     },

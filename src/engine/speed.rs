@@ -120,7 +120,7 @@ pub fn measure(template: &Checked, choice: &DeviceChoice) -> Result<Speed, Speed
         let clock = Instant::now();
         let mut sharing = evaluator.share(&supernet, &masks);
         for candidate in sharing.order() {
-            sharing.evaluate(candidate, &stop)?;
+            sharing.evaluate(evaluator.on(&supernet), candidate, &stop)?;
         }
         together.push(CANDIDATES as f64 / clock.elapsed().as_secs_f64());
         let clock = Instant::now();

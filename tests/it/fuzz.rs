@@ -15,7 +15,7 @@ use made::{gzip, workbook, workbook_hiding};
 use nas_navigator::engine::{
     data::{DataSource, Dataset, Missing, ReadOptions, TaskKind},
     device::DeviceChoice,
-    lab::{Control, Lab, LabSettings},
+    lab::{Control, Lab, LabSettings, Plan},
     run::read_journal,
     supernet::Supernet,
     table::Table,
@@ -408,8 +408,13 @@ fn run(runs: &Path) -> PathBuf {
     };
     let mut lab = Lab::new(template, settings, runs.to_owned(), Some("run".to_owned()));
     let control = Control::default();
-    lab.train(1, &control, &mut |_| {}).expect("is trained");
-    lab.search(1, 4, Default::default(), &control, &mut |_| {}).expect("is searched");
+    lab.work(Plan::Train { epochs: 1 }, &control, &mut |_| {}).expect("is trained");
+    lab.work(
+        Plan::Search { iterations: 1, candidates: 4, budget: Default::default() },
+        &control,
+        &mut |_| {},
+    )
+    .expect("is searched");
     runs.join("run")
 }
 

@@ -6,18 +6,21 @@ mod caution;
 mod control;
 mod data;
 mod edit;
+mod evaluate;
+mod job;
 mod pace;
 mod replay;
 mod search;
 mod set_up;
 #[cfg(test)]
-mod tests;
+pub(in crate::engine) mod tests;
 mod train;
 mod verify;
 
 pub use caution::Caution;
 pub use control::Control;
 pub use data::Unfit;
+pub use job::{Change, Plan, Running};
 pub use verify::{Verification, Verified, VerifySettings};
 
 use super::{
@@ -150,6 +153,15 @@ pub enum LabError {
         /// Bytes it may take.
         budget: u64,
     },
+    /// Candidates of the template are being retrained.
+    #[error(
+        "candidates are being trained from scratch as the template has them; wait for the end of that, or stop it, and \
+         edit then"
+    )]
+    Verifying,
+    /// Nodes that are no candidate.
+    #[error("these nodes are no candidate of the template: {0}")]
+    NoCandidate(String),
     /// Searching before training.
     #[error("the supernet is not trained yet; train it for an epoch or more first")]
     NotTrained,
@@ -651,10 +663,13 @@ impl Lab {
         if let Some(run) = &mut self.run {
             run.record(events.iter().cloned())?;
         }
-        for event in events {
-            self.study.apply(&event)?;
-            self.untold.push(Report::Event(Arc::new(event)));
-        }
+        events.into_iter().try_for_each(|event| self.take(event))
+    }
+
+    /// Takes an event that is recorded.
+    fn take(&mut self, event: Event) -> Result<(), LabError> {
+        self.study.apply(&event)?;
+        self.untold.push(Report::Event(Arc::new(event)));
         Ok(())
     }
 

@@ -1,25 +1,25 @@
 //! How fast a job is and how long it will still take, pauses left out.
 
-use super::Control;
-use crate::engine::report::{Job, Progress, Report};
-use std::{ops::ControlFlow, time::Instant};
+use crate::engine::report::{Job, Progress};
+use std::time::{Duration, Instant};
 
 /// Measures the pace of a job, pauses left out.
+#[derive(Debug)]
 pub(super) struct Pace {
     job: Job,
     total: u64,
     done: u64,
     skipped: u64,
     started: Instant,
-    waited: f64,
+    waited: Duration,
     /// Seconds of work after which it is to end.
     most_secs: Option<f64>,
 }
 
 impl Pace {
     pub(super) fn new(job: Job, total: u64, skipped: u64) -> Self {
-        let started = Instant::now();
-        Self { job, total, done: skipped, skipped, started, waited: 0.0, most_secs: None }
+        let (started, waited) = (Instant::now(), Duration::ZERO);
+        Self { job, total, done: skipped, skipped, started, waited, most_secs: None }
     }
 
     /// The same for a job that is to end after so many seconds of work, if any.
@@ -34,7 +34,17 @@ impl Pace {
 
     /// Seconds of work so far.
     pub(super) fn worked(&self) -> f64 {
-        self.started.elapsed().as_secs_f64() - self.waited
+        self.started.elapsed().saturating_sub(self.waited).as_secs_f64()
+    }
+
+    /// Leaves out a pause.
+    pub(super) fn leave_out(&mut self, pause: Duration) {
+        self.waited += pause;
+    }
+
+    /// Says how many units are still to do, where that has changed.
+    pub(super) fn set_left(&mut self, left: u64) {
+        self.total = self.done.saturating_add(left);
     }
 
     pub(super) fn at(&mut self, done: u64) -> Progress {
@@ -60,17 +70,5 @@ impl Pace {
 
     pub(super) fn next(&mut self) -> Progress {
         self.at(self.done + 1)
-    }
-
-    /// Waits while the job is paused; breaks when it is stopped.
-    pub(super) fn wait(
-        &mut self,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> ControlFlow<()> {
-        let clock = Instant::now();
-        let flow = control.wait(&mut |paused| report(Report::Paused(paused)));
-        self.waited += clock.elapsed().as_secs_f64();
-        flow
     }
 }

@@ -1,41 +1,73 @@
 //! Searching with the trained supernet, and steering the search.
 
-use super::{Bench, Control, Lab, LabError, pace::Pace, set_up::kept};
+use super::{
+    Lab, LabError,
+    job::{Running, Work},
+    pace::Pace,
+    set_up::kept,
+};
 use crate::engine::{
     candidate::CandidateId,
     report::{EarlyEnd, Job, Report},
     run::{Budget, Targets},
     search::{Candidate, Evaluation, Proposal, Standing, Steering},
     study::Event,
-    supernet::{EvaluationError, Supernet},
+    supernet::{EvaluationError, Sharing},
 };
-use std::time::Instant;
+use std::{collections::VecDeque, sync::atomic::AtomicBool, time::Instant};
 
 /// Passes that are timed: an odd number, so that the median is one of them.
 pub(super) const TIMED_PASSES: usize = 21;
 
-/// How a part of a search ended.
-enum Step {
-    Done,
-    Ended(EarlyEnd),
-    Stopped,
+/// A search between two of its steps.
+pub(super) struct Searching {
+    /// Iterations that are still to end.
+    left: u32,
+    /// Candidates of each.
+    candidates: usize,
+    budget: Budget,
+    /// Seconds that the present iteration had taken when the job began.
+    carried: f64,
+    /// Seconds of work in this job by the end of the iteration before.
+    mark: f64,
+    stage: Stage,
+}
+
+/// What a search is about to do.
+enum Stage {
+    /// To look at what there is to do.
+    Look,
+    /// To time what is still to be timed, and to evaluate again what was evaluated with other weights.
+    Refresh { untimed: VecDeque<CandidateId>, stale: Batch },
+    /// To propose the candidates of an iteration.
+    Propose,
+    /// To evaluate those that were `proposed`, and to end the iteration.
+    Iterate { proposed: Vec<CandidateId>, open: Batch },
+}
+
+/// Candidates that are evaluated one after the other, in an order in which neighbours have much in common.
+struct Batch {
+    ids: Vec<CandidateId>,
+    /// Places of those that are still to be evaluated.
+    left: VecDeque<usize>,
+    sharing: Sharing,
+}
+
+impl Searching {
+    /// Begins anew with what holds now; what was evaluated in the present iteration stays in it.
+    pub(super) fn look_again(&mut self) {
+        self.stage = Stage::Look;
+    }
 }
 
 impl Lab {
-    /// Searches for `iterations` more iterations of `candidates` each, within what `budget` leaves. Returns
-    /// whether it was stopped; what was evaluated by then is kept. First of all, candidates that were evaluated with
-    /// other weights are evaluated again: their accuracies do not compare.
-    ///
-    /// # Errors
-    /// When the supernet is not trained, or something cannot be set up, evaluated or written.
-    pub fn search(
+    pub(super) fn start_searching(
         &mut self,
         iterations: u32,
         candidates: usize,
         budget: Budget,
-        control: &Control,
         report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
+    ) -> Result<Running, LabError> {
         if self.epochs() == 0 {
             return Err(LabError::NotTrained);
         }
@@ -45,117 +77,125 @@ impl Lab {
             targets = Targets {
                 // A user who searches has trained enough.
                 epochs: Some(self.epochs()),
-                iterations: Some(
-                    self.study.search().finished_iterations().saturating_add(iterations),
-                ),
+                iterations: Some(self.iterations().saturating_add(iterations)),
                 candidates: Some(candidates),
                 budget,
             };
         }
         self.set_up(self.epochs(), targets, report)?;
-        let mut stopped = false;
-        if iterations > 0 {
-            match self.search_for(iterations, candidates, budget, control, report)? {
-                Step::Done => {}
-                Step::Ended(why) => report(Report::EndsEarly(why)),
-                Step::Stopped => stopped = true,
-            }
-        }
-        if let Some(run) = &mut self.run {
-            run.sync()?;
-        }
-        self.tell_cautions(report);
-        report(Report::Finished { job: Job::Search, stopped });
-        Ok(stopped)
+        let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
+        let pace = Pace::new(Job::Search, 0, 0).within(seconds);
+        let carried = self.study.unfinished_secs() + std::mem::take(&mut self.untold_secs);
+        let (left, mark, stage) = (iterations, 0.0, Stage::Look);
+        let searching = Searching { left, candidates, budget, carried, mark, stage };
+        Ok(Running { pace, work: Work::Search(Box::new(searching)) })
     }
 
-    fn search_for(
+    /// Seconds of the present iteration that no event tells, that is, apart from evaluations.
+    pub(super) fn untold(&self, searching: &Searching, pace: &Pace) -> f64 {
+        let Searching { carried, mark, .. } = searching;
+        (pace.worked() - mark + carried - self.study.unfinished_secs()).max(0.0)
+    }
+
+    /// How many candidates the budget leaves.
+    fn affordable(&self, budget: Budget) -> usize {
+        budget.candidates.map_or(usize::MAX, |most| most.saturating_sub(self.evaluated()))
+    }
+
+    /// The next step of a search; returns whether there are more.
+    pub(super) fn search_on(
         &mut self,
-        iterations: u32,
-        candidates: usize,
-        budget: Budget,
-        control: &Control,
+        searching: &mut Searching,
+        pace: &mut Pace,
+        stop: &AtomicBool,
         report: &mut dyn FnMut(Report),
-    ) -> Result<Step, LabError> {
-        let left = |lab: &Self| {
-            budget.candidates.map_or(usize::MAX, |most| most.saturating_sub(lab.evaluated()))
+    ) -> Result<bool, LabError> {
+        let seconds = searching.budget.seconds.filter(|_| pace.is_over()).map(EarlyEnd::Seconds);
+        let ends = match &mut searching.stage {
+            Stage::Look if searching.left == 0 => return Ok(false),
+            Stage::Look => {
+                let candidates = self.candidates();
+                // Those that are evaluated again are timed then; a kill between the two leaves one to be timed first.
+                let present =
+                    |id: &CandidateId| candidates[id.index()].standing == Standing::Present;
+                let untimed = self.study.search().untimed().into_iter().filter(present).collect();
+                pace.set_left(self.to_evaluate(searching));
+                let stale = self.batch(self.study.search().stale())?;
+                searching.stage = Stage::Refresh { untimed, stale };
+                None
+            }
+            Stage::Refresh { untimed, stale } => {
+                if untimed.is_empty() && stale.left.is_empty() {
+                    searching.stage = Stage::Propose;
+                    None
+                } else if seconds.is_some() {
+                    seconds
+                } else if let Some(id) = untimed.pop_front() {
+                    self.time(id, report)?;
+                    report(Report::Progress(pace.next()));
+                    None
+                } else {
+                    self.evaluate_next(stale, pace, stop, report)?;
+                    None
+                }
+            }
+            // Looked at first, since an iteration that is begun is told.
+            Stage::Propose if seconds.is_some() => seconds,
+            Stage::Propose => self.propose(searching, pace, report)?,
+            Stage::Iterate { open, .. } if !open.left.is_empty() && seconds.is_some() => seconds,
+            Stage::Iterate { proposed, open } => {
+                self.evaluate_next(open, pace, stop, report)?;
+                if open.left.is_empty() {
+                    let proposed = std::mem::take(proposed);
+                    searching.stage = Stage::Propose;
+                    self.end_iteration(&proposed, searching, pace, report)?;
+                    searching.left = searching.left.saturating_sub(1);
+                    if searching.left == 0 {
+                        return Ok(false);
+                    }
+                }
+                None
+            }
         };
-        let planned = (candidates as u64).saturating_mul(u64::from(iterations));
+        if let Some(why) = ends {
+            report(Report::EndsEarly(why));
+        }
+        Ok(ends.is_none())
+    }
+
+    /// How many candidates are to be evaluated or timed until the end, as far as that is known.
+    fn to_evaluate(&self, searching: &Searching) -> u64 {
+        let Searching { left, candidates, budget, .. } = *searching;
         let open =
             |c: &&Candidate| c.standing == Standing::Stale || self.study.search().is_untimed(c);
         let known = self.candidates().iter().filter(open).count();
         let begun = self.study.search().evaluated_now().count();
-        let planned = planned.min(left(self).saturating_add(begun) as u64);
-        let total = planned.saturating_add(known as u64);
-        let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
-        let mut pace = Pace::new(Job::Search, total, 0).within(seconds);
-        let before = self.worked(&pace);
-        let step = self.bring_up_to_date(&mut pace, control, report)?;
-        self.untold_secs += self.worked(&pace) - before;
-        if !matches!(step, Step::Done) {
-            return Ok(step);
-        }
-        for _ in 0..iterations {
-            if let Some(most) = budget.seconds.filter(|_| pace.is_over()) {
-                return Ok(Step::Ended(EarlyEnd::Seconds(most)));
-            }
-            let (left, begun) = (left(self), self.study.search().evaluated_now().count());
-            // An iteration that was cut short before goes on, if only to its end.
-            if let Some(most) = budget.candidates.filter(|_| left == 0 && begun == 0) {
-                return Ok(Step::Ended(EarlyEnd::Candidates(most)));
-            }
-            let count = candidates.min(left.saturating_add(begun));
-            let before = self.worked(&pace);
-            let step = self.iterate(count, left, &mut pace, control, report)?;
-            if !matches!(step, Step::Done) {
-                self.untold_secs += self.worked(&pace) - before;
-                return Ok(step);
-            }
-        }
-        Ok(Step::Done)
+        let planned = (candidates as u64).saturating_mul(u64::from(left));
+        let planned = planned.min(self.affordable(budget).saturating_add(begun) as u64);
+        planned.saturating_add(known as u64)
     }
 
-    /// Seconds of work that no event tells, that is, apart from evaluations.
-    fn worked(&self, pace: &Pace) -> f64 {
-        pace.worked() - self.study.unfinished_secs()
-    }
-
-    /// Times what is still to be timed, and evaluates again what was evaluated with other weights.
-    fn bring_up_to_date(
+    /// Proposes the candidates of the next iteration; says why the search ends where there are none.
+    fn propose(
         &mut self,
+        searching: &mut Searching,
         pace: &mut Pace,
-        control: &Control,
         report: &mut dyn FnMut(Report),
-    ) -> Result<Step, LabError> {
-        // Those that are evaluated again are timed then; a kill between the two leaves one to be timed first.
-        let candidates = self.candidates();
-        let present = |id: &CandidateId| candidates[id.index()].standing == Standing::Present;
-        let untimed: Vec<_> = self.study.search().untimed().into_iter().filter(present).collect();
-        match self.time(&untimed, pace, control, report)? {
-            Step::Done => self.evaluate(&self.study.search().stale(), pace, control, report),
-            cut_short => Ok(cut_short),
+    ) -> Result<Option<EarlyEnd>, LabError> {
+        let Searching { candidates, budget, .. } = *searching;
+        let (left, begun) = (self.affordable(budget), self.study.search().evaluated_now().count());
+        // An iteration that was cut short before goes on, if only to its end.
+        if let Some(most) = budget.candidates.filter(|_| left == 0 && begun == 0) {
+            return Ok(Some(EarlyEnd::Candidates(most)));
         }
-    }
-
-    /// One iteration of `count` candidates, of which `most_new` at most are evaluated now.
-    fn iterate(
-        &mut self,
-        count: usize,
-        most_new: usize,
-        pace: &mut Pace,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<Step, LabError> {
-        let started = Instant::now();
-        let before = pace.worked();
-        let iteration = self.study.search().finished_iterations() + 1;
-        let proposals = self.study.search().proposals(count);
+        let iteration = self.iterations() + 1;
+        let proposals = self.study.search().proposals(candidates.min(left.saturating_add(begun)));
         if proposals.is_empty() {
             let all = self.study.search().steering().admits_all();
             let why = if all { EarlyEnd::Exhausted } else { EarlyEnd::NoneWanted };
-            return Ok(Step::Ended(why));
+            return Ok(Some(why));
         }
-        let (first, earlier_secs) = (self.candidates().len(), self.study.unfinished_secs());
+        let first = self.candidates().len();
         let mut proposed = Vec::with_capacity(proposals.len());
         let mut newcomers = Vec::new();
         for Proposal { mask, parents, known } in proposals {
@@ -171,33 +211,40 @@ impl Lab {
         // Some are known already where the iteration was cut short before.
         let (known, mut open): (Vec<_>, Vec<_>) =
             proposed.iter().partition(|&&id| self.candidates()[id.index()].evaluation.is_some());
-        open.truncate(most_new);
+        open.truncate(left);
         known.iter().for_each(|_| pace.skip());
-        let evaluated = self.evaluate(&open, pace, control, report)?;
-        if !matches!(evaluated, Step::Done) {
-            return Ok(evaluated);
-        }
-        // More than was proposed, if an iteration that was stopped went on with fewer candidates.
+        let open = self.batch(open)?;
+        searching.stage = Stage::Iterate { proposed, open };
+        Ok(None)
+    }
+
+    /// Ends an iteration, all of whose candidates are evaluated.
+    fn end_iteration(
+        &mut self,
+        proposed: &[CandidateId],
+        searching: &mut Searching,
+        pace: &Pace,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
+        // More than was proposed, if an iteration that was stopped went on with fewer candidates, or others were
+        // evaluated meanwhile.
         let others = self.study.search().evaluated_now().filter(|id| !proposed.contains(id));
         let evaluated = |id: &CandidateId| {
-            self.study
-                .search()
-                .candidate(*id)
-                .is_some_and(|candidate| candidate.evaluation.is_some())
+            let candidate = self.study.search().candidate(*id);
+            candidate.is_some_and(|candidate| candidate.evaluation.is_some())
         };
         let candidates: Vec<_> = proposed.iter().copied().filter(evaluated).chain(others).collect();
-        let Some(best) = self.study.search().best() else {
-            return Ok(Step::Ended(EarlyEnd::Exhausted));
-        };
-        let worked = (pace.worked() - before).max(0.0).min(started.elapsed().as_secs_f64());
-        let untold_secs = std::mem::take(&mut self.untold_secs);
+        let Some(best) = self.study.search().best() else { return Ok(()) };
+        let worked = pace.worked();
+        let seconds = worked - searching.mark + std::mem::take(&mut searching.carried);
+        searching.mark = worked;
         self.tell(
             [Event::Iteration {
-                iteration,
+                iteration: self.iterations() + 1,
                 mean_accuracy: self.study.mean_of(&candidates).accuracy,
                 candidates,
                 best,
-                seconds: worked + earlier_secs + untold_secs,
+                seconds,
             }],
             report,
         )?;
@@ -207,121 +254,80 @@ impl Lab {
         if let Some(run) = &mut self.run {
             run.sync()?;
         }
-        Ok(Step::Done)
+        Ok(())
     }
 
-    /// Evaluates candidates with the weights as they are, in an order in which neighbours have much in common, and
-    /// times them where that is asked for.
-    fn evaluate(
+    /// Candidates to be evaluated with the weights as they are.
+    fn batch(&self, ids: Vec<CandidateId>) -> Result<Batch, LabError> {
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let masks = ids.iter().map(|&id| self.candidates()[id.index()].mask.clone());
+        let sharing = bench.evaluator.share(&bench.supernet, &masks.collect::<Vec<_>>());
+        Ok(Batch { ids, left: sharing.order().into(), sharing })
+    }
+
+    /// Evaluates the next candidate of a batch, and times it where that is asked for. Nothing happens where `stop` becomes
+    /// true.
+    fn evaluate_next(
         &mut self,
-        ids: &[CandidateId],
+        batch: &mut Batch,
         pace: &mut Pace,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<Step, LabError> {
-        let step = self.trained_steps();
-        // Taken out, so that the rest can be written to meanwhile.
-        let Some(bench) = self.bench.take() else { return Err(LabError::NotTrained) };
-        let done = self.evaluate_on(&bench, ids, step, pace, control, report);
-        self.bench = Some(bench);
-        done
-    }
-
-    fn evaluate_on(
-        &mut self,
-        bench: &Bench,
-        ids: &[CandidateId],
-        step: u64,
-        pace: &mut Pace,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<Step, LabError> {
-        let candidate = |id: CandidateId| &self.candidates()[id.index()];
-        let masks: Vec<_> = ids.iter().map(|&id| candidate(id).mask.clone()).collect();
-        let mut sharing = bench.evaluator.share(&bench.supernet, &masks);
-        for place in sharing.order() {
-            if let Some(cut_short) = self.cut_short(pace, control, report) {
-                return Ok(cut_short);
-            }
-            let id = ids[place];
-            let now = self.study.search().finished_iterations();
-            let iteration = self.candidates()[id.index()].iteration.unwrap_or(now) + 1;
-            let clock = Instant::now();
-            let evaluation = match sharing.evaluate(place, control.stop_flag()) {
-                Err(EvaluationError::Stopped) => return Ok(Step::Stopped),
-                evaluated => evaluated?,
-            };
-            let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
-            let seconds = clock.elapsed().as_secs_f64();
-            self.tell(
-                [Event::Evaluated {
-                    id,
-                    iteration,
-                    step,
-                    accuracy,
-                    balanced_accuracy,
-                    loss,
-                    seconds,
-                }],
-                report,
-            )?;
-            if self.study.search().is_untimed(&self.candidates()[id.index()]) {
-                self.time_on(&bench.supernet, id, report)?;
-            }
-            report(Report::Progress(pace.next()));
-        }
-        Ok(Step::Done)
-    }
-
-    /// Times candidates.
-    fn time(
-        &mut self,
-        ids: &[CandidateId],
-        pace: &mut Pace,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<Step, LabError> {
-        // Taken out, so that the rest can be written to meanwhile.
-        let Some(bench) = self.bench.take() else { return Err(LabError::NotTrained) };
-        let mut timed = Ok(Step::Done);
-        for &id in ids {
-            if let Some(cut_short) = self.cut_short(pace, control, report) {
-                timed = Ok(cut_short);
-                break;
-            }
-            if let Err(error) = self.time_on(&bench.supernet, id, report) {
-                timed = Err(error);
-                break;
-            }
-            report(Report::Progress(pace.next()));
-        }
-        self.bench = Some(bench);
-        timed
-    }
-
-    fn time_on(
-        &mut self,
-        supernet: &Supernet,
-        id: CandidateId,
+        stop: &AtomicBool,
         report: &mut dyn FnMut(Report),
     ) -> Result<(), LabError> {
-        let mask = &self.candidates()[id.index()].mask;
-        let latency = supernet.latency(mask, 1, TIMED_PASSES)?.median_secs;
-        self.tell([Event::Timed { id, latency }], report)
+        let Some(&place) = batch.left.front() else { return Ok(()) };
+        let id = batch.ids[place];
+        if self.is_open(id)
+            && self.evaluate(id, (&mut batch.sharing, place), stop, report)?.is_none()
+        {
+            return Ok(());
+        }
+        batch.left.pop_front();
+        report(Report::Progress(pace.next()));
+        Ok(())
     }
 
-    /// Waits while paused; how the search ends here, if it is stopped or its time is over.
-    fn cut_short(
-        &self,
-        pace: &mut Pace,
-        control: &Control,
+    /// Whether a candidate has no evaluation with the weights as they are.
+    pub(super) fn is_open(&self, id: CandidateId) -> bool {
+        let candidate = self.study.search().candidate(id);
+        candidate.is_some_and(|it| it.evaluation.is_none() || it.standing == Standing::Stale)
+    }
+
+    /// Evaluates a candidate, which has this place among those that share, and times it where that is asked for; `None` if
+    /// it was stopped.
+    pub(super) fn evaluate(
+        &mut self,
+        id: CandidateId,
+        (sharing, place): (&mut Sharing, usize),
+        stop: &AtomicBool,
         report: &mut dyn FnMut(Report),
-    ) -> Option<Step> {
-        if pace.wait(control, report).is_break() {
-            return Some(Step::Stopped);
+    ) -> Result<Option<Evaluation>, LabError> {
+        let step = self.steps_by_now();
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let now = self.iterations();
+        let iteration = self.candidates()[id.index()].iteration.unwrap_or(now) + 1;
+        let clock = Instant::now();
+        let evaluation = match sharing.evaluate(bench.evaluator.on(&bench.supernet), place, stop) {
+            Err(EvaluationError::Stopped) => return Ok(None),
+            evaluated => evaluated?,
+        };
+        let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+        let seconds = clock.elapsed().as_secs_f64();
+        self.tell(
+            [Event::Evaluated { id, iteration, step, accuracy, balanced_accuracy, loss, seconds }],
+            report,
+        )?;
+        if self.study.search().is_untimed(&self.candidates()[id.index()]) {
+            self.time(id, report)?;
         }
-        let seconds = self.state.targets.budget.seconds;
-        seconds.filter(|_| pace.is_over()).map(|most| Step::Ended(EarlyEnd::Seconds(most)))
+        Ok(Some(evaluation))
+    }
+
+    /// Times a candidate.
+    fn time(&mut self, id: CandidateId, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let mask = &self.candidates()[id.index()].mask;
+        let latency = bench.supernet.latency(mask, 1, TIMED_PASSES)?.median_secs;
+        self.tell([Event::Timed { id, latency }], report)
     }
 
     /// Asks for other candidates from the next iteration on; returns whether that is something new. It is recorded

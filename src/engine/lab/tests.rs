@@ -17,7 +17,7 @@ use crate::engine::{
 };
 use std::{thread, time::Duration};
 
-const SMALL: &str = r#"(
+pub(in crate::engine) const SMALL: &str = r#"(
     version: 1,
     name: "small",
     nodes: [
@@ -40,7 +40,7 @@ const SMALL: &str = r#"(
     ],
 )"#;
 
-fn lab(runs: &Path, name: &str) -> Lab {
+pub(in crate::engine) fn lab(runs: &Path, name: &str) -> Lab {
     let template = template::parse("small", SMALL).expect("is right");
     let settings = LabSettings {
         data: DataSource::Digits,
@@ -53,7 +53,15 @@ fn lab(runs: &Path, name: &str) -> Lab {
     Lab::new(template, settings, runs.to_owned(), Some(name.to_owned()))
 }
 
-fn ignore(_: Report) {}
+pub(in crate::engine) fn ignore(_: Report) {}
+
+fn train(epochs: usize) -> Plan {
+    Plan::Train { epochs }
+}
+
+fn search(iterations: u32, candidates: usize) -> Plan {
+    Plan::Search { iterations, candidates, budget: Budget::default() }
+}
 
 /// The event that a report tells.
 fn event(report: &Report) -> Option<&Event> {
@@ -72,7 +80,9 @@ fn length(learning_rate: f64, clip: Option<f64>) -> StepLength {
 }
 
 /// Reports without what differs from run to run.
-fn facts(lab: &Lab) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<(Candidate, [f32; 3])>) {
+pub(in crate::engine) fn facts(
+    lab: &Lab,
+) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<(Candidate, [f32; 3])>) {
     let epochs = lab.epoch_reports().iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
     let iterations = lab.iteration_reports().iter();
     let iterations = iterations.map(|report| IterationReport { seconds: 0.0, ..report.clone() });
@@ -85,7 +95,7 @@ fn placed(lab: &Lab) -> Vec<(Candidate, [f32; 3])> {
 }
 
 /// What the journal of a run says, without times.
-fn journal(folder: &Path) -> Vec<Event> {
+pub(in crate::engine) fn journal(folder: &Path) -> Vec<Event> {
     let (entries, _) = read_journal(&folder.join("journal.jsonl")).expect("is right");
     let mut events: Vec<_> = entries.into_iter().map(|entry| entry.event).collect();
     for event in &mut events {
@@ -100,7 +110,7 @@ fn journal(folder: &Path) -> Vec<Event> {
     events
 }
 
-fn weights(lab: &Lab) -> [Vec<u8>; 2] {
+pub(in crate::engine) fn weights(lab: &Lab) -> [Vec<u8>; 2] {
     let bench = lab.bench.as_ref().expect("a job has run");
     [
         bench.supernet.to_bytes().expect("the CPU answers"),
@@ -128,18 +138,18 @@ fn a_run_that_is_written_by_another_lab_is_refused_and_untouched() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut first = lab(runs.path(), "run");
-    first.train(1, &control, &mut ignore).expect("trains");
+    first.work(train(1), &control, &mut ignore).expect("trains");
     let journal = runs.path().join("run/journal.jsonl");
     let before = std::fs::read(&journal).expect("is there");
     let mut second = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("can be read");
-    let error = second
-        .search(1, 2, Budget::default(), &control, &mut ignore)
-        .expect_err("is in use")
-        .to_string();
+    let error =
+        second.work(search(1, 2), &control, &mut ignore).expect_err("is in use").to_string();
     assert!(error.contains("in use by another process"), "{error}");
     assert_eq!(std::fs::read(&journal).expect("is there"), before);
-    let error =
-        lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken").to_string();
+    let error = lab(runs.path(), "run")
+        .work(train(1), &control, &mut ignore)
+        .expect_err("is taken")
+        .to_string();
     assert!(error.contains("exists already"), "{error}");
 }
 
@@ -148,11 +158,10 @@ fn a_run_is_waited_for_while_its_last_process_comes_to_its_end() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut first = lab(runs.path(), "run");
-    first.train(1, &control, &mut ignore).expect("trains");
+    first.work(train(1), &control, &mut ignore).expect("trains");
     let mut second = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("can be read");
     thread::scope(|scope| {
-        let resumed =
-            scope.spawn(|| second.search(1, 2, Budget::default(), &control, &mut ignore).map(drop));
+        let resumed = scope.spawn(|| second.work(search(1, 2), &control, &mut ignore).map(drop));
         thread::sleep(Duration::from_millis(100));
         drop(first);
         resumed.join().expect("no panic").expect("has got the lock");
@@ -164,13 +173,10 @@ fn jobs_in_the_wrong_order_are_refused_with_the_reason() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    assert!(matches!(
-        lab.search(1, 2, Budget::default(), &control, &mut ignore),
-        Err(LabError::NotTrained)
-    ));
+    assert!(matches!(lab.work(search(1, 2), &control, &mut ignore), Err(LabError::NotTrained)));
     assert!(!runs.path().join("run").exists());
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(0, 2, Budget::default(), &control, &mut ignore).expect("has nothing to do");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(0, 2), &control, &mut ignore).expect("has nothing to do");
     assert_eq!((lab.evaluated(), lab.targets().iterations), (0, None));
 }
 
@@ -179,7 +185,7 @@ fn data_that_have_changed_since_are_refused() {
     let runs = tempfile::tempdir().expect("a folder");
     let folder = runs.path().join("run");
     let control = Control::default();
-    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
+    lab(runs.path(), "run").work(train(1), &control, &mut ignore).expect("trains");
     let before = std::fs::read(folder.join("journal.jsonl")).expect("is there");
     let config = folder.join("run.ron");
     let text = std::fs::read_to_string(&config).expect("is there");
@@ -187,8 +193,7 @@ fn data_that_have_changed_since_are_refused() {
     std::fs::write(&config, format!("{}0000{}", &text[..start], &text[start + 4..]))
         .expect("is written");
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
-    let error =
-        opened.search(1, 2, Budget::default(), &control, &mut ignore).expect_err("other data");
+    let error = opened.work(search(1, 2), &control, &mut ignore).expect_err("other data");
     assert!(matches!(error, LabError::OtherData { .. }), "{error}");
     assert_eq!(std::fs::read(folder.join("journal.jsonl")).expect("is there"), before);
 }
@@ -198,9 +203,9 @@ fn a_search_ends_when_the_space_is_exhausted() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     let mut exhausted = false;
-    lab.search(9, 5, Budget::default(), &control, &mut |report| {
+    lab.work(search(9, 5), &control, &mut |report| {
         exhausted |= matches!(report, Report::EndsEarly(EarlyEnd::Exhausted));
     })
     .expect("searches");
@@ -213,21 +218,18 @@ fn a_run_that_another_lab_has_written_meanwhile_must_be_opened_again() {
     let runs = tempfile::tempdir().expect("a folder");
     let folder = runs.path().join("run");
     let control = Control::default();
-    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
+    lab(runs.path(), "run").work(train(1), &control, &mut ignore).expect("trains");
     let mut stale = Lab::open(&folder, DeviceChoice::Cpu).expect("can be read");
     let mut other = Lab::open(&folder, DeviceChoice::Cpu).expect("can be read");
-    other.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    other.work(search(1, 2), &control, &mut ignore).expect("searches");
     drop(other);
     let before = std::fs::read(folder.join("journal.jsonl")).expect("is there");
-    let error = stale
-        .search(1, 2, Budget::default(), &control, &mut ignore)
-        .expect_err("is stale")
-        .to_string();
+    let error = stale.work(search(1, 2), &control, &mut ignore).expect_err("is stale").to_string();
     assert!(error.contains("open it again"), "{error}");
     assert_eq!(std::fs::read(folder.join("journal.jsonl")).expect("is there"), before);
     drop(stale);
     let mut fresh = Lab::open(&folder, DeviceChoice::Cpu).expect("can be read");
-    fresh.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    fresh.work(search(1, 2), &control, &mut ignore).expect("searches");
     assert_eq!((fresh.iterations(), fresh.evaluated()), (2, 4));
 }
 
@@ -249,7 +251,7 @@ fn a_run_shows_its_template_as_it_stands_on_the_plate() {
     };
     let stored = || template::load(&folder.join("template/0001.ron")).expect("is right");
     put(&mut first, [40.0, 9.0]);
-    first.train(1, &Control::default(), &mut ignore).expect("trains");
+    first.work(train(1), &Control::default(), &mut ignore).expect("trains");
     assert_eq!(stored().template().position(&b1), [40.0, 9.0]);
     let told = journal(&folder);
     put(&mut first, [41.0, 9.0]);
@@ -267,14 +269,12 @@ fn a_run_shows_its_template_as_it_stands_on_the_plate() {
 fn a_damaged_checkpoint_is_named() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
-    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("trains");
+    lab(runs.path(), "run").work(train(1), &control, &mut ignore).expect("trains");
     let file = runs.path().join("run/weights/epoch-1/trainer.safetensors");
     std::fs::write(&file, b"rubbish").expect("is written");
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
-    let error = opened
-        .search(1, 2, Budget::default(), &control, &mut ignore)
-        .expect_err("is damaged")
-        .to_string();
+    let error =
+        opened.work(search(1, 2), &control, &mut ignore).expect_err("is damaged").to_string();
     assert!(error.contains("trainer.safetensors"), "{error}");
 }
 
@@ -284,19 +284,20 @@ fn after_a_failed_write_no_job_goes_on_before_the_run_is_opened_again() {
     let weights = runs.path().join("run/weights");
     let control = Control::default();
     let mut first = lab(runs.path(), "run");
-    first.train(1, &control, &mut ignore).expect("trains");
+    first.work(train(1), &control, &mut ignore).expect("trains");
     // Where a file is, no folder for the next checkpoint can be made.
     std::fs::rename(&weights, runs.path().join("kept")).expect("moves");
     std::fs::write(&weights, "").expect("is written");
-    let error = first.train(1, &control, &mut ignore).expect_err("cannot be written").to_string();
+    let error =
+        first.work(train(1), &control, &mut ignore).expect_err("cannot be written").to_string();
     assert!(error.contains("weights/epoch-2"), "{error}");
     std::fs::remove_file(&weights).expect("is there");
     std::fs::rename(runs.path().join("kept"), &weights).expect("moves");
-    let error = first.train(1, &control, &mut ignore).expect_err("is refused");
+    let error = first.work(train(1), &control, &mut ignore).expect_err("is refused");
     assert!(matches!(error, LabError::Run(RunError::Unrecorded { .. })), "{error}");
     drop(first);
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
-    opened.train(1, &control, &mut ignore).expect("goes on");
+    opened.work(train(1), &control, &mut ignore).expect("goes on");
     assert_eq!(opened.epochs(), 2);
 }
 
@@ -306,21 +307,21 @@ fn a_training_that_diverges_leaves_the_last_good_checkpoint_and_goes_on_from_it(
     let folder = runs.path().join("run");
     let control = Control::default();
     let mut first = lab(runs.path(), "run");
-    first.train(1, &control, &mut ignore).expect("trains");
-    first.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    first.work(train(1), &control, &mut ignore).expect("trains");
+    first.work(search(1, 2), &control, &mut ignore).expect("searches");
     let (good, told) = (weights(&first), facts(&first));
     let rate = first.training().step_length();
     first.retune(length(1e30, None)).expect("makes sense");
-    let error = first.train(1, &control, &mut ignore).expect_err("diverges");
+    let error = first.work(train(1), &control, &mut ignore).expect_err("diverges");
     assert!(matches!(&error, LabError::Diverged(why) if why.epoch == 2), "{error}");
     assert_eq!((first.epochs(), first.trained_steps()), (1, 74));
     assert_eq!(facts(&first), told, "what was evaluated holds, since the weights are the same");
     first.retune(rate).expect("makes sense");
-    first.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches on");
+    first.work(search(1, 2), &control, &mut ignore).expect("searches on");
     assert!(weights(&first) == good);
     drop(first);
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
-    opened.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches on");
+    opened.work(search(1, 2), &control, &mut ignore).expect("searches on");
     assert!(weights(&opened) == good);
 }
 
@@ -331,7 +332,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     let control = Control::default();
     let mut first = lab(runs.path(), "hot");
     first.retune(length(1e30, None)).expect("makes sense");
-    let text = first.train(2, &control, &mut ignore).expect_err("diverges").to_string();
+    let text = first.work(train(2), &control, &mut ignore).expect_err("diverges").to_string();
     let command = format!(
         "begin again with a lower one: `nas-navigator train --resume {} --learning-rate 0.003`",
         folder.display()
@@ -343,7 +344,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     drop(first);
     let mut opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     assert!(opened.retune(length(0.002, None)).expect("is recorded"));
-    opened.train(1, &control, &mut ignore).expect("trains");
+    opened.work(train(1), &control, &mut ignore).expect("trains");
     assert!(!opened.retune(length(0.002, None)).expect("is nothing new"));
     let before = journal(&folder);
     for (rate, clip) in [(f64::NAN, None), (0.0, None), (0.1, Some(-1.0))] {
@@ -353,21 +354,21 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     assert_eq!(journal(&folder), before);
 
     opened.retune(length(1e30, Some(1e30))).expect("is recorded");
-    let text = opened.train(1, &control, &mut ignore).expect_err("diverges").to_string();
+    let text = opened.work(train(1), &control, &mut ignore).expect_err("diverges").to_string();
     assert!(text.contains("go on from the last checkpoint"), "{text}");
     assert!(text.contains("are clipped to 1") && !text.contains("--clip"), "{text}");
     drop(opened);
     // By hand, too.
     let mut fresh = lab(runs.path(), "edited");
     fresh.retune(length(1e30, None)).expect("makes sense");
-    fresh.train(1, &control, &mut ignore).expect_err("diverges");
+    fresh.work(train(1), &control, &mut ignore).expect_err("diverges");
     drop(fresh);
     let path = runs.path().join("edited/run.ron");
     let text = std::fs::read_to_string(&path).expect("is there");
     let line = text.lines().find(|line| line.contains("learning_rate")).expect("is there");
     std::fs::write(&path, text.replace(line, "learning_rate: 0.002,")).expect("is written");
     let edited = || Lab::open(&runs.path().join("edited"), DeviceChoice::Cpu).expect("opens");
-    edited().train(1, &control, &mut ignore).expect("trains");
+    edited().work(train(1), &control, &mut ignore).expect("trains");
     // What was edited last counts.
     edited().retune(length(1e30, None)).expect("is recorded");
     assert_eq!(edited().training().learning_rate, 1e30);

@@ -1,50 +1,216 @@
 //! Training the supernet.
 
-use super::{Control, Diverged, Lab, LabError, pace::Pace};
+use super::{
+    Diverged, Lab, LabError,
+    job::{Running, Work},
+    pace::Pace,
+};
 use crate::engine::{
     report::{Job, Report},
     run::{Checkpoint, RunState, Targets, UnfinishedEpoch},
     study::{Event, checkpoint_of_epoch},
-    training::{PathPolicy, StepLength, TrainError, TrainSettings},
+    training::{Epoch, PathPolicy, StepLength, TrainError, TrainSettings},
 };
-use std::sync::Arc;
+
+/// A training between two of its steps.
+pub(super) struct Training {
+    /// The last epoch.
+    last: usize,
+    /// The epoch that it is in; `None` before it is begun, and while the lab may be changed.
+    epoch: Option<Epoch>,
+}
 
 impl Lab {
-    /// Trains for `epochs` more epochs. Returns whether it was stopped; what was trained by then is kept,
-    /// in the middle of an epoch too. Where it was cancelled, it goes back to the last checkpoint: the beginning of the
-    /// epoch, or where that was stopped before.
-    ///
-    /// The learning rate falls over all epochs, so the caller should ask for all of them at once: 2 and then 1
-    /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
-    ///
-    /// # Errors
-    /// When something cannot be set up, trained or written.
-    pub fn train(
+    pub(super) fn start_training(
         &mut self,
         epochs: usize,
-        control: &Control,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<Running, LabError> {
+        self.begin(Job::Train, report);
+        let last = self.epochs().saturating_add(epochs);
+        self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
+        // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
+        let (total, skipped) = self.steps_to(last);
+        let pace = Pace::new(Job::Train, total, skipped);
+        Ok(Running { pace, work: Work::Train(Training { last, epoch: None }) })
+    }
+
+    /// Steps from the present epoch to the end of the `last` one, and how many of these are done.
+    fn steps_to(&self, last: usize) -> (u64, u64) {
+        let Some(bench) = &self.bench else { return (0, 0) };
+        let steps = bench.trainer.steps(&bench.data) as u64;
+        let total = steps.saturating_mul(last.saturating_sub(self.epochs()) as u64);
+        let done = match bench.trainer.position() {
+            (epoch, step) if epoch == self.epochs() + 1 => step as u64,
+            _ => 0,
+        };
+        (total, done)
+    }
+
+    /// Training steps that the weights have seen at this moment, also in the middle of an epoch.
+    pub(in crate::engine) fn steps_by_now(&self) -> u64 {
+        let of_bench = self.bench.as_ref().and_then(|bench| {
+            let (epoch, step) = bench.trainer.position();
+            let steps = bench.trainer.steps(&bench.data);
+            let is_begun = epoch == self.epochs() + 1 && step > 0;
+            is_begun.then(|| ((epoch - 1) * steps + step) as u64)
+        });
+        of_bench.unwrap_or_else(|| self.trained_steps())
+    }
+
+    /// The next step of a training; returns whether there are more.
+    pub(super) fn train_on(
+        &mut self,
+        training: &mut Training,
+        pace: &mut Pace,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        self.begin(Job::Train, report);
-        let last = self.epochs() + epochs;
-        self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
-        if self.study.training().policy == PathPolicy::Fitness {
-            let fitness = self.study.lasting_fitness();
-            let fitness: Vec<_> = fitness.iter().map(|node| node.fitness).collect();
-            if let Some(bench) = &mut self.bench {
-                bench.trainer.set_fitness(bench.supernet.graph(), &fitness);
+        let last = training.last;
+        if training.epoch.is_none() {
+            if self.epochs() >= last {
+                return Ok(false);
             }
+            let (total, done) = self.steps_to(last);
+            pace.set_left(total.saturating_sub(done));
+            training.epoch = self.begin_epoch(last);
         }
-        let before = self.trained_steps();
-        let trained = self.train_to(last, control, report);
-        self.study.weights_at(self.trained_steps());
-        if self.trained_steps() != before {
-            report(Report::WeightsAt { step: self.trained_steps() });
+        let (Some(bench), Some(epoch)) = (&mut self.bench, &mut training.epoch) else {
+            return Ok(false);
+        };
+        let before = (epoch.number() as u64 - 1) * bench.trainer.steps(&bench.data) as u64;
+        match bench.trainer.step(&mut bench.supernet, &bench.data, epoch) {
+            Ok(Some(done)) => {
+                let (step, loss) = (before + done.step as u64, done.loss);
+                report(Report::Step { step, loss, trained: done.kept });
+                report(Report::Progress(pace.next()));
+                Ok(true)
+            }
+            Ok(None) => {
+                self.end_epoch(training, report)?;
+                Ok(self.epochs() < last)
+            }
+            Err(error) => Err(self.failed(error, report)),
         }
-        let stopped = trained?;
-        self.tell_cautions(report);
-        report(Report::Finished { job: Job::Train, stopped });
-        Ok(stopped)
+    }
+
+    /// Begins the next epoch, or takes up the one that was stopped in its middle.
+    fn begin_epoch(&mut self, last: usize) -> Option<Epoch> {
+        let by_fitness = self.training().policy == PathPolicy::Fitness;
+        let fitness = by_fitness.then(|| self.study.lasting_fitness());
+        let number = self.epochs() + 1;
+        let bench = self.bench.as_mut()?;
+        bench.trainer.set_epochs(last);
+        if let Some(fitness) = fitness {
+            let fitness: Vec<_> = fitness.iter().map(|node| node.fitness).collect();
+            bench.trainer.set_fitness(bench.supernet.graph(), &fitness);
+        }
+        Some(bench.trainer.begin(&bench.data, number))
+    }
+
+    /// What the weights and the trainer are now.
+    fn checkpoint_now(&self) -> Result<Option<Checkpoint>, LabError> {
+        let Some(bench) = &self.bench else { return Ok(None) };
+        Ok(Some(Checkpoint {
+            supernet: bench.supernet.to_bytes()?,
+            trainer: bench.trainer.to_bytes(&bench.supernet)?,
+        }))
+    }
+
+    /// Seconds that this epoch has taken before it was stopped in its middle.
+    fn seconds_before(&self, epoch: usize) -> f64 {
+        let begun = self.state.unfinished.as_ref().filter(|begun| begun.epoch == epoch);
+        begun.map_or(0.0, |begun| begun.seconds)
+    }
+
+    fn end_epoch(
+        &mut self,
+        training: &mut Training,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
+        let (Some(bench), Some(epoch)) = (&self.bench, training.epoch.take()) else {
+            return Ok(());
+        };
+        let number = epoch.number();
+        let mut epoch = match bench.trainer.finish(&bench.supernet, &epoch) {
+            Ok(epoch) => epoch,
+            Err(error) => return Err(self.failed(error, report)),
+        };
+        epoch.seconds += self.seconds_before(number);
+        let event = Event::Epoch(epoch);
+        if let (Some(checkpoint), Some(run)) = (self.checkpoint_now()?, &mut self.run) {
+            run.save_checkpoint(&checkpoint_of_epoch(number), &checkpoint, &event)?;
+        }
+        self.take(event)?;
+        self.take_untold().into_iter().for_each(report);
+        Ok(())
+    }
+
+    /// Stores what was trained of an epoch, in which training goes on later.
+    pub(super) fn keep_epoch(
+        &mut self,
+        training: &mut Training,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
+        let (Some(bench), Some(epoch)) = (&self.bench, training.epoch.take()) else {
+            return Ok(());
+        };
+        let step = self.steps_by_now();
+        if step == self.trained_steps() {
+            // Nothing that the last checkpoint does not have.
+            return Ok(());
+        }
+        if let Err(error) = bench.trainer.check(&bench.supernet, &epoch) {
+            return Err(self.failed(error, report));
+        }
+        let number = epoch.number();
+        let name = format!("epoch-{number}-step-{}", bench.trainer.position().1);
+        let unfinished = UnfinishedEpoch {
+            epoch: number,
+            step,
+            seconds: self.seconds_before(number) + epoch.seconds(),
+            checkpoint: name.clone(),
+            template: self.number(),
+        };
+        let state = RunState { unfinished: Some(unfinished), ..self.state.clone() };
+        if let (Some(checkpoint), Some(run)) = (self.checkpoint_now()?, &mut self.run) {
+            run.save_unfinished(&name, &checkpoint, &state)?;
+        }
+        self.state = state;
+        self.tell_weights(report);
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint.
+    pub(super) fn forget_epoch(&mut self, training: &mut Training, report: &mut dyn FnMut(Report)) {
+        training.epoch = None;
+        self.go_back(report);
+    }
+
+    fn go_back(&mut self, report: &mut dyn FnMut(Report)) {
+        // The next job begins at the last checkpoint.
+        self.bench = None;
+        report(Report::Forgotten { step: self.trained_steps() });
+        self.tell_weights(report);
+    }
+
+    /// Says how many steps the weights have seen, where no event does.
+    fn tell_weights(&mut self, report: &mut dyn FnMut(Report)) {
+        let (step, before) = (self.trained_steps(), self.study.search().weights());
+        self.study.weights_at(step);
+        if self.study.search().weights() != before {
+            report(Report::WeightsAt { step });
+        }
+    }
+
+    /// Training has failed: what to do about it.
+    fn failed(&mut self, error: TrainError, report: &mut dyn FnMut(Report)) -> LabError {
+        match error {
+            TrainError::Diverged { epoch, step } => {
+                self.go_back(report);
+                self.diverged(epoch, step)
+            }
+            error => error.into(),
+        }
     }
 
     /// Trains in steps of another length from here on; returns whether that is something new. It is recorded in the
@@ -83,84 +249,5 @@ impl Lab {
             command: if search { "search" } else { "train" },
             checkpoint: self.checkpoint().is_some(),
         }))
-    }
-
-    fn train_to(
-        &mut self,
-        last: usize,
-        control: &Control,
-        report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
-        let (template, done) = (self.number(), self.epochs());
-        let (Some(bench), Some(run)) = (&mut self.bench, &mut self.run) else { return Ok(false) };
-        let first = done + 1;
-        let steps = bench.trainer.steps(&bench.data) as u64;
-        let total = steps.saturating_mul(last.saturating_sub(done) as u64);
-        // Steps of an epoch that was stopped in its middle count as done, but not for the pace.
-        let skipped = match bench.trainer.position() {
-            (epoch, step) if epoch == first => step as u64,
-            _ => 0,
-        };
-        let mut pace = Pace::new(Job::Train, total, skipped);
-        for epoch in first..=last {
-            let offset = (epoch - first) as u64 * steps;
-            let before = pace.worked();
-            let begun = self.state.unfinished.as_ref().filter(|begun| begun.epoch == epoch);
-            let seconds_before = begun.map_or(0.0, |begun| begun.seconds);
-            let trained =
-                bench.trainer.run_epoch(&mut bench.supernet, &bench.data, epoch, &mut |step| {
-                    report(Report::Step {
-                        step: (epoch as u64 - 1) * steps + step.step as u64,
-                        loss: step.loss,
-                        trained: step.kept.clone(),
-                    });
-                    report(Report::Progress(pace.at(offset + step.step as u64)));
-                    pace.wait(control, report)
-                });
-            let checkpoint = || {
-                Ok::<_, LabError>(Checkpoint {
-                    supernet: bench.supernet.to_bytes()?,
-                    trainer: bench.trainer.to_bytes(&bench.supernet)?,
-                })
-            };
-            match trained {
-                Ok(mut epoch_report) => {
-                    epoch_report.seconds += seconds_before;
-                    let event = Event::Epoch(epoch_report);
-                    run.save_checkpoint(&checkpoint_of_epoch(epoch), &checkpoint()?, &event)?;
-                    self.study.apply(&event)?;
-                    report(Report::Event(Arc::new(event)));
-                }
-                Err(TrainError::Stopped) if control.is_cancelled() => {
-                    // The next training begins at the last checkpoint.
-                    self.bench = None;
-                    report(Report::Forgotten { step: self.trained_steps() });
-                    return Ok(true);
-                }
-                Err(TrainError::Stopped) => {
-                    let step = bench.trainer.position().1;
-                    let name = format!("epoch-{epoch}-step-{step}");
-                    let unfinished = UnfinishedEpoch {
-                        epoch,
-                        step: (epoch as u64 - 1) * steps + step as u64,
-                        seconds: seconds_before + pace.worked() - before,
-                        checkpoint: name.clone(),
-                        template,
-                    };
-                    let state = RunState { unfinished: Some(unfinished), ..self.state.clone() };
-                    run.save_unfinished(&name, &checkpoint()?, &state)?;
-                    self.state = state;
-                    return Ok(true);
-                }
-                Err(TrainError::Diverged { epoch, step }) => {
-                    // The next training begins at the last checkpoint.
-                    self.bench = None;
-                    report(Report::Forgotten { step: self.trained_steps() });
-                    return Err(self.diverged(epoch, step));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(false)
     }
 }

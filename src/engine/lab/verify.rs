@@ -1,6 +1,10 @@
 //! Retraining candidates from scratch, to see how well a search ranks them.
 
-use super::{Control, Lab, LabError, pace::Pace};
+use super::{
+    Lab, LabError,
+    job::{Running, Work},
+    pace::Pace,
+};
 use crate::engine::{
     candidate::CandidateId,
     kendall::{FEWEST, Kendall},
@@ -12,11 +16,15 @@ use crate::engine::{
     study::{Event, Retrained},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
     template::{BlocksPerLayer, Graph, Network, Problem},
-    training::{TrainError, TrainSettings, Trainer},
+    training::{Epoch, TrainError, TrainSettings, Trainer},
 };
 use rand::{Rng, seq::SliceRandom};
 use serde::Serialize;
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
 
 /// What to verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,20 +72,34 @@ pub struct Verified {
     pub seconds: f64,
 }
 
+/// A verification between two of its steps.
+pub(super) struct Verifying {
+    /// Epochs of each training.
+    epochs: usize,
+    /// Candidates that are still to be trained.
+    missing: VecDeque<CandidateId>,
+    /// The one that is trained.
+    alone: Option<Box<Alone>>,
+}
+
+/// A candidate that is trained alone.
+struct Alone {
+    id: CandidateId,
+    network: Supernet,
+    trainer: Trainer,
+    /// The epoch that it is in.
+    epoch: Epoch,
+    /// Whether all epochs are over.
+    is_trained: bool,
+    seconds: f64,
+}
+
 impl Lab {
-    /// Trains the best candidates and others, drawn from those evaluated, from scratch: each alone, with weights
-    /// of its own, on the run's data and with its training settings. Test images are not looked at. Returns
-    /// whether it was stopped; a candidate that is done is recorded and not trained again for as many epochs,
-    /// one that was stopped begins again. A training that diverges counts with what has become of it.
-    ///
-    /// # Errors
-    /// When there are too few candidates, or something cannot be set up, trained or written.
-    pub fn verify(
+    pub(super) fn start_verifying(
         &mut self,
         settings: VerifySettings,
-        control: &Control,
         report: &mut dyn FnMut(Report),
-    ) -> Result<bool, LabError> {
+    ) -> Result<Running, LabError> {
         let stale = self.study.search().stale().len();
         if stale > 0 {
             return Err(LabError::StaleProxies { stale });
@@ -95,39 +117,73 @@ impl Lab {
         }
         self.begin(Job::Verify, report);
         self.set_up(self.epochs(), self.state.targets, report)?;
-        let missing: Vec<_> = chosen
+        let missing: VecDeque<_> = chosen
             .into_iter()
             .filter(|&id| !self.told(epochs).any(|retrained| retrained.id == id))
             .collect();
-        let steps = match &self.bench {
-            Some(bench) => bench.trainer.steps(&bench.data) as u64,
-            None => return Err(LabError::NotTrained),
+        let pace = Pace::new(Job::Verify, self.steps_alone(epochs) * missing.len() as u64, 0);
+        let verifying = Verifying { epochs, missing, alone: None };
+        Ok(Running { pace, work: Work::Verify(verifying) })
+    }
+
+    /// Steps of the training of one candidate.
+    fn steps_alone(&self, epochs: usize) -> u64 {
+        let steps = self.bench.as_ref().map_or(0, |bench| bench.trainer.steps(&bench.data));
+        (steps as u64).saturating_mul(epochs as u64)
+    }
+
+    /// The next step of a verification; returns whether there are more.
+    pub(super) fn verify_on(
+        &mut self,
+        verifying: &mut Verifying,
+        pace: &mut Pace,
+        stop: &AtomicBool,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool, LabError> {
+        let Verifying { epochs, missing, alone } = verifying;
+        let (clock, epochs) = (Instant::now(), *epochs);
+        let Some(candidate) = alone else {
+            let Some(id) = missing.pop_front() else { return Ok(false) };
+            let mut candidate = self.alone(id, epochs)?;
+            candidate.seconds += clock.elapsed().as_secs_f64();
+            *alone = Some(Box::new(candidate));
+            return Ok(true);
         };
-        let each = steps * epochs as u64;
-        let mut pace = Pace::new(Job::Verify, each * missing.len() as u64, 0);
-        let mut stopped = false;
-        for (index, id) in missing.into_iter().enumerate() {
-            let mut on_step = |step| {
-                report(Report::Progress(pace.at(index as u64 * each + step)));
-                pace.wait(control, report)
-            };
-            let Some(retrained) = self.retrain(id, epochs, control, &mut on_step)? else {
-                stopped = true;
-                break;
-            };
-            let Retrained { id, epochs, evaluation, seconds } = retrained;
+        if candidate.is_trained {
+            let Some(evaluation) = self.evaluate_alone(candidate, stop)? else { return Ok(true) };
             let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
+            let (id, seconds) = (candidate.id, candidate.seconds + clock.elapsed().as_secs_f64());
+            *alone = None;
+            // What a training that has diverged leaves out.
+            pace.set_left(self.steps_alone(epochs) * missing.len() as u64);
             self.tell(
                 [Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds }],
                 report,
             )?;
+            return Ok(!missing.is_empty());
         }
-        if let Some(run) = &mut self.run {
-            run.sync()?;
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let Alone { network, trainer, epoch, is_trained, seconds, .. } = &mut **candidate;
+        let trained = match trainer.step(network, &bench.data, epoch) {
+            Ok(Some(_)) => {
+                report(Report::Progress(pace.next()));
+                Ok(())
+            }
+            Ok(None) => trainer.finish(network, epoch).map(|_| {
+                *is_trained = epoch.number() == epochs;
+                if !*is_trained {
+                    *epoch = trainer.begin(&bench.data, epoch.number() + 1);
+                }
+            }),
+            Err(error) => Err(error),
+        };
+        match trained {
+            Ok(()) => {}
+            Err(TrainError::Diverged { .. }) => *is_trained = true,
+            Err(error) => return Err(error.into()),
         }
-        self.tell_cautions(report);
-        report(Report::Finished { job: Job::Verify, stopped });
-        Ok(stopped)
+        *seconds += clock.elapsed().as_secs_f64();
+        Ok(true)
     }
 
     /// How well the run's objective with inherited weights ranks the candidates that were trained from scratch for so many
@@ -191,15 +247,8 @@ impl Lab {
         ranked.into_iter().chain(rest).map(|rank| rank.id).collect()
     }
 
-    /// `on_step` is told how many steps are done; `None` if it says stop.
-    fn retrain(
-        &self,
-        id: CandidateId,
-        epochs: usize,
-        control: &Control,
-        on_step: &mut dyn FnMut(u64) -> ControlFlow<()>,
-    ) -> Result<Option<Retrained>, LabError> {
-        let clock = Instant::now();
+    /// A candidate with weights of its own, which begins to be trained.
+    fn alone(&self, id: CandidateId, epochs: usize) -> Result<Alone, LabError> {
         let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
         let mask = &self.candidates()[id.index()].mask;
         let graph = alone(self.graph(), mask).map_err(|problems| LabError::Alone {
@@ -207,38 +256,30 @@ impl Lab {
             problem: problems.first().map(ToString::to_string).unwrap_or_default(),
         })?;
         let own_seed = seed::rng(self.settings.seed, "verify", u64::from(id.0)).next_u64();
-        let mut network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
+        let network = Supernet::new(Arc::new(graph), own_seed, bench.supernet.device());
         let settings = TrainSettings { epochs, seed: own_seed, ..self.study.training() };
-        let mut trainer = Trainer::of_whole(
-            &network,
-            &bench.data,
-            settings,
-            self.settings.evaluation.batch_size,
-        )?;
+        let at_once = self.settings.evaluation.batch_size;
+        let mut trainer = Trainer::of_whole(&network, &bench.data, settings, at_once)?;
         trainer.check_batches(&network, &bench.data)?;
-        let mut done = 0;
-        for epoch in 1..=epochs {
-            let trained = trainer.run_epoch(&mut network, &bench.data, epoch, &mut |_| {
-                done += 1;
-                on_step(done)
-            });
-            match trained {
-                Ok(_) => {}
-                Err(TrainError::Stopped) => return Ok(None),
-                Err(TrainError::Diverged { .. }) => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let epoch = trainer.begin(&bench.data, 1);
+        Ok(Alone { id, network, trainer, epoch, is_trained: false, seconds: 0.0 })
+    }
+
+    /// What has become of it, on all validation images; `None` if `stop` becomes true.
+    fn evaluate_alone(
+        &self,
+        Alone { network, .. }: &Alone,
+        stop: &AtomicBool,
+    ) -> Result<Option<Evaluation>, LabError> {
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
         let all = EvaluationSettings { images: usize::MAX, ..self.settings.evaluation };
         let (seed, loss) = (self.settings.seed, bench.trainer.loss());
-        let evaluator = Evaluator::with_loss(&network, &bench.data, all, seed, loss)?;
+        let evaluator = Evaluator::with_loss(network, &bench.data, all, seed, loss)?;
         let whole = Mask::full(network.graph().len());
-        let evaluation = match evaluator.evaluate(&network, &whole, control.stop_flag()) {
-            Err(EvaluationError::Stopped) => return Ok(None),
-            evaluated => evaluated?,
-        };
-        let seconds = clock.elapsed().as_secs_f64();
-        Ok(Some(Retrained { id, epochs, evaluation, seconds }))
+        match evaluator.evaluate(network, &whole, stop) {
+            Err(EvaluationError::Stopped) => Ok(None),
+            evaluated => Ok(Some(evaluated?)),
+        }
     }
 }
 

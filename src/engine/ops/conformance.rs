@@ -687,7 +687,8 @@ fn candidates_that_share_it_get_the_same_bits_as_each_alone() {
             let evaluator = Evaluator::new(&supernet, &data, settings, 0).map_err(error)?;
             let mut sharing = evaluator.share(&supernet, &masks);
             for candidate in sharing.order() {
-                let shared = sharing.evaluate(candidate, &GO_ON).map_err(error)?;
+                let shared =
+                    sharing.evaluate(evaluator.on(&supernet), candidate, &GO_ON).map_err(error)?;
                 let alone =
                     evaluator.evaluate(&supernet, &masks[candidate], &GO_ON).map_err(error)?;
                 ensure(alone.loss.is_finite(), || format!("a loss of {}", alone.loss))?;
@@ -713,7 +714,7 @@ fn a_frozen_brick_keeps_every_bit_while_others_learn() {
             if let Some(state) = before {
                 trainer.load_bytes(supernet, state).map_err(error)?;
             }
-            let go_on = &mut |_: crate::engine::training::StepReport<'_>| ControlFlow::Continue(());
+            let go_on = &mut |_: crate::engine::training::StepReport| ControlFlow::Continue(());
             trainer.run_epoch(supernet, &data, epoch, go_on).map_err(error)?;
             Ok::<_, String>([
                 supernet.to_bytes().map_err(error)?,

@@ -382,6 +382,11 @@ impl SearchState {
         self.candidates.get(id.index())
     }
 
+    /// The candidate that keeps these nodes of the present template, if it is known.
+    pub fn known(&self, mask: &Mask) -> Option<CandidateId> {
+        self.by_keys.get(&self.template.keys_of(mask)).copied()
+    }
+
     /// How many iterations are over; also the number of the one that is next or running.
     pub fn finished_iterations(&self) -> u32 {
         self.finished
@@ -434,7 +439,7 @@ impl SearchState {
         proposal::propose(&known, count, &mut rng)
             .into_iter()
             .map(|proposal::Proposal { mask, parents }| {
-                let known = self.by_keys.get(&self.template.keys_of(&mask)).copied();
+                let known = self.known(&mask);
                 Proposal { mask, parents, known }
             })
             .collect()
@@ -604,7 +609,7 @@ impl SearchState {
         if let Some(what) = candidate::problem(self.graph(), mask) {
             return Err(SearchError::Invalid(id, what));
         }
-        if let Some(&earlier) = self.by_keys.get(&self.template.keys_of(mask)) {
+        if let Some(earlier) = self.known(mask) {
             return Err(SearchError::Duplicate(earlier, id));
         }
         match parents.iter().find(|&&parent| parent >= id) {

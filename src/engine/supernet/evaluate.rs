@@ -1,7 +1,7 @@
 //! How good a candidate is with the weights it inherits: batch-norm statistics are gathered again for it,
 //! then it classifies validation images.
 
-use super::{Misfit, Sharing, Supernet, sharing::MOST_KEPT, tally::Tally};
+use super::{Misfit, On, Sharing, Supernet, sharing::MOST_KEPT, tally::Tally};
 use crate::engine::{
     compute::Statistics,
     data::{Batch, Dataset, Packed, Split, Targets},
@@ -146,8 +146,13 @@ impl Evaluator {
 
     /// The valid candidates `masks`, to be evaluated one after the other without computing twice what they
     /// have in common. The supernet stays as it is.
-    pub fn share<'a>(&'a self, supernet: &'a Supernet, masks: &[Mask]) -> Sharing<'a> {
-        Sharing::new(self, supernet, masks)
+    pub fn share(&self, supernet: &Supernet, masks: &[Mask]) -> Sharing {
+        Sharing::new(self.on(supernet), masks)
+    }
+
+    /// What evaluates candidates that [share](Self::share).
+    pub fn on<'a>(&'a self, supernet: &'a Supernet) -> On<'a> {
+        On { evaluator: self, supernet }
     }
 
     /// Accuracy and loss of the valid candidate `mask`. The supernet stays as it is.
@@ -161,7 +166,7 @@ impl Evaluator {
         mask: &Mask,
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
-        self.share(supernet, std::slice::from_ref(mask)).evaluate(0, stop)
+        self.share(supernet, std::slice::from_ref(mask)).evaluate(self.on(supernet), 0, stop)
     }
 
     /// Mean accuracy and loss when the validation batches are dealt out among `masks`: one look at each
@@ -177,7 +182,7 @@ impl Evaluator {
         let mut tally = Tally::new(self.loss);
         for candidate in 0..masks.len() {
             let dealt = (candidate..self.validation.len()).step_by(masks.len());
-            sharing.tally(candidate, dealt, &mut tally, stop)?;
+            sharing.tally(self.on(supernet), candidate, dealt, &mut tally, stop)?;
             sharing.forget_validation();
         }
         Ok(tally.finish())

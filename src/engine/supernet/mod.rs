@@ -22,7 +22,7 @@ mod weights;
 
 pub use evaluate::{EvaluationError, EvaluationSettings, Evaluator};
 pub use latency::Latency;
-pub use sharing::Sharing;
+pub use sharing::{On, Sharing};
 pub use weights::WeightsError;
 
 pub(in crate::engine) use footprint::bytes_per_image;

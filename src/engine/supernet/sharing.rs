@@ -78,10 +78,17 @@ enum Images {
     Validation(usize),
 }
 
+/// What evaluates: always the same as long as candidates share.
+#[derive(Clone, Copy)]
+pub struct On<'a> {
+    /// The images.
+    pub evaluator: &'a Evaluator,
+    /// The weights.
+    pub supernet: &'a Supernet,
+}
+
 /// Several candidates that are evaluated one after the other, with the results that they share.
-pub struct Sharing<'a> {
-    evaluator: &'a Evaluator,
-    supernet: &'a Supernet,
+pub struct Sharing {
     steps: Steps,
     /// The nodes of each candidate, from the input to the output.
     kept_nodes: Vec<Vec<usize>>,
@@ -106,8 +113,8 @@ struct Kept {
     reads_left: usize,
 }
 
-impl<'a> Sharing<'a> {
-    pub(super) fn new(evaluator: &'a Evaluator, supernet: &'a Supernet, masks: &[Mask]) -> Self {
+impl Sharing {
+    pub(super) fn new(On { evaluator, supernet }: On<'_>, masks: &[Mask]) -> Self {
         let steps = Steps::new(supernet, masks);
         let count = steps.steps.len();
         let normalises: Vec<_> = steps
@@ -134,8 +141,6 @@ impl<'a> Sharing<'a> {
         };
         Self {
             kept_nodes: masks.iter().map(from_input).collect(),
-            evaluator,
-            supernet,
             readers,
             normalises,
             seen: vec![vec![None; batches]; count],
@@ -163,29 +168,31 @@ impl<'a> Sharing<'a> {
     /// device fails.
     pub fn evaluate(
         &mut self,
+        on: On<'_>,
         candidate: usize,
         stop: &AtomicBool,
     ) -> Result<Evaluation, EvaluationError> {
-        let mut tally = Tally::new(self.evaluator.loss);
-        self.tally(candidate, 0..self.evaluator.validation.len(), &mut tally, stop)?;
+        let mut tally = Tally::new(on.evaluator.loss);
+        self.tally(on, candidate, 0..on.evaluator.validation.len(), &mut tally, stop)?;
         Ok(tally.finish())
     }
 
     /// Adds what the candidate makes of some of the validation batches.
     pub(super) fn tally(
         &mut self,
+        on: On<'_>,
         candidate: usize,
         batches: impl Iterator<Item = usize>,
         tally: &mut Tally,
         stop: &AtomicBool,
     ) -> Result<(), EvaluationError> {
-        let statistics = self.recalibrate(candidate, stop)?;
+        let statistics = self.recalibrate(on, candidate, stop)?;
         let Some(&output) = self.steps.of_candidates[candidate].last() else { return Ok(()) };
         for number in batches {
             go_on(stop)?;
-            let scores = self.pass(&[output], Images::Validation(number), Some(&statistics));
+            let scores = self.pass(on, &[output], Images::Validation(number), Some(&statistics));
             if let Some(scores) = scores {
-                tally.add(scores.flat(), self.evaluator.validation[number].targets())?;
+                tally.add(scores.flat(), on.evaluator.validation[number].targets())?;
             }
         }
         Ok(())
@@ -202,17 +209,18 @@ impl<'a> Sharing<'a> {
     /// have keep their running statistics.
     pub(super) fn recalibrate(
         &mut self,
+        on: On<'_>,
         candidate: usize,
         stop: &AtomicBool,
     ) -> Result<Vec<Statistics>, EvaluationError> {
-        let mut statistics = self.supernet.running.clone();
+        let mut statistics = on.supernet.running.clone();
         let own = self.steps.of_candidates[candidate].clone();
-        for number in 0..self.evaluator.recalibration.len() {
+        for number in 0..on.evaluator.recalibration.len() {
             go_on(stop)?;
             let unseen =
                 |&&step: &&usize| self.normalises[step] && self.seen[step][number].is_none();
             let unseen: Vec<_> = own.iter().filter(unseen).copied().collect();
-            self.pass(&unseen, Images::Recalibration(number), None);
+            self.pass(on, &unseen, Images::Recalibration(number), None);
         }
         for step in own {
             let batches: Vec<_> = self.seen[step].iter().flatten().collect();
@@ -234,6 +242,7 @@ impl<'a> Sharing<'a> {
     /// own. Results that other candidates will read are kept too, as far as there is room.
     fn pass(
         &mut self,
+        on: On<'_>,
         wanted: &[usize],
         images: Images,
         statistics: Option<&[Statistics]>,
@@ -272,7 +281,7 @@ impl<'a> Sharing<'a> {
                 None => {
                     let sources = self.steps.steps[step].sources.clone();
                     let incoming = sources.iter().map(|source| read(&mut made, (*source)?));
-                    let activation = self.compute(step, incoming.collect(), images, statistics);
+                    let activation = self.compute(on, step, incoming.collect(), images, statistics);
                     self.keep(step, images, &activation, reads);
                     activation
                 }
@@ -290,12 +299,13 @@ impl<'a> Sharing<'a> {
     /// What a step makes of what comes in.
     fn compute(
         &mut self,
+        on: On<'_>,
         step: usize,
         incoming: Vec<Option<Activation>>,
         images: Images,
         statistics: Option<&[Statistics]>,
     ) -> Activation {
-        let supernet = self.supernet;
+        let supernet = on.supernet;
         let mut seen = Vec::new();
         let norms = match statistics {
             Some(statistics) => Norms::Fixed(statistics),
@@ -306,8 +316,8 @@ impl<'a> Sharing<'a> {
         };
         let mut pass = Pass { image: supernet.ops, norms, dropout: None };
         let batch = || match images {
-            Images::Recalibration(number) => self.evaluator.recalibration[number].images(),
-            Images::Validation(number) => self.evaluator.validation[number].images(),
+            Images::Recalibration(number) => on.evaluator.recalibration[number].images(),
+            Images::Validation(number) => on.evaluator.validation[number].images(),
         };
         #[cfg(test)]
         {

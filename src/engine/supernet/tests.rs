@@ -392,8 +392,10 @@ fn recalibration_takes_the_statistics_of_the_data_and_disturbs_nothing() {
     let before = supernet.to_bytes().expect("the CPU answers");
     let settings = EvaluationSettings { images: 30, recalibration_batches: 4, batch_size: 16 };
     let evaluator = Evaluator::new(&supernet, &data, settings, 0).expect("fits");
-    let statistics =
-        evaluator.share(&supernet, &[full(&supernet)]).recalibrate(0, &GO_ON).expect("goes on");
+    let statistics = evaluator
+        .share(&supernet, &[full(&supernet)])
+        .recalibrate(evaluator.on(&supernet), 0, &GO_ON)
+        .expect("goes on");
     // All 64 training images took part, and normalisation gave them mean 0 and variance 1.
     assert_close(&numbers(&statistics[0].mean), &[0.0], 1e-5);
     assert_close(&numbers(&statistics[0].variance), &[1.0], 1e-4);
@@ -555,13 +557,17 @@ fn candidates_that_share_are_evaluated_as_each_on_its_own() {
         let evaluator = Evaluator::new(&supernet, &bars(64, 40), settings, 0).expect("fits");
         let mut sharing = evaluator.share(&supernet, &masks);
         let mut order = sharing.order();
-        let in_order: Vec<_> =
-            order.iter().map(|&i| sharing.evaluate(i, &GO_ON).expect("goes on")).collect();
+        let in_order: Vec<_> = order
+            .iter()
+            .map(|&i| sharing.evaluate(evaluator.on(&supernet), i, &GO_ON).expect("goes on"))
+            .collect();
         assert!(sharing.is_empty(), "all was read as often as it was said to be");
         // Without room, each candidate computes each of its nodes once for a batch.
         let mut cramped = evaluator.share(&supernet, &masks).without_room();
-        let with_no_room: Vec<_> =
-            order.iter().map(|&i| cramped.evaluate(i, &GO_ON).expect("goes on")).collect();
+        let with_no_room: Vec<_> = order
+            .iter()
+            .map(|&i| cramped.evaluate(evaluator.on(&supernet), i, &GO_ON).expect("goes on"))
+            .collect();
         assert_eq!(with_no_room, in_order);
         let nodes: usize = masks.iter().map(Mask::len).sum();
         let batches = 3 + recalibration_batches;

@@ -22,4 +22,4 @@ pub use optimizer::OptimizerKind;
 pub use policy::PathPolicy;
 pub use schedule::Schedule;
 pub use settings::{SettingsError, StepLength, TrainSettings};
-pub use trainer::{StepReport, TrainError, Trainer};
+pub use trainer::{Epoch, StepReport, TrainError, Trainer};

@@ -37,8 +37,8 @@ const PROBE_SETTINGS: EvaluationSettings =
     EvaluationSettings { images: 1000, recalibration_batches: 1, batch_size: 128 };
 
 /// One finished training step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepReport<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
     /// The epoch, from 1.
     pub epoch: usize,
     /// The step within the epoch, from 1.
@@ -48,7 +48,30 @@ pub struct StepReport<'a> {
     /// Mean loss of the step's batch, over all paths that were trained.
     pub loss: f64,
     /// The nodes that were trained.
-    pub kept: &'a Mask,
+    pub kept: Mask,
+}
+
+/// An epoch between two of its steps.
+#[derive(Debug)]
+pub struct Epoch {
+    epoch: usize,
+    steps: usize,
+    /// The training images, shuffled.
+    order: Vec<usize>,
+    /// How long its steps have taken.
+    worked: Duration,
+}
+
+impl Epoch {
+    /// Its number, from 1.
+    pub fn number(&self) -> usize {
+        self.epoch
+    }
+
+    /// Seconds that its steps have taken since it was begun or taken up again.
+    pub fn seconds(&self) -> f64 {
+        self.worked.as_secs_f64()
+    }
 }
 
 /// Training did not come to its end.
@@ -239,73 +262,86 @@ impl Trainer {
         (self.position.epoch, self.position.step)
     }
 
-    /// Trains for one epoch, counted from 1. An epoch that was stopped goes on where it was.
-    ///
-    /// `on_step` is told of every step; it may wait (a pause, whose time is not counted), or break to stop.
-    ///
-    /// # Errors
-    /// [`TrainError::Stopped`] if `on_step` said so, [`TrainError::Diverged`] if a loss or a weight is not a
-    /// number, so that no such weights are ever stored, [`TrainError::Device`] if the device fails.
-    pub fn run_epoch(
-        &mut self,
-        supernet: &mut Supernet,
-        data: &Dataset,
-        epoch: usize,
-        on_step: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
-    ) -> Result<EpochReport, TrainError> {
-        let started = Instant::now();
-        let mut waited = Duration::ZERO;
-        let TrainSettings { batch_size, seed, augment, .. } = self.settings;
+    /// Begins an epoch, counted from 1; one that was stopped goes on where it was.
+    pub fn begin(&mut self, data: &Dataset, epoch: usize) -> Epoch {
         let steps = self.steps(data);
         // More steps than there are: the batches were smaller when the epoch was stopped.
         if self.position.epoch != epoch || self.position.step > steps {
             self.position = Position { epoch, ..Position::default() };
         }
         let mut order: Vec<_> = (0..data.train.len()).collect();
-        order.shuffle(&mut seed::rng(seed, "train/order", epoch as u64));
-        for (step, indices) in
-            order.chunks(batch_size).enumerate().take(steps).skip(self.position.step)
-        {
-            let number = (epoch.saturating_sub(1) * steps + step) as u64;
-            let rng = &mut seed::rng(seed, "train/path", number);
-            let paths = if self.whole {
-                vec![Mask::full(supernet.graph().len())]
-            } else {
-                self.paths.draw(rng)
-            };
-            let mut batch = data.batch(Split::Train, indices);
-            augment.apply(&mut batch, &mut seed::rng(seed, "train/augment", number));
-            let diverged = TrainError::Diverged { epoch, step: step + 1 };
-            let dropout = &mut seed::rng(seed, "train/dropout", number);
-            let round = self.gradients(supernet, &paths, batch, dropout);
-            let losses = Tensor::cat(round.iter().map(|path| path.loss.clone()).collect(), 0);
-            let losses = losses.try_into_vec_as::<f32>()?;
-            let loss = losses.into_iter().map(f64::from).sum::<f64>() / paths.len() as f64;
-            if !loss.is_finite() {
-                return Err(diverged);
-            }
-            let rate = self.settings.learning_rate
-                * self.settings.schedule.factor(number, self.settings.epochs.saturating_mul(steps));
-            if !self.apply(supernet, round, rate)? {
-                return Err(diverged);
-            }
-            self.position.step += 1;
-            self.position.loss_sum += loss;
-            let nodes = paths.iter().flat_map(Mask::iter);
-            let trained = Mask::from_nodes(supernet.graph().len(), nodes);
-            let told = Instant::now();
-            let go_on = on_step(StepReport { epoch, step: step + 1, steps, loss, kept: &trained });
-            waited += told.elapsed();
-            if go_on.is_break() {
-                self.check_weights(supernet)?;
-                if self.position.step == steps {
-                    self.validate(supernet)?;
-                }
-                return Err(TrainError::Stopped);
-            }
+        order.shuffle(&mut seed::rng(self.settings.seed, "train/order", epoch as u64));
+        Epoch { epoch, steps, order, worked: Duration::ZERO }
+    }
+
+    /// The next step of an epoch; `None` where all are done.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] if a loss is not a number, [`TrainError::Device`] if the device fails.
+    pub fn step(
+        &mut self,
+        supernet: &mut Supernet,
+        data: &Dataset,
+        epoch: &mut Epoch,
+    ) -> Result<Option<StepReport>, TrainError> {
+        let started = Instant::now();
+        let Epoch { epoch: number, steps, ref order, .. } = *epoch;
+        let TrainSettings { batch_size, seed, augment, .. } = self.settings;
+        let done = self.position.step;
+        let Some(indices) = order.chunks(batch_size).take(steps).nth(done) else { return Ok(None) };
+        let of_all = (number.saturating_sub(1) * steps + done) as u64;
+        let rng = &mut seed::rng(seed, "train/path", of_all);
+        let paths = if self.whole {
+            vec![Mask::full(supernet.graph().len())]
+        } else {
+            self.paths.draw(rng)
+        };
+        let mut batch = data.batch(Split::Train, indices);
+        augment.apply(&mut batch, &mut seed::rng(seed, "train/augment", of_all));
+        let diverged = TrainError::Diverged { epoch: number, step: done + 1 };
+        let dropout = &mut seed::rng(seed, "train/dropout", of_all);
+        let round = self.gradients(supernet, &paths, batch, dropout);
+        let losses = Tensor::cat(round.iter().map(|path| path.loss.clone()).collect(), 0);
+        let losses = losses.try_into_vec_as::<f32>()?;
+        let loss = losses.into_iter().map(f64::from).sum::<f64>() / paths.len() as f64;
+        if !loss.is_finite() {
+            return Err(diverged);
         }
+        let rate = self.settings.learning_rate
+            * self.settings.schedule.factor(of_all, self.settings.epochs.saturating_mul(steps));
+        if !self.apply(supernet, round, rate)? {
+            return Err(diverged);
+        }
+        self.position.step += 1;
+        self.position.loss_sum += loss;
+        let nodes = paths.iter().flat_map(Mask::iter);
+        let kept = Mask::from_nodes(supernet.graph().len(), nodes);
+        epoch.worked += started.elapsed();
+        Ok(Some(StepReport { epoch: number, step: done + 1, steps, loss, kept }))
+    }
+
+    /// Makes sure that what was trained so far is worth being kept, in the middle of an epoch.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] if a weight is not a number, [`TrainError::Device`] if the device fails.
+    pub fn check(&self, supernet: &Supernet, epoch: &Epoch) -> Result<(), TrainError> {
+        self.check_weights(supernet)?;
+        if self.position.step == epoch.steps {
+            self.validate(supernet)?;
+        }
+        Ok(())
+    }
+
+    /// What an epoch has come to, once all of its steps are done.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] if a weight, or what validation gives, is not a number, so that no such weights are ever
+    /// stored, [`TrainError::Device`] if the device fails.
+    pub fn finish(&self, supernet: &Supernet, epoch: &Epoch) -> Result<EpochReport, TrainError> {
+        let started = Instant::now();
         self.check_weights(supernet)?;
         let validation = self.validate(supernet)?;
+        let Epoch { epoch, steps, worked, .. } = *epoch;
         Ok(EpochReport {
             epoch,
             step: (epoch * steps) as u64,
@@ -313,8 +349,30 @@ impl Trainer {
             val_loss: validation.loss,
             val_accuracy: validation.accuracy,
             val_balanced_accuracy: validation.balanced_accuracy,
-            seconds: started.elapsed().saturating_sub(waited).as_secs_f64(),
+            seconds: (worked + started.elapsed()).as_secs_f64(),
         })
+    }
+
+    /// Trains for one epoch, counted from 1, step by step. `on_step` is told of every step; it may break to stop.
+    ///
+    /// # Errors
+    /// [`TrainError::Stopped`] if `on_step` said so, and what [`step`](Self::step), [`check`](Self::check) and
+    /// [`finish`](Self::finish) refuse.
+    pub fn run_epoch(
+        &mut self,
+        supernet: &mut Supernet,
+        data: &Dataset,
+        epoch: usize,
+        on_step: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
+    ) -> Result<EpochReport, TrainError> {
+        let mut epoch = self.begin(data, epoch);
+        while let Some(step) = self.step(supernet, data, &mut epoch)? {
+            if on_step(step).is_break() {
+                self.check(supernet, &epoch)?;
+                return Err(TrainError::Stopped);
+            }
+        }
+        self.finish(supernet, &epoch)
     }
 
     /// What the epoch has come to.

@@ -10,14 +10,14 @@ static RUN: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     lab.steer(Steering { pinned: vec!["a1".into()], ..Steering::default() }).expect("can be met");
-    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(search(2, 3), &control, &mut ignore).expect("searches");
     let settings = VerifySettings { top: 3, random: 2, epochs: Some(1) };
-    lab.verify(settings, &control, &mut ignore).expect("verifies");
+    lab.work(Plan::Verify(settings), &control, &mut ignore).expect("verifies");
     lab.retune(length(1e-3, Some(5.0))).expect("is recorded");
     let mut stop = stop_at(&control, 5, |report| matches!(report, Report::Step { .. }));
-    assert!(lab.train(1, &control, &mut stop).expect("is stopped"));
+    assert!(lab.work(train(1), &control, &mut stop).expect("is stopped"));
     runs
 });
 
@@ -28,8 +28,8 @@ fn told(folder: &Path) -> Result<(), LabError> {
     let _ = (opened.story(), opened.fitness(), opened.synergies(3), opened.verification(None));
     let control = Control::default();
     control.stop();
-    opened.search(1, 1, Budget::default(), &control, &mut ignore)?;
-    opened.train(1, &control, &mut ignore)?;
+    opened.work(search(1, 1), &control, &mut ignore)?;
+    opened.work(train(1), &control, &mut ignore)?;
     Ok(())
 }
 

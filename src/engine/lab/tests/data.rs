@@ -56,9 +56,9 @@ fn lab_with(template: Checked, runs: &Path, settings: LabSettings) -> Lab {
 }
 
 /// Trains an epoch; what was told meanwhile.
-fn train(lab: &mut Lab) -> Result<Vec<Report>, LabError> {
+fn trained(lab: &mut Lab) -> Result<Vec<Report>, LabError> {
     let mut told = Vec::new();
-    lab.train(1, &Control::default(), &mut |report| told.push(report))?;
+    lab.work(train(1), &Control::default(), &mut |report| told.push(report))?;
     Ok(told)
 }
 
@@ -72,7 +72,7 @@ fn a_preset_takes_the_shape_and_the_classes_of_the_data() {
     let settings = LabSettings { data, fit: true, ..LabSettings::default() };
     let mut lab = lab_with(template, folder.path(), settings);
     let before = lab.candidates()[0].cost.params;
-    let told = train(&mut lab).expect("fits");
+    let told = trained(&mut lab).expect("fits");
     assert_eq!(lab.graph().classes(), 2);
     assert!(lab.candidates()[0].cost.params < before, "costs follow");
     let fitted = |report: &Report| matches!(report, Report::Fitted(graph) if graph.classes() == 2);
@@ -87,7 +87,7 @@ fn a_preset_takes_the_shape_and_the_classes_of_the_data() {
     let mut again = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     assert_eq!(again.graph().classes(), 2);
     assert_eq!(again.summary().map(|summary| summary.classes.len()), Some(2));
-    train(&mut again).expect("goes on");
+    trained(&mut again).expect("goes on");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn without_fitting_the_exact_edit_is_told() {
     let refused = |template: Checked, data: &DataSource, loss| {
         let training = TrainSettings { loss, ..TrainSettings::default() };
         let settings = LabSettings { data: data.clone(), training, ..LabSettings::default() };
-        match train(&mut lab_with(template, folder.path(), settings)) {
+        match trained(&mut lab_with(template, folder.path(), settings)) {
             Ok(_) => "is taken".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -148,7 +148,7 @@ fn one_output_tells_two_classes_apart() {
         let runs = tempfile::tempdir().expect("a folder");
         let mut lab = lab_with(table_template(1, &TWO), runs.path(), settings);
         for _ in 0..3 {
-            train(&mut lab).expect("is trained");
+            trained(&mut lab).expect("is trained");
         }
         let last = lab.epoch_reports().last().expect("an epoch");
         assert!(last.val_accuracy > 0.95 && last.val_loss < 0.5, "{loss}: {last:?}");
@@ -164,13 +164,13 @@ fn data_that_has_moved_is_found_by_its_content() {
     let data = table(&a, "rows.csv", 120, 60);
     let settings = LabSettings { data, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), &a.join("runs"), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     drop(lab);
     // Run and data together to another place.
     fs::rename(&a, &b).expect("moves");
     let run = b.join("runs/test");
     let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
-    let told = train(&mut lab).expect("the data is where it was, seen from the run");
+    let told = trained(&mut lab).expect("the data is where it was, seen from the run");
     let found = |report: &Report| matches!(report, Report::Note(text) if text.contains("found at"));
     assert!(told.iter().any(found), "{told:?}");
     drop(lab);
@@ -178,18 +178,18 @@ fn data_that_has_moved_is_found_by_its_content() {
     let elsewhere = folder.path().join("other.csv");
     fs::rename(b.join("rows.csv"), &elsewhere).expect("moves");
     let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
-    let text = train(&mut lab).expect_err("is gone").to_string();
+    let text = trained(&mut lab).expect_err("is gone").to_string();
     assert!(text.contains("rows.csv") && text.contains("--data"), "{text}");
     // Other data there is not taken for it.
     let other = table(folder.path(), "more.csv", 130, 60);
     lab.move_data(other);
-    let text = train(&mut lab).expect_err("other data").to_string();
+    let text = trained(&mut lab).expect_err("other data").to_string();
     assert!(text.contains("more.csv") && text.contains("fingerprint"), "{text}");
     lab.move_data(DataSource::Csv { file: elsewhere, label: None });
-    train(&mut lab).expect("is found");
+    trained(&mut lab).expect("is found");
     drop(lab);
     let mut lab = Lab::open(&run, DeviceChoice::Cpu).expect("opens");
-    train(&mut lab).expect("the run knows the new place");
+    trained(&mut lab).expect("the run knows the new place");
     assert_eq!(lab.epochs(), 4);
 }
 
@@ -199,7 +199,7 @@ fn where_data_is_said_to_be_it_is_or_the_job_is_refused() {
     let data = table(folder.path(), "rows.csv", 120, 60);
     let settings = LabSettings { data: data.clone(), ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     let none = DataSource::Csv { file: folder.path().join("none.csv"), label: None };
     let wider = folder.path().join("wider.csv");
     let rows: String = (0..60).map(|row| format!("{row},1,{},{}\n", row % 5, row % 2)).collect();
@@ -213,11 +213,11 @@ fn where_data_is_said_to_be_it_is_or_the_job_is_refused() {
         drop(lab);
         lab = Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
         lab.move_data(wrong);
-        let text = train(&mut lab).expect_err("the old data is still there").to_string();
+        let text = trained(&mut lab).expect_err("the old data is still there").to_string();
         assert!(text.contains(says), "{text}");
     }
     lab.move_data(data);
-    train(&mut lab).expect("is the run's");
+    trained(&mut lab).expect("is the run's");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn wrong_data_is_refused_also_where_nothing_is_left_to_do_with_it() {
     let data = table(folder.path(), "rows.csv", 130, 50);
     let settings = LabSettings { data: data.clone(), ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     drop(lab);
     let open = || Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
     open().check_moved_data(&mut ignore).expect("nothing was said");
@@ -294,9 +294,9 @@ fn results_of_older_weights_are_not_cautioned_about() {
     };
     let settings = LabSettings { data, training, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     let control = Control::default();
-    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("is searched");
+    lab.work(search(1, 2), &control, &mut ignore).expect("is searched");
     let lazy = |lab: &Lab| {
         let told = lab.cautions();
         told.iter().any(|caution| matches!(caution, Caution::NoBetterThanCommonest { .. }))
@@ -307,7 +307,7 @@ fn results_of_older_weights_are_not_cautioned_about() {
     let last = |lab: &Lab| lab.epoch_reports().last().expect("an epoch").val_accuracy;
     for _ in 0..40 {
         if last(&lab) <= 0.95 {
-            train(&mut lab).expect("is trained");
+            trained(&mut lab).expect("is trained");
         }
     }
     let last = last(&lab);
@@ -320,9 +320,14 @@ fn the_objective_decides_which_candidate_is_best() {
     let data = table(folder.path(), "rows.csv", 400, 40);
     let settings = LabSettings { data, objective: Objective::Loss, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     let all = Budget::default();
-    lab.search(1, 4, all, &Control::default(), &mut ignore).expect("is searched");
+    lab.work(
+        Plan::Search { iterations: 1, candidates: 4, budget: all },
+        &Control::default(),
+        &mut ignore,
+    )
+    .expect("is searched");
     let losses = || lab.candidates().iter().filter_map(|c| Some(c.evaluation?.loss));
     let lowest = losses().fold(f64::INFINITY, f64::min);
     let loss_of = |lab: &Lab| lab.best().and_then(|best| best.evaluation).map(|e| e.loss);
@@ -342,7 +347,7 @@ fn numbers_have_no_balanced_accuracy() {
     let objective = Objective::BalancedAccuracy;
     let settings = LabSettings { data, objective, ..LabSettings::default() };
     let mut lab = lab_with(table_template(1, &TWO), folder.path(), settings);
-    let text = train(&mut lab).expect_err("has no classes").to_string();
+    let text = trained(&mut lab).expect_err("has no classes").to_string();
     assert!(text.contains("no balanced accuracy"), "{text}");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no run is made");
 }
@@ -354,10 +359,10 @@ fn candidates_that_tie_are_told_and_not_verified() {
     let ties = ["Dropout(rate: 0.1)", "Dropout(rate: 0.3)", "Dropout(rate: 0.5)", "Identity"];
     let settings = LabSettings { data, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &ties), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     let mut told = Vec::new();
     let report = &mut |report| told.push(report);
-    lab.search(1, 4, Budget::default(), &Control::default(), report).expect("is searched");
+    lab.work(search(1, 4), &Control::default(), report).expect("is searched");
     let says = |report: &Report, what: &str| matches!(report, Report::Cautions { texts, .. } if texts.iter().any(|t| t.contains(what)));
     assert!(told.iter().any(|report| says(report, "all 4")), "{told:?}");
     let iteration = |report: &Report| matches!(report, Report::Iteration(done) if done.tie);
@@ -365,7 +370,8 @@ fn candidates_that_tie_are_told_and_not_verified() {
     assert_eq!(lab.tie(), Some(4));
     assert!(lab.fitness().iter().all(|node| node.fitness == 0.5), "{:?}", lab.fitness());
     let settings = VerifySettings { top: 2, random: 2, epochs: Some(1) };
-    let refused = lab.verify(settings, &Control::default(), &mut ignore).expect_err("no order");
+    let refused =
+        lab.work(Plan::Verify(settings), &Control::default(), &mut ignore).expect_err("no order");
     assert!(refused.to_string().contains("no order to verify"), "{refused}");
 }
 
@@ -378,7 +384,7 @@ fn alternatives_that_compute_the_same_are_named_and_share_their_fitness() {
     let settings = LabSettings { data, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &some), folder.path(), settings);
     let mut told = Vec::new();
-    lab.train(1, &Control::default(), &mut |report| told.push(report)).expect("is trained");
+    lab.work(train(1), &Control::default(), &mut |report| told.push(report)).expect("is trained");
     let first = told.iter().find_map(|report| match report {
         Report::Cautions { about: Topic::Results, texts } => Some(texts.clone()),
         _ => None,
@@ -393,7 +399,7 @@ fn alternatives_that_compute_the_same_are_named_and_share_their_fitness() {
         assert!(!text.contains("softmax") && !text.contains("dense"), "{text}");
     };
     says(&first.expect("cautions come before training"));
-    lab.search(1, 5, Budget::default(), &Control::default(), &mut ignore).expect("is searched");
+    lab.work(search(1, 5), &Control::default(), &mut ignore).expect("is searched");
     says(&lab.cautions().iter().map(ToString::to_string).collect::<Vec<_>>());
     let graph = lab.graph();
     let of = |name: &str| {
@@ -446,7 +452,7 @@ fn always_the_common_class_is_no_success() {
     let data = DataSource::Csv { file, label: None };
     let settings = LabSettings { data, ..LabSettings::default() };
     let mut lab = lab_with(table_template(2, &TWO), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     let text: Vec<_> = lab.cautions().iter().map(ToString::to_string).collect();
     let lazy = text.iter().find(|text| text.contains("always answering `ok`"));
     assert!(lazy.is_some_and(|text| text.contains("--objective balanced-accuracy")), "{text:?}");
@@ -463,7 +469,7 @@ fn little_memory_means_fewer_images_at_once() {
         ..LabSettings::default()
     };
     let mut lab = lab_with(small(), runs.path(), settings(300_000));
-    let told = train(&mut lab).expect("is trained");
+    let told = trained(&mut lab).expect("is trained");
     let evaluation = lab.settings().evaluation;
     assert!(evaluation.batch_size < 128, "{evaluation:?}");
     assert_eq!(evaluation.batch_size * evaluation.recalibration_batches, 4 * 128);
@@ -473,7 +479,7 @@ fn little_memory_means_fewer_images_at_once() {
     let again = Lab::open(&runs.path().join("test"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(again.settings().evaluation, evaluation, "the run keeps it");
     let tight = tempfile::tempdir().expect("a folder");
-    let text = train(&mut lab_with(small(), tight.path(), settings(1_000)));
+    let text = trained(&mut lab_with(small(), tight.path(), settings(1_000)));
     let text = text.expect_err("has no room").to_string();
     assert!(text.contains("--memory"), "{text}");
 }
@@ -493,12 +499,12 @@ fn how_data_is_read_is_kept_for_a_resumed_run() {
     };
     let settings = LabSettings { data, read, ..LabSettings::default() };
     let mut lab = lab_with(table_template(3, &TWO), folder.path(), settings);
-    train(&mut lab).expect("is trained");
+    trained(&mut lab).expect("is trained");
     assert_eq!(lab.summary().map(|summary| summary.examples.iter().sum()), Some(100));
     drop(lab);
     let mut again = Lab::open(&folder.path().join("test"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(again.settings().read, read);
-    train(&mut again).expect("goes on");
+    trained(&mut again).expect("goes on");
 }
 
 /// Refuses or takes a data set for a template with this input, without fitting it; what is said of it.

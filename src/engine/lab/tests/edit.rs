@@ -29,8 +29,8 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 3), &control, &mut ignore).expect("searches");
     let old = Arc::clone(lab.graph());
     let (before, fitness, before_edit) = (weights(&lab), lab.fitness(), placed(&lab));
     let shown = lab.iteration_reports().last().expect("two").fitness.clone();
@@ -79,11 +79,11 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     assert!(retired > 0 && done.valid > 0);
 
     // It goes on, and the folder tells the same.
-    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     assert!(lab.best().is_some_and(|best| !best.is_retired()));
-    lab.train(1, &control, &mut ignore).expect("trains on");
+    lab.work(train(1), &control, &mut ignore).expect("trains on");
     assert!(lab.candidates().iter().any(|c| c.standing == Standing::Obsolete));
-    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     let told = facts(&lab);
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
@@ -96,14 +96,14 @@ fn an_edited_run_is_resumed_exactly_in_the_middle_of_an_epoch_too() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let finish = |lab: &mut Lab| {
-        lab.train(1, &control, &mut ignore).expect("trains on");
-        lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+        lab.work(train(1), &control, &mut ignore).expect("trains on");
+        lab.work(search(1, 2), &control, &mut ignore).expect("searches");
     };
     let begin = |name| {
         let mut lab = lab(runs.path(), name);
         let stopping = Control::default();
         let mut stop = stop_at(&stopping, 50, |report| matches!(report, Report::Step { .. }));
-        assert!(lab.train(1, &stopping, &mut stop).expect("is stopped"));
+        assert!(lab.work(train(1), &stopping, &mut stop).expect("is stopped"));
         let template = edited(lab.template());
         lab.edit(template).expect("is edited").expect("has changed");
         assert_eq!(lab.trained_steps(), 50);
@@ -126,7 +126,7 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     let folder = runs.path().join("run");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     let template = edited(lab.template());
     let told = facts(&lab);
 
@@ -174,7 +174,7 @@ fn a_node_whose_name_another_one_begins_with_keeps_its_weights() {
         let settings = lab(runs.path(), "unused").settings().clone();
         let name = Some(format!("without-{gone}"));
         let mut lab = Lab::new(template.clone(), settings, runs.path().to_owned(), name);
-        lab.train(1, &control, &mut ignore).expect("trains");
+        lab.work(train(1), &control, &mut ignore).expect("trains");
         let [before, state] = weights(&lab);
         let without = Edit::Remove { nodes: vec![gone.into()], heal: false };
         lab.edit(edited_by(&lab, &[without])).expect("is edited");
@@ -215,15 +215,15 @@ fn what_an_edit_removes_is_back_with_weights_and_evaluations_when_it_is_undone()
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 3), &control, &mut ignore).expect("searches");
     let (whole, before, before_edit) =
         (lab.study.template().clone(), tensors(&lab, &[]), placed(&lab));
     let gone = ["b1", "flat"];
 
     // Deleted, searched, undone.
     let cut = lab.edit(edited(lab.template())).expect("is edited").expect("has changed");
-    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     let back = lab.edit(whole.clone()).expect("is edited").expect("has changed");
     assert!(cut.retired > 0 && back.returned == cut.retired && back.forgotten == 0);
     assert!(tensors(&lab, &[]) == before);
@@ -239,8 +239,8 @@ fn what_an_edit_removes_is_back_with_weights_and_evaluations_when_it_is_undone()
     lab.edit(edited(lab.template())).expect("is edited").expect("has changed");
     drop(lab);
     let mut lab = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
-    lab.train(1, &control, &mut ignore).expect("trains on");
-    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    lab.work(train(1), &control, &mut ignore).expect("trains on");
+    lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     let trained = tensors(&lab, &["a1", "a3", "head"]);
     lab.edit(whole).expect("is edited").expect("has changed");
     let of_gone: Vec<_> = before
@@ -260,7 +260,7 @@ fn what_an_edit_removes_is_back_with_weights_and_evaluations_when_it_is_undone()
             .iter()
             .all(|name| name.split('/').nth(1).is_some_and(|n| n.starts_with("a5.")))
     );
-    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     let told = facts(&lab);
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
@@ -272,8 +272,8 @@ fn a_node_whose_weights_are_lost_comes_back_as_a_new_one() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 3), &control, &mut ignore).expect("searches");
     let whole = lab.study.template().clone();
     let cut = lab.edit(edited(lab.template())).expect("is edited").expect("has changed");
     let attic = runs.path().join("run/weights/attic-2");
@@ -283,7 +283,7 @@ fn a_node_whose_weights_are_lost_comes_back_as_a_new_one() {
     assert_eq!(back.nodes.added, ["b1", "flat"].map(NodeId::from));
     let retired = lab.candidates().iter().filter(|candidate| candidate.is_retired()).count();
     assert_eq!(retired, cut.retired);
-    lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+    lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     let told = facts(&lab);
     drop(lab);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
@@ -295,8 +295,8 @@ fn a_node_that_was_built_again_and_changed_back_has_the_weights_that_it_was_eval
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 3), &control, &mut ignore).expect("searches");
     let (whole, before) = (lab.study.template().clone(), tensors(&lab, &[]));
     let gone = Edit::Remove { nodes: vec!["bm".into()], heal: false };
     lab.edit(edited_by(&lab, &[gone])).expect("is edited").expect("has changed");

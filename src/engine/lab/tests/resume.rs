@@ -7,8 +7,8 @@ fn an_opened_run_holds_what_the_lab_held() {
     let runs = tempfile::tempdir().expect("a folder");
     let mut first = lab(runs.path(), "run");
     let control = Control::default();
-    assert!(!first.train(1, &control, &mut ignore).expect("trains"));
-    assert!(!first.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches"));
+    assert!(!first.work(train(1), &control, &mut ignore).expect("trains"));
+    assert!(!first.work(search(2, 3), &control, &mut ignore).expect("searches"));
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(facts(&opened), facts(&first));
     assert_eq!(opened.best(), first.best());
@@ -20,16 +20,16 @@ fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_bee
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut whole = lab(runs.path(), "whole");
-    whole.train(1, &control, &mut ignore).expect("trains");
-    whole.search(3, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    whole.work(train(1), &control, &mut ignore).expect("trains");
+    whole.work(search(3, 3), &control, &mut ignore).expect("searches");
 
     let mut cut = lab(runs.path(), "cut");
-    cut.train(1, &control, &mut ignore).expect("trains");
+    cut.work(train(1), &control, &mut ignore).expect("trains");
     // Ends in the middle of the second iteration, as a kill would: nothing but the journal goes on.
     let mut evaluated = 0;
     let stopping = Control::default();
     let stopped = cut
-        .search(3, 3, Budget::default(), &stopping, &mut |report| {
+        .work(search(3, 3), &stopping, &mut |report| {
             evaluated += u32::from(is_evaluation(&report));
             if evaluated == 4 {
                 stopping.stop();
@@ -47,7 +47,7 @@ fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_bee
     );
     let mut again = 0;
     resumed
-        .search(2, 3, Budget::default(), &control, &mut |report| {
+        .work(search(2, 3), &control, &mut |report| {
             again += u32::from(is_evaluation(&report));
         })
         .expect("goes on");
@@ -85,8 +85,9 @@ fn a_search_on_a_budget_that_is_killed_after_any_line_ends_as_if_it_had_not_been
     let budget = Budget { candidates: Some(5), seconds: None };
     {
         let mut lab = lab(runs.path(), "whole");
-        lab.train(1, &control, &mut ignore).expect("trains");
-        lab.search(2, 3, budget, &control, &mut ignore).expect("searches");
+        lab.work(train(1), &control, &mut ignore).expect("trains");
+        lab.work(Plan::Search { iterations: 2, candidates: 3, budget }, &control, &mut ignore)
+            .expect("searches");
     }
     let all = journal(&whole);
     let trained = all.iter().position(|event| matches!(event, Event::Epoch(_))).expect("one") + 1;
@@ -96,7 +97,8 @@ fn a_search_on_a_budget_that_is_killed_after_any_line_ends_as_if_it_had_not_been
         killed_after(&whole, lines, &folder);
         let mut lab = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
         let left = 2 - lab.iterations();
-        lab.search(left, 3, budget, &control, &mut ignore).expect("goes on");
+        lab.work(Plan::Search { iterations: left, candidates: 3, budget }, &control, &mut ignore)
+            .expect("goes on");
         assert_eq!(journal(&folder), all, "after {lines} lines");
     }
 }
@@ -109,11 +111,11 @@ fn what_is_evaluated_and_timed_again_comes_in_the_same_order_after_a_kill() {
     let timed = Steering { pareto: Some(Measure::Latency), ..Steering::default() };
     {
         let mut lab = lab(runs.path(), "whole");
-        lab.train(1, &control, &mut ignore).expect("trains");
-        lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches");
-        lab.train(1, &control, &mut ignore).expect("trains on");
+        lab.work(train(1), &control, &mut ignore).expect("trains");
+        lab.work(search(1, 3), &control, &mut ignore).expect("searches");
+        lab.work(train(1), &control, &mut ignore).expect("trains on");
         lab.steer(timed).expect("can be met");
-        lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches on");
+        lab.work(search(1, 3), &control, &mut ignore).expect("searches on");
     }
     // Without the times themselves, which differ.
     let order = |folder: &Path| {
@@ -130,7 +132,7 @@ fn what_is_evaluated_and_timed_again_comes_in_the_same_order_after_a_kill() {
         let folder = runs.path().join(format!("{lines}"));
         killed_after(&whole, lines, &folder);
         let mut lab = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
-        lab.search(1, 3, Budget::default(), &control, &mut ignore).expect("goes on");
+        lab.work(search(1, 3), &control, &mut ignore).expect("goes on");
         // Three in the first iteration; these again, with their times; then newcomers.
         assert_eq!(order(&folder)[..9], order(&whole)[..9], "after {lines} lines");
     }
@@ -156,21 +158,24 @@ fn a_training_that_another_process_has_stopped_meanwhile_must_be_opened_again() 
     let control = Control::default();
     let folder = runs.path().join("run");
     let mut first = lab(runs.path(), "run");
-    first.train(1, &control, &mut ignore).expect("trains");
+    first.work(train(1), &control, &mut ignore).expect("trains");
     let mut second = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     // Nothing of this stands in the journal.
     let stopping = Control::default();
     let mut stop = stop_at(&stopping, 10, |report| matches!(report, Report::Step { .. }));
-    assert!(first.train(1, &stopping, &mut stop).expect("is stopped"));
+    assert!(first.work(train(1), &stopping, &mut stop).expect("is stopped"));
     drop(first);
     for _ in 0..2 {
-        let error = second.train(1, &control, &mut ignore).expect_err("has changed").to_string();
+        let error =
+            second.work(train(1), &control, &mut ignore).expect_err("has changed").to_string();
         assert!(error.contains("has changed since it was opened"), "{error}");
     }
     let mut third = Lab::open_to_write(&folder, DeviceChoice::Cpu).expect("opens");
     let mut steps = 0;
     third
-        .train(1, &control, &mut |report| steps += u64::from(matches!(report, Report::Step { .. })))
+        .work(train(1), &control, &mut |report| {
+            steps += u64::from(matches!(report, Report::Step { .. }));
+        })
         .expect("goes on");
     assert_eq!(steps + 10 + third.epoch_reports()[0].step, third.epoch_reports()[1].step);
 }
@@ -180,11 +185,11 @@ fn training_that_is_stopped_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut whole = lab(runs.path(), "whole");
-    whole.train(2, &control, &mut ignore).expect("trains");
+    whole.work(train(2), &control, &mut ignore).expect("trains");
 
     let mut cut = lab(runs.path(), "cut");
     let stopping = Control::default();
-    let stopped = cut.train(2, &stopping, &mut |report| {
+    let stopped = cut.work(train(2), &stopping, &mut |report| {
         if matches!(report, Report::Step { step: 100, .. }) {
             stopping.stop();
         }
@@ -196,7 +201,7 @@ fn training_that_is_stopped_in_the_middle_of_an_epoch_ends_as_if_it_had_not_been
     let mut resumed = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
     let mut first_step = None;
     resumed
-        .train(1, &control, &mut |report| {
+        .work(train(1), &control, &mut |report| {
             if let Report::Step { step, .. } = report {
                 first_step.get_or_insert(step);
             }
@@ -211,10 +216,10 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut whole = lab(runs.path(), "whole");
-    whole.train(2, &control, &mut ignore).expect("trains");
-    whole.search(3, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    whole.work(train(2), &control, &mut ignore).expect("trains");
+    whole.work(search(3, 2), &control, &mut ignore).expect("searches");
     let before = placed(&whole);
-    whole.train(1, &control, &mut ignore).expect("trains on");
+    whole.work(train(1), &control, &mut ignore).expect("trains on");
     assert!(
         whole
             .candidates()
@@ -222,7 +227,7 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
             .all(|candidate| candidate.evaluation.is_some()
                 == (candidate.standing == Standing::Stale))
     );
-    whole.search(3, 2, Budget::default(), &control, &mut ignore).expect("searches on");
+    whole.work(search(3, 2), &control, &mut ignore).expect("searches on");
     let changed = before.iter().zip(whole.study.placed()).filter(|((before, place), after)| {
         assert_eq!(*place, after.position);
         before.evaluation.is_some() && before.evaluation != after.candidate.evaluation
@@ -234,27 +239,31 @@ fn a_search_whose_supernet_is_trained_on_is_resumed_exactly_and_compares_like_wi
     let reopened = || Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
     let stopping = Control::default();
     let mut stop = stop_at(&stopping, 100, |report| matches!(report, Report::Step { .. }));
-    assert!(lab(runs.path(), "cut").train(2, &stopping, &mut stop).expect("is stopped"));
-    reopened().train(1, &control, &mut ignore).expect("goes on");
+    assert!(lab(runs.path(), "cut").work(train(2), &stopping, &mut stop).expect("is stopped"));
+    reopened().work(train(1), &control, &mut ignore).expect("goes on");
     let evaluated = is_evaluation;
     for (count, iterations) in [(3, 3), (1, 2)] {
-        stopping.reset();
+        let stopping = Control::default();
         let mut stop = stop_at(&stopping, count, evaluated);
         assert!(
             reopened()
-                .search(iterations, 2, Budget::default(), &stopping, &mut stop)
+                .work(
+                    Plan::Search { iterations, candidates: 2, budget: Budget::default() },
+                    &stopping,
+                    &mut stop
+                )
                 .expect("is stopped")
         );
     }
-    reopened().search(1, 2, Budget::default(), &control, &mut ignore).expect("goes on");
-    reopened().train(1, &control, &mut ignore).expect("trains on");
+    reopened().work(search(1, 2), &control, &mut ignore).expect("goes on");
+    reopened().work(train(1), &control, &mut ignore).expect("trains on");
     // In the middle of what is evaluated again.
-    stopping.reset();
+    let stopping = Control::default();
     let mut stop = stop_at(&stopping, 2, evaluated);
-    assert!(reopened().search(3, 2, Budget::default(), &stopping, &mut stop).expect("is stopped"));
+    assert!(reopened().work(search(3, 2), &stopping, &mut stop).expect("is stopped"));
     let mut resumed = reopened();
     assert_eq!(resumed.study.search().stale().len(), 4);
-    resumed.search(3, 2, Budget::default(), &control, &mut ignore).expect("goes on");
+    resumed.work(search(3, 2), &control, &mut ignore).expect("goes on");
     assert_eq!(facts(&resumed), facts(&whole));
     assert!(weights(&resumed) == weights(&whole));
     assert_eq!(journal(&folder), journal(&runs.path().join("whole")));
@@ -268,11 +277,11 @@ fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
     let folder = runs.path().join("run");
     let control = Control::default();
     let mut first = lab(runs.path(), "run");
-    first.train(1, &control, &mut ignore).expect("trains");
+    first.work(train(1), &control, &mut ignore).expect("trains");
     let stopping = Control::default();
     let mut evaluated = Vec::new();
     first
-        .search(1, 5, Budget::default(), &stopping, &mut |report| {
+        .work(search(1, 5), &stopping, &mut |report| {
             if let Some(&Event::Evaluated { id, .. }) = event(&report) {
                 evaluated.push(id);
             }
@@ -282,7 +291,7 @@ fn a_search_that_goes_on_with_fewer_candidates_is_the_same_after_reopening() {
         })
         .expect("is stopped");
     let proposed = first.study.search().clone().propose(2);
-    first.search(2, 2, Budget::default(), &control, &mut ignore).expect("goes on");
+    first.work(search(2, 2), &control, &mut ignore).expect("goes on");
     // All three that the first iteration had evaluated belong to it, in addition to the two that were asked for then;
     // what it only had proposed is proposed again.
     evaluated.extend(proposed);
@@ -303,13 +312,13 @@ fn a_search_after_a_training_that_was_stopped_early_needs_no_more_of_it() {
     let mut first = lab(runs.path(), "run");
     let stopping = Control::default();
     first
-        .train(50, &stopping, &mut |report| {
+        .work(train(50), &stopping, &mut |report| {
             if matches!(event(&report), Some(Event::Epoch(_))) {
                 stopping.stop();
             }
         })
         .expect("is stopped");
-    first.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    first.work(search(1, 2), &control, &mut ignore).expect("searches");
     drop(first);
     let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     assert_eq!((opened.epochs(), opened.targets().epochs), (1, Some(1)));
@@ -321,7 +330,7 @@ fn seconds_of_what_was_stopped_are_not_lost() {
     let mut first = lab(runs.path(), "run");
     let stopping = Control::default();
     first
-        .train(1, &stopping, &mut |report| {
+        .work(train(1), &stopping, &mut |report| {
             if matches!(report, Report::Step { step: 20, .. }) {
                 stopping.stop();
             }
@@ -332,7 +341,7 @@ fn seconds_of_what_was_stopped_are_not_lost() {
     drop(first);
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(opened.seconds().training, spent);
-    opened.train(1, &Control::default(), &mut ignore).expect("goes on");
+    opened.work(train(1), &Control::default(), &mut ignore).expect("goes on");
     let epoch = opened.epoch_reports()[0].seconds;
     assert!(epoch > spent && opened.seconds().training == epoch);
 }
@@ -348,7 +357,7 @@ fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
     for left in ["lock", ".tmp12345", "template/0001.ron", "journal.jsonl"] {
         std::fs::write(folder.join(left), "half").expect("is written");
     }
-    lab(runs.path(), "run").train(1, &control, &mut ignore).expect("makes the run");
+    lab(runs.path(), "run").work(train(1), &control, &mut ignore).expect("makes the run");
     assert_eq!(Lab::open(&folder, DeviceChoice::Cpu).expect("opens").epochs(), 1);
 
     // A folder with weights was a run, and one with anything else in it is the user's.
@@ -359,7 +368,8 @@ fn what_is_left_of_a_run_that_was_killed_while_it_was_made_is_taken_over() {
             let _ = std::fs::remove_file(folder.join("notes.txt"));
             std::fs::write(folder.join(name), "mine").expect("is written");
         }
-        let error = lab(runs.path(), "run").train(1, &control, &mut ignore).expect_err("is taken");
+        let error =
+            lab(runs.path(), "run").work(train(1), &control, &mut ignore).expect_err("is taken");
         assert!(error.to_string().contains("exists already"), "{error}");
         assert!(folder.join("journal.jsonl").exists());
     }
@@ -370,8 +380,8 @@ fn a_journal_that_lacks_a_line_is_refused() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(2, &control, &mut ignore).expect("trains");
-    lab.search(2, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(2), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 2), &control, &mut ignore).expect("searches");
     let folder = runs.path().join("run");
     let path = folder.join("journal.jsonl");
     let text = std::fs::read_to_string(&path).expect("is there");
@@ -431,12 +441,12 @@ fn training_that_is_cancelled_is_as_if_its_last_epoch_had_not_begun() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut whole = lab(runs.path(), "whole");
-    whole.train(2, &control, &mut ignore).expect("trains");
+    whole.work(train(2), &control, &mut ignore).expect("trains");
 
     let mut cut = lab(runs.path(), "cut");
     let cancelling = Control::default();
     let mut forgotten = None;
-    let stopped = cut.train(2, &cancelling, &mut |report| match report {
+    let stopped = cut.work(train(2), &cancelling, &mut |report| match report {
         Report::Step { step: 100, .. } => cancelling.cancel(),
         Report::Forgotten { step } => forgotten = Some(step),
         _ => {}
@@ -445,7 +455,7 @@ fn training_that_is_cancelled_is_as_if_its_last_epoch_had_not_begun() {
     assert_eq!((cut.epochs(), forgotten), (1, Some(cut.trained_steps())));
     // In the same lab, which must have forgotten it, too.
     let mut first_step = None;
-    cut.train(1, &control, &mut |report| {
+    cut.work(train(1), &control, &mut |report| {
         if let Report::Step { step, .. } = report {
             first_step.get_or_insert(step);
         }
@@ -461,28 +471,28 @@ fn a_retuned_run_that_is_stopped_equals_one_that_is_not() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut whole = lab(runs.path(), "whole");
-    whole.train(1, &control, &mut ignore).expect("trains");
+    whole.work(train(1), &control, &mut ignore).expect("trains");
     assert!(whole.retune(length(5e-4, Some(1.0))).expect("is recorded"));
-    whole.train(2, &control, &mut ignore).expect("trains");
+    whole.work(train(2), &control, &mut ignore).expect("trains");
 
     let folder = runs.path().join("cut");
     let open = || Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
-    lab(runs.path(), "cut").train(1, &control, &mut ignore).expect("trains");
+    lab(runs.path(), "cut").work(train(1), &control, &mut ignore).expect("trains");
     assert!(open().retune(length(5e-4, Some(1.0))).expect("is recorded"));
     let stopping = Control::default();
     let mut cut = open();
     let mut report = stop_at(&stopping, 20, |report| matches!(report, Report::Step { .. }));
-    assert!(cut.train(2, &stopping, &mut report).expect("is stopped"));
+    assert!(cut.work(train(2), &stopping, &mut report).expect("is stopped"));
     drop(cut);
     let mut resumed = open();
     assert!(!resumed.retune(length(5e-4, Some(1.0))).expect("is nothing new"));
-    resumed.train(2, &control, &mut ignore).expect("trains on");
+    resumed.work(train(2), &control, &mut ignore).expect("trains on");
     assert_eq!(journal(&folder), journal(&runs.path().join("whole")));
     assert_eq!(journal(&folder).iter().filter(|e| matches!(e, Event::Retuned { .. })).count(), 1);
     assert!(weights(&resumed) == weights(&whole));
 
     let mut other = lab(runs.path(), "other");
-    other.train(3, &control, &mut ignore).expect("trains");
+    other.work(train(3), &control, &mut ignore).expect("trains");
     assert!(weights(&other) != weights(&whole), "the settings matter");
 }
 
@@ -495,12 +505,12 @@ fn batches_of_all_images_stay_so_in_a_resumed_run() {
     settings.training.batch_size = TrainSettings::ALL_IMAGES;
     let template = usual.study.template().clone();
     let mut first = Lab::new(template, settings, runs.path().to_owned(), Some("run".to_owned()));
-    first.train(1, &control, &mut ignore).expect("trains");
+    first.work(train(1), &control, &mut ignore).expect("trains");
     assert_eq!(first.trained_steps(), 1);
     drop(first);
     let text = std::fs::read_to_string(runs.path().join("run/run.ron")).expect("is there");
     assert!(text.contains("batch_size: \"all\""), "{text}");
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
-    opened.train(1, &control, &mut ignore).expect("trains");
+    opened.work(train(1), &control, &mut ignore).expect("trains");
     assert_eq!(opened.trained_steps(), 2);
 }

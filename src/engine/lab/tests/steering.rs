@@ -27,22 +27,22 @@ fn a_steered_search_is_recorded_and_goes_on_steered_as_if_it_had_not_been_stoppe
     let mut whole = lab(runs.path(), "whole");
     assert!(whole.steer(first.clone()).expect("can be met"));
     assert!(!whole.steer(first.clone()).expect("is nothing new"));
-    whole.train(1, &control, &mut ignore).expect("trains");
-    whole.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    whole.work(train(1), &control, &mut ignore).expect("trains");
+    whole.work(search(1, 3), &control, &mut ignore).expect("searches");
     let after_first = whole.candidates().to_vec();
     whole.steer(then.clone()).expect("can be met");
-    whole.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    whole.work(search(1, 2), &control, &mut ignore).expect("searches");
 
     let mut cut = lab(runs.path(), "cut");
     cut.steer(first.clone()).expect("can be met");
-    cut.train(1, &control, &mut ignore).expect("trains");
-    cut.search(1, 3, Budget::default(), &control, &mut ignore).expect("searches");
+    cut.work(train(1), &control, &mut ignore).expect("trains");
+    cut.work(search(1, 3), &control, &mut ignore).expect("searches");
     drop(cut);
     let mut cut = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(cut.steering(), &first);
     cut.steer(then.clone()).expect("can be met");
     let stopping = Control::default();
-    cut.search(1, 2, Budget::default(), &stopping, &mut |report| {
+    cut.work(search(1, 2), &stopping, &mut |report| {
         if is_evaluation(&report) {
             stopping.stop();
         }
@@ -51,7 +51,7 @@ fn a_steered_search_is_recorded_and_goes_on_steered_as_if_it_had_not_been_stoppe
     drop(cut);
     let mut cut = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(cut.steering(), &then);
-    cut.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    cut.work(search(1, 2), &control, &mut ignore).expect("searches");
 
     assert_eq!(facts(&cut), facts(&whole));
     assert_eq!(journal(&runs.path().join("cut")), journal(&runs.path().join("whole")));
@@ -76,7 +76,7 @@ fn what_cannot_be_met_is_refused_before_anything_is_written() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     let kept = Steering { pinned: keep(&["b3"]), ..Steering::default() };
     lab.steer(kept.clone()).expect("can be met");
     let before = journal(&runs.path().join("run"));
@@ -106,14 +106,14 @@ fn candidates_are_timed_where_time_counts_and_the_times_are_kept() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(1, 2), &control, &mut ignore).expect("searches");
     assert!(lab.candidates().iter().all(|candidate| candidate.latency.is_none()));
     let steering =
         Steering { max_latency: Some(10.0), pareto: Some(Measure::Latency), ..Steering::default() };
     lab.steer(steering).expect("can be met");
     let mut timed = Vec::new();
-    lab.search(1, 2, Budget::default(), &control, &mut |report| {
+    lab.work(search(1, 2), &control, &mut |report| {
         if let Some(&Event::Timed { id, latency }) = event(&report) {
             assert!(latency > 0.0);
             timed.push(id);
@@ -134,14 +134,18 @@ fn a_search_ends_when_its_budget_is_spent_and_says_so() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     let mut ends = Vec::new();
     let mut search = |lab: &mut Lab, budget| {
-        let stopped = lab.search(9, 3, budget, &control, &mut |report| {
-            if let Report::EndsEarly(why) = report {
-                ends.push(why);
-            }
-        });
+        let stopped = lab.work(
+            Plan::Search { iterations: 9, candidates: 3, budget },
+            &control,
+            &mut |report| {
+                if let Report::EndsEarly(why) = report {
+                    ends.push(why);
+                }
+            },
+        );
         assert!(!stopped.expect("searches"));
     };
     // Two whole iterations and a part of one.
@@ -164,13 +168,13 @@ fn a_search_ends_when_nothing_new_is_as_it_is_steered() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     // Two of them are left.
     let steering =
         Steering { pinned: keep(&["a1", "b3"]), forbidden: keep(&[]), ..Steering::default() };
     lab.steer(steering).expect("can be met");
     let mut end = None;
-    lab.search(9, 5, Budget::default(), &control, &mut |report| {
+    lab.work(search(9, 5), &control, &mut |report| {
         if let Report::EndsEarly(why) = report {
             end = Some(why);
         }
@@ -184,7 +188,7 @@ fn what_is_asked_of_a_node_that_an_edit_removes_holds_again_when_it_is_back() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
     let (pinned, forbidden) = (keep(&["b1"]), keep(&["gap"]));
     let asked = Steering { pinned, forbidden, ..Steering::default() };
     lab.steer(asked.clone()).expect("can be met");
@@ -200,10 +204,10 @@ fn what_is_asked_of_a_node_that_an_edit_removes_holds_again_when_it_is_back() {
     assert!(!lab.steer(asked.clone()).expect("is nothing new"));
     let more = Steering { max_parameters: Some(100_000), ..asked };
     assert!(lab.steer(more.clone()).expect("can be met"));
-    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(search(1, 2), &control, &mut ignore).expect("searches");
     lab.edit(whole).expect("is edited").expect("has changed");
     assert_eq!(lab.steering(), &more);
-    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(search(1, 2), &control, &mut ignore).expect("searches");
     let last = lab.iteration_reports().last().expect("two").candidates.clone();
     assert!(last.iter().all(|&id| keeps(&lab, &lab.candidates()[id.index()], "b1")));
 }

@@ -14,11 +14,16 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     let settings = VerifySettings { top: 3, random: 2, epochs: None };
     let finish = |name: &str| {
         let mut lab = lab(runs.path(), name);
-        assert!(matches!(lab.verify(settings, &control, &mut ignore), Err(LabError::NotTrained)));
-        lab.train(1, &control, &mut ignore).expect("trains");
-        let few = lab.verify(settings, &control, &mut ignore).expect_err("nothing is evaluated");
+        assert!(matches!(
+            lab.work(Plan::Verify(settings), &control, &mut ignore),
+            Err(LabError::NotTrained)
+        ));
+        lab.work(train(1), &control, &mut ignore).expect("trains");
+        let few = lab
+            .work(Plan::Verify(settings), &control, &mut ignore)
+            .expect_err("nothing is evaluated");
         assert!(matches!(few, LabError::TooFewToVerify { chosen: 0 }), "{few}");
-        lab.search(2, 3, Budget::default(), &control, &mut ignore).expect("searches");
+        lab.work(search(2, 3), &control, &mut ignore).expect("searches");
         lab
     };
     let known = |lab: &Lab| {
@@ -28,7 +33,7 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     };
     let mut whole = finish("whole");
     let (best, before) = (whole.best().expect("is there").id, weights(&whole));
-    assert!(!whole.verify(settings, &control, &mut ignore).expect("verifies"));
+    assert!(!whole.work(Plan::Verify(settings), &control, &mut ignore).expect("verifies"));
     let verification = known(&whole);
     assert_eq!((verification.epochs, verification.candidates.len()), (1, 5));
     assert_eq!(verification.candidates[0].candidate, best);
@@ -39,13 +44,13 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     let mut cut = finish("cut");
     let stopping = Control::default();
     let mut stop = stop_at(&stopping, 100, |report| matches!(report, Report::Progress(_)));
-    assert!(cut.verify(settings, &stopping, &mut stop).expect("is stopped"));
+    assert!(cut.work(Plan::Verify(settings), &stopping, &mut stop).expect("is stopped"));
     assert_eq!(cut.verification(None).expect("one").candidates.len(), 1);
     drop(cut);
     let mut resumed = Lab::open(&runs.path().join("cut"), DeviceChoice::Cpu).expect("opens");
     let mut trained = 0;
     resumed
-        .verify(settings, &control, &mut |report| {
+        .work(Plan::Verify(settings), &control, &mut |report| {
             trained += usize::from(matches!(event(&report), Some(Event::Retrained { .. })));
         })
         .expect("goes on");
@@ -60,8 +65,8 @@ fn verification_is_resumed_exactly_and_told_by_the_folder() {
     assert_eq!(whole.verification(Some(2)), None);
 
     // Proxy accuracies of other weights are not compared.
-    whole.train(1, &control, &mut ignore).expect("trains on");
-    let stale = whole.verify(settings, &control, &mut ignore).expect_err("is refused");
+    whole.work(train(1), &control, &mut ignore).expect("trains on");
+    let stale = whole.work(Plan::Verify(settings), &control, &mut ignore).expect_err("is refused");
     assert!(matches!(stale, LabError::StaleProxies { stale: 6 }), "{stale}");
 }
 
@@ -74,10 +79,10 @@ fn a_candidate_that_an_edit_links_otherwise_is_not_taken_for_the_one_that_was_re
     let template = template::parse("small", &text).expect("is right");
     let settings = lab(runs.path(), "unused").settings().clone();
     let mut lab = Lab::new(template, settings, runs.path().to_owned(), Some("run".to_owned()));
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(2, 4, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 4), &control, &mut ignore).expect("searches");
     let all = VerifySettings { top: 8, random: 0, epochs: None };
-    lab.verify(all, &control, &mut ignore).expect("verifies");
+    lab.work(Plan::Verify(all), &control, &mut ignore).expect("verifies");
     assert_eq!(lab.study.retrained().count(), 8);
     let link = Edit::Connect { from: "in".into(), to: "b3".into(), slot: None };
     let linked = edited_by(&lab, &[link]);
@@ -98,8 +103,8 @@ fn a_candidate_that_an_edit_links_otherwise_is_not_taken_for_the_one_that_was_re
 fn all_retrained(runs: &Path, name: &str) -> Lab {
     let mut lab = lab(runs, name);
     let control = Control::default();
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(2, 4, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(2, 4), &control, &mut ignore).expect("searches");
     let retrained = lab.candidates().iter().filter_map(|candidate| {
         let proxy = candidate.evaluation?;
         let evaluation = Evaluation {
@@ -161,7 +166,7 @@ fn candidates_whose_balanced_accuracy_an_older_program_did_not_keep_are_retraine
     lab.aim_at(Objective::BalancedAccuracy).expect("has classes");
     assert_eq!(lab.verification(Some(1)), None);
     let settings = VerifySettings { top: 5, random: 0, epochs: Some(1) };
-    lab.verify(settings, &control, &mut ignore).expect("verifies");
+    lab.work(Plan::Verify(settings), &control, &mut ignore).expect("verifies");
     let verification = lab.verification(Some(1)).expect("is there");
     assert_eq!(verification.candidates.len(), 5);
     assert_eq!(lab.study.retrained().count(), 8, "each is known once");

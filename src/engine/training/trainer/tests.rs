@@ -107,7 +107,7 @@ fn a_step_changes_the_nodes_of_its_path_only() {
     let before = snapshot(&supernet);
     let mut path = None;
     let result = trainer.run_epoch(&mut supernet, &data, 1, &mut |step| {
-        path = Some(step.kept.clone());
+        path = Some(step.kept);
         ControlFlow::Break(())
     });
     assert!(matches!(result, Err(TrainError::Stopped)));
@@ -435,7 +435,7 @@ fn a_network_that_is_no_supernet_is_trained_as_a_whole() {
         let mut trainer = Trainer::of_whole(&network, &data, settings, 128).expect("fits");
         let whole = Mask::full(network.graph().len());
         let result = trainer.run_epoch(&mut network, &data, 1, &mut |step| {
-            assert_eq!(step.kept, &whole);
+            assert_eq!(step.kept, whole);
             ControlFlow::Continue(())
         });
         assert!(result.is_ok(), "{result:?}");
@@ -522,7 +522,9 @@ fn a_gpu_trains_and_evaluates_as_the_processor() {
         let masks = crate::engine::candidate::list_all(trained.graph(), 20).expect("are few");
         let mut sharing = evaluators[0].share(&trained, &masks);
         for candidate in sharing.order() {
-            let together = sharing.evaluate(candidate, &go_on).expect("the GPU answers");
+            let together = sharing
+                .evaluate(evaluators[0].on(&trained), candidate, &go_on)
+                .expect("the GPU answers");
             let mask = &masks[candidate];
             let alone = evaluators[0].evaluate(&trained, mask, &go_on).expect("the GPU answers");
             let there = evaluators[1].evaluate(&moved, mask, &go_on).expect("the CPU answers");

@@ -1,0 +1,93 @@
+//! What a lab on a thread of its own can be asked for, and how it answers.
+
+use super::{
+    candidate::CandidateId,
+    lab::VerifySettings,
+    report::Job,
+    search::{Evaluation, Objective, Steering},
+    template::{Checked, NodeId},
+    training::StepLength,
+};
+use std::fmt;
+
+/// A request to a lab. Jobs are done a step at a time, one job at a time; everything else is done between two of its steps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Train for more epochs, in this template where one is given: it is edited into the run first.
+    Train {
+        /// How many.
+        epochs: usize,
+        /// The template.
+        template: Option<Checked>,
+    },
+    /// Search for more iterations, in this template where one is given.
+    Search {
+        /// How many.
+        iterations: u32,
+        /// Candidates of each.
+        candidates: usize,
+        /// The template.
+        template: Option<Checked>,
+    },
+    /// Train candidates from scratch.
+    Verify(VerifySettings),
+    /// Evaluate the candidates that keep these nodes, with the weights as they are.
+    Evaluate {
+        /// The nodes of each.
+        candidates: Vec<Vec<NodeId>>,
+    },
+    /// Ask for other candidates from here on.
+    Steer(Steering),
+    /// Make something else large from here on.
+    Aim(Objective),
+    /// Train in steps of another length from here on.
+    Retune(StepLength),
+    /// Go on with this template.
+    Edit(Checked),
+    /// Make the job wait.
+    Pause,
+    /// Make it go on.
+    Resume,
+    /// End the job, and evaluations that were asked for; what is done is kept.
+    Stop,
+    /// The same, and a training forgets the epoch that it has begun.
+    Cancel,
+}
+
+/// The number of a request: each is answered once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What has become of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// These were evaluated; fewer than asked for if they were stopped.
+    Evaluated(Vec<(CandidateId, Evaluation)>),
+    /// The job has ended.
+    Ended {
+        /// Which.
+        job: Job,
+        /// Whether it was stopped before its end.
+        stopped: bool,
+    },
+    /// It is not done, and nothing has changed.
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// It was begun and has failed; what was recorded before is kept.
+    Failed {
+        /// Which job; `None` for evaluations.
+        job: Option<Job>,
+        /// What went wrong, where, and what to do.
+        message: String,
+    },
+}

@@ -1,0 +1,71 @@
+//! Evaluating candidates that somebody has chosen, between the steps of a job or without one.
+
+use super::{Lab, LabError, set_up::kept};
+use crate::engine::{
+    candidate::{self, CandidateId},
+    mask::Mask,
+    report::Report,
+    search::Evaluation,
+    study::Event,
+    template::NodeId,
+};
+use std::sync::atomic::AtomicBool;
+
+impl Lab {
+    /// Evaluates the candidate that keeps these nodes with the weights as they are, also in the middle of an epoch; `None`
+    /// if `stop` becomes true. One that is not known becomes a candidate of the present iteration, one that was
+    /// evaluated with these weights is not evaluated again. A job that is under way has to
+    /// [give way](Self::give_way) first.
+    ///
+    /// # Errors
+    /// When nothing is trained yet, the nodes are no candidate of the template, or something cannot be set up, evaluated or
+    /// written.
+    pub fn evaluate_these(
+        &mut self,
+        nodes: &[NodeId],
+        stop: &AtomicBool,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<Option<(CandidateId, Evaluation)>, LabError> {
+        let mask = self.check_these(nodes)?;
+        self.take_untold().into_iter().for_each(&mut *report);
+        if self.bench.is_none() {
+            self.set_up(self.epochs(), self.state.targets, report)?;
+        }
+        let known = self.study.search().known(&mask);
+        let id = known.unwrap_or_else(|| CandidateId::after(self.candidates().len()));
+        if known.is_none() {
+            let (iteration, kept) = (self.iterations() + 1, kept(self.graph(), &mask));
+            self.tell([Event::Candidate { id, iteration, parents: Vec::new(), kept }], report)?;
+        }
+        let evaluated = self.candidates()[id.index()].evaluation.filter(|_| !self.is_open(id));
+        if let Some(evaluation) = evaluated {
+            return Ok(Some((id, evaluation)));
+        }
+        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let mut sharing = bench.evaluator.share(&bench.supernet, &[mask]);
+        let evaluation = self.evaluate(id, (&mut sharing, 0), stop, report)?;
+        Ok(evaluation.map(|evaluation| (id, evaluation)))
+    }
+
+    /// The candidate that keeps these nodes, if it could be evaluated.
+    ///
+    /// # Errors
+    /// When nothing is trained yet, or the nodes are no candidate of the template.
+    pub fn check_these(&self, nodes: &[NodeId]) -> Result<Mask, LabError> {
+        if self.steps_by_now() == 0 {
+            return Err(LabError::NotTrained);
+        }
+        let graph = self.graph();
+        let place = |id: &NodeId| {
+            graph
+                .index_of(id)
+                .ok_or_else(|| LabError::NoCandidate(format!("there is no node `{id}`")))
+        };
+        let places = nodes.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        let mask = Mask::from_nodes(graph.len(), places);
+        match candidate::problem(graph, &mask) {
+            Some(what) => Err(LabError::NoCandidate(what)),
+            None => Ok(mask),
+        }
+    }
+}
