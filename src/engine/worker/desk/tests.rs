@@ -51,6 +51,10 @@ fn act(
             }
         }
         done = done.max(now);
+        // What was evaluated between two steps is a moment, too.
+        if moment(desk.lab, job) > now {
+            continue;
+        }
         if now >= until {
             break;
         }
@@ -98,7 +102,7 @@ fn train(epochs: usize) -> Command {
 }
 
 fn search(iterations: u32) -> Command {
-    Command::Search { iterations, candidates: 4, template: None }
+    Command::Search { iterations, candidates: 2, template: None }
 }
 
 /// The script is done in one session, and in two with a kill between them at each of `kills`.
@@ -136,7 +140,10 @@ fn is_resumed_exactly(
         drop(killed);
         let mut resumed = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
         act(&mut resumed, goes_on, script, kill, u64::MAX);
-        assert_eq!(journal(&folder), of_whole, "killed at {kill}");
+        let told = journal(&folder);
+        let same = told.iter().zip(&of_whole).take_while(|(a, b)| a == b).count();
+        let (left, right) = (told.get(same), of_whole.get(same));
+        assert_eq!(left, right, "event {same}, killed at {kill}");
         assert_eq!(facts(&resumed), facts(&whole), "killed at {kill}");
         assert!(weights(&resumed) == weights(&whole), "killed at {kill}");
     }
@@ -191,17 +198,17 @@ fn a_search_that_is_steered_edited_and_asked_is_resumed_exactly() {
     let forbidden = Steering { forbidden: nodes(&["b1"]), ..Steering::default() };
     let script = vec![
         (1, chosen(&["in", "a1", "b1", "gap", "head", "out"])),
-        (3, Command::Steer(forbidden)),
-        (4, Command::Edit(without(template, "gap"))),
-        (5, chosen(&["in", "a1", "b3", "flat", "head", "out"])),
-        (7, Command::Aim(Objective::Loss)),
-        (8, Command::Edit(Checked::new(template.clone()).expect("is right"))),
-        (9, Command::Retune(StepLength { learning_rate: 0.002, clip: None })),
+        (2, Command::Steer(forbidden)),
+        (3, Command::Edit(without(template, "bm"))),
+        (4, chosen(&["in", "a3", "b3", "flat", "head", "out"])),
+        (5, Command::Aim(Objective::Loss)),
+        (6, Command::Edit(Checked::new(template.clone()).expect("is right"))),
+        (7, Command::Retune(StepLength { learning_rate: 0.002, clip: None })),
     ];
-    let kills = [1, 2, 3, 4, 6, 7, 8, 10];
+    let kills = [1, 2, 3, 4, 5, 6, 7];
     let told = is_resumed_exactly(PathPolicy::Auto, Some(train(1)), &search(3), &script, &kills);
     let count = |wanted: fn(&Event) -> bool| told.iter().filter(|&event| wanted(event)).count();
-    assert_eq!(count(|event| matches!(event, Event::Edited { .. })), 2);
+    assert_eq!(count(|event| matches!(event, Event::Edited { .. })), 2, "{:#?}", &told[9..]);
     assert_eq!(count(|event| matches!(event, Event::Iteration { .. })), 3);
     assert_eq!(count(|event| matches!(event, Event::Steered(_) | Event::Aimed { .. })), 2);
     // What was chosen belongs to the iteration in which it was evaluated.
@@ -209,7 +216,7 @@ fn a_search_that_is_steered_edited_and_asked_is_resumed_exactly() {
         Event::Iteration { candidates, .. } => Some(candidates.len()),
         _ => None,
     });
-    assert!(iterations.sum::<usize>() > 12, "{told:?}");
+    assert!(iterations.sum::<usize>() > 6, "{told:?}");
 }
 
 #[test]
