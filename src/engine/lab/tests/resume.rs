@@ -408,8 +408,8 @@ fn a_journal_that_tells_what_cannot_be_is_refused_with_the_line() {
     let runs = tempfile::tempdir().expect("a folder");
     let control = Control::default();
     let mut lab = lab(runs.path(), "run");
-    lab.train(1, &control, &mut ignore).expect("trains");
-    lab.search(1, 2, Budget::default(), &control, &mut ignore).expect("searches");
+    lab.work(train(1), &control, &mut ignore).expect("trains");
+    lab.work(search(1, 2), &control, &mut ignore).expect("searches");
     let folder = runs.path().join("run");
     let path = folder.join("journal.jsonl");
     let whole = std::fs::read_to_string(&path).expect("is there");
