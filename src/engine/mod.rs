@@ -21,6 +21,7 @@ mod median;
 pub mod memory;
 pub mod named;
 pub mod ops;
+pub mod remote;
 pub mod report;
 pub mod run;
 pub mod search;
