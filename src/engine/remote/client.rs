@@ -110,7 +110,7 @@ pub enum Link {
         /// How soon.
         retry_in: Duration,
     },
-    /// There will be no connection: the client has ended.
+    /// There will be no connection, and the client does not try again.
     Refused {
         /// A sentence that says what to do.
         why: String,
@@ -134,7 +134,7 @@ pub enum AskError {
     /// Too many requests wait to be sent.
     #[error("the server takes no more requests at the moment; wait for its answers")]
     Busy,
-    /// There is no connection any more.
+    /// The thread has ended, which it only does when it has panicked.
     #[error("the connection has ended; connect again")]
     Ended,
     /// The server would refuse it.
@@ -232,7 +232,7 @@ where
     /// The next news, if there are any.
     ///
     /// # Errors
-    /// [`AskError::Ended`] when the client has ended and everything was read.
+    /// [`AskError::Ended`] when the thread has panicked.
     pub fn try_news(&self) -> Result<Option<News<M, A>>, AskError> {
         match self.news.try_recv() {
             Ok(news) => Ok(Some(news)),
@@ -313,7 +313,11 @@ impl<M: DeserializeOwned, A: DeserializeOwned> LinkThread<M, A> {
                     return;
                 }
             }
-            let Some(pause) = pause else { return };
+            let Some(pause) = pause else {
+                // Every request has an answer, also now.
+                while self.answer_lost(self.requests.recv().ok()).is_some() {}
+                return;
+            };
             if self.pause(pause).is_none() {
                 return;
             }
@@ -327,13 +331,17 @@ impl<M: DeserializeOwned, A: DeserializeOwned> LinkThread<M, A> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.requests.recv_timeout(left) {
-                Ok((number, _)) => {
-                    self.news.send(News::Answer { number, answer: Answer::Lost }).ok()?;
-                }
+                Ok(request) => self.answer_lost(Some(request))?,
                 Err(RecvTimeoutError::Timeout) => return Some(()),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
+    }
+
+    /// Answers a request that there is no connection for; `None` when the client was dropped.
+    fn answer_lost(&self, request: Option<(u64, String)>) -> Option<()> {
+        let (number, _) = request?;
+        self.news.send(News::Answer { number, answer: Answer::Lost }).ok()
     }
 
     /// One connection from its beginning to its end.

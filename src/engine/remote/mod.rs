@@ -2,8 +2,8 @@
 //! `--connect` are built on. This layer knows nothing of labs: messages, requests and answers are whatever serde can write.
 //!
 //! A [`Server`] tells its [`Log`] to every viewer that knows the [`Token`]; a [`Client`] is a viewer's end, which comes
-//! back after a loss and misses nothing that is kept. Both speak frames of JSON ([`wire`](self)) over TCP or TLS, each
-//! connection on a thread of its own.
+//! back after a loss and misses nothing that is kept. Both send frames of JSON over TCP or TLS, each connection on a thread
+//! of its own.
 //!
 //! No WebSocket: both ends are this program, a tunnel through ssh carries any bytes, and frames with a length in front can
 //! be refused before they take memory.
@@ -114,6 +114,9 @@ pub enum RemoteError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// The library has no ciphers.
+    #[error("TLS cannot be set up: {0}; connect without it, through ssh")]
+    Tls(rustls::Error),
     /// The file of the token cannot be read or written.
     #[error("{}: {source}; this file holds the token, which server and viewers share", path.display())]
     TokenFile {

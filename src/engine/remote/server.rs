@@ -36,6 +36,9 @@ const BATCH: usize = 256 << 10;
 /// How long a server that ends goes on with what viewers have not read yet.
 const REST: Duration = Duration::from_secs(2);
 
+/// How long the server does not listen after the system could not give it a connection.
+const FAILED: Duration = Duration::from_millis(500);
+
 /// Why a request is refused while another viewer writes.
 const NOT_YET: &str = "another viewer has the right to write; you get it when that viewer has left";
 
@@ -286,7 +289,7 @@ where
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(TICK),
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
-                thread::sleep(TICK);
+                thread::sleep(FAILED);
             }
         }
     }

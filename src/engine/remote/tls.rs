@@ -61,8 +61,7 @@ pub(super) fn of_client(trust: &Path) -> Result<Arc<ClientConfig>, RemoteError> 
 fn with_versions<Side: ConfigSide>(
     builder: ConfigBuilder<Side, WantsVersions>,
 ) -> Result<ConfigBuilder<Side, WantsVerifier>, RemoteError> {
-    // The provider has ciphers for the version that this program is built with.
-    builder.with_safe_default_protocol_versions().map_err(|_| RemoteError::NoRandomness)
+    builder.with_safe_default_protocol_versions().map_err(RemoteError::Tls)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RemoteError> {
