@@ -1,8 +1,8 @@
 //! Frames over a socket: four bytes with the length of what follows, in network order, and a text of that length. A frame of
 //! length 0 is a heartbeat. Before its first frame each end sends [`MAGIC`].
 //!
-//! Sockets never block. Whoever has a connection looks at it in turns, reads a frame if there is one, and writes what the
-//! system takes.
+//! Sockets never block. The thread of a connection looks at it again and again, reads a frame if there is one, and writes
+//! what the system takes, so that two ends that both have much to say never wait for each other.
 
 use super::{Limits, TICK};
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
