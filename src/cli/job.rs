@@ -30,6 +30,19 @@ use std::{
 /// Arguments of every command that trains.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
+    #[command(flatten)]
+    lab: LabArgs,
+    /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=MOST))]
+    epochs: Option<u32>,
+    /// Print the final report as one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The lab of a command: what it works on, and where it records that.
+#[derive(Debug, Args)]
+pub(super) struct LabArgs {
     /// Scene file, or name of a preset.
     #[arg(
         long,
@@ -38,16 +51,13 @@ pub(super) struct JobArgs {
         conflicts_with = "resume"
     )]
     template: Option<String>,
-    /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=MOST))]
-    epochs: Option<u32>,
     /// Seed of every random draw [default: 1].
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     seed: Option<u64>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
-    runs: RunsFolder,
+    pub(super) runs: RunsFolder,
     /// Name of the new run's folder [default: after template, data and seed].
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     name: Option<String>,
@@ -58,9 +68,6 @@ pub(super) struct JobArgs {
     /// more, fewer images are run at once, and the run keeps to that [default: half of what is free].
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<u64>,
-    /// Print the final report as one JSON document.
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -73,7 +80,7 @@ pub(super) const MOST: i64 = 1_000_000;
 /// Epochs where the command line does not say.
 const DEFAULT_EPOCHS: usize = 3;
 
-impl JobArgs {
+impl LabArgs {
     /// The lab to work in, new or resumed.
     pub(super) fn lab(&self) -> Result<Lab> {
         if let Some(run) = &self.resume {
@@ -115,6 +122,13 @@ impl JobArgs {
             output::message(&format!("note: {unused}"));
         }
         Ok(Lab::new(template, settings, self.runs.runs.clone(), self.name.clone()))
+    }
+}
+
+impl JobArgs {
+    /// The lab to work in, new or resumed.
+    pub(super) fn lab(&self) -> Result<Lab> {
+        self.lab.lab()
     }
 
     /// How many epochs are still to be trained.

@@ -4,6 +4,7 @@
 #[cfg(feature = "gui")]
 mod app;
 mod arguments;
+mod ask;
 mod bench;
 mod bench_engine;
 mod data;
@@ -13,6 +14,7 @@ mod progress;
 mod report;
 mod runs;
 mod search;
+mod serve;
 mod steering;
 mod template;
 mod train;
@@ -46,6 +48,10 @@ enum Command {
     Search(search::SearchArgs),
     /// Retrain candidates of a run from scratch: do their proxy accuracies rank them well?
     Verify(verify::VerifyArgs),
+    /// Let programs elsewhere watch a lab and give it commands: `ask`, and windows.
+    Serve(serve::ServeArgs),
+    /// Watch a lab that another program serves, or give it commands, also while it works.
+    Ask(ask::AskArgs),
     /// List and show runs, edit the template of one.
     Runs(runs::RunsArgs),
     /// Check, mend, show and begin templates.
@@ -66,6 +72,8 @@ pub fn main() -> ExitCode {
         Some(Command::Train(args)) => train::execute(args),
         Some(Command::Search(args)) => search::execute(args),
         Some(Command::Verify(args)) => verify::execute(args),
+        Some(Command::Serve(args)) => serve::execute(args),
+        Some(Command::Ask(args)) => ask::execute(args),
         Some(Command::Runs(args)) => runs::execute(args),
         Some(Command::Template(args)) => template::execute(args),
         Some(Command::Bench(args)) => bench::execute(args),

@@ -132,6 +132,11 @@ impl ProgressPrinter {
         }
     }
 
+    /// What the results are told by.
+    pub(super) fn goal(&self) -> Goal {
+        self.goal
+    }
+
     /// Takes the bar away.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -3,7 +3,7 @@
 use crate::engine::{
     candidate::CandidateId,
     lab::Lab,
-    search::{Measure, Rank, Steering},
+    search::{Measure, Rank, SearchState, Steering},
     template::NodeId,
 };
 use anyhow::{Result, bail};
@@ -41,14 +41,19 @@ pub(super) struct SteeringArgs {
     #[arg(long, value_name = "MEASURE", value_parser = super::training::named::<Measure>())]
     pareto: Option<Measure>,
     /// Forget what a resumed run was steered to before.
-    #[arg(long, requires = "resume")]
+    #[arg(long)]
     free: bool,
 }
 
 impl SteeringArgs {
     /// Steers the search of `lab`; says whether that is something new.
     pub(super) fn steer(&self, lab: &mut Lab) -> Result<bool> {
-        let before = if self.free { Steering::default() } else { lab.asked().clone() };
+        Ok(lab.steer(self.steering(lab.study().search())?)?)
+    }
+
+    /// What a search is to be steered to.
+    pub(super) fn steering(&self, search: &SearchState) -> Result<Steering> {
+        let before = if self.free { Steering::default() } else { search.asked().clone() };
         let nodes = |given: &[String], before: Vec<NodeId>| {
             if given.is_empty() {
                 return before;
@@ -56,10 +61,10 @@ impl SteeringArgs {
             given.iter().map(|id| NodeId::new(id.clone())).collect()
         };
         let candidates = |given: &Option<Selection>, before: Vec<CandidateId>| match given {
-            Some(selection) => selection.of(lab.ranked()),
+            Some(selection) => selection.of(search.ranked()),
             None => Ok(before),
         };
-        let steering = Steering {
+        Ok(Steering {
             pinned: nodes(&self.pin, before.pinned),
             forbidden: nodes(&self.forbid, before.forbidden),
             union: candidates(&self.union, before.union)?,
@@ -68,8 +73,7 @@ impl SteeringArgs {
             max_flops: self.max_flops.or(before.max_flops),
             max_latency: self.max_latency.map(|ms| ms / 1e3).or(before.max_latency),
             pareto: self.pareto.or(before.pareto),
-        };
-        Ok(lab.steer(steering)?)
+        })
     }
 }
 

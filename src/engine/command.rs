@@ -8,10 +8,11 @@ use super::{
     template::{Checked, NodeId},
     training::StepLength,
 };
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
 /// A request to a lab. Jobs are done a step at a time, one job at a time; everything else is done between two of its steps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Train for more epochs, in this template where one is given: it is edited into the run first.
     Train {
@@ -55,17 +56,18 @@ pub enum Command {
 }
 
 /// The number of a request: each is answered once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub(super) u64);
-
-impl fmt::Display for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ticket {
+    /// Given by the lab's own worker.
+    Lab(u64),
+    /// Given by a viewer elsewhere, to what it has asked for itself.
+    Viewer(u64),
 }
 
 /// What has become of a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It is done.
     Done,

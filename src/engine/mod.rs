@@ -26,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod seed;
+pub mod serve;
 mod sniff;
 pub mod speed;
 pub mod study;

@@ -5,10 +5,12 @@ use super::{
     study::{Edited, Event, IterationReport, Study},
     template::Checked,
 };
+use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
 /// The kinds of long work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Job {
     /// Training the supernet.
     Train,
@@ -19,7 +21,7 @@ pub enum Job {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Which job.
     pub job: Job,
@@ -34,7 +36,8 @@ pub struct Progress {
 }
 
 /// Why a search ends before the iterations that were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EarlyEnd {
     /// Every candidate of the search space is evaluated.
     Exhausted,
@@ -61,7 +64,8 @@ impl fmt::Display for EarlyEnd {
 }
 
 /// What cautions are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Topic {
     /// Results that are not worth what they seem to be.
     Results,

@@ -19,7 +19,7 @@ use crate::engine::{
     training::{Epoch, TrainError, TrainSettings, Trainer},
 };
 use rand::{Rng, seq::SliceRandom};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::AtomicBool},
@@ -27,7 +27,8 @@ use std::{
 };
 
 /// What to verify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VerifySettings {
     /// How many of the best candidates.
     pub top: usize,

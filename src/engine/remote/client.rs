@@ -80,6 +80,8 @@ pub enum News<M, A> {
     Link(Link),
     /// All that was told before is over; this is also said before the first message.
     Begin,
+    /// What follows has happened since the connection was made.
+    CaughtUp,
     /// A message that is told once, in its place, whatever happens to the connection.
     Kept(M),
     /// A message that was true when it was sent.
@@ -490,6 +492,7 @@ impl<M: DeserializeOwned, A: DeserializeOwned> LinkThread<M, A> {
                 self.have = self.have.filter(|have| have.log == id);
                 Ok(Some(News::Link(Link::Connected { writes })))
             }
+            (ToViewer::CaughtUp, Some(_)) => Ok(Some(News::CaughtUp)),
             (ToViewer::Begin { generation }, Some(log)) => {
                 self.have = Some(Position { log, generation, next: 0 });
                 Ok(Some(News::Begin))
@@ -509,6 +512,7 @@ impl<M: DeserializeOwned, A: DeserializeOwned> LinkThread<M, A> {
             (ToViewer::Welcome { .. }, Some(_))
             | (
                 ToViewer::Begin { .. }
+                | ToViewer::CaughtUp
                 | ToViewer::Kept(_)
                 | ToViewer::Passing(_)
                 | ToViewer::Answer { .. }

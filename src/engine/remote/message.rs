@@ -53,6 +53,8 @@ pub(super) enum ToViewer<M, A> {
     Welcome { program: String, log: u64, writes: bool },
     /// The connection ends. `again` tells whether another attempt may do better.
     Refused { reason: String, again: bool },
+    /// What follows has happened since the viewer has come.
+    CaughtUp,
     /// All that was told before is over.
     Begin { generation: u64 },
     /// The next message of the log.

@@ -484,6 +484,7 @@ impl<M, R: DeserializeOwned, A, F: Fn(Asked<R, A>)> Hub<M, R, A, F> {
         let (program, log) = (PROGRAM.to_owned(), self.log.id());
         send(connection, &ToViewer::Welcome { program, log, writes })?;
         let mut stopped_since = None;
+        let mut is_behind = true;
         loop {
             let mut is_idle = true;
             if unanswered == UNANSWERED {
@@ -521,6 +522,10 @@ impl<M, R: DeserializeOwned, A, F: Fn(Asked<R, A>)> Hub<M, R, A, F> {
                 has_read_all = frames.is_empty();
                 is_idle &= has_read_all;
                 frames.iter().for_each(|frame| connection.send(frame));
+                if is_behind && has_read_all {
+                    is_behind = false;
+                    send(connection, &ToViewer::CaughtUp)?;
+                }
                 connection.beat(limits);
                 is_free = connection.flush()?;
             }

@@ -139,13 +139,13 @@ fn framed(text: &[u8]) -> Vec<u8> {
     [MAGIC, &length, text].concat()
 }
 
-/// The news up to one of a kind.
+/// The news up to one of a kind, but what tells that a viewer has caught up.
 fn until(viewer: &Viewer, is_last: impl Fn(&Told) -> bool) -> Vec<Told> {
     let begun = Instant::now();
     let mut all = Vec::new();
     while begun.elapsed() < LONG {
         match viewer.wait_for_news(LONG) {
-            Ok(news) => all.extend(news),
+            Ok(news) => all.extend(news.filter(|news| *news != News::CaughtUp)),
             Err(error) => panic!("{error}: {all:?}"),
         }
         if all.last().is_some_and(&is_last) {
@@ -212,12 +212,12 @@ fn provoke(address: SocketAddr, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// The next text that is no heartbeat.
+/// The next text that is no heartbeat, and does not tell that a viewer has caught up.
 fn receive(raw: &mut Connection) -> Option<String> {
     let begun = Instant::now();
     while begun.elapsed() < LONG {
         match raw.receive() {
-            Ok(Some(text)) if text.is_empty() => {}
+            Ok(Some(text)) if text.is_empty() || text == json(&ToViewer::<(), ()>::CaughtUp) => {}
             Ok(Some(text)) => return Some(text),
             Ok(None) => thread::sleep(Duration::from_millis(1)),
             Err(_) => return None,
@@ -244,6 +244,21 @@ fn certificate(name: &str) -> Certificate {
         certificate: tls_file(&format!("{name}.pem")),
         key: tls_file(&format!("{name}.key")),
     }
+}
+
+#[test]
+fn a_viewer_is_told_when_it_has_caught_up() {
+    let served = serve();
+    (0..500).for_each(|number| served.log.keep(&number.to_string()).expect("is written"));
+    let viewer = served.watcher();
+    let mut kept = 0;
+    while viewer.wait_for_news(LONG).expect("runs").is_none_or(|news| {
+        kept += usize::from(matches!(news, News::Kept(_)));
+        news != News::CaughtUp
+    }) {}
+    assert_eq!(kept, 500);
+    served.log.keep(&"later".to_owned()).expect("is written");
+    until_kept(&viewer, "later");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::engine::{
     seed,
     template::{Graph, KeySet, KeyedGraph},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     cmp::Ordering,
     collections::{HashMap, HashSet},
@@ -163,7 +164,7 @@ pub struct Proposal {
 }
 
 /// What the evaluations say about one node.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeFitness {
     /// Probability that including the node raises accuracy, averaged over the candidates it can be part of:
     /// compared with the layer's alternatives where a candidate keeps one node per layer (to keep none is one of them

@@ -20,7 +20,10 @@ pub use features::Representative;
 pub use fitness::Synergy;
 pub use steering::{Measure, Steering, SteeringError};
 
-use super::named::{Named, named};
+use super::{
+    files::number_or_null,
+    named::{Named, named},
+};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -84,12 +87,14 @@ pub struct Evaluation {
     /// Share of validation images that were classified correctly, in `0..=1` (a table may use per cent:
     /// only the order matters to the search). Where numbers are predicted, R²: the share of their variance
     /// that is explained, 1 at best, 0 for predicting the mean, negative for worse.
+    #[serde(deserialize_with = "number_or_null")]
     pub accuracy: f64,
     /// Mean of the classes' recalls: accuracy as it would be if all classes were equally frequent. `None` for
     /// numbers, for tables, and in runs of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balanced_accuracy: Option<f64>,
     /// Mean validation loss.
+    #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
 }
 

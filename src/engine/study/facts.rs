@@ -5,10 +5,11 @@ use crate::engine::{
     search::{Candidate, Evaluation, NodeFitness, Objective},
     template::{NodeId, TemplateDiff},
 };
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One finished iteration of the search.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IterationReport {
     /// The iteration, from 1.
     pub iteration: u32,

@@ -14,6 +14,6 @@ mod tests;
 
 pub use event::Event;
 pub use facts::{Edited, IterationReport, Placed, Retrained};
-pub use state::{Judging, Mismatch, Setup, Study};
+pub use state::{Judging, Mismatch, Retold, Setup, Study};
 
 pub(in crate::engine) use state::{checkpoint_of_edit, checkpoint_of_epoch};

@@ -83,6 +83,10 @@ pub enum Judging {
 /// What is known of a run.
 #[derive(Clone)]
 pub struct Study {
+    /// What it began with.
+    begun: (Setup, Checked),
+    /// What has happened since.
+    past: Vec<Arc<Event>>,
     setup: Setup,
     /// The step length that the run was set up with.
     configured: StepLength,
@@ -126,6 +130,22 @@ pub(in crate::engine) struct LastEdit {
     pub(in crate::engine) back: Vec<NodeKey>,
 }
 
+/// What is told of a study to somebody who knows nothing of it.
+#[derive(Clone, Debug)]
+pub enum Retold<'a> {
+    /// The template of the edit that is told next.
+    Template {
+        /// Its number.
+        number: u32,
+        /// The template.
+        template: Checked,
+    },
+    /// Something has happened.
+    Event(&'a Arc<Event>),
+    /// What follows from the end of an iteration, after its event.
+    Iteration(&'a IterationReport),
+}
+
 /// When a node left the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct Left {
@@ -156,6 +176,13 @@ impl Study {
         let search = SearchState::new(Arc::clone(template.graph()), setup.seed, pool);
         let mut study = Self::with_search(template, setup, search);
         study.settle();
+        let graph = study.template.graph();
+        let drawn = study.candidates().iter().map(|candidate| {
+            let kept = candidate.mask.iter().map(|node| graph.id(node).clone()).collect();
+            let Candidate { id, parents, .. } = candidate.clone();
+            Arc::new(Event::Candidate { id, iteration: 0, parents, kept })
+        });
+        study.past = drawn.collect();
         study
     }
 
@@ -170,6 +197,8 @@ impl Study {
         let mut keys = NodeKeys::default();
         keys.admit(Arc::clone(template.graph()));
         Self {
+            begun: (setup, template.clone()),
+            past: Vec::new(),
             configured: setup.training.step_length(),
             setup,
             template,
@@ -239,6 +268,12 @@ impl Study {
     /// # Errors
     /// When it cannot follow on those before it; what the study then knows is of no use.
     pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
+        self.follow(event)?;
+        self.past.push(Arc::new(event.clone()));
+        Ok(())
+    }
+
+    fn follow(&mut self, event: &Event) -> Result<(), Mismatch> {
         if let Event::Candidate { id, iteration: 0, parents, kept } = event {
             in_order("candidate", id.index(), self.candidates().len())?;
             if self.map.is_some() {
@@ -465,7 +500,49 @@ impl Study {
     /// Takes the present step length for the one that the run is set up with: it begins now. Whether that is another one.
     pub fn configure(&mut self) -> bool {
         let before = std::mem::replace(&mut self.configured, self.setup.training.step_length());
+        // What was asked for before is what the run begins with.
+        self.begun.0.training = self.setup.training;
+        self.past.retain(|event| !matches!(**event, Event::Retuned { .. }));
         before != self.configured
+    }
+
+    /// What it began with, and all that has happened since, for somebody who knows nothing of it. Templates of earlier
+    /// edits come without their looks.
+    pub fn retell(&self) -> (Setup, Checked, Vec<Retold<'_>>) {
+        let mut told = Vec::with_capacity(self.past.len());
+        for event in &self.past {
+            match **event {
+                Event::Edited { template: number, .. } => {
+                    let template = self.template_of(number);
+                    told.extend(template.map(|template| Retold::Template { number, template }));
+                    told.push(Retold::Event(event));
+                }
+                Event::Iteration { iteration, .. } => {
+                    told.push(Retold::Event(event));
+                    let report = self.iterations.get((iteration as usize).wrapping_sub(1));
+                    told.extend(report.map(Retold::Iteration));
+                }
+                Event::Epoch(_)
+                | Event::Candidate { .. }
+                | Event::Evaluated { .. }
+                | Event::Timed { .. }
+                | Event::Steered(_)
+                | Event::Aimed { .. }
+                | Event::Retuned { .. }
+                | Event::Retrained { .. } => told.push(Retold::Event(event)),
+            }
+        }
+        let (setup, first) = self.begun.clone();
+        (Setup { judging: Judging::Elsewhere, ..setup }, first, told)
+    }
+
+    /// The template with this number.
+    fn template_of(&self, number: u32) -> Option<Checked> {
+        if number == self.number {
+            return Some(self.template.clone());
+        }
+        let graph = Arc::clone(self.search.template_of(number)?.graph());
+        Some(Checked::plain(self.template.template().name.clone(), graph))
     }
 
     /// The finished epochs.

@@ -1,6 +1,7 @@
 //! A template that was found to be right, with its graph.
 
-use super::{Graph, Problem, Template, same};
+use super::{Graph, Problem, Template, parse, same, to_ron};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::sync::Arc;
 
 /// A template without problems, and the graph of its network: what jobs begin with.
@@ -42,6 +43,12 @@ impl Checked {
         Self { template: Template { network, ..self.template.clone() }, graph }
     }
 
+    /// The template of a network that is known, without looks.
+    pub fn plain(name: String, graph: Arc<Graph>) -> Self {
+        let network = Arc::clone(graph.network());
+        Self { template: Template { name, network, ..Template::default() }, graph }
+    }
+
     /// The template.
     pub fn template(&self) -> &Template {
         &self.template
@@ -50,5 +57,18 @@ impl Checked {
     /// Its network, checked.
     pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
+    }
+}
+
+/// As the text of a scene file.
+impl Serialize for Checked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        to_ron(&self.template).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parse("the template", &String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }

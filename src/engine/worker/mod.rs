@@ -10,9 +10,10 @@ use super::{
 use std::{
     sync::{
         Arc, Weak,
-        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 /// Reports that may wait to be read; then the lab waits for its reader.
@@ -111,7 +112,7 @@ impl Worker {
             | Command::Pause
             | Command::Resume => None,
         };
-        let ticket = Ticket(self.asked);
+        let ticket = Ticket::Lab(self.asked);
         let control = Arc::new(Control::default());
         let alive = Arc::downgrade(&control);
         orders.try_send(Order { ticket, command, control }).map_err(|error| match error {
@@ -136,6 +137,18 @@ impl Worker {
             Some(Ok(report)) => Ok(Some(report)),
             Some(Err(TryRecvError::Empty)) => Ok(None),
             Some(Err(TryRecvError::Disconnected)) | None => Err(WorkerError::Ended),
+        }
+    }
+
+    /// The next report, for which it waits at most so long.
+    ///
+    /// # Errors
+    /// As [`try_report`](Self::try_report).
+    pub fn wait_for_report(&self, most: Duration) -> Result<Option<Report>, WorkerError> {
+        match self.reports.as_ref().map(|reports| reports.recv_timeout(most)) {
+            Some(Ok(report)) => Ok(Some(report)),
+            Some(Err(RecvTimeoutError::Timeout)) => Ok(None),
+            Some(Err(RecvTimeoutError::Disconnected)) | None => Err(WorkerError::Ended),
         }
     }
 

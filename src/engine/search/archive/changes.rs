@@ -64,6 +64,11 @@ impl SearchState {
         }
     }
 
+    /// Training steps that the present weights have seen.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
     fn see_what_stands(&mut self) {
         for (candidate, record) in self.candidates.iter_mut().zip(&self.records) {
             candidate.standing = record.standing(self.weights);

@@ -23,7 +23,7 @@ fn moment(lab: &Lab, job: Job) -> u64 {
 }
 
 fn order(number: u64, command: Command) -> Order {
-    Order { ticket: Ticket(number), command, control: Arc::default() }
+    Order { ticket: Ticket::Lab(number), command, control: Arc::default() }
 }
 
 /// Does a job, and at each moment after `from` what the script says; ends at the moment `until`, as a kill would.
@@ -246,7 +246,7 @@ fn what_cannot_be_done_is_refused_with_its_reason_and_the_job_goes_on() {
     let answers: Vec<_> = reports
         .iter()
         .filter_map(|report| match report {
-            Report::Answer { ticket, answer } => Some((ticket.0, answer)),
+            Report::Answer { ticket: Ticket::Lab(number), answer } => Some((*number, answer)),
             _ => None,
         })
         .collect();

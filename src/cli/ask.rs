@@ -1,0 +1,299 @@
+//! `nas-navigator ask`: commands for a lab that another program serves.
+
+use super::{
+    arguments::{self, RunsFolder},
+    job::{self, MOST},
+    output,
+    progress::ProgressPrinter,
+    serve::token_file,
+    steering::SteeringArgs,
+    training::named,
+};
+use crate::{
+    engine::{
+        command::{Answer, Command, Ticket},
+        lab::VerifySettings,
+        remote::{ClientOptions, DEFAULT_PORT, Limits, Token, Waits},
+        report::Report,
+        search::Objective,
+        serve::Viewer,
+        study::Study,
+        template::NodeId,
+        training::StepLength,
+    },
+    format::{Goal, Quality},
+};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Arguments of `ask`.
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    /// Where the lab is served: HOST:PORT, or tls://HOST:PORT.
+    #[arg(long, value_name = "ADDRESS", global = true, env = "NAS_NAVIGATOR_CONNECT", default_value_t = format!("localhost:{DEFAULT_PORT}"))]
+    connect: String,
+    /// File with the token of the server [default: `token` in the folder of the runs].
+    #[arg(long, value_name = "FILE", global = true, value_parser = arguments::path())]
+    token: Option<PathBuf>,
+    #[command(flatten)]
+    runs: RunsFolder,
+    /// The certificate of an encrypted server, or those of authorities (PEM).
+    #[arg(long, value_name = "FILE", global = true, value_parser = arguments::path())]
+    trust: Option<PathBuf>,
+    /// Show the token to another machine without encryption, as in a network that nobody else can read.
+    #[arg(long, global = true)]
+    exposed: bool,
+    /// Seconds in which the server must be found.
+    #[arg(long, value_name = "S", global = true, default_value_t = 10)]
+    patience: u64,
+    /// Print the answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is asked for.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Tell what happens, until Ctrl-C.
+    Watch,
+    /// Train for more epochs.
+    Train {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+        epochs: u32,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Search for more iterations.
+    Search {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+        iterations: u32,
+        /// Candidates of each.
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=MOST))]
+        candidates: u32,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Retrain candidates from scratch.
+    Verify {
+        /// How many of the best candidates.
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        top: usize,
+        /// How many of the other evaluated candidates, drawn with the seed of the run.
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        random: usize,
+        /// Epochs of training for each [default: as many as the supernet was trained].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
+        epochs: Option<u32>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Evaluate candidates with the weights as they are.
+    Evaluate {
+        /// The nodes of each candidate, separated by commas.
+        #[arg(value_name = "NODE,...", required = true)]
+        candidates: Vec<String>,
+    },
+    /// Ask for other candidates from here on; earlier steering stays, except for the arguments that are given again.
+    Steer(SteeringArgs),
+    /// Make something else large from here on.
+    Aim {
+        /// What.
+        #[arg(value_name = "WHAT", value_parser = named::<Objective>())]
+        objective: Objective,
+    },
+    /// Train in steps of another length from here on.
+    Retune {
+        /// The highest learning rate [default: as it is].
+        #[arg(long, value_name = "RATE", value_parser = arguments::number())]
+        learning_rate: Option<f64>,
+        /// The norm that gradients are shortened to [default: as it is].
+        #[arg(long, value_name = "NORM", value_parser = arguments::number())]
+        clip: Option<f64>,
+    },
+    /// Go on with another template; what is known of the nodes that stay is kept.
+    Edit {
+        /// Scene file, or name of a preset.
+        #[arg(value_name = "FILE|PRESET")]
+        template: String,
+    },
+    /// Make the job wait.
+    Pause,
+    /// Make it go on.
+    Resume,
+    /// End the job; what is done is kept.
+    Stop,
+    /// End the job; a training forgets the epoch that it has begun.
+    Cancel,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Wait {
+    /// Do not wait for the end of the job.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// A connection with what is known through it.
+struct Connection {
+    viewer: Viewer,
+    study: Option<Study>,
+    printer: ProgressPrinter,
+    /// Jobs that have begun since something was asked for.
+    begun: usize,
+}
+
+/// How long to wait for a report before looking at the clock.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Connection {
+    /// The next answer; a `None` now and then.
+    fn hear(&mut self) -> Result<Option<(Ticket, Answer)>> {
+        let Some(report) = self.viewer.wait_for_report(TICK)? else { return Ok(None) };
+        self.printer.print(&report);
+        match (report, &mut self.study) {
+            (Report::Study(told), study) => *study = Some(*told),
+            (Report::Template { number, template }, Some(study)) => study.bring(number, template),
+            (Report::Event(event), Some(study)) => study.apply(&event)?,
+            (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
+            (Report::Started(_), _) => self.begun += 1,
+            (Report::Answer { ticket, answer }, _) => return Ok(Some((ticket, answer))),
+            (Report::NotOpened { message }, _) => bail!(message),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Waits until everything is known.
+    fn catch_up(&mut self, patience: Duration) -> Result<&Study> {
+        let begun = Instant::now();
+        while !(self.viewer.is_up_to_date() && self.study.is_some()) {
+            if begun.elapsed() > patience {
+                bail!(
+                    "no lab is served there; begin with `nas-navigator serve`, or say with --connect where it is"
+                );
+            }
+            self.hear()?;
+        }
+        match &self.study {
+            Some(study) => Ok(study),
+            None => bail!("nothing is known of the lab"),
+        }
+    }
+
+    /// The answer to a command.
+    fn ask(&mut self, command: &Command) -> Result<Answer> {
+        let asked = self.viewer.ask(command)?;
+        self.begun = 0;
+        loop {
+            if let Some((_, answer)) = self.hear()?.filter(|&(ticket, _)| ticket == asked) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// How the job ends that was asked for last.
+    fn end(&mut self) -> Result<Answer> {
+        loop {
+            let is_end = |answer: &Answer| {
+                matches!(answer, Answer::Ended { .. } | Answer::Failed { job: Some(_), .. })
+            };
+            // Its beginning may be told after the answer, and the end of the job before it as well.
+            let answer = self.hear()?;
+            if let Some((_, answer)) = answer.filter(|(_, it)| self.begun > 0 && is_end(it)) {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
+    let AskArgs { connect, token, runs, trust, exposed, patience, json, what } = args;
+    let options = ClientOptions {
+        address: connect,
+        token: Token::read(&token_file(token, &runs))?,
+        write: !matches!(what, What::Watch),
+        trust,
+        exposed,
+        waits: Waits::default(),
+        limits: Limits::default(),
+    };
+    let viewer = Viewer::connect(options)?;
+    let goal = Goal { quality: Quality::Accuracy, objective: Objective::default() };
+    let printer = ProgressPrinter::new(goal);
+    let mut connection = Connection { viewer, study: None, printer, begun: 0 };
+    let mut waits = false;
+    let command = match what {
+        What::Watch => loop {
+            connection.hear()?;
+        },
+        What::Train { epochs, wait } => {
+            waits = !wait.no_wait;
+            Command::Train { epochs: epochs as usize, template: None }
+        }
+        What::Search { iterations, candidates, wait } => {
+            waits = !wait.no_wait;
+            Command::Search { iterations, candidates: candidates as usize, template: None }
+        }
+        What::Verify { top, random, epochs, wait } => {
+            waits = !wait.no_wait;
+            let epochs = epochs.map(|epochs| epochs as usize);
+            Command::Verify(VerifySettings { top, random, epochs })
+        }
+        What::Evaluate { candidates } => {
+            let nodes = |text: &String| text.split(',').map(|id| NodeId::from(id.trim())).collect();
+            Command::Evaluate { candidates: candidates.iter().map(nodes).collect() }
+        }
+        What::Steer(steering) => {
+            let study = connection.catch_up(Duration::from_secs(patience))?;
+            Command::Steer(steering.steering(study.search())?)
+        }
+        What::Aim { objective } => Command::Aim(objective),
+        What::Retune { learning_rate, clip } => {
+            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let now = study.training().step_length();
+            let learning_rate = learning_rate.unwrap_or(now.learning_rate);
+            Command::Retune(StepLength { learning_rate, clip: clip.or(now.clip) })
+        }
+        What::Edit { template } => Command::Edit(job::load_template(&template)?),
+        What::Pause => Command::Pause,
+        What::Resume => Command::Resume,
+        What::Stop => Command::Stop,
+        What::Cancel => Command::Cancel,
+    };
+    connection.catch_up(Duration::from_secs(patience))?;
+    let mut answer = connection.ask(&command)?;
+    if waits && answer == Answer::Done {
+        answer = connection.end()?;
+    }
+    connection.printer.finish();
+    if json {
+        output::json(&answer)?;
+    }
+    match answer {
+        Answer::Refused { message } | Answer::Failed { message, .. } => bail!(message),
+        Answer::Evaluated(done) if !json => {
+            let goal = connection.printer.goal();
+            let lines = done.iter().map(|(id, evaluation)| {
+                format!(
+                    "candidate {}: {} {}, loss {:.4}\n",
+                    id.0,
+                    goal.quality.name(),
+                    goal.quality.text(evaluation.accuracy),
+                    evaluation.loss
+                )
+            });
+            output::data(&lines.collect::<String>())?;
+        }
+        Answer::Done | Answer::Evaluated(_) | Answer::Ended { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,163 @@
+//! The end that has the lab.
+
+use super::told::{Told, of_study};
+use crate::engine::{
+    command::{Answer, Command, Ticket},
+    lab::{Lab, LabError},
+    remote::{Asked, Log, RemoteError, Reply, Server, ServerOptions},
+    report::Report,
+    worker::{Worker, WorkerError},
+};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{Receiver, TrySendError, sync_channel},
+    },
+    time::Duration,
+};
+use thiserror::Error;
+
+/// Requests of viewers that may wait.
+const REQUESTS: usize = 64;
+
+/// How long the host waits for a report before it looks for requests.
+const TICK: Duration = Duration::from_millis(5);
+
+/// A lab cannot be hosted.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// Nobody could connect.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// There is no thread for the lab, or it has ended.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// Something cannot be told.
+    #[error("a report cannot be written for viewers: {0}")]
+    Unwritable(#[from] serde_json::Error),
+}
+
+/// A request that waits for its answer.
+struct Open {
+    ticket: Ticket,
+    is_job: bool,
+    reply: Reply<Answer>,
+}
+
+/// A lab on a thread, with a server for viewers elsewhere.
+pub struct Host {
+    worker: Worker,
+    log: Arc<Log<Told>>,
+    server: Server,
+    asked: Receiver<Asked<Command, Answer>>,
+    /// Requests that were not answered yet, in the order in which they were asked.
+    open: VecDeque<Open>,
+}
+
+impl Host {
+    /// Makes the lab on a thread of its own, and listens.
+    ///
+    /// # Errors
+    /// When the server cannot listen, or there is no thread.
+    pub fn start(
+        options: ServerOptions,
+        make_lab: impl FnOnce() -> Result<Lab, LabError> + Send + 'static,
+    ) -> Result<Self, HostError> {
+        let log = Arc::new(Log::new()?);
+        let (sender, asked) = sync_channel(REQUESTS);
+        let take = move |asked: Asked<Command, Answer>| {
+            if let Err(TrySendError::Full(asked) | TrySendError::Disconnected(asked)) =
+                sender.try_send(asked)
+            {
+                asked.reply.refuse("too many requests wait; ask again when some are answered");
+            }
+        };
+        let server = Server::start(options, Arc::clone(&log), take)?;
+        let worker = Worker::start(None, make_lab)?;
+        Ok(Self { worker, log, server, asked, open: VecDeque::new() })
+    }
+
+    /// Where viewers connect.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Passes on what is asked and what is reported, for about the time of a frame; `tell` is told the reports, too.
+    ///
+    /// # Errors
+    /// When the lab's thread has ended, or something cannot be told.
+    pub fn tend(&mut self, tell: &mut dyn FnMut(&Report)) -> Result<(), HostError> {
+        while let Ok(Asked { viewer: _, request, reply }) = self.asked.try_recv() {
+            let is_job = matches!(
+                request,
+                Command::Train { .. } | Command::Search { .. } | Command::Verify(_)
+            );
+            match self.worker.ask(request) {
+                Ok(ticket) => self.open.push_back(Open { ticket, is_job, reply }),
+                Err(error) => reply.refuse(&error.to_string()),
+            }
+        }
+        let mut wait = TICK;
+        while let Some(report) = self.worker.wait_for_report(wait)? {
+            tell(&report);
+            self.pass_on(report)?;
+            if !wait.is_zero() {
+                wait = Duration::ZERO;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self, report: Report) -> Result<(), HostError> {
+        let told = match report {
+            Report::Study(study) => {
+                self.log.begin_again();
+                for told in of_study(&study) {
+                    self.log.keep(&told)?;
+                }
+                return Ok(());
+            }
+            // Another study follows.
+            Report::Fitted(_) => return Ok(()),
+            Report::Step { step, loss, trained } => {
+                let trained = trained.iter().collect();
+                return Ok(self.log.pass("step", &Told::Step { step, loss, trained })?);
+            }
+            Report::Progress(progress) => {
+                return Ok(self.log.pass("progress", &Told::Progress(progress))?);
+            }
+            Report::Started(job) => {
+                // Whoever has asked for it need not wait for its end, which everybody is told.
+                let place = self.open.iter().position(|open| open.is_job);
+                if let Some(Open { reply, .. }) = place.and_then(|place| self.open.remove(place)) {
+                    reply.answer(&Answer::Done);
+                }
+                Told::Started(job)
+            }
+            Report::Answer { ticket, answer } => {
+                let place = self.open.iter().position(|open| open.ticket == ticket);
+                if let Some(Open { reply, .. }) = place.and_then(|place| self.open.remove(place)) {
+                    reply.answer(&answer);
+                    return Ok(());
+                }
+                Told::Answer { ticket, answer }
+            }
+            Report::RunOpened { name, path } => Told::Run { name, path },
+            Report::Data(summary) => Told::Data(summary),
+            Report::Note(note) => Told::Note(note),
+            Report::Cautions { about, texts } => Told::Cautions { about, texts },
+            Report::Template { number, template } => Told::Template { number, template },
+            Report::Event(event) => Told::Event((*event).clone()),
+            Report::Edited(edited) => Told::Note(edited.to_string()),
+            Report::Forgotten { step } => Told::Forgotten { step },
+            Report::WeightsAt { step } => Told::WeightsAt { step },
+            Report::Iteration(report) => Told::Iteration(report),
+            Report::EndsEarly(why) => Told::EndsEarly(why),
+            Report::Paused(paused) => Told::Paused(paused),
+            Report::NotOpened { message } => Told::NotOpened { message },
+        };
+        Ok(self.log.keep(&told)?)
+    }
+}
