@@ -14,8 +14,8 @@ impl Lab {
     /// in the middle of an epoch too. Where it was cancelled, it goes back to the last checkpoint: the beginning of the
     /// epoch, or where that was stopped before.
     ///
-    /// The learning rate falls over all epochs, so the caller should ask for all of them at once: 2 and then 1
-    /// more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
+    /// The learning rate falls over all epochs, or over those since an edit that brought new nodes, so the caller should ask
+    /// for all of them at once: 2 and then 1 more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
     ///
     /// # Errors
     /// When something cannot be set up, trained or written.
