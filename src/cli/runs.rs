@@ -13,7 +13,7 @@ use crate::{
         named::by_name,
         run,
         search::Objective,
-        study::Edited,
+        study::{Edited, Inherited},
         template::{Checked, NodeId, TemplateDiff},
     },
     format::{Goal, Quality},
@@ -75,6 +75,8 @@ struct EditReport {
     added: Vec<NodeId>,
     changed: Vec<NodeId>,
     dropped: Vec<NodeId>,
+    /// New nodes that begin with the weights of nodes like them.
+    weights_inherited: Vec<Inherited>,
     candidates_kept: usize,
     candidates_retired: usize,
     /// Those that lacked a node before, which is back.
@@ -166,6 +168,7 @@ fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
         let Edited {
             nodes: TemplateDiff { kept, added, changed, dropped },
             back,
+            inherited,
             valid,
             retired,
             returned,
@@ -179,6 +182,7 @@ fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
             added,
             changed,
             dropped,
+            weights_inherited: inherited,
             candidates_kept: valid,
             candidates_retired: retired,
             candidates_returned: returned,

@@ -482,6 +482,11 @@ fn an_edited_template_goes_on_in_the_same_run() {
     assert_eq!(edited["dropped"], serde_json::json!(["c1-1x1", "dense-wide"]));
     assert_eq!(edited["kept"].as_array().map(Vec::len), Some(13));
     assert_eq!(edited["candidates_to_evaluate_again"], 0);
+    let [inherited] = edited["weights_inherited"].as_array().expect("a list").as_slice() else {
+        panic!("{edited}")
+    };
+    assert_eq!(inherited["node"], "c2-7x7");
+    assert!(inherited["from"].as_str().is_some_and(|from| from.starts_with("c2-")), "{inherited}");
     let again = stdout_json(&mut edit(&path));
     assert_eq!(again["candidates_kept"], edited["candidates_kept"]);
     assert_eq!(

@@ -95,7 +95,7 @@ pub(super) fn key_and_tensor(name: &str) -> Option<(usize, &str)> {
 
 /// A checkpoint of a run, and where it is.
 pub(super) struct Stored {
-    checkpoint: Checkpoint,
+    pub(super) checkpoint: Checkpoint,
     files: [PathBuf; 2],
     is_attic: bool,
 }

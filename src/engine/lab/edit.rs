@@ -9,7 +9,7 @@ use crate::engine::{
     report::Report,
     run::{Checkpoint, Run},
     search::Steering,
-    study::{Edited, Event, Setup, Study},
+    study::{Edited, Event, Inherited, Setup, Study},
     supernet::{Supernet, WeightsError, carried_tensors, tensor_owners, tensor_sizes},
     template::{Checked, EndEdit, Ends, Graph, NodeKey, TemplateDiff, fit, same},
 };
@@ -27,6 +27,8 @@ struct CarriedOver {
     attic: Option<Checkpoint>,
     /// Nodes whose weights there is no room for, or which are not where they should be.
     forgotten: Vec<NodeKey>,
+    /// Nodes that begin with the weights of others.
+    inherited: Vec<Inherited>,
 }
 
 impl Lab {
@@ -34,7 +36,8 @@ impl Lab {
     ///
     /// Every node that [stays](TemplateDiff), and every operation of a changed one that is there as it was, keeps its
     /// weights, running statistics and optimizer state, bit for bit. Those of nodes that go are kept in the attic of the
-    /// run: a node that a later edit brings back has them again. New ones start as the seed says. Candidates keep id,
+    /// run: a node that a later edit brings back has them again. New ones begin with the weights of the fittest node like them
+    /// in their layer, or else as the seed says, and the learning rate takes its course again for them. Candidates keep id,
     /// place and evaluation; those that lack a node retire until it is back, and go on to inform the fitness of the
     /// nodes that are left until the weights change. Fitness stays as it was until something is evaluated. The edit is
     /// recorded in the run before anything else happens. A lab without a run begins again.
@@ -65,7 +68,13 @@ impl Lab {
             return Err(LabError::OtherEnds { wanted: ends(self.graph()), found: ends(&graph) });
         }
         let (number, step) = (self.number() + 1, self.trained_steps());
-        let event = |forgotten| Event::Edited { template: number, step, lasting: true, forgotten };
+        let event = |forgotten| Event::Edited {
+            template: number,
+            step,
+            lasting: true,
+            restarts: true,
+            forgotten,
+        };
         let edited = |event: &Event| -> Result<Study, LabError> {
             let mut study = self.study.clone();
             study.bring(number, template.clone());
@@ -81,6 +90,7 @@ impl Lab {
         };
         let forgotten = carried.as_ref().map_or(&[][..], |carried| &carried.forgotten);
         let lost = forgotten.len();
+        let inherited = carried.as_ref().map_or(Vec::new(), |carried| carried.inherited.clone());
         if lost > 0 {
             told = event(forgotten.to_vec());
             study = edited(&told)?;
@@ -106,6 +116,7 @@ impl Lab {
         Ok(Some(Edited {
             nodes,
             back,
+            inherited,
             retired: moved.retired,
             returned: moved.returned,
             forgotten: lost,
@@ -142,6 +153,7 @@ impl Lab {
             valid: self.candidates().iter().filter(|c| !c.is_retired()).count(),
             retired: 0,
             back: Vec::new(),
+            inherited: Vec::new(),
             returned: 0,
             forgotten: 0,
             resting: self.asked().resting(self.graph()),
@@ -155,12 +167,14 @@ impl Lab {
         let graph = edited.search().template().graph();
         let device = device::open(&self.settings.device)?;
         let mut supernet = Supernet::new(Arc::clone(graph), self.settings.seed, &device);
-        let fresh = supernet.to_bytes()?;
-        let sizes: HashMap<_, _> = tensor_sizes(&fresh)?.into_iter().collect();
+        let sizes: HashMap<_, _> = tensor_sizes(&supernet.to_bytes()?)?.into_iter().collect();
 
         let lost = lost(edited, sizes.keys(), attic.weights())?;
         let back = edited.last_edit().back.iter().copied().filter(|key| !lost.contains(key));
         let back: HashSet<_> = back.collect();
+        let new: Vec<_> = edited.last_edit().new.iter().chain(&lost).copied().collect();
+        let inherited = self.inherit(edited, &new, &mut supernet, &trained)?;
+        let fresh = supernet.to_bytes()?;
         let present = self.present(edited, &back, &fresh, &trained, &attic)?;
         let newest = if back.is_empty() { &trained } else { &attic };
         let state = check_state(&present, &sizes);
@@ -170,7 +184,57 @@ impl Lab {
 
         let (attic, mut forgotten) = attic::put_by(self.study(), edited, &trained, &attic)?;
         forgotten.extend(lost);
-        Ok(CarriedOver { present, attic, forgotten })
+        Ok(CarriedOver { present, attic, forgotten, inherited })
+    }
+
+    /// Gives `new` nodes of the edited template what the fittest node like them has learned, among those that were in
+    /// their layer: what is new competes with nodes that were trained for long. Those that have kept an operation go on
+    /// with that.
+    fn inherit(
+        &self,
+        edited: &Study,
+        new: &[NodeKey],
+        supernet: &mut Supernet,
+        trained: &Stored,
+    ) -> Result<Vec<Inherited>, LabError> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (old, now) = (self.study.search().template(), edited.search().template());
+        let (before, graph) = (old.graph(), now.graph());
+        let mut known = Supernet::new(Arc::clone(before), self.settings.seed, supernet.device());
+        let weights = known.load_bytes(&trained.checkpoint.supernet);
+        weights.map_err(|source| trained.weights().damaged(source))?;
+        let (old_owner, new_owner) = (tensor_owners(before), tensor_owners(graph));
+        let stays = carried_tensors(before, graph);
+        let kept = supernet.parameter_names();
+        let kept = kept.filter(|name| old_owner(name).is_some() && stays(name));
+        let kept: HashSet<_> = kept.filter_map(new_owner).collect();
+        let fitness =
+            |node: usize| edited.fitness_at_edit(old.keys()[node]).map_or(0.5, |it| it.fitness);
+        let is_new = |&node: &usize| {
+            new.contains(&now.keys()[node])
+                && graph.nodes()[node].trainable
+                && !kept.contains(&node)
+        };
+        let mut inherited = Vec::new();
+        for node in (0..graph.len()).filter(is_new) {
+            let layer = &graph.layers()[graph.layer_of(node)];
+            let siblings = layer.iter().filter_map(|&sibling| old.node(now.keys()[sibling]));
+            let siblings = siblings.chain(before.index_of(graph.id(node)));
+            let layers: BTreeSet<_> = siblings.map(|sibling| before.layer_of(sibling)).collect();
+            let mut like: Vec<_> =
+                layers.into_iter().flat_map(|layer| before.layers()[layer].clone()).collect();
+            like.sort_by(|&a, &b| fitness(b).total_cmp(&fitness(a)));
+            for from in like {
+                if supernet.inherit(node, &known, from)? {
+                    let (node, from) = (graph.id(node).clone(), before.id(from).clone());
+                    inherited.push(Inherited { node, from });
+                    break;
+                }
+            }
+        }
+        Ok(inherited)
     }
 
     /// What the edited template has: the weights of nodes that stay, of those that are `back`, and new ones.

@@ -16,8 +16,8 @@ use std::{sync::atomic::AtomicBool, time::Duration};
 pub enum Plan {
     /// Train for `epochs` more epochs.
     ///
-    /// The learning rate falls over all epochs, so all of them should be asked for at once: 2 and then 1 more have other
-    /// rates than 3. What was evaluated before is evaluated again when the search goes on.
+    /// The learning rate falls over all epochs, or over those since an edit that brought new nodes, so all of them should
+    /// be asked for at once: 2 and then 1 more have other rates than 3. What was evaluated before is evaluated again when the search goes on.
     Train {
         /// How many.
         epochs: usize,

@@ -25,7 +25,7 @@ use std::{
 
 impl Lab {
     /// Loads the data, makes the supernet, takes up the last checkpoint and makes the run folder, as far as
-    /// that is still to be done. `epochs` is where the learning-rate schedule ends, `targets` is what the run is to
+    /// that is still to be done. `epochs` is where the course of the learning rate ends, `targets` is what the run is to
     /// do from now on.
     pub(super) fn set_up(
         &mut self,
@@ -54,7 +54,7 @@ impl Lab {
             };
         }
         if let Some(bench) = &mut self.bench {
-            bench.trainer.set_epochs(epochs);
+            bench.trainer.set_course(self.study.schedule_from(), epochs);
             if self.run.is_none() {
                 let fingerprint = bench.fingerprint.clone();
                 self.create_run(fingerprint, targets)?;

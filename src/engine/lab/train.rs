@@ -97,9 +97,9 @@ impl Lab {
     fn begin_epoch(&mut self, last: usize) -> Option<Epoch> {
         let by_fitness = self.training().policy == PathPolicy::Fitness;
         let fitness = by_fitness.then(|| self.study.lasting_fitness());
-        let number = self.epochs() + 1;
+        let (number, from) = (self.epochs() + 1, self.study.schedule_from());
         let bench = self.bench.as_mut()?;
-        bench.trainer.set_epochs(last);
+        bench.trainer.set_course(from, last);
         if let Some(fitness) = fitness {
             let fitness: Vec<_> = fitness.iter().map(|node| node.fitness).collect();
             bench.trainer.set_fitness(bench.supernet.graph(), &fitness);

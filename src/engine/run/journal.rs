@@ -193,7 +193,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
         let all = [
-            Event::Edited { template: 2, step: 250, lasting: true, forgotten: Vec::new() },
+            Event::Edited {
+                template: 2,
+                step: 250,
+                lasting: true,
+                restarts: true,
+                forgotten: Vec::new(),
+            },
             Event::Epoch(EpochReport::EXAMPLE),
             Event::Candidate {
                 id: CandidateId(0),

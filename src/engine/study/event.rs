@@ -26,6 +26,10 @@ pub enum Event {
         /// Whether nodes that it removes can come back with what was known of them; older programs forgot that.
         #[serde(default)]
         lasting: bool,
+        /// Whether the learning rate takes its course again where nodes are new, so that they learn as much as others did;
+        /// older programs went on at its end.
+        #[serde(default)]
+        restarts: bool,
         /// Nodes whose weights are lost: one that comes back is a new one.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         forgotten: Vec<NodeKey>,

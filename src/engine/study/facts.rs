@@ -63,6 +63,8 @@ pub struct Edited {
     pub nodes: TemplateDiff,
     /// Nodes that were there before an earlier edit, and have their weights again.
     pub back: Vec<NodeId>,
+    /// New nodes that begin with the weights of nodes like them.
+    pub inherited: Vec<Inherited>,
     /// Candidates that still are ones, evaluated or not.
     pub valid: usize,
     /// Candidates that the edit took out of the search.
@@ -78,6 +80,15 @@ pub struct Edited {
     pub stale: usize,
 }
 
+/// A new node that begins with the weights of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inherited {
+    /// The node.
+    pub node: NodeId,
+    /// Whose weights they were before the edit: an alternative in its layer.
+    pub from: NodeId,
+}
+
 impl fmt::Display for Edited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TemplateDiff { kept, added, changed, dropped, .. } = &self.nodes;
@@ -87,6 +98,12 @@ impl fmt::Display for Edited {
             if !ids.is_empty() {
                 let ids: Vec<_> = ids.iter().map(NodeId::as_str).collect();
                 write!(f, ", {what}: {}", ids.join(" "))?;
+            }
+        }
+        for (place, Inherited { node, from }) in self.inherited.iter().enumerate() {
+            match place {
+                0 => write!(f, "; {node} begins with the weights of {from}")?,
+                _ => write!(f, ", {node} with those of {from}")?,
             }
         }
         write!(f, "; {} candidates stay, {} retire", self.valid, self.retired)?;

@@ -13,7 +13,7 @@ mod state;
 mod tests;
 
 pub use event::Event;
-pub use facts::{Edited, IterationReport, Placed, Retrained};
+pub use facts::{Edited, Inherited, IterationReport, Placed, Retrained};
 pub use state::{Judging, Mismatch, Retold, Setup, Study};
 
 pub(in crate::engine) use state::{checkpoint_of_edit, checkpoint_of_epoch};

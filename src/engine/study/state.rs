@@ -114,6 +114,8 @@ pub struct Study {
     /// Whether nothing was evaluated since the last edit, so that the fitness then goes on to be shown.
     is_fitness_kept: bool,
     last_edit: LastEdit,
+    /// The training step in which the learning rate begins its course for a node, by key.
+    since: Vec<u64>,
     training_secs: f64,
     search_secs: f64,
     /// Seconds of evaluations since the last iteration ended.
@@ -128,6 +130,8 @@ pub(in crate::engine) struct LastEdit {
     pub(in crate::engine) candidates: Moved,
     /// The nodes that an earlier template had and the one before lacked, in template order.
     pub(in crate::engine) back: Vec<NodeKey>,
+    /// Those that no template had, in template order.
+    pub(in crate::engine) new: Vec<NodeKey>,
 }
 
 /// What is told of a study to somebody who knows nothing of it.
@@ -204,6 +208,7 @@ impl Study {
             template,
             number: 1,
             next: None,
+            since: vec![0; keys.given()],
             keys,
             search,
             map: None,
@@ -298,8 +303,11 @@ impl Study {
                 self.search.weights_at(epoch.step);
                 self.epochs.push(*epoch);
             }
-            Event::Edited { template, step, lasting, forgotten } => {
+            Event::Edited { template, step, lasting, restarts, forgotten } => {
                 self.edit(*template, *step, *lasting, forgotten)?;
+                // Where older programs made the edit, the learning rate went on.
+                let since = if *restarts { *step } else { 0 };
+                self.since.resize(self.keys.given(), since);
             }
             Event::Evaluated { id, step, seconds, .. } => {
                 self.unfinished_secs += seconds;
@@ -408,6 +416,7 @@ impl Study {
             .copied()
             .filter(|&key| key.index() < known && self.search.template().node(key).is_none())
             .collect();
+        let new = keyed.keys().iter().copied().filter(|key| key.index() >= known).collect();
         let judges = self.setup.judging != Judging::Elsewhere;
         if judges {
             self.fitness_at_edit.resize(self.keys.given(), None);
@@ -423,7 +432,7 @@ impl Study {
         self.number = number;
         // With all that is known of a node that is back, the fitness of the others is what it would be had it stayed.
         self.is_fitness_kept = back.is_empty();
-        self.last_edit = LastEdit { candidates, back };
+        self.last_edit = LastEdit { candidates, back, new };
         self.checkpoint = (step > 0).then(|| checkpoint_of_edit(number));
         Ok(())
     }
@@ -603,9 +612,8 @@ impl Study {
         if !self.is_fitness_kept {
             return self.judged();
         }
-        let kept = |index: usize| self.fitness_at_edit.get(index).copied().flatten();
         let keys = self.search.template().keys().iter();
-        keys.map(|key| kept(key.index()).unwrap_or(NOTHING)).collect()
+        keys.map(|&key| self.fitness_at_edit(key).unwrap_or(NOTHING)).collect()
     }
 
     /// The same by candidates that have not retired, which is the same before and after the weights change: what a
@@ -632,6 +640,18 @@ impl Study {
     /// What the last edit has changed.
     pub(in crate::engine) fn last_edit(&self) -> &LastEdit {
         &self.last_edit
+    }
+
+    /// The fitness that a node had before the last edit, as far as it is known; see [`fitness`](Self::fitness).
+    pub(in crate::engine) fn fitness_at_edit(&self, key: NodeKey) -> Option<NodeFitness> {
+        self.fitness_at_edit.get(key.index()).copied().flatten()
+    }
+
+    /// The training step in which the learning rate begins its course, counted from 0: that of the edit which brought the
+    /// newest node of the template.
+    pub fn schedule_from(&self) -> u64 {
+        let keys = self.search.template().keys().iter();
+        keys.filter_map(|key| self.since.get(key.index())).copied().max().unwrap_or(0)
     }
 
     /// Seconds of training in finished epochs.
@@ -734,7 +754,8 @@ impl Study {
                 (self.number(), self.template().template(), self.checkpoint(), self.objective()),
                 (self.placed().collect::<Vec<_>>(), epochs.collect::<Vec<_>>()),
                 iterations.collect::<Vec<_>>(),
-                (self.training(), self.search.steering(), self.search.proposals(3)),
+                (self.training(), self.schedule_from()),
+                (self.search.steering(), self.search.proposals(3)),
                 self.retrained().map(|it| (it.id, it.epochs, it.evaluation)).collect::<Vec<_>>(),
                 self.iterations.iter().map(|it| self.fitness_after(it)).collect::<Vec<_>>(),
             )

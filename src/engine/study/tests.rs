@@ -102,6 +102,7 @@ impl Session {
             template: number,
             step: self.step,
             lasting: true,
+            restarts: true,
             forgotten: Vec::new(),
         };
         let mut edited = self.live.clone();
@@ -368,7 +369,13 @@ fn events_that_do_not_follow_are_refused_in_a_sentence() {
         kept: known.clone(),
     };
     let there = session.live.search().template().keys()[0];
-    let edit = |step, forgotten| Event::Edited { template: 2, step, lasting: true, forgotten };
+    let edit = |step, forgotten| Event::Edited {
+        template: 2,
+        step,
+        lasting: true,
+        restarts: true,
+        forgotten,
+    };
     let cases = [
         (candidate(next + 1, known.clone()), "stands where"),
         (candidate(next, vec!["nowhere".into()]), "`nowhere` is not a node"),
@@ -376,7 +383,13 @@ fn events_that_do_not_follow_are_refused_in_a_sentence() {
         (of_pool, "others came before it"),
         (Event::Epoch(EpochReport { epoch: 7, ..EpochReport::EXAMPLE }), "epoch 7 stands where 2"),
         (
-            Event::Edited { template: 2, step: 50, lasting: true, forgotten: Vec::new() },
+            Event::Edited {
+                template: 2,
+                step: 50,
+                lasting: true,
+                restarts: true,
+                forgotten: Vec::new(),
+            },
             "there is no template 2",
         ),
         (Event::Timed { id: CandidateId(999), latency: 1.0 }, "not in the archive"),

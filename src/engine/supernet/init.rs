@@ -45,7 +45,10 @@ pub(super) fn values(parameters: &[Parameter], graph: &Graph, seed: u64) -> Vec<
                 let mut draw = || (deviation * standard_normal(&mut rng)) as f32;
                 return match kernel {
                     Some(kernel) => (0..outer)
-                        .flat_map(|_| fit_kernel(std::array::from_fn(|_| draw()), kernel))
+                        .flat_map(|_| {
+                            let drawn: [f32; 9] = std::array::from_fn(|_| draw());
+                            fit_kernel(&drawn, [3; 2], kernel)
+                        })
                         .collect(),
                     None => (0..count).map(|_| draw()).collect(),
                 };
@@ -140,14 +143,17 @@ fn orthogonal(shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f32> {
         .collect()
 }
 
-/// A kernel of `rows`×`columns` that answers to smooth images as the 3×3 kernel does: the larger ones have
-/// zeros around it, the smaller ones the sums of what falls outside. The sum of all taps stays, and with it
+/// A kernel of other rows and columns that answers to smooth images as this one does: a larger one has
+/// zeros around it, a smaller one the sums of what falls outside. The sum of all taps stays, and with it
 /// the variance that He et al. ask for.
-fn fit_kernel(kernel: [f32; 9], [rows, columns]: [usize; 2]) -> Vec<f32> {
-    let place = |tap: usize, size: usize| ((size - 1) / 2 + tap).saturating_sub(1).min(size - 1);
-    let mut fitted = vec![0.0; rows * columns];
-    for (tap, value) in kernel.into_iter().enumerate() {
-        fitted[place(tap / 3, rows) * columns + place(tap % 3, columns)] += value;
+pub(super) fn fit_kernel(kernel: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+    let place = |tap: usize, side: usize| {
+        let (was, is) = (from[side], to[side]);
+        ((is - 1) / 2 + tap).saturating_sub((was - 1) / 2).min(is - 1)
+    };
+    let mut fitted = vec![0.0; to[0] * to[1]];
+    for (tap, value) in kernel.iter().enumerate() {
+        fitted[place(tap / from[1], 0) * to[1] + place(tap % from[1], 1)] += value;
     }
     fitted
 }
@@ -177,11 +183,13 @@ mod tests {
     #[test]
     fn kernels_of_every_size_answer_alike_to_a_smooth_image() {
         let kernel = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-        assert_eq!(fit_kernel(kernel, [1; 2]), [511.0]);
-        assert_eq!(fit_kernel(kernel, [3; 2]), kernel);
-        assert_eq!(fit_kernel(kernel, [2; 2]), [27.0, 36.0, 192.0, 256.0]);
-        assert_eq!(fit_kernel(kernel, [1, 3]), [73.0, 146.0, 292.0]);
-        let larger = fit_kernel(kernel, [5; 2]);
+        let fitted = |to| fit_kernel(&kernel, [3; 2], to);
+        assert_eq!(fitted([1; 2]), [511.0]);
+        assert_eq!(fitted([3; 2]), kernel);
+        assert_eq!(fitted([2; 2]), [27.0, 36.0, 192.0, 256.0]);
+        assert_eq!(fitted([1, 3]), [73.0, 146.0, 292.0]);
+        let larger = fitted([5; 2]);
+        assert_eq!(fit_kernel(&larger, [5; 2], [3; 2]), kernel);
         for (place, &value) in larger.iter().enumerate() {
             let (row, column) = (place / 5, place % 5);
             let inside = (1..4).contains(&row) && (1..4).contains(&column);

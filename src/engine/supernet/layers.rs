@@ -9,6 +9,7 @@ use crate::engine::{
 use burn::tensor::Tensor;
 use std::{
     collections::{HashMap, HashSet},
+    mem::{Discriminant, discriminant},
     ops::Range,
 };
 
@@ -79,6 +80,17 @@ pub(super) struct NodePlan {
     pub(super) layers: Vec<Layer>,
     /// Whether training changes its weights and running statistics.
     pub(super) trainable: bool,
+}
+
+impl NodePlan {
+    /// The operations that learn something: their kinds, and the ranges of their parameters and normalisations.
+    pub(super) fn learning(
+        &self,
+    ) -> impl Iterator<Item = (Discriminant<Op>, Range<usize>, Range<usize>)> {
+        let learns = |it: &&Layer| !it.parameters.is_empty() || !it.norms.is_empty();
+        let all = self.layers.iter().filter(learns);
+        all.map(|it| (discriminant(&it.op), it.parameters.clone(), it.norms.clone()))
+    }
 }
 
 /// How all nodes are computed, and the parameters that takes.

@@ -9,6 +9,7 @@
 
 mod evaluate;
 mod footprint;
+mod inherit;
 mod init;
 mod latency;
 mod layers;

@@ -31,7 +31,7 @@ named!(Schedule, "schedule", {
 
 impl Schedule {
     /// The share of the highest learning rate in step `number`, counted from 0, of `total`.
-    pub(super) fn factor(self, number: u64, total: usize) -> f64 {
+    pub(super) fn factor(self, number: u64, total: u64) -> f64 {
         let total = total.max(1) as f64;
         let done = number as f64 + 1.0;
         match self {

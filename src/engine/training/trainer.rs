@@ -125,6 +125,8 @@ pub struct Trainer {
     // What the optimizer remembers of each parameter.
     memories: Vec<Memory>,
     position: Position,
+    // The step in which the learning rate begins its course.
+    schedule_from: u64,
     paths: Paths,
     evaluator: Evaluator,
     probes: Vec<Mask>,
@@ -193,6 +195,7 @@ impl Trainer {
             loss,
             memories: vec![Memory::default(); supernet.parameter_names().count()],
             position: Position::default(),
+            schedule_from: 0,
             probes: (0..PROBES as u64).map(probe).collect(),
             paths,
             evaluator,
@@ -234,9 +237,10 @@ impl Trainer {
         self.loss
     }
 
-    /// Sets the number of epochs over which the learning rate falls, for a training that goes on longer than
-    /// was planned.
-    pub fn set_epochs(&mut self, epochs: usize) {
+    /// Sets the steps over which the learning rate takes its course: from the one with this number, counted from 0, to the
+    /// end of that epoch. For a training that goes on longer than was planned.
+    pub fn set_course(&mut self, from: u64, epochs: usize) {
+        self.schedule_from = from;
         self.settings.epochs = epochs;
     }
 
@@ -307,9 +311,7 @@ impl Trainer {
         if !loss.is_finite() {
             return Err(diverged);
         }
-        let rate = self.settings.learning_rate
-            * self.settings.schedule.factor(of_all, self.settings.epochs.saturating_mul(steps));
-        if !self.apply(supernet, round, rate)? {
+        if !self.apply(supernet, round, self.rate(of_all, steps))? {
             return Err(diverged);
         }
         self.position.step += 1;
@@ -373,6 +375,14 @@ impl Trainer {
             }
         }
         self.finish(supernet, &epoch)
+    }
+
+    /// The learning rate in step `number` of epochs of so many steps.
+    fn rate(&self, number: u64, steps: usize) -> f64 {
+        let TrainSettings { learning_rate, schedule, epochs, .. } = self.settings;
+        let end = epochs.saturating_mul(steps) as u64;
+        let from = self.schedule_from;
+        learning_rate * schedule.factor(number.saturating_sub(from), end.saturating_sub(from))
     }
 
     /// What the epoch has come to.

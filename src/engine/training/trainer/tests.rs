@@ -427,6 +427,22 @@ fn weights_too_large_to_compute_with_are_never_handed_on() {
 }
 
 #[test]
+fn the_learning_rate_takes_its_course_over_the_steps_that_are_set() {
+    let supernet = supernet();
+    let mut trainer = trainer(&supernet, &bars(16, 8));
+    let factor = |number, total| 0.01 * Schedule::Cosine.factor(number, total);
+    assert_eq!(trainer.rate(25, 10), factor(25, 40));
+    trainer.set_course(20, 6);
+    assert_eq!(
+        [20, 25, 59].map(|number| trainer.rate(number, 10)),
+        [0, 5, 39].map(|it| factor(it, 40))
+    );
+    // With other batches than then, it is not past its end.
+    trainer.set_course(70, 6);
+    assert!(trainer.rate(59, 10).is_finite());
+}
+
+#[test]
 fn a_network_that_is_no_supernet_is_trained_as_a_whole() {
     let data = bars(16, 8);
     for &policy in PathPolicy::ALL {
