@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::{
     candidate::CandidateId,
     mask::Mask,
-    search::{Candidate, Objective, Proposal, Standing, Steering},
+    search::{Candidate, NodeFitness, Objective, Proposal, Standing, Steering},
     template::{self, Checked, Edit, NodeId},
     training::{EpochReport, StepLength, TrainSettings},
 };
@@ -25,6 +25,8 @@ struct Session {
     events: Vec<Event>,
     /// By number less 1.
     templates: Vec<Checked>,
+    /// At the end of each iteration.
+    fitness: Vec<Vec<NodeFitness>>,
     step: u64,
 }
 
@@ -42,7 +44,7 @@ impl Session {
         });
         let events = pool.collect();
         assert!(graph.len() > 10);
-        Self { templates: vec![first.clone()], first, live, events, step: 0 }
+        Self { templates: vec![first.clone()], first, live, events, fitness: Vec::new(), step: 0 }
     }
 
     fn tell(&mut self, event: Event) {
@@ -75,6 +77,7 @@ impl Session {
         let Some(best) = self.live.search().best() else { return };
         let mean_accuracy = self.live.mean_of(&candidates).accuracy;
         self.tell(Event::Iteration { iteration, candidates, mean_accuracy, best, seconds: 2.0 });
+        self.fitness.extend(self.live.iterations().last().map(|it| it.fitness.clone()));
     }
 
     /// Accuracy depends on the ids that are kept and on the weights.
@@ -142,10 +145,6 @@ impl Session {
             study.bring(*template, self.templates[*template as usize - 1].clone());
         }
         study.apply(event).expect("follows");
-        if let Event::Iteration { iteration, .. } = event {
-            let told = &self.live.iterations()[*iteration as usize - 1];
-            study.take_fitness(*iteration, told.fitness.clone());
-        }
     }
 }
 
@@ -261,6 +260,10 @@ proptest! {
         let mut replica = session.fold(half).replica();
         for event in &session.events[half..] {
             session.take(&mut replica, event);
+            if let Event::Iteration { iteration, .. } = event {
+                let told = session.fitness[*iteration as usize - 1].clone();
+                replica.take_fitness(*iteration, told);
+            }
         }
         prop_assert_eq!(replica.known(), session.live.known());
     }
