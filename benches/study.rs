@@ -8,7 +8,7 @@ use nas_navigator::engine::{
     lab::{Lab, LabSettings},
     mask::Mask,
     run::{RUN_VERSION, Run, RunConfig, RunState},
-    search::Objective,
+    search::{Measure, Objective, Steering},
     seed,
     study::{Event, Judging, Setup, Study},
     template::{Checked, presets},
@@ -20,7 +20,7 @@ use std::{
     hint::black_box,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const CANDIDATES: usize = 100_000;
@@ -169,7 +169,7 @@ fn peak_memory() -> Option<u64> {
 
 /// Opens the run in `folder` as the window does, which has a study of its own, and proposes candidates.
 fn open_in_this_process(folder: &Path) {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let mut lab = Lab::open(folder, DeviceChoice::Cpu).expect("opens");
     let opened = began.elapsed().as_secs_f64();
     let story = lab.story();
@@ -195,6 +195,9 @@ fn large_run(c: &mut Criterion) {
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     group.bench_function("opening", |bencher| {
         bencher.iter(|| Lab::open(&folder, DeviceChoice::Cpu).expect("opens"));
+    });
+    group.bench_function("the window's look at it", |bencher| {
+        bencher.iter(|| Run::open(&folder).expect("is there").present().expect("is right"));
     });
     group.bench_function("opening briefly", |bencher| {
         bencher.iter(|| Lab::open_briefly(&folder).expect("opens"));
@@ -227,6 +230,23 @@ fn large_run(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
+    let steering = Steering {
+        pinned: vec![study.template().graph().id(2).clone()],
+        pareto: Some(Measure::Parameters),
+        ..Steering::default()
+    };
+    let mut steered = searching.clone();
+    steered.apply(&Event::Steered(steering)).expect("can be met");
+    group.bench_function("proposing 100 candidates for a front", |bencher| {
+        bencher.iter_batched(
+            || steered.clone(),
+            |study| {
+                black_box(study.search().proposals(COUNT));
+                study
+            },
+            BatchSize::PerIteration,
+        );
+    });
     group.bench_function("an iteration without its evaluations", |bencher| {
         bencher.iter_batched(
             || searching.clone(),
@@ -241,21 +261,31 @@ fn large_run(c: &mut Criterion) {
 
     let mut run = Run::open(&folder).expect("is there");
     run.make_writable().expect("is free");
-    // After more training, so that all are there to be evaluated again.
-    let mut live = study.clone();
-    live.weights_at(2 * STEP);
-    let mut window = live.replica();
-    let events = live.candidates().iter().enumerate();
-    let events: Vec<_> = events.map(|(id, it)| evaluated(id, &it.mask, 1, 2 * STEP)).collect();
-    let mut next = events.iter().cycle();
+    let (mut live, mut window) = (study.clone(), study.replica());
+    // After more training, all are there to be evaluated again.
+    let mut step = STEP;
+    let mut next = study.candidates().len();
     group.bench_function("recording an evaluation", |bencher| {
-        bencher.iter(|| {
-            let event = next.next().expect("endless");
-            run.record([event.clone()]).expect("is written");
-            live.apply(event).expect("follows");
-            window.apply(event).expect("follows");
-            // What a view of each frame asks for.
-            black_box((window.search().best(), window.tie()));
+        bencher.iter_custom(|count| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..count {
+                if next == live.candidates().len() {
+                    (step, next) = (step + STEP, 0);
+                    live.weights_at(step);
+                    window.weights_at(step);
+                    window.search().best();
+                }
+                let event = evaluated(next, &live.candidates()[next].mask, 1, step);
+                next += 1;
+                let began = Instant::now();
+                run.record([event.clone()]).expect("is written");
+                live.apply(&event).expect("follows");
+                window.apply(&event).expect("follows");
+                // What views of the window ask for.
+                black_box((window.search().best(), window.search().accuracy_range()));
+                spent += began.elapsed();
+            }
+            spent
         });
     });
     group.bench_function("the best candidate", |bencher| bencher.iter(|| live.search().best()));
@@ -264,7 +294,7 @@ fn large_run(c: &mut Criterion) {
         bencher.iter_batched(
             || {
                 let mut study = live.clone();
-                study.apply(next.next().expect("endless")).expect("follows");
+                study.weights_at(step + STEP);
                 study
             },
             |study| {

@@ -424,6 +424,7 @@ impl SearchState {
             objective: self.objective,
             evaluated,
             model,
+            scored: OnceLock::new(),
             guided: self.guided(),
             waiting: self.candidates[..self.pool]
                 .iter()

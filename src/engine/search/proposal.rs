@@ -18,7 +18,11 @@ use rand::{
     seq::{IndexedRandom, SliceRandom},
 };
 use rayon::prelude::*;
-use std::{cmp::Ordering, collections::HashSet, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 /// How many of the best become parents; where a cost should be low as well, so many or all of the front.
 const ELITE: usize = 8;
@@ -62,6 +66,8 @@ pub(super) struct Known<'a> {
     pub(super) evaluated: Vec<Evaluated<'a>>,
     /// What these say; `None` without any.
     pub(super) model: Option<&'a Model>,
+    /// Costs and scores of those that may be of the front of both; worked out when they are first asked for.
+    pub(super) scored: OnceLock<Vec<(f64, f64)>>,
     /// Candidates of the pool that were never proposed.
     pub(super) waiting: Vec<&'a Mask>,
     /// Forms of what was proposed before.
@@ -306,29 +312,37 @@ impl Merit {
 
 impl Trade {
     fn new(measure: Measure, model: &Model, known: &Known<'_>, drafts: &[Proposal]) -> Self {
-        let cost = |mask: &Mask| known.guided.cost(measure, mask).unwrap_or(1.0).max(1e-12).ln();
-        let costs: Vec<_> = drafts.iter().map(|draft| cost(&draft.mask)).collect();
-        let mut present: Vec<_> = known.evaluated.iter().filter(|known| !known.retired).collect();
-        if present.len() > MOST_EVALUATIONS {
-            // Those that may be of the front, and the worst, which bounds what counts.
-            present.sort_by(|a, b| better(known, a, b));
-            let worst = present.pop();
-            present = first_fronts(&known.guided, measure, present, MOST_EVALUATIONS);
-            present.extend(worst);
-        }
-        let rows: Vec<_> = present.iter().map(|other| known.features.row(other.mask)).collect();
-        // Scores without the noise of single evaluations.
-        let evaluated: Vec<_> = present
-            .iter()
-            .zip(model.predict(&rows))
-            .map(|(other, predicted)| (cost(other.mask), predicted.posterior.mean))
-            .collect();
+        let costs: Vec<_> =
+            drafts.iter().map(|draft| log_cost(known, measure, &draft.mask)).collect();
+        let evaluated = known.scored.get_or_init(|| scored(measure, model, known));
         let highest = costs.iter().chain(evaluated.iter().map(|(cost, _)| cost));
         let highest = highest.copied().fold(f64::NEG_INFINITY, f64::max);
         let lowest = evaluated.iter().map(|&(_, score)| score).fold(f64::INFINITY, f64::min);
         // A margin, so that the most expensive and the worst are worth something, too.
-        Self { front: Front::new(evaluated), costs, worst: (highest + 0.1, lowest - 0.1) }
+        let worst = (highest + 0.1, lowest - 0.1);
+        Self { front: Front::new(evaluated.iter().copied()), costs, worst }
     }
+}
+
+/// Logarithms of costs, and scores without the noise of single evaluations, of the evaluated candidates.
+fn scored(measure: Measure, model: &Model, known: &Known<'_>) -> Vec<(f64, f64)> {
+    let mut present: Vec<_> = known.evaluated.iter().filter(|known| !known.retired).collect();
+    if present.len() > MOST_EVALUATIONS {
+        // Those that may be of the front, and the worst, which bounds what counts.
+        present.sort_by(|a, b| better(known, a, b));
+        let worst = present.pop();
+        present = first_fronts(&known.guided, measure, present, MOST_EVALUATIONS);
+        present.extend(worst);
+    }
+    let rows: Vec<_> = present.iter().map(|other| known.features.row(other.mask)).collect();
+    let predicted = present.iter().zip(model.predict(&rows));
+    predicted
+        .map(|(other, predicted)| (log_cost(known, measure, other.mask), predicted.posterior.mean))
+        .collect()
+}
+
+fn log_cost(known: &Known<'_>, measure: Measure, mask: &Mask) -> f64 {
+    known.guided.cost(measure, mask).unwrap_or(1.0).max(1e-12).ln()
 }
 
 /// The upper confidence bound by which the batch's pick number `pick`, from 0, is made.
@@ -459,7 +473,7 @@ mod tests {
     use crate::engine::{
         candidate::{self, canonical, problem, tests::layered},
         seed,
-        template::BlocksPerLayer,
+        template::{BlocksPerLayer, presets},
     };
     use proptest::prelude::*;
 
@@ -492,6 +506,7 @@ mod tests {
                     retired: false,
                 })
                 .collect(),
+            scored: OnceLock::new(),
             waiting: Vec::new(),
             taken: &evaluated.iter().map(|mask| canonical(graph, mask)).collect(),
             guided: Guided::new(guide, graph, LatencyModel::default()),
@@ -570,6 +585,33 @@ mod tests {
         with_known(&graph, &[], &Guide::free(&graph), |known| {
             let chosen = choose(&model, known, &[a.clone(), near.clone(), apart.clone()], 2);
             assert_eq!(chosen, [a.clone(), apart.clone()]);
+        });
+    }
+
+    #[test]
+    fn fronts_are_taken_one_after_the_other_until_there_are_enough() {
+        let [small, ..] = presets();
+        let graph = small.graph().expect("presets are right");
+        let evaluated = drawn(&graph, 60);
+        with_known(&graph, &evaluated, &Guide::free(&graph), |known| {
+            let mut order: Vec<_> = known.evaluated.iter().collect();
+            order.sort_by(|a, b| better(known, a, b));
+            let fronts = |enough| {
+                let chosen =
+                    first_fronts(&known.guided, Measure::Parameters, order.clone(), enough);
+                chosen.iter().map(|it| it.id).collect::<Vec<_>>()
+            };
+            let place = |id: CandidateId| order.iter().position(|it| it.id == id);
+            let cost = |id: CandidateId| graph.total_cost(evaluated[id.index()].iter()).params;
+            let (first, all) = (fronts(1), fronts(usize::MAX));
+            for &id in &all {
+                let beats =
+                    |&other: &CandidateId| place(other) < place(id) && cost(other) <= cost(id);
+                assert_eq!(first.contains(&id), !all.iter().any(beats), "{id}");
+            }
+            let some = fronts(first.len() + 1);
+            assert!(first.len() < some.len() && some.len() < all.len());
+            assert_eq!((&all[..some.len()], all.len()), (&*some, order.len()));
         });
     }
 

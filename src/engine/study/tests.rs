@@ -50,6 +50,7 @@ impl Session {
     fn tell(&mut self, event: Event) {
         self.live.apply(&event).expect("follows");
         self.events.push(event);
+        assert_eq!(kept_up_to_date(&self.live), counted(&self.live), "{:?}", self.events.last());
     }
 
     fn train(&mut self) {
@@ -131,8 +132,8 @@ impl Session {
     }
 
     /// The same study from its events.
-    fn fold(&self, count: usize) -> Study {
-        let mut study = Study::untold(self.first.clone(), setup());
+    fn fold(&self, count: usize, judging: Judging) -> Study {
+        let mut study = Study::untold(self.first.clone(), Setup { judging, ..setup() });
         for event in &self.events[..count] {
             self.take(&mut study, event);
         }
@@ -150,6 +151,34 @@ impl Session {
 
 fn ids(template: &Checked, mask: &Mask) -> Vec<NodeId> {
     mask.iter().map(|node| template.graph().id(node).clone()).collect()
+}
+
+type Figures = (usize, Option<CandidateId>, Option<(f64, f64)>, Option<usize>);
+
+/// How many candidates are evaluated, the best, the range of accuracies, and how many tie.
+fn kept_up_to_date(study: &Study) -> Figures {
+    let search = study.search();
+    (search.evaluations(), search.best(), search.accuracy_range(), search.tie())
+}
+
+/// The same by a look at all candidates.
+fn counted(study: &Study) -> Figures {
+    let candidates = study.candidates();
+    let evaluated = candidates.iter().filter(|it| it.evaluation.is_some()).count();
+    let accuracies: Vec<_> = candidates.iter().filter_map(Candidate::accuracy_now).collect();
+    let range = accuracies.iter().copied().reduce(f64::min);
+    let range = range.zip(accuracies.iter().copied().reduce(f64::max));
+    let present = candidates.iter().filter(|it| it.standing == Standing::Present);
+    let worth = |it: &Candidate| Some(study.objective().worth(&it.evaluation?));
+    let worths: Vec<_> = present.filter_map(worth).collect();
+    let tie = worths.len() > 1 && worths.iter().all(|worth| *worth == worths[0]);
+    let best = study.search().ranked().first().map(|rank| rank.id);
+    (evaluated, best, range, tie.then_some(worths.len()))
+}
+
+/// What the evaluations say.
+fn concluded(study: &Study) -> String {
+    format!("{:?} {:?}", study.fitness(), study.search().proposals(3))
 }
 
 /// All that is known, as text.
@@ -247,17 +276,22 @@ proptest! {
         acts in proptest::collection::vec(act(), 1..12)
     ) {
         let mut session = Session::begin();
-        let mut all = vec![(session.events.len(), told(&session.live))];
+        let state = |session: &Session| {
+            (session.events.len(), told(&session.live), concluded(&session.live))
+        };
+        let mut all = vec![state(&session)];
         for act in acts {
             session.act(act);
-            all.push((session.events.len(), told(&session.live)));
+            all.push(state(&session));
         }
-        for (count, live) in all {
-            prop_assert_eq!(&told(&session.fold(count)), &live);
+        for (count, live, conclusions) in all {
+            prop_assert_eq!(&told(&session.fold(count, Judging::EachIteration)), &live);
+            // Also where nothing was concluded on the way.
+            prop_assert_eq!(&concluded(&session.fold(count, Judging::WhenAsked)), &conclusions);
         }
         // A reader that begins anywhere and takes the fitness as it is told knows the same.
         let half = session.events.len().midpoint(POOL).max(POOL);
-        let mut replica = session.fold(half).replica();
+        let mut replica = session.fold(half, Judging::EachIteration).replica();
         for event in &session.events[half..] {
             session.take(&mut replica, event);
             if let Event::Iteration { iteration, .. } = event {
@@ -338,7 +372,7 @@ fn a_run_of_an_older_program_forgets_what_its_edits_removed() {
             *lasting = false;
         }
     }
-    let folded = session.fold(session.events.len());
+    let folded = session.fold(session.events.len(), Judging::EachIteration);
     let is_retired =
         |study: &Study| study.candidates().iter().map(Candidate::is_retired).collect::<Vec<_>>();
     let kept = |candidate: &Candidate| candidate.mask.contains(node);
