@@ -16,6 +16,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+/// Fewer lines are not worth the attention of another thread.
+const FEWEST_AT_ONCE: usize = 500;
+
 /// A journal line: when, and what.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Entry {
@@ -164,6 +167,7 @@ fn entries(
     let lines: Vec<_> = lines.split(|&byte| byte == b'\n').enumerate().collect();
     let entries: Vec<_> = lines
         .into_par_iter()
+        .with_min_len(FEWEST_AT_ONCE)
         .filter(|(_, line)| !line.is_empty() && is_wanted(line))
         .map(|(index, line)| {
             let entry = serde_json::from_slice(line);

@@ -503,7 +503,8 @@ impl SearchState {
     fn see_what_is_taken(&self) -> HashSet<Canonical> {
         let features = self.features();
         let earlier = |it: &&Candidate| it.iteration.is_some_and(|i| i < self.finished);
-        let proposed = self.candidates.par_iter().filter(|it| earlier(it) && !it.is_retired());
+        let candidates = self.candidates.par_iter().with_min_len(proposal::FEWEST_AT_ONCE);
+        let proposed = candidates.filter(|it| earlier(it) && !it.is_retired());
         proposed.map(|it| features.form(self.graph(), &it.mask)).collect()
     }
 

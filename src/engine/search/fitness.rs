@@ -51,6 +51,9 @@ const LEVEL: f64 = 1.0;
 pub(super) const MOST_EVALUATIONS: usize = 1_500;
 const MOST_FOR_PRIOR: usize = 100;
 
+/// Fewer candidates are not worth the attention of another thread.
+const FEWEST_AT_ONCE: usize = 100;
+
 impl Prior {
     fn covariance(&self, overlap: Overlap) -> f64 {
         LEVEL
@@ -123,6 +126,7 @@ impl Overlaps {
     fn new(features: &Features, rows: &[Vec<f64>]) -> Self {
         let lower = rows
             .par_iter()
+            .with_min_len(FEWEST_AT_ONCE)
             .enumerate()
             .flat_map_iter(|(i, a)| rows[..=i].iter().map(|b| features.overlap(a, b)))
             .collect();
@@ -240,7 +244,7 @@ impl Model {
         let with_known = |row: &Vec<f64>| -> Vec<f64> {
             self.rows.iter().map(|known| self.covariance_before(known, row)).collect()
         };
-        let before: Vec<_> = rows.par_iter().map(with_known).collect();
+        let before: Vec<_> = rows.par_iter().with_min_len(FEWEST_AT_ONCE).map(with_known).collect();
         let whitened = whiten(&self.lower, rows.len(), |i, j| before[j][i]);
         rows.iter()
             .enumerate()
@@ -267,10 +271,8 @@ impl Model {
     /// The effect of including `node`, see [`Features::effect`], and its variance before any data.
     /// `None` for a node that every candidate keeps.
     pub(super) fn effect(&self, node: usize) -> Option<(Posterior, f64)> {
-        let of_all = || {
-            let nodes = (0..self.features.template_len()).into_par_iter();
-            nodes.map(|node| self.find_effect(node)).collect()
-        };
+        let of_all =
+            || (0..self.features.template_len()).map(|node| self.find_effect(node)).collect();
         self.effects.get_or_init(of_all).get(node).copied().flatten()
     }
 

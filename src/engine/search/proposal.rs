@@ -36,6 +36,9 @@ const CHILDREN: usize = 200;
 /// Fresh samples beside the children.
 const FRESH: usize = 40;
 
+/// Of many evaluated candidates, how many of the first measured fronts may be of the front of scores.
+const ENOUGH_FOR_FRONT: usize = 500;
+
 /// The most candidates of the pool that are considered in one iteration.
 const MOST_WAITING: usize = 1_000;
 
@@ -49,6 +52,9 @@ const MOST_KAPPA: f64 = 2.1;
 
 /// The most combinations of layers that are listed one by one when drawing finds nothing new any more.
 pub(super) const MOST_LISTED: usize = 20_000;
+
+/// Fewer candidates are not worth the attention of another thread.
+pub(super) const FEWEST_AT_ONCE: usize = 1_000;
 
 /// A candidate to evaluate next.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,7 +218,7 @@ impl Drafts<'_> {
 fn elite(known: &Known<'_>) -> Vec<Proposal> {
     let Known { guided, .. } = known;
     // To tell which are wanted takes long where there are many.
-    let wanted = known.evaluated.par_iter();
+    let wanted = known.evaluated.par_iter().with_min_len(FEWEST_AT_ONCE);
     let wanted = wanted.map(|known| guided.admits_all() || guided.admits(known.mask));
     let wanted: Vec<bool> = wanted.collect();
     let mut order: Vec<_> = known.evaluated.iter().zip(wanted).collect();
@@ -331,7 +337,7 @@ fn scored(measure: Measure, model: &Model, known: &Known<'_>) -> Vec<(f64, f64)>
         // Those that may be of the front, and the worst, which bounds what counts.
         present.sort_by(|a, b| better(known, a, b));
         let worst = present.pop();
-        present = first_fronts(&known.guided, measure, present, MOST_EVALUATIONS);
+        present = first_fronts(&known.guided, measure, present, ENOUGH_FOR_FRONT);
         present.extend(worst);
     }
     let rows: Vec<_> = present.iter().map(|other| known.features.row(other.mask)).collect();
