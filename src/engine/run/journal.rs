@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use crate::engine::{
         candidate::CandidateId,
-        search::{Measure, Steering},
+        search::{Measure, Objective, Steering},
         training::{EpochReport, StepLength},
     };
 
@@ -403,11 +403,11 @@ mod tests {
     fn a_part_of_the_journal_is_read_alone_unless_a_line_is_damaged() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal.jsonl");
-        let edited = Event::Edited { template: 2, step: 250, lasting: true, forgotten: Vec::new() };
-        let all = [evaluated(0), edited.clone(), evaluated(1)];
+        let aimed = Event::Aimed { objective: Objective::Loss };
+        let all = [evaluated(0), aimed.clone(), evaluated(1)];
         Journal::open(&path).expect("opens").append(all).expect("is written");
-        let read: Vec<_> = read_some(&path, &["edited", "retuned"]).expect("is right");
-        assert_eq!(read.iter().map(|it| (it.line, &it.event)).collect::<Vec<_>>(), [(2, &edited)]);
+        let read: Vec<_> = read_some(&path, &["aimed", "retuned"]).expect("is right");
+        assert_eq!(read.iter().map(|it| (it.line, &it.event)).collect::<Vec<_>>(), [(2, &aimed)]);
         std::fs::write(&path, "rubbish\nmore\n").expect("is written");
         let text = read_some(&path, &["edited"]).expect_err("is damaged").to_string();
         assert!(text.contains("journal.jsonl:1: not a journal entry"), "{text}");
