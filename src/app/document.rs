@@ -199,9 +199,10 @@ impl Document {
     /// When there is no run or its template is damaged.
     pub fn of_run(folder: &Path) -> Result<Self, RunError> {
         let run = Run::open(folder)?;
-        let (data, training) = (run.config().data.clone(), run.training()?);
+        let (template, training) = run.present()?;
+        let data = run.config().data.clone();
         let opened = OpenedRun { folder: folder.to_owned(), data, training };
-        Ok(Self { run: Some(opened), ..Self::new(run.last_template()?, None) })
+        Ok(Self { run: Some(opened), ..Self::new(template, None) })
     }
 
     /// The run that was opened; `None` for a template, whose run begins with its first job.

@@ -140,7 +140,7 @@ impl Archive {
 
     /// Whether a candidate was evaluated.
     pub fn is_searched(&self) -> bool {
-        self.candidates().iter().any(|candidate| candidate.evaluation.is_some())
+        self.study.as_ref().is_some_and(|study| study.search().evaluations() > 0)
     }
 
     /// How many candidates the finished iterations have evaluated: those that [`fitness`](Self::fitness) is
@@ -159,9 +159,7 @@ impl Archive {
         if self.tie().is_some() {
             return None;
         }
-        let rank = |candidate: &Candidate| candidate.rank(self.objective());
-        let best = self.candidates().iter().filter_map(rank).max()?;
-        self.get(best.id)
+        self.get(self.study.as_ref()?.search().best()?)
     }
 
     /// What candidates of the template are told by.
@@ -173,11 +171,7 @@ impl Archive {
     /// The lowest and the highest proxy accuracy with the present weights: accuracies of different weights are not
     /// compared.
     pub fn accuracy_range(&self) -> Option<(f64, f64)> {
-        let accuracies = self.candidates().iter().filter_map(Candidate::accuracy_now);
-        accuracies.fold(None, |range, a| match range {
-            None => Some((a, a)),
-            Some((low, high)) => Some((f64::min(low, a), f64::max(high, a))),
-        })
+        self.study.as_ref()?.search().accuracy_range()
     }
 }
 

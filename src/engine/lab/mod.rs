@@ -493,12 +493,7 @@ impl Lab {
 
     /// How many candidates were evaluated.
     pub fn evaluated(&self) -> usize {
-        self.study
-            .search()
-            .candidates()
-            .iter()
-            .filter(|candidate| candidate.evaluation.is_some())
-            .count()
+        self.study.search().evaluations()
     }
 
     /// The best candidate so far.

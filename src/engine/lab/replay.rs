@@ -30,8 +30,12 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
         evaluation: config.evaluation,
         pool: config.pool,
     };
-    let setup = Setup { judging, ..settings.study() };
+    let setup = Setup { judging: Judging::WhenAsked, ..settings.study() };
     let mut study = Study::untold(run.template(1)?, setup);
+    let mut judged = match judging {
+        Judging::EachIteration => last_iterations(&entries),
+        Judging::WhenAsked | Judging::Elsewhere => Vec::new(),
+    };
     for Entry { line, event, .. } in entries {
         if let Event::Edited { template, .. } = event {
             study.bring(template, run.template(template)?);
@@ -41,8 +45,12 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
             line,
             what: mismatch.to_string(),
         })?;
+        if judged.pop_if(|last| *last == line).is_some() {
+            study.judge();
+        }
     }
     study.settle();
+    study.judge_from_here(judging);
     let mut lab = Lab {
         study,
         settings,
@@ -59,4 +67,18 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
     lab.study.weights_at(lab.trained_steps());
     lab.run = Some(run);
     Ok(lab)
+}
+
+/// The lines that end the last iteration of each template, last first: of the others no fitness is kept.
+fn last_iterations(entries: &[Entry]) -> Vec<usize> {
+    let mut is_last = true;
+    let mut found = Vec::new();
+    for Entry { line, event, .. } in entries.iter().rev() {
+        match event {
+            Event::Edited { .. } => is_last = true,
+            Event::Iteration { .. } if std::mem::take(&mut is_last) => found.push(*line),
+            _ => {}
+        }
+    }
+    found
 }

@@ -375,7 +375,7 @@ fn what_to_do_about_a_diverged_training_is_said_as_it_can_be_done() {
     std::fs::write(&path, text.replace(line, "learning_rate: 0.001,")).expect("is written");
     assert_eq!(edited().training().learning_rate, 0.001);
     let run = Run::open(&runs.path().join("edited")).expect("opens");
-    assert_eq!(run.training().expect("is right").learning_rate, 0.001);
+    assert_eq!(run.present().expect("is right").1.learning_rate, 0.001);
 }
 
 #[test]

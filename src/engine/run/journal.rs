@@ -6,13 +6,18 @@
 
 use super::RunError;
 use crate::engine::study::Event;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::{
+    borrow::Cow,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
+
+/// Fewer lines are not worth the attention of another thread.
+const FEWEST_AT_ONCE: usize = 500;
 
 /// A journal line: when, and what.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -130,10 +135,40 @@ impl Journal {
 pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
     let bytes = std::fs::read(path).map_err(|source| RunError::io(path, source))?;
     let (whole, _) = whole_lines(&bytes);
-    let entries: Result<_, RunError> = whole
-        .split(|&byte| byte == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
+    Ok((entries(path, whole, |_| true)?, whole.len() as u64))
+}
+
+/// Reads only the entries that tell of one of these `kinds`, as the field `event` names them, which takes a small part of
+/// the time.
+///
+/// # Errors
+/// As [`read`], as far as can be told from that field.
+pub(super) fn read_some(path: &Path, kinds: &[&str]) -> Result<Vec<Entry>, RunError> {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        event: Cow<'a, str>,
+    }
+    let bytes = std::fs::read(path).map_err(|source| RunError::io(path, source))?;
+    let (whole, _) = whole_lines(&bytes);
+    entries(path, whole, |line| match serde_json::from_slice::<Kind<'_>>(line) {
+        Ok(Kind { event }) => kinds.contains(&&*event),
+        // What is wrong with it is said where it is read as a whole.
+        Err(_) => true,
+    })
+}
+
+/// The entries in those lines that are wanted.
+fn entries(
+    path: &Path,
+    lines: &[u8],
+    is_wanted: impl Fn(&[u8]) -> bool + Sync,
+) -> Result<Vec<Entry>, RunError> {
+    let lines: Vec<_> = lines.split(|&byte| byte == b'\n').enumerate().collect();
+    let entries: Vec<_> = lines
+        .into_par_iter()
+        .with_min_len(FEWEST_AT_ONCE)
+        .filter(|(_, line)| !line.is_empty() && is_wanted(line))
         .map(|(index, line)| {
             let entry = serde_json::from_slice(line);
             entry.map(|entry| Entry { line: index + 1, ..entry }).map_err(|error| {
@@ -151,7 +186,8 @@ pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
             })
         })
         .collect();
-    Ok((entries?, whole.len() as u64))
+    // Of several that are damaged, the first is named.
+    entries.into_iter().collect()
 }
 
 /// The lines of a journal without one that was cut short, and whether the last one lacks its newline: what was cut short
@@ -167,7 +203,7 @@ mod tests {
     use super::*;
     use crate::engine::{
         candidate::CandidateId,
-        search::{Measure, Steering},
+        search::{Measure, Objective, Steering},
         training::{EpochReport, StepLength},
     };
 
@@ -361,5 +397,19 @@ mod tests {
         let text = read(&path).expect_err("is damaged").to_string();
         let place = "journal.jsonl:2: not a journal entry: expected value (column 1); restore";
         assert!(text.contains(place), "{text}");
+    }
+
+    #[test]
+    fn a_part_of_the_journal_is_read_alone_unless_a_line_is_damaged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let aimed = Event::Aimed { objective: Objective::Loss };
+        let all = [evaluated(0), aimed.clone(), evaluated(1)];
+        Journal::open(&path).expect("opens").append(all).expect("is written");
+        let read: Vec<_> = read_some(&path, &["aimed", "retuned"]).expect("is right");
+        assert_eq!(read.iter().map(|it| (it.line, &it.event)).collect::<Vec<_>>(), [(2, &aimed)]);
+        std::fs::write(&path, "rubbish\nmore\n").expect("is written");
+        let text = read_some(&path, &["edited"]).expect_err("is damaged").to_string();
+        assert!(text.contains("journal.jsonl:1: not a journal entry"), "{text}");
     }
 }

@@ -322,32 +322,23 @@ impl Run {
         &self.config
     }
 
-    /// Reads the run's template as it is after all edits.
+    /// The template, and how the run trains, as they are after all edits and retuning: of the journal, only these are read.
     ///
     /// # Errors
-    /// When it or the journal is missing or damaged.
-    pub fn last_template(&self) -> Result<Checked, RunError> {
-        let (entries, _) = read_journal(&self.journal_path())?;
-        let edited = entries.iter().rev().find_map(|entry| match entry.event {
-            Event::Edited { template, .. } => Some(template),
-            _ => None,
-        });
-        self.template(edited.unwrap_or(1))
-    }
-
-    /// How the run trains after all retuning; reads the journal.
-    ///
-    /// # Errors
-    /// When the journal is missing or damaged.
-    pub fn training(&self) -> Result<TrainSettings, RunError> {
-        let (entries, _) = read_journal(&self.journal_path())?;
-        let configured = self.config.training;
-        Ok(entries.iter().fold(configured, |training, entry| match entry.event {
-            Event::Retuned { to, instead_of } if instead_of == configured.step_length() => {
-                training.retuned(to)
+    /// When the journal or the template is missing or damaged.
+    pub fn present(&self) -> Result<(Checked, TrainSettings), RunError> {
+        let (mut number, configured) = (1, self.config.training);
+        let mut training = configured;
+        for entry in journal::read_some(&self.journal_path(), &["edited", "retuned"])? {
+            match entry.event {
+                Event::Edited { template, .. } => number = template,
+                Event::Retuned { to, instead_of } if instead_of == configured.step_length() => {
+                    training = training.retuned(to);
+                }
+                _ => {}
             }
-            _ => training,
-        }))
+        }
+        Ok((self.template(number)?, training))
     }
 
     /// Reads the run's template with this number: 1 is the one that it began with.

@@ -1,9 +1,12 @@
 //! The archive of a search: every candidate known, what was measured, which iteration is next.
 
 mod changes;
+mod totals;
 mod wishes;
 
 pub use changes::Moved;
+
+use totals::Totals;
 
 use super::{
     Evaluation, Objective,
@@ -19,6 +22,7 @@ use crate::engine::{
     seed,
     template::{Graph, KeySet, KeyedGraph},
 };
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::{
     cmp::Ordering,
@@ -132,26 +136,6 @@ impl PartialEq for Rank {
 
 impl Eq for Rank {}
 
-/// How many candidates were evaluated with the weights as they are, where there are several and all are equal in the
-/// objective: none of them is best then.
-pub fn tie<'a>(
-    candidates: impl IntoIterator<Item = &'a Candidate>,
-    objective: Objective,
-) -> Option<usize> {
-    let present =
-        candidates.into_iter().filter(|candidate| candidate.standing == Standing::Present);
-    let mut worths = present.filter_map(|candidate| Some(objective.worth(&candidate.evaluation?)));
-    let first = worths.next()?;
-    let mut count = 1;
-    for worth in worths {
-        if worth.total_cmp(&first).is_ne() {
-            return None;
-        }
-        count += 1;
-    }
-    (count > 1).then_some(count)
-}
-
 /// A candidate that an iteration evaluates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
@@ -247,6 +231,15 @@ impl Record {
     }
 }
 
+/// The models that are fitted to what is known now: each when it is first asked for, and once.
+#[derive(Clone, Default)]
+struct Models {
+    /// By what the finished iterations have evaluated, from which the next one is proposed.
+    finished: OnceLock<Arc<Model>>,
+    /// By all evaluations.
+    all: OnceLock<Arc<Model>>,
+}
+
 /// Draws without anything new after which a space counts as exhausted.
 const MOST_MISSES: usize = 500;
 
@@ -269,7 +262,9 @@ pub struct SearchState {
     weights: u64,
     seed: u64,
     /// Worked out when they are first asked for.
-    features: OnceLock<Features>,
+    features: OnceLock<Arc<Features>>,
+    models: Models,
+    totals: OnceLock<Totals>,
     representative: Option<Representative>,
     candidates: Vec<Candidate>,
     /// By id, as `candidates`.
@@ -358,8 +353,8 @@ impl SearchState {
         self.records.get(id.index()).map(|record| &record.keys)
     }
 
-    fn features(&self) -> &Features {
-        let new = || Features::new(self.graph(), self.representative.clone());
+    fn features(&self) -> &Arc<Features> {
+        let new = || Arc::new(Features::new(self.graph(), self.representative.clone()));
         self.features.get_or_init(new)
     }
 
@@ -414,20 +409,28 @@ impl SearchState {
         let graph = self.graph();
         let earlier =
             |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
+        let evaluated: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|candidate| earlier(candidate) && candidate.standing != Standing::Obsolete)
+            .filter_map(|candidate| {
+                let (mask, evaluation) = candidate.evaluated()?;
+                let retired = candidate.is_retired();
+                Some(proposal::Evaluated { id: candidate.id, mask, evaluation, retired })
+            })
+            .collect();
+        let fit = || {
+            let data: Vec<_> = evaluated.iter().map(|it| (it.mask, it.evaluation)).collect();
+            self.fit(&data)
+        };
+        let model = (!evaluated.is_empty()).then(|| self.models.finished.get_or_init(fit).as_ref());
         let known = Known {
             graph,
             features: self.features(),
             objective: self.objective,
-            evaluated: self
-                .candidates
-                .iter()
-                .filter(|candidate| earlier(candidate) && candidate.standing != Standing::Obsolete)
-                .filter_map(|candidate| {
-                    let (mask, evaluation) = candidate.evaluated()?;
-                    let retired = candidate.is_retired();
-                    Some(proposal::Evaluated { id: candidate.id, mask, evaluation, retired })
-                })
-                .collect(),
+            evaluated,
+            model,
+            scored: OnceLock::new(),
             guided: self.guided(),
             waiting: self.candidates[..self.pool]
                 .iter()
@@ -467,11 +470,21 @@ impl SearchState {
             {
                 Err(SearchError::EvaluatedTwice(id))
             }
-            _ => {
+            earlier => {
+                let is_stale = candidate.standing == Standing::Stale;
                 candidate.evaluation = Some(evaluation);
                 (record.evaluated, record.links_alike) = (Some(with), true);
                 candidate.standing = record.standing(self.weights);
-                candidate.iteration.get_or_insert(self.finished);
+                let iteration = *candidate.iteration.get_or_insert(self.finished);
+                self.models.all.take();
+                if iteration < self.finished {
+                    self.models.finished.take();
+                }
+                match self.totals.get_mut() {
+                    Some(totals) if earlier.is_none() => totals.count(candidate, self.objective),
+                    Some(totals) if is_stale => totals.count_again(candidate, self.objective),
+                    Some(_) | None => self.totals = OnceLock::new(),
+                }
                 Ok(())
             }
         }
@@ -482,6 +495,8 @@ impl SearchState {
     pub fn finish_iteration(&mut self) {
         let now = Some(self.finished);
         self.finished += 1;
+        // All evaluations are of finished iterations now.
+        self.models.finished = self.models.all.clone();
         if let Some(mut taken) = self.taken.take() {
             let proposed =
                 self.candidates.iter().filter(|it| it.iteration == now && !it.is_retired());
@@ -492,9 +507,11 @@ impl SearchState {
     }
 
     fn see_what_is_taken(&self) -> HashSet<Canonical> {
+        let features = self.features();
         let earlier = |it: &&Candidate| it.iteration.is_some_and(|i| i < self.finished);
-        let proposed = self.candidates.iter().filter(|it| earlier(it) && !it.is_retired());
-        proposed.map(|it| self.features().form(self.graph(), &it.mask)).collect()
+        let candidates = self.candidates.par_iter().with_min_len(proposal::FEWEST_AT_ONCE);
+        let proposed = candidates.filter(|it| earlier(it) && !it.is_retired());
+        proposed.map(|it| features.form(self.graph(), &it.mask)).collect()
     }
 
     /// The candidates that were evaluated in the current iteration, by id.
@@ -504,12 +521,6 @@ impl SearchState {
             .iter()
             .filter(move |c| c.iteration == Some(now) && c.evaluation.is_some())
             .map(|candidate| candidate.id)
-    }
-
-    /// The best candidate evaluated so far, by [`Candidate::rank`].
-    pub fn best(&self) -> Option<CandidateId> {
-        let rank = |candidate: &Candidate| candidate.rank(self.objective);
-        self.candidates.iter().filter_map(rank).max().map(|rank| rank.id)
     }
 
     /// The evaluated candidates, best first.
@@ -522,19 +533,37 @@ impl SearchState {
 
     /// What the evaluations so far say about each node of the template.
     pub fn fitness(&self) -> Vec<NodeFitness> {
-        self.fitness_by(&self.evaluated())
+        self.fitness_by(self.model(), &self.evaluated())
     }
 
     /// The same by the candidates that have not retired, which say the same before and after the weights change: what
     /// a training that is interrupted can start from again.
     pub fn lasting_fitness(&self) -> Vec<NodeFitness> {
         let candidates = self.candidates.iter().filter(|candidate| !candidate.is_retired());
-        let evaluated: Vec<_> = candidates.filter_map(Candidate::evaluated).collect();
-        self.fitness_by(&evaluated)
+        let lasting: Vec<_> = candidates.filter_map(Candidate::evaluated).collect();
+        if lasting.len() == self.evaluated().len() {
+            return self.fitness();
+        }
+        self.fitness_by(&self.fit(&lasting), &lasting)
     }
 
-    fn fitness_by(&self, evaluated: &[(&Mask, Evaluation)]) -> Vec<NodeFitness> {
-        let model = Model::fit(self.features(), evaluated, self.objective);
+    /// What all evaluations say.
+    fn model(&self) -> &Arc<Model> {
+        self.models.all.get_or_init(|| {
+            let fit = || self.fit(&self.evaluated());
+            // Before anything is evaluated in an iteration, all that is known is from those before it.
+            match self.evaluated_now().next() {
+                None => Arc::clone(self.models.finished.get_or_init(fit)),
+                Some(_) => fit(),
+            }
+        })
+    }
+
+    fn fit(&self, evaluated: &[(&Mask, Evaluation)]) -> Arc<Model> {
+        Arc::new(Model::fit(self.features(), evaluated, self.objective))
+    }
+
+    fn fitness_by(&self, model: &Model, evaluated: &[(&Mask, Evaluation)]) -> Vec<NodeFitness> {
         let mut counts = vec![0; self.graph().len()];
         for (mask, _) in evaluated {
             for node in mask.iter() {
@@ -564,11 +593,7 @@ impl SearchState {
     /// The pairs of nodes that the evaluations say do best (or worst) together, at most `count`, strongest
     /// first.
     pub fn synergies(&self, count: usize) -> Vec<Synergy> {
-        let evaluated = self.evaluated();
-        if evaluated.is_empty() {
-            return Vec::new();
-        }
-        Model::fit(self.features(), &evaluated, self.objective).synergies(count)
+        if self.evaluated().is_empty() { Vec::new() } else { self.model().synergies(count) }
     }
 
     /// What is known by the weights of the last evaluations.
@@ -583,6 +608,8 @@ impl SearchState {
     fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {
         Self {
             features: OnceLock::new(),
+            models: Models::default(),
+            totals: OnceLock::new(),
             representative,
             guide: Guide::free(&graph),
             template: KeyedGraph::first(graph),

@@ -125,6 +125,11 @@ impl Features {
         &self.sampler
     }
 
+    /// How many nodes the template has.
+    pub(super) fn template_len(&self) -> usize {
+        self.of_node.len()
+    }
+
     /// The nodes that have a feature, in the order of features.
     pub(super) fn nodes(&self) -> &[usize] {
         &self.nodes

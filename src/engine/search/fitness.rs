@@ -7,6 +7,8 @@ use super::{
 };
 use crate::engine::mask::Mask;
 use faer::{Mat, Par, Side, linalg::triangular_solve::solve_lower_triangular_in_place};
+use rayon::prelude::*;
+use std::sync::{Arc, OnceLock};
 
 /// What the model assumes before it sees data. The scores that it explains have variance 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,8 +48,11 @@ const LEVEL: f64 = 1.0;
 
 /// The most evaluations that the model looks at, and that choose its prior; both cost grows with their cube.
 /// On simulated tables, 250 chose no better a prior than 100.
-const MOST_EVALUATIONS: usize = 1_500;
+pub(super) const MOST_EVALUATIONS: usize = 1_500;
 const MOST_FOR_PRIOR: usize = 100;
+
+/// Fewer candidates are not worth the attention of another thread.
+const FEWEST_AT_ONCE: usize = 100;
 
 impl Prior {
     fn covariance(&self, overlap: Overlap) -> f64 {
@@ -120,9 +125,10 @@ struct Overlaps {
 impl Overlaps {
     fn new(features: &Features, rows: &[Vec<f64>]) -> Self {
         let lower = rows
-            .iter()
+            .par_iter()
+            .with_min_len(FEWEST_AT_ONCE)
             .enumerate()
-            .flat_map(|(i, a)| rows[..=i].iter().map(|b| features.overlap(a, b)))
+            .flat_map_iter(|(i, a)| rows[..=i].iter().map(|b| features.overlap(a, b)))
             .collect();
         Self { count: rows.len(), lower }
     }
@@ -199,8 +205,8 @@ pub struct Synergy {
 /// fitted in its dual form (a Gaussian process; Rasmussen and Williams, "Gaussian Processes for Machine
 /// Learning", 2006, section 2.1): the matrix to factor has one row an evaluation, however many pairs there
 /// are, because [`Features::overlap`] sums over pairs in closed form.
-pub(super) struct Model<'a> {
-    features: &'a Features,
+pub(super) struct Model {
+    features: Arc<Features>,
     prior: Prior,
     /// Features of the evaluated candidates.
     rows: Vec<Vec<f64>>,
@@ -208,12 +214,14 @@ pub(super) struct Model<'a> {
     lower: Mat<f64>,
     /// L^-1 times the scores.
     whitened_scores: Vec<f64>,
+    /// By node; worked out when the first is asked for.
+    effects: OnceLock<Vec<Option<(Posterior, f64)>>>,
 }
 
-impl<'a> Model<'a> {
+impl Model {
     /// Fits the model; with no evaluations it is the prior.
     pub(super) fn fit(
-        features: &'a Features,
+        features: &Arc<Features>,
         evaluated: &[(&Mask, Evaluation)],
         objective: Objective,
     ) -> Self {
@@ -227,13 +235,17 @@ impl<'a> Model<'a> {
         let (rows, scores) = prepare(MOST_EVALUATIONS);
         let lower = Overlaps::new(features, &rows).factor(&prior);
         let whitened_scores = whiten(&lower, 1, |i, _| scores[i]).col_as_slice(0).to_vec();
-        Self { features, prior, rows, lower, whitened_scores }
+        let features = Arc::clone(features);
+        Self { features, prior, rows, lower, whitened_scores, effects: OnceLock::new() }
     }
 
     /// The posterior of the scores, without noise, of candidates given by their features.
     pub(super) fn predict(&self, rows: &[Vec<f64>]) -> Vec<Predicted> {
-        let whitened =
-            whiten(&self.lower, rows.len(), |i, j| self.covariance_before(&self.rows[i], &rows[j]));
+        let with_known = |row: &Vec<f64>| -> Vec<f64> {
+            self.rows.iter().map(|known| self.covariance_before(known, row)).collect()
+        };
+        let before: Vec<_> = rows.par_iter().with_min_len(FEWEST_AT_ONCE).map(with_known).collect();
+        let whitened = whiten(&self.lower, rows.len(), |i, j| before[j][i]);
         rows.iter()
             .enumerate()
             .map(|(j, row)| {
@@ -259,6 +271,12 @@ impl<'a> Model<'a> {
     /// The effect of including `node`, see [`Features::effect`], and its variance before any data.
     /// `None` for a node that every candidate keeps.
     pub(super) fn effect(&self, node: usize) -> Option<(Posterior, f64)> {
+        let of_all =
+            || (0..self.features.template_len()).map(|node| self.find_effect(node)).collect();
+        self.effects.get_or_init(of_all).get(node).copied().flatten()
+    }
+
+    fn find_effect(&self, node: usize) -> Option<(Posterior, f64)> {
         let factors = self.features.effect(node)?;
         let before = self.effect_covariance(&factors, &factors);
         let whitened =
@@ -367,7 +385,7 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    fn fit<'a>(features: &'a Features, evaluated: &[(&Mask, Evaluation)]) -> Model<'a> {
+    fn fit(features: &Arc<Features>, evaluated: &[(&Mask, Evaluation)]) -> Model {
         Model::fit(features, evaluated, Objective::Accuracy)
     }
 
@@ -398,7 +416,7 @@ mod tests {
     #[test]
     fn nothing_is_known_without_evaluations() {
         let graph = layered(&[3, 1, 2], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph, None);
+        let features = Arc::new(Features::new(&graph, None));
         let model = fit(&features, &[]);
         for node in 0..graph.len() {
             let Some((effect, before)) = model.effect(node) else {
@@ -416,7 +434,7 @@ mod tests {
     fn one_evaluation_gives_the_textbook_posterior() {
         // With one evaluation the score is the median, 0: means stay, variances shrink by k^2 / (k + noise).
         let graph = layered(&[2], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph, None);
+        let features = Arc::new(Features::new(&graph, None));
         let mask = Mask::from_nodes(4, [0, 1, 3]);
         let model = fit(&features, &[(&mask, evaluation(0.7))]);
         let row = features.row(&mask);
@@ -439,7 +457,7 @@ mod tests {
     fn an_additive_truth_is_recovered_in_its_order() {
         for blocks in [BlocksPerLayer::One, BlocksPerLayer::Any] {
             let graph = layered(&[3, 4, 3], blocks, &[]);
-            let features = Features::new(&graph, None);
+            let features = Arc::new(Features::new(&graph, None));
             // Worth of the nodes of each layer, not in the order of the list.
             let worth = [0.0, 0.3, 0.9, 0.1, 0.5, 0.0, 0.7, 0.2, 0.8, 0.1, 0.4, 0.0];
             let data = evaluated(&graph, 60, |mask| mask.iter().map(|node| worth[node]).sum());
@@ -463,7 +481,7 @@ mod tests {
     fn a_node_that_is_better_left_out_is_not_fit_because_another_is_worse() {
         // Input 0, layer {1, 2}, output 3, and a link past the layer.
         let graph = layered(&[2], BlocksPerLayer::One, &[(0, 3)]);
-        let features = Features::new(&graph, None);
+        let features = Arc::new(Features::new(&graph, None));
         let fitness = |counts: [usize; 3]| {
             let accuracies: [(&[usize], f64); 3] =
                 [(&[0, 3], 1.0), (&[0, 1, 3], 0.3), (&[0, 2, 3], 0.0)];
@@ -488,7 +506,7 @@ mod tests {
     #[test]
     fn a_pair_that_only_works_together_is_worth_more_than_its_nodes() {
         let graph = layered(&[3, 3, 3], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph, None);
+        let features = Arc::new(Features::new(&graph, None));
         let noise = [0.0, 0.02, -0.02, 0.01, 0.03, -0.01, 0.0, 0.02, -0.03, 0.01, 0.0];
         let data = evaluated(&graph, 80, |mask| {
             let both = mask.contains(2) && mask.contains(9);
@@ -513,7 +531,7 @@ mod tests {
         // The last layer is not known: all that was evaluated keeps its kernel of 7.
         let layers: [&[usize]; 4] = [&[3, 5, 7], &[3, 5, 7], &[3, 5, 7], &[3, 5, 7]];
         let graph = kernels(&layers, BlocksPerLayer::One);
-        let features = Features::new(&graph, None);
+        let features = Arc::new(Features::new(&graph, None));
         let five = |mask: &Mask| [2, 5, 8].iter().filter(|&&node| mask.contains(node)).count();
         let mut data = evaluated(&graph, 60, |mask| five(mask) as f64);
         data.iter_mut().for_each(|(mask, _)| {
@@ -547,7 +565,7 @@ mod tests {
         ) {
             let blocks = if any { BlocksPerLayer::Any } else { BlocksPerLayer::One };
             let graph = layered(&[3, 2], blocks, &[]);
-            let features = Features::new(&graph, None);
+            let features = Arc::new(Features::new(&graph, None));
             let mut next = accuracies.iter().copied();
             let mut rng = seed::rng(6, "test", 0);
             let data: Vec<_> = std::iter::from_fn(|| Some((sample(&graph, &mut rng), evaluation(next.next()?)))).collect();

@@ -19,6 +19,9 @@ pub(super) struct LatencyModel {
 /// The variance of a time that nodes do not explain, as a share of that of a node's part.
 const NOISE: f64 = 0.5;
 
+/// The most times that the model is fitted to, spread over all; what it costs grows with their cube.
+pub(super) const MOST_TIMED: usize = 1_500;
+
 impl LatencyModel {
     /// Fits the model to candidates and their seconds.
     pub(super) fn fit(graph: &Graph, timed: &[(&Mask, f64)]) -> Self {

@@ -14,7 +14,7 @@ mod proposal;
 mod steering;
 
 pub use archive::{
-    Candidate, Moved, NodeFitness, Proposal, Rank, SearchError, SearchState, Standing, tie,
+    Candidate, Moved, NodeFitness, Proposal, Rank, SearchError, SearchState, Standing,
 };
 pub use features::Representative;
 pub use fitness::Synergy;

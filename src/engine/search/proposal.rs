@@ -4,7 +4,7 @@ use super::{
     Evaluation, Objective,
     archive::FAIR_START,
     features::Features,
-    fitness::{Model, Predicted},
+    fitness::{MOST_EVALUATIONS, Model, Predicted},
     pareto::Front,
     steering::{Guided, Measure},
 };
@@ -17,7 +17,12 @@ use rand::{
     Rng, RngExt,
     seq::{IndexedRandom, SliceRandom},
 };
-use std::{collections::HashSet, sync::Arc};
+use rayon::prelude::*;
+use std::{
+    cmp::Ordering,
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 /// How many of the best become parents; where a cost should be low as well, so many or all of the front.
 const ELITE: usize = 8;
@@ -30,6 +35,9 @@ const CHILDREN: usize = 200;
 
 /// Fresh samples beside the children.
 const FRESH: usize = 40;
+
+/// Of many evaluated candidates, how many of the first measured fronts may be of the front of scores.
+const ENOUGH_FOR_FRONT: usize = 500;
 
 /// The most candidates of the pool that are considered in one iteration.
 const MOST_WAITING: usize = 1_000;
@@ -45,6 +53,9 @@ const MOST_KAPPA: f64 = 2.1;
 /// The most combinations of layers that are listed one by one when drawing finds nothing new any more.
 pub(super) const MOST_LISTED: usize = 20_000;
 
+/// Fewer candidates are not worth the attention of another thread.
+pub(super) const FEWEST_AT_ONCE: usize = 1_000;
+
 /// A candidate to evaluate next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proposal {
@@ -59,6 +70,10 @@ pub(super) struct Known<'a> {
     pub(super) features: &'a Features,
     pub(super) objective: Objective,
     pub(super) evaluated: Vec<Evaluated<'a>>,
+    /// What these say; `None` without any.
+    pub(super) model: Option<&'a Model>,
+    /// Costs and scores of those that may be of the front of both; worked out when they are first asked for.
+    pub(super) scored: OnceLock<Vec<(f64, f64)>>,
     /// Candidates of the pool that were never proposed.
     pub(super) waiting: Vec<&'a Mask>,
     /// Forms of what was proposed before.
@@ -91,7 +106,7 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
     let mut drafts =
         Drafts { known, masks: HashSet::new(), seen: HashSet::new(), list: Vec::new() };
     let mut waiting = known.waiting.clone();
-    if known.evaluated.is_empty() {
+    let Some(model) = known.model else {
         if !known.guided.admits_all() {
             let fair = known.guided.space.fair_design(count.min(FAIR_START), rng);
             drafts.add_led(fair, rng);
@@ -102,16 +117,14 @@ pub(super) fn propose(known: &Known<'_>, count: usize, rng: &mut impl Rng) -> Ve
         }
         drafts.list.truncate(count);
         return drafts.list;
-    }
+    };
 
-    let data: Vec<_> = known.evaluated.iter().map(|known| (known.mask, known.evaluation)).collect();
-    let model = Model::fit(known.features, &data, known.objective);
-    drafts.add_children(&model, rng);
+    drafts.add_children(model, rng);
     drafts.add_fresh(count, rng);
     waiting.shuffle(rng);
     waiting.truncate(MOST_WAITING);
     drafts.add_samples(waiting.into_iter().cloned());
-    choose(&model, known, &drafts.list, count)
+    choose(model, known, &drafts.list, count)
 }
 
 /// Distinct candidates that may be proposed.
@@ -169,7 +182,7 @@ impl Drafts<'_> {
         }
     }
 
-    fn add_children(&mut self, model: &Model<'_>, rng: &mut impl Rng) {
+    fn add_children(&mut self, model: &Model, rng: &mut impl Rng) {
         let breeder = Breeder::new(&self.known.guided, model);
         let mut parents = elite(self.known);
         let elite = parents.len();
@@ -203,46 +216,64 @@ impl Drafts<'_> {
 /// The evaluated candidates to breed from: the best, those that are wanted first; where a cost should be low
 /// as well, those of the front, and then those of the front of the others.
 fn elite(known: &Known<'_>) -> Vec<Proposal> {
-    let Known { guided, objective, .. } = known;
-    let mut order: Vec<_> = known
-        .evaluated
-        .iter()
-        .map(|known| (!(guided.admits_all() || guided.admits(known.mask)), known))
-        .collect();
-    order.sort_by(|(unwanted_a, a), (unwanted_b, b)| {
-        let wanted_first = unwanted_a.cmp(unwanted_b);
-        let better_first = objective.compare(&b.evaluation, &a.evaluation);
-        wanted_first.then(better_first).then(a.id.cmp(&b.id))
-    });
-    let mut order: Vec<_> = order.into_iter().map(|(_, known)| known).collect();
-    let mut chosen = Vec::new();
-    if let Some(measure) = guided.pareto() {
-        order.retain(|known| !known.retired);
-        while chosen.len() < ELITE && !order.is_empty() {
-            // From the best down, one is on the front if all before it cost more.
-            let mut lowest = f64::INFINITY;
-            let (front, others) = order.into_iter().partition(|known| {
-                let cost = guided.cost(measure, known.mask).unwrap_or(f64::MAX);
-                let on_front = cost < lowest;
-                lowest = lowest.min(cost);
-                on_front
-            });
-            let front: Vec<_> = front;
-            chosen.extend(front);
-            order = others;
+    let Known { guided, .. } = known;
+    // To tell which are wanted takes long where there are many.
+    let wanted = known.evaluated.par_iter().with_min_len(FEWEST_AT_ONCE);
+    let wanted = wanted.map(|known| guided.admits_all() || guided.admits(known.mask));
+    let wanted: Vec<bool> = wanted.collect();
+    let mut order: Vec<_> = known.evaluated.iter().zip(wanted).collect();
+    order.sort_by(|(a, wanted_a), (b, wanted_b)| wanted_b.cmp(wanted_a).then(better(known, a, b)));
+    let mut order: Vec<_> = order.into_iter().map(|(known, _)| known).collect();
+    let chosen = match guided.pareto() {
+        Some(measure) => {
+            order.retain(|known| !known.retired);
+            let mut chosen = first_fronts(guided, measure, order, ELITE);
+            // A long front is thinned out evenly.
+            if chosen.len() > MOST_PARENTS {
+                let step = chosen.len() as f64 / MOST_PARENTS as f64;
+                chosen = (0..MOST_PARENTS).map(|i| chosen[(i as f64 * step) as usize]).collect();
+            }
+            chosen
         }
-        // A long front is thinned out evenly.
-        if chosen.len() > MOST_PARENTS {
-            let step = chosen.len() as f64 / MOST_PARENTS as f64;
-            chosen = (0..MOST_PARENTS).map(|i| chosen[(i as f64 * step) as usize]).collect();
+        None => {
+            order.truncate(ELITE);
+            order
         }
-    } else {
-        order.truncate(ELITE);
-        chosen = order;
-    }
+    };
     let parent =
         |known: &Evaluated<'_>| Proposal { mask: known.mask.clone(), parents: vec![known.id] };
     chosen.into_iter().map(parent).collect()
+}
+
+/// Better evaluations are less; of equal ones, those that were known first.
+fn better(known: &Known<'_>, a: &Evaluated<'_>, b: &Evaluated<'_>) -> Ordering {
+    known.objective.compare(&b.evaluation, &a.evaluation).then(a.id.cmp(&b.id))
+}
+
+/// Of candidates in an `order`, those of the front of it and a cost; then those of the front of the others, until there
+/// are `enough`.
+fn first_fronts<'k, 'a>(
+    guided: &Guided<'_>,
+    measure: Measure,
+    order: Vec<&'k Evaluated<'a>>,
+    enough: usize,
+) -> Vec<&'k Evaluated<'a>> {
+    let cost = |known: &Evaluated<'_>| guided.cost(measure, known.mask).unwrap_or(f64::MAX);
+    let mut rest: Vec<_> = order.into_iter().map(|known| (cost(known), known)).collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < enough && !rest.is_empty() {
+        // From the first down, one is on the front if all before it cost more.
+        let mut lowest = f64::INFINITY;
+        rest.retain(|&(cost, known)| {
+            let on_front = cost < lowest;
+            if on_front {
+                lowest = cost;
+                chosen.push(known);
+            }
+            !on_front
+        });
+    }
+    chosen
 }
 
 /// How good it is to evaluate a draft.
@@ -260,7 +291,7 @@ struct Trade {
 }
 
 impl Merit {
-    fn new(model: &Model<'_>, known: &Known<'_>, drafts: &[Proposal]) -> Self {
+    fn new(model: &Model, known: &Known<'_>, drafts: &[Proposal]) -> Self {
         let any = known.evaluated.iter().any(|other| !other.retired);
         let measure = known.guided.pareto().filter(|_| any);
         Self { trade: measure.map(|measure| Trade::new(measure, model, known, drafts)) }
@@ -286,23 +317,38 @@ impl Merit {
 }
 
 impl Trade {
-    fn new(measure: Measure, model: &Model<'_>, known: &Known<'_>, drafts: &[Proposal]) -> Self {
-        let cost = |mask: &Mask| known.guided.cost(measure, mask).unwrap_or(1.0).max(1e-12).ln();
-        let costs: Vec<_> = drafts.iter().map(|draft| cost(&draft.mask)).collect();
-        let present: Vec<_> = known.evaluated.iter().filter(|known| !known.retired).collect();
-        let rows: Vec<_> = present.iter().map(|other| known.features.row(other.mask)).collect();
-        // Scores without the noise of single evaluations.
-        let evaluated: Vec<_> = present
-            .iter()
-            .zip(model.predict(&rows))
-            .map(|(other, predicted)| (cost(other.mask), predicted.posterior.mean))
-            .collect();
+    fn new(measure: Measure, model: &Model, known: &Known<'_>, drafts: &[Proposal]) -> Self {
+        let costs: Vec<_> =
+            drafts.iter().map(|draft| log_cost(known, measure, &draft.mask)).collect();
+        let evaluated = known.scored.get_or_init(|| scored(measure, model, known));
         let highest = costs.iter().chain(evaluated.iter().map(|(cost, _)| cost));
         let highest = highest.copied().fold(f64::NEG_INFINITY, f64::max);
         let lowest = evaluated.iter().map(|&(_, score)| score).fold(f64::INFINITY, f64::min);
         // A margin, so that the most expensive and the worst are worth something, too.
-        Self { front: Front::new(evaluated), costs, worst: (highest + 0.1, lowest - 0.1) }
+        let worst = (highest + 0.1, lowest - 0.1);
+        Self { front: Front::new(evaluated.iter().copied()), costs, worst }
     }
+}
+
+/// Logarithms of costs, and scores without the noise of single evaluations, of the evaluated candidates.
+fn scored(measure: Measure, model: &Model, known: &Known<'_>) -> Vec<(f64, f64)> {
+    let mut present: Vec<_> = known.evaluated.iter().filter(|known| !known.retired).collect();
+    if present.len() > MOST_EVALUATIONS {
+        // Those that may be of the front, and the worst, which bounds what counts.
+        present.sort_by(|a, b| better(known, a, b));
+        let worst = present.pop();
+        present = first_fronts(&known.guided, measure, present, ENOUGH_FOR_FRONT);
+        present.extend(worst);
+    }
+    let rows: Vec<_> = present.iter().map(|other| known.features.row(other.mask)).collect();
+    let predicted = present.iter().zip(model.predict(&rows));
+    predicted
+        .map(|(other, predicted)| (log_cost(known, measure, other.mask), predicted.posterior.mean))
+        .collect()
+}
+
+fn log_cost(known: &Known<'_>, measure: Measure, mask: &Mask) -> f64 {
+    known.guided.cost(measure, mask).unwrap_or(1.0).max(1e-12).ln()
 }
 
 /// The upper confidence bound by which the batch's pick number `pick`, from 0, is made.
@@ -313,12 +359,7 @@ fn upper_bound(predicted: &Predicted, variance: f64, pick: usize) -> f64 {
 
 /// Picks the draft with the most merit at its upper bound (the first among equals) `count` times; after each pick, the
 /// variances of all are what they will be once it is evaluated.
-fn choose(
-    model: &Model<'_>,
-    known: &Known<'_>,
-    drafts: &[Proposal],
-    count: usize,
-) -> Vec<Proposal> {
+fn choose(model: &Model, known: &Known<'_>, drafts: &[Proposal], count: usize) -> Vec<Proposal> {
     let rows: Vec<_> = drafts.iter().map(|draft| known.features.row(&draft.mask)).collect();
     let mut merit = Merit::new(model, known, drafts);
     let predicted = model.predict(&rows);
@@ -362,7 +403,7 @@ struct Breeder<'a> {
 }
 
 impl<'a> Breeder<'a> {
-    fn new(guided: &'a Guided<'a>, model: &Model<'_>) -> Self {
+    fn new(guided: &'a Guided<'a>, model: &Model) -> Self {
         let score = (0..guided.space.graph().len())
             .map(|node| model.effect(node).map_or(0.0, |(effect, _)| effect.mean))
             .collect();
@@ -438,7 +479,7 @@ mod tests {
     use crate::engine::{
         candidate::{self, canonical, problem, tests::layered},
         seed,
-        template::BlocksPerLayer,
+        template::{BlocksPerLayer, presets},
     };
     use proptest::prelude::*;
 
@@ -453,9 +494,13 @@ mod tests {
             accuracy: mask.iter().sum::<usize>() as f64,
             ..Evaluation::default()
         };
+        let features = Arc::new(Features::new(graph, None));
+        let data: Vec<_> = evaluated.iter().map(|mask| (mask, evaluation(mask))).collect();
+        let model = Model::fit(&features, &data, Objective::Accuracy);
         let known = Known {
             graph,
-            features: &Features::new(graph, None),
+            features: &features,
+            model: (!data.is_empty()).then_some(&model),
             objective: Objective::Accuracy,
             evaluated: evaluated
                 .iter()
@@ -467,6 +512,7 @@ mod tests {
                     retired: false,
                 })
                 .collect(),
+            scored: OnceLock::new(),
             waiting: Vec::new(),
             taken: &evaluated.iter().map(|mask| canonical(graph, mask)).collect(),
             guided: Guided::new(guide, graph, LatencyModel::default()),
@@ -486,10 +532,7 @@ mod tests {
         let mask = |nodes: &[usize]| Mask::from_nodes(graph.len(), nodes.iter().copied());
         let (off, on) = (mask(&[0, 1, 7, 8]), mask(&[0, 1, 3, 4, 6, 7, 8]));
         with_known(&graph, &[off.clone(), on.clone()], &Guide::free(&graph), |known| {
-            let data: Vec<_> =
-                known.evaluated.iter().map(|known| (known.mask, known.evaluation)).collect();
-            let model = Model::fit(known.features, &data, Objective::Accuracy);
-            let breeder = Breeder::new(&known.guided, &model);
+            let breeder = Breeder::new(&known.guided, known.model.expect("two are evaluated"));
             let mut rng = seed::rng(11, "test", 0);
             for (from, to) in [(&off, &on), (&on, &off)] {
                 let found = (0..200).any(|_| {
@@ -531,7 +574,7 @@ mod tests {
         // Two candidates that differ in one layer of ten, and one that shares nothing with either; nothing
         // is known, so the second pick must be the one that the first says least about.
         let graph = layered(&[2; 10], BlocksPerLayer::One, &[]);
-        let features = Features::new(&graph, None);
+        let features = Arc::new(Features::new(&graph, None));
         let pick = |side: [usize; 10]| {
             let nodes = side.iter().enumerate().map(|(layer, side)| 1 + 2 * layer + side);
             Proposal {
@@ -548,6 +591,33 @@ mod tests {
         with_known(&graph, &[], &Guide::free(&graph), |known| {
             let chosen = choose(&model, known, &[a.clone(), near.clone(), apart.clone()], 2);
             assert_eq!(chosen, [a.clone(), apart.clone()]);
+        });
+    }
+
+    #[test]
+    fn fronts_are_taken_one_after_the_other_until_there_are_enough() {
+        let [small, ..] = presets();
+        let graph = small.graph().expect("presets are right");
+        let evaluated = drawn(&graph, 60);
+        with_known(&graph, &evaluated, &Guide::free(&graph), |known| {
+            let mut order: Vec<_> = known.evaluated.iter().collect();
+            order.sort_by(|a, b| better(known, a, b));
+            let fronts = |enough| {
+                let chosen =
+                    first_fronts(&known.guided, Measure::Parameters, order.clone(), enough);
+                chosen.iter().map(|it| it.id).collect::<Vec<_>>()
+            };
+            let place = |id: CandidateId| order.iter().position(|it| it.id == id);
+            let cost = |id: CandidateId| graph.total_cost(evaluated[id.index()].iter()).params;
+            let (first, all) = (fronts(1), fronts(usize::MAX));
+            for &id in &all {
+                let beats =
+                    |&other: &CandidateId| place(other) < place(id) && cost(other) <= cost(id);
+                assert_eq!(first.contains(&id), !all.iter().any(beats), "{id}");
+            }
+            let some = fronts(first.len() + 1);
+            assert!(first.len() < some.len() && some.len() < all.len());
+            assert_eq!((&all[..some.len()], all.len()), (&*some, order.len()));
         });
     }
 
@@ -572,7 +642,7 @@ mod tests {
             let last = layers.iter().sum::<usize>() + 1;
             let skips = if layers.len() > 1 { vec![(1, last)] } else { vec![] };
             let graph = layered(&layers, blocks, &skips);
-            let features = Features::new(&graph, None);
+            let features = Arc::new(Features::new(&graph, None));
             let guide = Guide::free(&graph);
             let guided = Guided::new(&guide, &graph, LatencyModel::default());
             let breeder = Breeder::new(&guided, &Model::fit(&features, &[], Objective::Accuracy));

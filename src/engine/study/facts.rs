@@ -28,7 +28,8 @@ pub struct IterationReport {
     /// Whether all candidates that were evaluated with the present weights tie: then the best is no better than any.
     pub tie: bool,
     /// Fitness and frequency of every node, by its index in the template that the iteration ended with; see
-    /// [`Study::fitness_after`](super::Study::fitness_after). Empty where that was not asked for.
+    /// [`Study::fitness_after`](super::Study::fitness_after). Empty where that was not asked for, and once another
+    /// iteration has ended with the same template: opening a long run would take hours otherwise.
     pub fitness: Vec<NodeFitness>,
     /// Seconds the iteration took.
     pub seconds: f64,

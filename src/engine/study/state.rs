@@ -248,9 +248,27 @@ impl Study {
 
     /// Takes the fitness at the end of an iteration, by node index, as another study has worked it out.
     pub fn take_fitness(&mut self, iteration: u32, fitness: Vec<NodeFitness>) {
-        if let Some(known) = self.iterations.iter_mut().rfind(|it| it.iteration == iteration) {
-            known.fitness = fitness;
+        let Some(place) = self.iterations.iter().rposition(|it| it.iteration == iteration) else {
+            return;
+        };
+        let (earlier, from_here) = self.iterations.split_at_mut(place);
+        let known = &mut from_here[0];
+        known.fitness = fitness;
+        let same = earlier.iter_mut().rev().take_while(|it| it.template == known.template);
+        if let Some(before) = { same }.find(|it| !it.fitness.is_empty()) {
+            before.fitness = Vec::new();
         }
+    }
+
+    /// Works out the fitness at the end of the last iteration, after which nothing has happened yet.
+    pub fn judge(&mut self) {
+        let fitness = self.judged();
+        self.take_fitness(self.search.finished_iterations(), fitness);
+    }
+
+    /// Says when the fitness of nodes is worked out from here on.
+    pub fn judge_from_here(&mut self, judging: Judging) {
+        self.setup.judging = judging;
     }
 
     /// Hands over the template of the [edit](Event::Edited) that is told next: events name templates by number.
@@ -336,12 +354,13 @@ impl Study {
                     best: *best,
                     best_evaluation: evaluation.unwrap_or(unknown),
                     tie: self.tie().is_some(),
-                    fitness: match self.setup.judging {
-                        Judging::EachIteration => self.judged(),
-                        Judging::WhenAsked | Judging::Elsewhere => Vec::new(),
-                    },
+                    fitness: Vec::new(),
                     seconds: *seconds,
                 });
+                match self.setup.judging {
+                    Judging::EachIteration => self.judge(),
+                    Judging::WhenAsked | Judging::Elsewhere => {}
+                }
             }
             Event::Timed { id, latency } => self.search.record_latency(*id, *latency)?,
             Event::Steered(steering) => self.search.steer(steering.clone(), &self.cloud)?,
@@ -597,7 +616,7 @@ impl Study {
 
     /// How many candidates tie, where all that are evaluated with the present weights do.
     pub fn tie(&self) -> Option<usize> {
-        crate::engine::search::tie(self.candidates(), self.objective())
+        self.search.tie()
     }
 
     /// The mean of what evaluating these candidates gave.

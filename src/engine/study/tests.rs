@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::{
     candidate::CandidateId,
     mask::Mask,
-    search::{Candidate, Objective, Proposal, Standing, Steering},
+    search::{Candidate, NodeFitness, Objective, Proposal, Standing, Steering},
     template::{self, Checked, Edit, NodeId},
     training::{EpochReport, StepLength, TrainSettings},
 };
@@ -25,6 +25,8 @@ struct Session {
     events: Vec<Event>,
     /// By number less 1.
     templates: Vec<Checked>,
+    /// At the end of each iteration.
+    fitness: Vec<Vec<NodeFitness>>,
     step: u64,
 }
 
@@ -42,12 +44,13 @@ impl Session {
         });
         let events = pool.collect();
         assert!(graph.len() > 10);
-        Self { templates: vec![first.clone()], first, live, events, step: 0 }
+        Self { templates: vec![first.clone()], first, live, events, fitness: Vec::new(), step: 0 }
     }
 
     fn tell(&mut self, event: Event) {
         self.live.apply(&event).expect("follows");
         self.events.push(event);
+        assert_eq!(kept_up_to_date(&self.live), counted(&self.live), "{:?}", self.events.last());
     }
 
     fn train(&mut self) {
@@ -75,6 +78,7 @@ impl Session {
         let Some(best) = self.live.search().best() else { return };
         let mean_accuracy = self.live.mean_of(&candidates).accuracy;
         self.tell(Event::Iteration { iteration, candidates, mean_accuracy, best, seconds: 2.0 });
+        self.fitness.extend(self.live.iterations().last().map(|it| it.fitness.clone()));
     }
 
     /// Accuracy depends on the ids that are kept and on the weights.
@@ -128,8 +132,8 @@ impl Session {
     }
 
     /// The same study from its events.
-    fn fold(&self, count: usize) -> Study {
-        let mut study = Study::untold(self.first.clone(), setup());
+    fn fold(&self, count: usize, judging: Judging) -> Study {
+        let mut study = Study::untold(self.first.clone(), Setup { judging, ..setup() });
         for event in &self.events[..count] {
             self.take(&mut study, event);
         }
@@ -142,15 +146,39 @@ impl Session {
             study.bring(*template, self.templates[*template as usize - 1].clone());
         }
         study.apply(event).expect("follows");
-        if let Event::Iteration { iteration, .. } = event {
-            let told = &self.live.iterations()[*iteration as usize - 1];
-            study.take_fitness(*iteration, told.fitness.clone());
-        }
     }
 }
 
 fn ids(template: &Checked, mask: &Mask) -> Vec<NodeId> {
     mask.iter().map(|node| template.graph().id(node).clone()).collect()
+}
+
+type Figures = (usize, Option<CandidateId>, Option<(f64, f64)>, Option<usize>);
+
+/// How many candidates are evaluated, the best, the range of accuracies, and how many tie.
+fn kept_up_to_date(study: &Study) -> Figures {
+    let search = study.search();
+    (search.evaluations(), search.best(), search.accuracy_range(), search.tie())
+}
+
+/// The same by a look at all candidates.
+fn counted(study: &Study) -> Figures {
+    let candidates = study.candidates();
+    let evaluated = candidates.iter().filter(|it| it.evaluation.is_some()).count();
+    let accuracies: Vec<_> = candidates.iter().filter_map(Candidate::accuracy_now).collect();
+    let range = accuracies.iter().copied().reduce(f64::min);
+    let range = range.zip(accuracies.iter().copied().reduce(f64::max));
+    let present = candidates.iter().filter(|it| it.standing == Standing::Present);
+    let worth = |it: &Candidate| Some(study.objective().worth(&it.evaluation?));
+    let worths: Vec<_> = present.filter_map(worth).collect();
+    let tie = worths.len() > 1 && worths.iter().all(|worth| *worth == worths[0]);
+    let best = study.search().ranked().first().map(|rank| rank.id);
+    (evaluated, best, range, tie.then_some(worths.len()))
+}
+
+/// What the evaluations say.
+fn concluded(study: &Study) -> String {
+    format!("{:?} {:?}", study.fitness(), study.search().proposals(3))
 }
 
 /// All that is known, as text.
@@ -248,19 +276,28 @@ proptest! {
         acts in proptest::collection::vec(act(), 1..12)
     ) {
         let mut session = Session::begin();
-        let mut all = vec![(session.events.len(), told(&session.live))];
+        let state = |session: &Session| {
+            (session.events.len(), told(&session.live), concluded(&session.live))
+        };
+        let mut all = vec![state(&session)];
         for act in acts {
             session.act(act);
-            all.push((session.events.len(), told(&session.live)));
+            all.push(state(&session));
         }
-        for (count, live) in all {
-            prop_assert_eq!(&told(&session.fold(count)), &live);
+        for (count, live, conclusions) in all {
+            prop_assert_eq!(&told(&session.fold(count, Judging::EachIteration)), &live);
+            // Also where nothing was concluded on the way.
+            prop_assert_eq!(&concluded(&session.fold(count, Judging::WhenAsked)), &conclusions);
         }
         // A reader that begins anywhere and takes the fitness as it is told knows the same.
         let half = session.events.len().midpoint(POOL).max(POOL);
-        let mut replica = session.fold(half).replica();
+        let mut replica = session.fold(half, Judging::EachIteration).replica();
         for event in &session.events[half..] {
             session.take(&mut replica, event);
+            if let Event::Iteration { iteration, .. } = event {
+                let told = session.fitness[*iteration as usize - 1].clone();
+                replica.take_fitness(*iteration, told);
+            }
         }
         prop_assert_eq!(replica.known(), session.live.known());
     }
@@ -335,7 +372,7 @@ fn a_run_of_an_older_program_forgets_what_its_edits_removed() {
             *lasting = false;
         }
     }
-    let folded = session.fold(session.events.len());
+    let folded = session.fold(session.events.len(), Judging::EachIteration);
     let is_retired =
         |study: &Study| study.candidates().iter().map(Candidate::is_retired).collect::<Vec<_>>();
     let kept = |candidate: &Candidate| candidate.mask.contains(node);

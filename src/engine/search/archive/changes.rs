@@ -1,6 +1,6 @@
 //! What becomes of candidates when weights and template change.
 
-use super::{SearchError, SearchState, Standing};
+use super::{Models, SearchError, SearchState, Standing};
 use crate::engine::{
     candidate::{self, CandidateId},
     embedding::Embedding,
@@ -52,6 +52,13 @@ impl SearchState {
     /// Compares all evaluations by this objective from here on.
     pub fn compare_by(&mut self, objective: Objective) {
         self.objective = objective;
+        self.forget_conclusions();
+    }
+
+    /// Says that all that follows from the candidates has to be worked out again.
+    fn forget_conclusions(&mut self) {
+        self.models = Models::default();
+        self.forget_totals();
     }
 
     /// Says how many training steps the weights have seen: what was evaluated after another number has to be evaluated
@@ -73,6 +80,7 @@ impl SearchState {
         for (candidate, record) in self.candidates.iter_mut().zip(&self.records) {
             candidate.standing = record.standing(self.weights);
         }
+        self.forget_conclusions();
     }
 
     /// The candidates that were evaluated with other weights than the present ones, by id. They have to be
@@ -152,6 +160,7 @@ impl SearchState {
             }
             candidate.standing = record.standing(self.weights);
         }
+        self.forget_conclusions();
         moved
     }
 }
@@ -167,5 +176,6 @@ impl SearchState {
             Some(known) => *known = candidate,
             None => self.candidates.push(candidate),
         }
+        self.forget_conclusions();
     }
 }

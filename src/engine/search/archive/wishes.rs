@@ -5,7 +5,7 @@ use crate::engine::{
     candidate::CandidateId,
     embedding::Embedding,
     search::{
-        latency::LatencyModel,
+        latency::{LatencyModel, MOST_TIMED},
         steering::{Guide, Guided, Measure, Steering, SteeringError},
     },
 };
@@ -61,7 +61,10 @@ impl SearchState {
         };
         record.timed = Some((seconds, self.earlier.len()));
         candidate.latency = Some(seconds);
-        candidate.affordable = self.guide.steering.affords(candidate);
+        let affordable = self.guide.steering.affords(candidate);
+        if std::mem::replace(&mut candidate.affordable, affordable) != affordable {
+            self.forget_totals();
+        }
         Ok(())
     }
 
@@ -107,12 +110,15 @@ impl SearchState {
         // Of finished iterations only, so that one that was cut short is proposed again as it was.
         let finished =
             |candidate: &Candidate| candidate.iteration.is_some_and(|i| i < self.finished);
-        let timed: Vec<_> = self
+        let mut timed: Vec<_> = self
             .candidates
             .iter()
             .filter(|candidate| wanted && finished(candidate) && !candidate.is_retired())
             .filter_map(|candidate| Some((&candidate.mask, candidate.latency?)))
             .collect();
+        if timed.len() > MOST_TIMED {
+            timed = (0..MOST_TIMED).map(|i| timed[i * timed.len() / MOST_TIMED]).collect();
+        }
         Guided::new(&self.guide, self.graph(), LatencyModel::fit(self.graph(), &timed))
     }
 
@@ -120,5 +126,6 @@ impl SearchState {
         for candidate in &mut self.candidates {
             candidate.affordable = self.guide.steering.affords(candidate);
         }
+        self.forget_totals();
     }
 }
