@@ -263,7 +263,15 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
             let learning_rate = learning_rate.unwrap_or(now.learning_rate);
             Command::Retune(StepLength { learning_rate, clip: clip.or(now.clip) })
         }
-        What::Edit { template } => Command::Edit(job::load_template(&template)?),
+        What::Edit { template } => {
+            let template = job::load_template(&template)?;
+            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let (template, edits) = study.fit(template);
+            for edit in edits {
+                output::message(&format!("note: as the data of the run is, {edit}"));
+            }
+            Command::Edit(template)
+        }
         What::Pause => Command::Pause,
         What::Resume => Command::Resume,
         What::Stop => Command::Stop,

@@ -153,7 +153,7 @@ pub(super) fn folder(runs: &Path, run: PathBuf) -> PathBuf {
 
 fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
     let mut lab = Lab::open_to_write(folder, DeviceChoice::Cpu)?;
-    let (template, fitted) = lab.fit(template);
+    let (template, fitted) = lab.study().fit(template);
     for edit in fitted {
         output::message(&format!("note: as the data of the run is, {edit}"));
     }

@@ -11,7 +11,7 @@ use crate::engine::{
     search::Steering,
     study::{Edited, Event, Inherited, Setup, Study},
     supernet::{Supernet, WeightsError, carried_tensors, tensor_owners, tensor_sizes},
-    template::{Checked, EndEdit, Ends, Graph, NodeKey, TemplateDiff, fit, same},
+    template::{Checked, Graph, NodeKey, TemplateDiff, same},
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -122,15 +122,6 @@ impl Lab {
             forgotten: lost,
             ..self.unedited()
         }))
-    }
-
-    /// An edited template with the ends of this lab's, where it can have them, and what that took: the data of a run
-    /// stays what it is, so there is only one way to go on.
-    pub fn fit(&self, template: Checked) -> (Checked, Vec<EndEdit>) {
-        match fit(template.graph(), Ends::of(self.graph())) {
-            Ok((graph, edits)) => (template.with_graph(Arc::new(graph)), edits),
-            Err(_) => (template, Vec::new()),
-        }
     }
 
     /// Takes over how the same network looks, and stores it with the run.

@@ -9,7 +9,7 @@ use crate::engine::{
         Candidate, Evaluation, Moved, NodeFitness, Objective, SearchError, SearchState,
         SteeringError,
     },
-    template::{Checked, Graph, NodeId, NodeKey, NodeKeys},
+    template::{Checked, EndEdit, Ends, Graph, NodeId, NodeKey, NodeKeys, fit},
     training::{EpochReport, StepLength, TrainSettings},
 };
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -562,6 +562,15 @@ impl Study {
         }
         let (setup, first) = self.begun.clone();
         (Setup { judging: Judging::Elsewhere, ..setup }, first, told)
+    }
+
+    /// An edited template with the ends of the present one, where it can have them, and what that took: the data of a run
+    /// stays what it is, so there is only one way to go on.
+    pub fn fit(&self, template: Checked) -> (Checked, Vec<EndEdit>) {
+        match fit(template.graph(), Ends::of(self.template.graph())) {
+            Ok((graph, edits)) => (template.with_graph(Arc::new(graph)), edits),
+            Err(_) => (template, Vec::new()),
+        }
     }
 
     /// The template with this number.
