@@ -11,20 +11,22 @@ use super::{
 };
 use crate::{
     engine::{
+        candidate::CandidateId,
         command::{Answer, Command, Ticket},
         lab::VerifySettings,
         remote::{ClientOptions, DEFAULT_PORT, Limits, Token, Waits},
         report::Report,
-        search::Objective,
+        search::{Evaluation, Objective},
         serve::Viewer,
         study::Study,
         template::NodeId,
         training::StepLength,
     },
-    format::{Goal, Quality},
+    format::{Goal, Quality, counted},
 };
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::{
     path::PathBuf,
     process::ExitCode,
@@ -63,6 +65,8 @@ pub(super) struct AskArgs {
 enum What {
     /// Tell what happens, until Ctrl-C.
     Watch,
+    /// Show how far the run is.
+    Show,
     /// Train for more epochs.
     Train {
         /// How many.
@@ -140,6 +144,62 @@ struct Wait {
     /// Do not wait for the end of the job.
     #[arg(long)]
     no_wait: bool,
+}
+
+/// How far a run is.
+#[derive(Debug, Serialize)]
+struct State {
+    template: String,
+    epochs: usize,
+    iterations: usize,
+    candidates: usize,
+    evaluated: usize,
+    best: Option<Best>,
+}
+
+#[derive(Debug, Serialize)]
+struct Best {
+    candidate: CandidateId,
+    nodes: Vec<NodeId>,
+    evaluation: Evaluation,
+}
+
+impl State {
+    fn of(study: &Study) -> Self {
+        let (search, graph) = (study.search(), study.template().graph());
+        let best = search.best().and_then(|id| {
+            let candidate = search.candidate(id)?;
+            let nodes = candidate.mask.iter().map(|node| graph.id(node).clone()).collect();
+            Some(Best { candidate: id, nodes, evaluation: candidate.evaluation? })
+        });
+        Self {
+            template: study.template().template().name.clone(),
+            epochs: study.epochs().len(),
+            iterations: study.iterations().len(),
+            candidates: study.candidates().len(),
+            evaluated: study.candidates().iter().filter(|it| it.evaluation.is_some()).count(),
+            best,
+        }
+    }
+
+    fn text(&self, goal: Goal) -> String {
+        let Self { template, epochs, iterations, candidates, evaluated, best } = self;
+        let mut text = format!(
+            "template {template}: {}, {}, {evaluated} of {candidates} candidates evaluated\n",
+            counted(*epochs, "epoch", "epochs"),
+            counted(*iterations, "iteration", "iterations"),
+        );
+        if let Some(Best { candidate, nodes, evaluation }) = best {
+            let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+            text += &format!(
+                "best: candidate {candidate}, proxy {} {}: {}\n",
+                goal.name(),
+                goal.of(evaluation),
+                nodes.join(",")
+            );
+        }
+        text
+    }
 }
 
 /// A connection with what is known through it.
@@ -220,7 +280,7 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
     let options = ClientOptions {
         address: connect,
         token: Token::read(&token_file(token, &runs))?,
-        write: !matches!(what, What::Watch),
+        write: !matches!(what, What::Watch | What::Show),
         trust,
         exposed,
         waits: Waits::default(),
@@ -235,6 +295,16 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         What::Watch => loop {
             connection.hear()?;
         },
+        What::Show => {
+            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let (state, objective) = (State::of(study), study.objective());
+            let goal = Goal { objective, ..connection.printer.goal() };
+            match json {
+                true => output::json(&state)?,
+                false => output::data(&state.text(goal))?,
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         What::Train { epochs, wait } => {
             waits = !wait.no_wait;
             Command::Train { epochs: epochs as usize, template: None }

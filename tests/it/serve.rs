@@ -1,14 +1,26 @@
 //! A lab that is served, from outside: commands while it works, two who watch, wrong tokens, and a server that is killed.
 
 use super::command_line::{failure, program, stdout_json};
-use nas_navigator::engine::template::{self, Edit, NodeId};
+use nas_navigator::engine::{
+    command::{Answer, Command},
+    lab::Lab,
+    remote::{ClientOptions, Limits, Token, Waits},
+    report::Report,
+    serve::Viewer,
+    study::Study,
+    template::{self, Edit, NodeId},
+};
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
+    net::{Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command as Process, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -180,3 +192,146 @@ fn a_served_lab_is_commanded_while_it_works_and_survives_its_server() {
     let shown = stdout_json(program(runs).args(["runs", "show", "far", "--json"]));
     assert_eq!(shown["iterations"].as_array().map(Vec::len), Some(2), "{shown}");
 }
+
+/// Passes connections on to another port, until they are cut.
+struct Proxy {
+    address: String,
+    sockets: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("is bound").to_string();
+        let sockets = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&sockets);
+        thread::spawn(move || {
+            for here in listener.incoming().map_while(Result::ok) {
+                let Ok(there) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                for (mut from, mut to) in [(&here, &there), (&there, &here)]
+                    .map(|(from, to)| (from.try_clone(), to.try_clone()))
+                    .map(|(from, to)| (from.expect("a socket"), to.expect("a socket")))
+                {
+                    thread::spawn(move || {
+                        // What is cut ends here.
+                        let _ = io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+                kept.lock().expect("no thread panics").extend([here, there]);
+            }
+        });
+        Self { address, sockets }
+    }
+
+    fn cut(&self) {
+        for socket in self.sockets.lock().expect("no thread panics").drain(..) {
+            // It may be closed already.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A viewer with what it has been told.
+struct Follower {
+    viewer: Viewer,
+    study: Option<Study>,
+    answers: Vec<Answer>,
+}
+
+impl Follower {
+    fn new(runs: &Path, address: &str, write: bool) -> Self {
+        let options = ClientOptions {
+            address: address.to_owned(),
+            token: Token::read(&runs.join("token")).expect("is there"),
+            write,
+            trust: None,
+            exposed: false,
+            waits: Waits { first: Duration::from_millis(20), longest: Duration::from_millis(100) },
+            limits: Limits::default(),
+        };
+        let viewer = Viewer::connect(options).expect("a thread");
+        Self { viewer, study: None, answers: Vec::new() }
+    }
+
+    fn hear_for(&mut self, time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            let report = self.viewer.wait_for_report(Duration::from_millis(10)).expect("runs");
+            match (report, &mut self.study) {
+                (Some(Report::Study(told)), study) => *study = Some(*told),
+                (Some(Report::Template { number, template }), Some(study)) => {
+                    study.bring(number, template);
+                }
+                (Some(Report::Event(event)), Some(study)) => study.apply(&event).expect("follows"),
+                (Some(Report::WeightsAt { step }), Some(study)) => study.weights_at(step),
+                (Some(Report::Answer { answer, .. }), _) => self.answers.push(answer),
+                (Some(Report::NotOpened { message }), _) => panic!("{message}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether it knows what the run folder tells.
+    fn knows(&self, opened: &Study) -> bool {
+        self.study.as_ref().is_some_and(|study| {
+            study.candidates() == opened.candidates()
+                && study.epochs() == opened.epochs()
+                && study.iterations().len() == opened.iterations().len()
+                && study.search().steering() == opened.search().steering()
+        })
+    }
+}
+
+#[test]
+fn viewers_know_what_the_journal_tells_after_servers_viewers_and_connections_are_cut() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let runs = runs.path();
+    let new = ["--template", "3-conv-3-layer", "--data", "digits", "--name", "far"];
+    let (mut server, address) = serve(runs, &new);
+    asked(runs, &address, &["train", "--epochs", "1"]);
+    let port = address.rsplit_once(':').expect("has a port").1.parse().expect("is a number");
+    let listen = format!("127.0.0.1:{port}");
+    let proxies = [Proxy::to(port), Proxy::to(port)];
+    let mut first = Follower::new(runs, &proxies[0].address, true);
+    let mut second = Follower::new(runs, &proxies[1].address, false);
+    let both = |first: &mut Follower, second: &mut Follower, time: u64| {
+        first.hear_for(Duration::from_millis(time));
+        second.hear_for(Duration::from_millis(10));
+    };
+    both(&mut first, &mut second, 500);
+    let mut random = nas_navigator::engine::seed::rng(5, "test", 0);
+    for round in 0..ROUNDS {
+        let search = Command::Search { iterations: 1000, candidates: 3, template: None };
+        // Refused where one is running, and lost where there is no connection.
+        first.viewer.ask(&search).expect("is asked");
+        both(&mut first, &mut second, 20 + rand::Rng::next_u32(&mut random) as u64 % 150);
+        match round % 4 {
+            0 => {
+                server.kill();
+                let again =
+                    ["serve", "--device", "cpu", "--listen", listen.as_str(), "--resume", "far"];
+                server = Background::start(runs, &again);
+                server.line("serving at ");
+            }
+            1 => proxies[0].cut(),
+            2 => second = Follower::new(runs, &proxies[1].address, false),
+            _ => proxies[1].cut(),
+        }
+    }
+    both(&mut first, &mut second, 300);
+    let begun = Instant::now();
+    loop {
+        first.viewer.ask(&Command::Stop).expect("is asked");
+        both(&mut first, &mut second, 200);
+        let opened = Lab::open_briefly(&runs.join("far")).expect("opens");
+        let known = [&first, &second].map(|it| it.knows(opened.study()));
+        if known == [true, true] && opened.study().iterations().len() > 5 {
+            break;
+        }
+        assert!(begun.elapsed() < LONG, "{known:?}");
+    }
+}
+
+/// How often something is cut.
+const ROUNDS: usize = 12;
