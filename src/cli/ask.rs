@@ -207,6 +207,10 @@ struct Connection {
     viewer: Viewer,
     study: Option<Study>,
     printer: ProgressPrinter,
+    /// Whether what happens is told.
+    tells: bool,
+    /// The last note.
+    last_note: Option<String>,
     /// Jobs that have begun since something was asked for.
     begun: usize,
 }
@@ -218,7 +222,14 @@ impl Connection {
     /// The next answer; a `None` now and then.
     fn hear(&mut self) -> Result<Option<(Ticket, Answer)>> {
         let Some(report) = self.viewer.wait_for_report(TICK)? else { return Ok(None) };
-        self.printer.print(&report);
+        if self.tells {
+            self.printer.print(&report);
+        } else {
+            self.printer.take(&report);
+        }
+        if let Report::Note(note) = &report {
+            self.last_note = Some(note.clone());
+        }
         match (report, &mut self.study) {
             (Report::Study(told), study) => *study = Some(*told),
             (Report::Template { number, template }, Some(study)) => study.bring(number, template),
@@ -237,8 +248,10 @@ impl Connection {
         let begun = Instant::now();
         while !(self.viewer.is_up_to_date() && self.study.is_some()) {
             if begun.elapsed() > patience {
+                let why =
+                    self.last_note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
                 bail!(
-                    "no lab is served there; begin with `nas-navigator serve`, or say with --connect where it is"
+                    "no lab is served there{why}; begin with `nas-navigator serve`, or say with --connect where it is"
                 );
             }
             self.hear()?;
@@ -289,7 +302,9 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
     let viewer = Viewer::connect(options)?;
     let goal = Goal { quality: Quality::Accuracy, objective: Objective::default() };
     let printer = ProgressPrinter::new(goal);
-    let mut connection = Connection { viewer, study: None, printer, begun: 0 };
+    let tells = matches!(what, What::Watch);
+    let mut connection =
+        Connection { viewer, study: None, printer, tells, last_note: None, begun: 0 };
     let mut waits = false;
     let command = match what {
         What::Watch => loop {
@@ -348,6 +363,7 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         What::Cancel => Command::Cancel,
     };
     connection.catch_up(Duration::from_secs(patience))?;
+    connection.tells = waits;
     let mut answer = connection.ask(&command)?;
     if waits && answer == Answer::Done {
         answer = connection.end()?;

@@ -45,12 +45,17 @@ impl ProgressPrinter {
         Self { bar: bar(), last_line: Instant::now(), goal, cautions: Vec::new() }
     }
 
-    /// Shows one report.
-    pub(super) fn print(&mut self, report: &Report) {
+    /// Takes note of a report without showing it.
+    pub(super) fn take(&mut self, report: &Report) {
         if let Report::Data(summary) = report {
             let numbers = summary.classes.is_empty();
             self.goal.quality = if numbers { Quality::R2 } else { Quality::Accuracy };
         }
+    }
+
+    /// Shows one report.
+    pub(super) fn print(&mut self, report: &Report) {
+        self.take(report);
         match report {
             Report::Progress(progress) => self.progress(progress),
             Report::Cautions { texts, .. } => {
