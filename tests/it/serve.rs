@@ -10,6 +10,7 @@ use nas_navigator::engine::{
     study::Study,
     template::{self, Edit, NodeId},
 };
+use rand::Rng;
 use serde_json::Value;
 use std::{
     fs,
@@ -272,6 +273,11 @@ impl Follower {
         }
     }
 
+    fn evaluated(&self) -> usize {
+        let candidates = self.study.as_ref().map_or(&[][..], Study::candidates);
+        candidates.iter().filter(|candidate| candidate.evaluation.is_some()).count()
+    }
+
     /// Whether it knows what the run folder tells.
     fn knows(&self, opened: &Study) -> bool {
         self.study.as_ref().is_some_and(|study| {
@@ -302,10 +308,14 @@ fn viewers_know_what_the_journal_tells_after_servers_viewers_and_connections_are
     both(&mut first, &mut second, 500);
     let mut random = nas_navigator::engine::seed::rng(5, "test", 0);
     for round in 0..ROUNDS {
-        let search = Command::Search { iterations: 1000, candidates: 3, template: None };
-        // Refused where one is running, and lost where there is no connection.
-        first.viewer.ask(&search).expect("is asked");
-        both(&mut first, &mut second, 20 + rand::Rng::next_u32(&mut random) as u64 % 150);
+        let (begun, known) = (Instant::now(), first.evaluated());
+        while first.evaluated() == known {
+            // Refused where one is running, and lost where there is no connection.
+            let search = Command::Search { iterations: 1000, candidates: 3, template: None };
+            first.viewer.ask(&search).expect("is asked");
+            both(&mut first, &mut second, 20 + u64::from(random.next_u32() % 150));
+            assert!(begun.elapsed() < LONG, "{:#?}", first.answers);
+        }
         match round % 4 {
             0 => {
                 server.kill();
@@ -326,7 +336,8 @@ fn viewers_know_what_the_journal_tells_after_servers_viewers_and_connections_are
         both(&mut first, &mut second, 200);
         let opened = Lab::open_briefly(&runs.join("far")).expect("opens");
         let known = [&first, &second].map(|it| it.knows(opened.study()));
-        if known == [true, true] && opened.study().iterations().len() > 5 {
+        if known == [true, true] {
+            assert!(opened.evaluated() >= ROUNDS, "{:#?}", first.answers);
             break;
         }
         assert!(begun.elapsed() < LONG, "{known:?}");
@@ -334,4 +345,4 @@ fn viewers_know_what_the_journal_tells_after_servers_viewers_and_connections_are
 }
 
 /// How often something is cut.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 50;
