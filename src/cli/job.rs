@@ -14,6 +14,7 @@ use crate::{
         data::DataSource,
         files,
         lab::{Control, Lab, LabSettings, Plan},
+        table::KnownResults,
         template::{self, Checked, presets},
         training::TrainSettings,
     },
@@ -30,13 +31,8 @@ use std::{
 /// Arguments of every command that trains.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
-    /// Scene file, or name of a preset.
-    #[arg(
-        long,
-        value_name = "FILE|PRESET",
-        required_unless_present = "resume",
-        conflicts_with = "resume"
-    )]
+    /// Scene file, or name of a preset; not for a table of known results, which makes its own.
+    #[arg(long, value_name = "FILE|PRESET", conflicts_with = "resume")]
     template: Option<String>,
     /// Epochs of supernet training in all [default: 3, or what the resumed run set out to do].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=MOST))]
@@ -94,31 +90,62 @@ impl JobArgs {
                     clip.map_or(String::new(), |clip| format!(", gradients clipped to {clip}"));
                 output::message(&format!("from here on: learning rate {learning_rate}{clip}"));
             }
+            if lab.is_of_table() {
+                self.tell_unused(&lab.settings().data);
+            }
             return Ok(lab);
         }
-        let template = self
-            .template
-            .as_deref()
-            .context("no template: give --template FILE or --resume NAME")?;
-        let (template, file) = find_template(template)?;
         let settings = LabSettings {
             data: self.data.data.clone().unwrap_or(DataSource::FashionMini),
             read: self.data.read(),
-            fit: self.data.fit || file.is_none(),
             memory: self.memory,
             device: self.device.device,
             seed: self.seed.unwrap_or(1),
             training: self.training.settings(),
             ..LabSettings::default()
         };
-        for unused in self.data.unused(&settings.data) {
-            output::message(&format!("note: {unused}"));
+        let (runs, name) = (self.runs.runs.clone(), self.name.clone());
+        if let Some(file) = settings.data.known_results() {
+            if let Some(template) = &self.template {
+                bail!(
+                    "a table of known results makes its own template; leave --template {template} out"
+                );
+            }
+            let known = KnownResults::load(file, settings.read.decimal)?;
+            let template = known.template(&settings.data.short_name());
+            self.tell_unused(&settings.data);
+            let training = TrainSettings::default();
+            let settings = LabSettings { training, ..settings };
+            return Ok(Lab::of_table(template, Arc::new(known), settings, runs, name)?);
         }
-        Ok(Lab::new(template, settings, self.runs.runs.clone(), self.name.clone()))
+        let template = self.template.as_deref().context(
+            "no template: give --template FILE, or --resume NAME, or search --data table:FILE",
+        )?;
+        let (template, file) = find_template(template)?;
+        let settings = LabSettings { fit: self.data.fit || file.is_none(), ..settings };
+        self.tell_unused(&settings.data);
+        Ok(Lab::new(template, settings, runs, name))
     }
 
-    /// How many epochs are still to be trained.
+    /// Tells which arguments change nothing.
+    fn tell_unused(&self, data: &DataSource) {
+        let mut unused = self.data.unused(data);
+        if data.known_results().is_some() {
+            let memory = self.memory.map(|_| "--memory");
+            let of_training = self.epochs.map(|_| "--epochs").into_iter().chain(memory);
+            let of_training = of_training.chain(self.training.given());
+            unused.extend(of_training.map(|name| {
+                format!("{name} is about training and supernets, and changes nothing for {data}")
+            }));
+        }
+        unused.iter().for_each(|unused| output::message(&format!("note: {unused}")));
+    }
+
+    /// How many epochs are still to be trained; none for a table of known results.
     pub(super) fn epochs_to_go(&self, lab: &Lab) -> usize {
+        if lab.is_of_table() {
+            return 0;
+        }
         let given = self.epochs.map(|epochs| epochs as usize);
         let wanted = given.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
         wanted.saturating_sub(lab.epochs())
