@@ -20,7 +20,7 @@ use crate::{
     },
     signals,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 use std::{
     path::{Path, PathBuf},
@@ -107,9 +107,7 @@ impl JobArgs {
         let (runs, name) = (self.runs.runs.clone(), self.name.clone());
         if let Some(file) = settings.data.known_results() {
             if let Some(template) = &self.template {
-                bail!(
-                    "a table of known results makes its own template; leave --template {template} out"
-                );
+                return Err(makes_its_own(template));
             }
             let known = KnownResults::load(file, settings.read.decimal)?;
             let template = known.template(&settings.data.short_name());
@@ -150,6 +148,11 @@ impl JobArgs {
         let wanted = given.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
         wanted.saturating_sub(lab.epochs())
     }
+}
+
+/// A template was given for a table of known results.
+pub(super) fn makes_its_own(template: &str) -> Error {
+    anyhow!("a table of known results makes its own template; leave --template {template} out")
 }
 
 /// A number of bytes, such as `500M`.

@@ -5,6 +5,7 @@ mod command_line;
 mod data;
 mod fuzz;
 mod groups;
+mod table;
 mod template;
 #[cfg(feature = "gui")]
 mod window;
