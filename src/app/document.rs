@@ -8,9 +8,10 @@ pub use archive::Archive;
 use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
-    data::DataSource,
+    data::{DataSource, Decimal},
     report::{Job, Progress, Topic},
     run::{Run, RunError},
+    table::{KnownResults, TableError},
     template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
     training::TrainSettings,
 };
@@ -50,6 +51,13 @@ pub enum DocumentRequest {
     OpenPreset(String),
     /// Put the template of this file on the plate.
     OpenFile(PathBuf),
+    /// Put the template of a table of known results on the plate, to be searched.
+    OpenTable {
+        /// The file.
+        file: PathBuf,
+        /// What stands before the decimals of its numbers, if that is said.
+        decimal: Option<Decimal>,
+    },
     /// Open the run in this folder and show what it holds.
     OpenRun(PathBuf),
     /// Write the template to the file it came from; a preset needs [`SaveAs`](Self::SaveAs).
@@ -82,6 +90,9 @@ fn answer_requests(
             DocumentRequest::OpenFile(path) => template::load(path)
                 .map(|checked| Document::new(checked, Some(path.clone())))
                 .map_err(|error: FileError| error.to_string()),
+            DocumentRequest::OpenTable { file, decimal } => {
+                Document::of_table(file, *decimal).map_err(|error| error.to_string())
+            }
             DocumentRequest::OpenRun(folder) => {
                 Document::of_run(folder).map_err(|error| error.to_string())
             }
@@ -170,9 +181,19 @@ pub struct Document {
     checked: Checked,
     path: Option<PathBuf>,
     run: Option<OpenedRun>,
+    table: Option<OpenedTable>,
     saved: Template,
     undo: Vec<Template>,
     redo: Vec<Template>,
+}
+
+/// The table of known results that a document was made of.
+#[derive(Clone, Debug)]
+pub struct OpenedTable {
+    /// Its file.
+    pub file: PathBuf,
+    /// What it holds.
+    pub known: Arc<KnownResults>,
 }
 
 /// The run that a document was opened from.
@@ -190,7 +211,20 @@ impl Document {
     /// A document with this template, which is on disk at `path`; `None` for a preset.
     pub fn new(checked: Checked, path: Option<PathBuf>) -> Self {
         let saved = checked.template().clone();
-        Self { checked, path, run: None, saved, undo: Vec::new(), redo: Vec::new() }
+        let (undo, redo) = (Vec::new(), Vec::new());
+        Self { checked, path, run: None, table: None, saved, undo, redo }
+    }
+
+    /// The document of the table of known results in `file`: its template, to be searched.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its results are no accuracies.
+    pub fn of_table(file: &Path, decimal: Option<Decimal>) -> Result<Self, TableError> {
+        let known = KnownResults::load(file, decimal)?;
+        let name = DataSource::Table(file.to_owned()).short_name();
+        let template = known.template(&name);
+        let opened = OpenedTable { file: file.to_owned(), known: Arc::new(known) };
+        Ok(Self { table: Some(opened), ..Self::new(template, None) })
     }
 
     /// The document of the run in `folder`.
@@ -208,6 +242,17 @@ impl Document {
     /// The run that was opened; `None` for a template, whose run begins with its first job.
     pub fn run(&self) -> Option<&OpenedRun> {
         self.run.as_ref()
+    }
+
+    /// The table of known results that it was made of; `None` for a run, also for one that searches a table.
+    pub fn table(&self) -> Option<&OpenedTable> {
+        self.table.as_ref()
+    }
+
+    /// Whether a table of known results is searched: there is nothing to train.
+    pub fn is_of_table(&self) -> bool {
+        let of_run = |run: &OpenedRun| run.data.known_results().is_some();
+        self.table.is_some() || self.run.as_ref().is_some_and(of_run)
     }
 
     /// Keeps the template and leaves the run that was opened: the next job begins another.
@@ -383,7 +428,9 @@ impl JobStatus {
 
     /// Whether the run was set up as the settings say now; otherwise the next training begins another run.
     pub fn is_set_up_as(&self, settings: &Settings) -> bool {
-        self.data.as_ref() == Some(&settings.data) && self.training == settings.training
+        let trains = settings.data.known_results().is_none();
+        let is_same_training = !trains || self.training == settings.training;
+        self.data.as_ref() == Some(&settings.data) && is_same_training
     }
 }
 

@@ -3,13 +3,14 @@
 use super::{
     document::{
         Archive, CandidateEvaluated, Document, DocumentSystems, Focus, JobStatus, Notice,
-        TemplateFitted, TemplateOpened, TrainingHistory,
+        OpenedTable, TemplateFitted, TemplateOpened, TrainingHistory,
     },
     settings::Settings,
 };
 use crate::engine::{
     command::{Answer, Command},
-    lab::{Lab, LabSettings},
+    data::DataSource,
+    lab::{Lab, LabError, LabSettings},
     report::{Job, Report, Topic},
     study::Event,
     worker::{Worker, WorkerError},
@@ -18,6 +19,10 @@ use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
 
 /// Reports taken in one frame at most, so that no frame waits for a talkative job.
 const REPORTS_A_FRAME: usize = 256;
+
+/// Why a table is not searched while other data is chosen.
+pub(in crate::app) const OTHER_THAN_TABLE: &str =
+    "other data is chosen; open a template to train on it, or the table again to search that";
 
 pub(super) fn plugin(app: &mut App) {
     app.init_resource::<Jobs>()
@@ -104,19 +109,23 @@ fn start_worker(
         })
     } else {
         let template = document.checked().clone();
+        let table = document.table().cloned();
+        settings.data = match &table {
+            Some(table) => DataSource::Table(table.file.clone()),
+            // What was chosen for a table that is not on the plate any more.
+            None if settings.data.known_results().is_some() => DataSource::default(),
+            None => settings.data.clone(),
+        };
         let Settings { data, read, memory, training, seed, runs, .. } = settings.clone();
         Worker::start(before, move || {
-            let settings = LabSettings {
-                data,
-                read,
-                fit,
-                memory,
-                device,
-                seed,
-                training,
-                ..LabSettings::default()
-            };
-            Ok(Lab::new(template, settings, runs, None))
+            let settings =
+                LabSettings { data, read, fit, memory, device, seed, ..LabSettings::default() };
+            match table {
+                Some(OpenedTable { known, .. }) => {
+                    Lab::of_table(template, known, settings, runs, None)
+                }
+                None => Ok(Lab::new(template, LabSettings { training, ..settings }, runs, None)),
+            }
         })
     };
     match started {
@@ -156,6 +165,14 @@ fn pass_requests_on(
                 notices.write(Notice::Error(
                     "another job is running; stop it or wait for its end".to_owned(),
                 ));
+                continue;
+            }
+            JobRequest::Train if document.is_of_table() => {
+                notices.write(Notice::Error(LabError::NothingToTrain.to_string()));
+                continue;
+            }
+            JobRequest::Search if begins_run && document.is_of_table() => {
+                notices.write(Notice::Error(OTHER_THAN_TABLE.to_owned()));
                 continue;
             }
             JobRequest::Train if begins_run => {
@@ -341,7 +358,8 @@ fn name(job: Job) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{data::DataSource, device::DeviceChoice, template};
+    use crate::app::document::DocumentRequest;
+    use crate::engine::{device::DeviceChoice, template};
     use std::{path::Path, time::Duration};
 
     /// The bridge with a real worker on a small template, without anything that draws.
@@ -439,7 +457,7 @@ mod tests {
         assert!(epochs < 50);
         let folder = app.world().resource::<JobStatus>().run.clone().expect("a run").1;
 
-        app.world_mut().write_message(super::super::document::DocumentRequest::OpenRun(folder));
+        app.world_mut().write_message(DocumentRequest::OpenRun(folder));
         app.update();
         update_until(&mut app, |world| !world.resource::<Archive>().candidates().is_empty());
         assert_eq!(app.world().resource::<Archive>().epochs().len(), epochs);
@@ -499,5 +517,59 @@ mod tests {
         app.world_mut().write_message(JobRequest::Stop);
         update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
         assert_eq!(std::fs::read_dir(runs.path()).expect("runs").count(), 2);
+    }
+
+    #[test]
+    fn a_table_on_the_plate_is_searched_at_once_and_its_run_opens_again() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let text = "architecture,search,report\n0/0,81,1\n0/1,82,1\n1/0,83,1\n1/1,84,1\n";
+        let file = runs.path().join("table.csv");
+        std::fs::write(&file, text).expect("is written");
+        let mut app = app(&runs.path().join("runs"));
+        app.update();
+        let ask = |app: &mut App, request| {
+            app.world_mut().write_message(request);
+            app.update();
+            update_until(app, |world| !world.resource::<Archive>().candidates().is_empty());
+        };
+        let open = DocumentRequest::OpenTable { file: file.clone(), decimal: None };
+        ask(&mut app, open);
+        let document = app.world().resource::<Document>();
+        assert_eq!((document.template().name.as_str(), document.graph().len()), ("table", 6));
+        assert!(document.is_of_table() && !document.is_dirty());
+        let places: std::collections::HashSet<_> = (0..6)
+            .map(|node| document.template().position(document.graph().id(node)))
+            .map(|place| place.map(f32::to_bits))
+            .collect();
+        assert_eq!(places.len(), 6, "bricks stand apart");
+        assert_eq!(app.world().resource::<Settings>().data, DataSource::Table(file));
+
+        app.world_mut().write_message(JobRequest::Train);
+        app.update();
+        let told: Vec<_> = app.world_mut().resource_mut::<Messages<Notice>>().drain().collect();
+        let refused = |notice: &Notice| matches!(notice, Notice::Error(text) if text.contains("nothing to train"));
+        assert!(told.iter().any(refused), "{told:?}");
+        app.world_mut().write_message(JobRequest::Search);
+        update_until(&mut app, |world| world.resource::<Archive>().iterations().len() == 1);
+        update_until(&mut app, |world| world.resource::<JobStatus>().running.is_none());
+        let archive = app.world().resource::<Archive>();
+        let (low, high) = archive.accuracy_range().expect("two are evaluated");
+        assert!(0.81 <= low && low < high && high <= 0.84);
+        assert_eq!(
+            archive.goal(app.world().resource::<Document>().graph()).quality.name(),
+            "accuracy"
+        );
+        let known = archive.study().expect("a run").known();
+        let folder = app.world().resource::<JobStatus>().run.clone().expect("a run").1;
+        ask(&mut app, DocumentRequest::OpenRun(folder));
+        assert!(app.world().resource::<Document>().is_of_table());
+        assert!(app.world().resource::<Archive>().study().expect("a run").known() == known);
+        app.world_mut().write_message(JobRequest::Search);
+        update_until(&mut app, |world| world.resource::<Archive>().iterations().len() == 2);
+
+        // A template that is opened then is trained on data, not on the table.
+        ask(&mut app, DocumentRequest::OpenPreset("vgg11".to_owned()));
+        assert!(!app.world().resource::<Document>().is_of_table());
+        assert_eq!(app.world().resource::<Settings>().data, DataSource::default());
     }
 }

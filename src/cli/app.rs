@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     app::{self, AppOptions, document::Document, offscreen, settings::Settings, tour::TourOptions},
-    engine::training::TrainSettings,
+    engine::{data::DataSource, training::TrainSettings},
     signals,
 };
 use anyhow::{Result, bail};
@@ -19,9 +19,9 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(Debug, Args)]
 #[command(after_long_help = super::data::HELP)]
 pub(super) struct AppArgs {
-    /// Scene file, or name of a preset.
-    #[arg(long, value_name = "FILE|PRESET", default_value = "vgg11", conflicts_with = "run")]
-    template: String,
+    /// Scene file, or name of a preset; not with a table of known results, which makes its own [default: vgg11].
+    #[arg(long, value_name = "FILE|PRESET", conflicts_with = "run")]
+    template: Option<String>,
     /// Open the run of this name, or in this folder.
     #[arg(long, value_name = "NAME|DIR", value_parser = arguments::path())]
     run: Option<PathBuf>,
@@ -64,6 +64,9 @@ pub(super) struct AppArgs {
     dump_state: Option<PathBuf>,
 }
 
+/// The template on the plate where the command line does not say.
+const DEFAULT_TEMPLATE: &str = "vgg11";
+
 /// `1600x900`.
 fn parse_size(text: &str) -> Result<UVec2, String> {
     let wrong = || {
@@ -89,10 +92,19 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
     let moved_data = args.data.data.clone().filter(|_| args.run.is_some());
     let document = match args.run {
         Some(run) => Document::of_run(&runs::folder(&args.runs.runs, run))?,
-        None => {
-            let (template, file) = job::find_template(&args.template)?;
-            Document::new(template, file)
-        }
+        None => match (&args.data.data, args.template) {
+            (Some(DataSource::Table(_)), Some(template)) => {
+                return Err(job::makes_its_own(&template));
+            }
+            (Some(DataSource::Table(file)), None) => {
+                Document::of_table(file, args.data.read().decimal)?
+            }
+            (_, template) => {
+                let name = template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
+                let (template, file) = job::find_template(name)?;
+                Document::new(template, file)
+            }
+        },
     };
     let settings = Settings {
         moved_data,

@@ -18,6 +18,9 @@ What is read, and how it is decided (what was inferred or left out is told in li
     transparency    put on white (black or grey if more can be seen there), or the picture if it alone differs
     16 bit          the range of the training images becomes 0 to 255, unless it covers half of the scale
     unreadable      all are named, or left out with --skip-unreadable
+  table:FILE        a table of known results, to be searched without training: columns architecture (choices joined by /),
+                    search (an accuracy as share or per cent), report, perhaps canonical; a row for each combination of
+                    choices; the template is made of the choices, and the run keeps a copy of the table
   csv:FILE#COLUMN   .csv (UTF-8, UTF-16, UTF-32), .csv.gz, .xlsx (first filled sheet)
     separator       comma, semicolon, tab, bar or spaces, whichever makes equal rows; or a first line sep=;
     header          the first line, if its types differ from those below; --header yes|no
@@ -33,8 +36,8 @@ What is read, and how it is decided (what was inferred or left out is told in li
 #[command(next_help_heading = "Data")]
 pub(super) struct DataArgs {
     /// What to train on: fashion-mini, digits, idx:DIR (MNIST family), cifar10:DIR, cifar100:DIR, images:DIR (folders
-    /// of images), or csv:FILE#COLUMN (a table; the last column where COLUMN is left out). With a run: where its data
-    /// is now [default: fashion-mini].
+    /// of images), or csv:FILE#COLUMN (a table; the last column where COLUMN is left out). Or what to search without
+    /// training: table:FILE (known results). With a run: where its data is now [default: fashion-mini].
     #[arg(long, value_name = "DATA")]
     pub(super) data: Option<DataSource>,
     /// Fit the template to the data: shape of the input, number of outputs. Presets always are.
@@ -73,12 +76,14 @@ impl DataArgs {
     pub(super) fn unused(&self, data: &DataSource) -> Vec<String> {
         let tables = !matches!(data, DataSource::Csv { .. });
         let images = !matches!(data, DataSource::Images(_));
+        let known = data.known_results().is_some();
         [
+            ("--fit", self.fit && known, "data to train on"),
             ("--skip-unreadable", self.skip_unreadable && images, "folders of images"),
-            ("--task", self.task.is_some() && tables, "tables"),
-            ("--header", self.header.is_some() && tables, "tables"),
-            ("--decimal", self.decimal.is_some() && tables, "tables"),
-            ("--missing", self.missing.is_some() && tables, "tables"),
+            ("--task", self.task.is_some() && tables, "tables of examples"),
+            ("--header", self.header.is_some() && tables, "tables of examples"),
+            ("--decimal", self.decimal.is_some() && tables && !known, "tables"),
+            ("--missing", self.missing.is_some() && tables, "tables of examples"),
         ]
         .into_iter()
         .filter(|(_, unused, _)| *unused)

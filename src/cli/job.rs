@@ -14,12 +14,13 @@ use crate::{
         data::DataSource,
         files,
         lab::{Control, Lab, LabSettings, Plan},
+        table::KnownResults,
         template::{self, Checked, presets},
         training::TrainSettings,
     },
     signals,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 use std::{
     path::{Path, PathBuf},
@@ -43,13 +44,8 @@ pub(super) struct JobArgs {
 /// The lab of a command: what it works on, and where it records that.
 #[derive(Debug, Args)]
 pub(super) struct LabArgs {
-    /// Scene file, or name of a preset.
-    #[arg(
-        long,
-        value_name = "FILE|PRESET",
-        required_unless_present = "resume",
-        conflicts_with = "resume"
-    )]
+    /// Scene file, or name of a preset; not for a table of known results, which makes its own.
+    #[arg(long, value_name = "FILE|PRESET", conflicts_with = "resume")]
     template: Option<String>,
     /// Seed of every random draw [default: 1].
     #[arg(long, value_name = "N", conflicts_with = "resume")]
@@ -81,8 +77,8 @@ pub(super) const MOST: i64 = 1_000_000;
 const DEFAULT_EPOCHS: usize = 3;
 
 impl LabArgs {
-    /// The lab to work in, new or resumed.
-    pub(super) fn lab(&self) -> Result<Lab> {
+    /// The lab to work in, new or resumed; `epochs` are those that are asked for at once.
+    pub(super) fn lab(&self, epochs: Option<u32>) -> Result<Lab> {
         if let Some(run) = &self.resume {
             if let Some(flag) = self.data.settled() {
                 bail!(
@@ -101,42 +97,76 @@ impl LabArgs {
                     clip.map_or(String::new(), |clip| format!(", gradients clipped to {clip}"));
                 output::message(&format!("from here on: learning rate {learning_rate}{clip}"));
             }
+            if lab.is_of_table() {
+                self.tell_unused(&lab.settings().data, epochs);
+            }
             return Ok(lab);
         }
-        let template = self
-            .template
-            .as_deref()
-            .context("no template: give --template FILE or --resume NAME")?;
-        let (template, file) = find_template(template)?;
         let settings = LabSettings {
             data: self.data.data.clone().unwrap_or(DataSource::FashionMini),
             read: self.data.read(),
-            fit: self.data.fit || file.is_none(),
             memory: self.memory,
             device: self.device.device,
             seed: self.seed.unwrap_or(1),
             training: self.training.settings(),
             ..LabSettings::default()
         };
-        for unused in self.data.unused(&settings.data) {
-            output::message(&format!("note: {unused}"));
+        let (runs, name) = (self.runs.runs.clone(), self.name.clone());
+        if let Some(file) = settings.data.known_results() {
+            if let Some(template) = &self.template {
+                return Err(makes_its_own(template));
+            }
+            let known = KnownResults::load(file, settings.read.decimal)?;
+            let template = known.template(&settings.data.short_name());
+            self.tell_unused(&settings.data, epochs);
+            let training = TrainSettings::default();
+            let settings = LabSettings { training, ..settings };
+            return Ok(Lab::of_table(template, Arc::new(known), settings, runs, name)?);
         }
-        Ok(Lab::new(template, settings, self.runs.runs.clone(), self.name.clone()))
+        let template = self.template.as_deref().context(
+            "no template: give --template FILE, or --resume NAME, or search --data table:FILE",
+        )?;
+        let (template, file) = find_template(template)?;
+        let settings = LabSettings { fit: self.data.fit || file.is_none(), ..settings };
+        self.tell_unused(&settings.data, epochs);
+        Ok(Lab::new(template, settings, runs, name))
+    }
+
+    /// Tells which arguments change nothing.
+    fn tell_unused(&self, data: &DataSource, epochs: Option<u32>) {
+        let mut unused = self.data.unused(data);
+        if data.known_results().is_some() {
+            let memory = self.memory.map(|_| "--memory");
+            let of_training = epochs.map(|_| "--epochs").into_iter().chain(memory);
+            let of_training = of_training.chain(self.training.given());
+            unused.extend(of_training.map(|name| {
+                format!("{name} is about training and supernets, and changes nothing for {data}")
+            }));
+        }
+        unused.iter().for_each(|unused| output::message(&format!("note: {unused}")));
     }
 }
 
 impl JobArgs {
     /// The lab to work in, new or resumed.
     pub(super) fn lab(&self) -> Result<Lab> {
-        self.lab.lab()
+        self.lab.lab(self.epochs)
     }
 
-    /// How many epochs are still to be trained.
+    /// How many epochs are still to be trained; none for a table of known results.
     pub(super) fn epochs_to_go(&self, lab: &Lab) -> usize {
+        if lab.is_of_table() {
+            return 0;
+        }
         let given = self.epochs.map(|epochs| epochs as usize);
         let wanted = given.or(lab.targets().epochs).unwrap_or(DEFAULT_EPOCHS);
         wanted.saturating_sub(lab.epochs())
     }
+}
+
+/// A template was given for a table of known results.
+pub(super) fn makes_its_own(template: &str) -> Error {
+    anyhow!("a table of known results makes its own template; leave --template {template} out")
 }
 
 /// A number of bytes, such as `500M`.

@@ -106,9 +106,11 @@ struct BestReport {
     proxy_accuracy: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     balanced_accuracy: Option<f64>,
+    /// `null` where it is not known.
     loss: f64,
-    params: u64,
-    flops: u64,
+    /// Left out where it means nothing: for architectures of a table of known results.
+    #[serde(flatten)]
+    cost: Option<CostReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_seconds: Option<f64>,
     /// Whether its costs are within the limits of the steering.
@@ -116,6 +118,12 @@ struct BestReport {
     /// Whether it was evaluated with the weights as they are.
     current: bool,
     kept: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CostReport {
+    params: u64,
+    flops: u64,
 }
 
 /// A candidate that is better than all that cost no more.
@@ -180,8 +188,10 @@ impl RunReport {
                 proxy_accuracy: evaluation.accuracy,
                 balanced_accuracy: evaluation.balanced_accuracy,
                 loss: evaluation.loss,
-                params: candidate.cost.params,
-                flops: candidate.cost.flops,
+                cost: (!lab.is_of_table()).then_some(CostReport {
+                    params: candidate.cost.params,
+                    flops: candidate.cost.flops,
+                }),
                 latency_seconds: candidate.latency,
                 within_limits: candidate.affordable,
                 current: candidate.standing == Standing::Present,
@@ -297,15 +307,18 @@ impl RunReport {
     fn write_best(&self, f: &mut fmt::Formatter<'_>, best: &BestReport) -> fmt::Result {
         let quality = self.measure;
         let goal = Goal { quality, objective: self.objective };
-        writeln!(
+        write!(
             f,
-            "best      candidate {}, proxy {} {}, {} parameters, {} FLOPs",
+            "best      candidate {}, proxy {} {}",
             best.candidate,
             goal.name(),
             goal.text(best.proxy),
-            format::compact(best.params),
-            format::compact(best.flops)
         )?;
+        if let Some(CostReport { params, flops }) = best.cost {
+            let [params, flops] = [params, flops].map(format::compact);
+            write!(f, ", {params} parameters, {flops} FLOPs")?;
+        }
+        writeln!(f)?;
         if !best.within_limits {
             writeln!(f, "          (none that was evaluated is within the limits)")?;
         }

@@ -1,4 +1,5 @@
-//! `nas-navigator search`: trains a supernet where that is missing, then searches its candidates.
+//! `nas-navigator search`: trains a supernet where that is missing, then searches its candidates; or searches a table of
+//! known results.
 
 use super::{
     job::{self, MOST},
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::{
-        lab::Plan,
+        lab::{LabError, Plan},
         run::{Budget, Targets},
         search::Objective,
     },
@@ -54,6 +55,9 @@ const DEFAULT_CANDIDATES: usize = 10;
 pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
+    if args.latency && lab.is_of_table() {
+        return Err(LabError::NoCosts.into());
+    }
     if let Some(objective) = args.objective {
         lab.aim_at(objective)?;
     }

@@ -70,7 +70,7 @@ pub(super) fn execute(args: ServeArgs) -> Result<ExitCode> {
         exposed,
         limits: Limits::default(),
     };
-    let lab = lab.lab()?;
+    let lab = lab.lab(None)?;
     let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
     let ends = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&ends);

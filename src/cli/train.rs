@@ -17,6 +17,7 @@ pub(super) struct TrainArgs {
 pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
+    lab.check_trains()?;
     let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
     let epochs = args.job.epochs_to_go(&lab);
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;

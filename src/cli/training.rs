@@ -81,6 +81,25 @@ impl TrainingArgs {
         }
     }
 
+    /// The arguments that are given.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        [
+            ("--policy", self.policy.is_some()),
+            ("--loss", self.loss.is_some()),
+            ("--label-smoothing", self.label_smoothing.is_some()),
+            ("--optimizer", self.optimizer.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--schedule", self.schedule.is_some()),
+            ("--batch-size", self.batch_size.is_some()),
+            ("--weight-decay", self.weight_decay.is_some()),
+            ("--clip", self.clip.is_some()),
+            ("--augment", !self.augment.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+
     /// Changes how a resumed run trains from here on, as far as that is given; says whether it is something new.
     pub(super) fn retune(&self, lab: &mut Lab) -> Result<bool, LabError> {
         let before = lab.training();

@@ -6,6 +6,7 @@ mod data;
 mod fuzz;
 mod groups;
 mod serve;
+mod table;
 mod template;
 #[cfg(feature = "gui")]
 mod window;

@@ -80,9 +80,8 @@ fn show_card(
             overlay::plate(1.0).show(ui, |ui| {
                 ui.set_width(WIDTH);
                 overlay::tighten(ui);
-                let (best, graph) = (scores.best == Some(id), document.graph());
-                let goal = archive.goal(graph);
-                show_content(ui, placed.candidate, best, graph, goal);
+                let goal = archive.goal(document.graph());
+                show_content(ui, placed.candidate, scores.best == Some(id), &document, goal);
             });
         });
     Ok(())
@@ -131,9 +130,10 @@ fn show_content(
     ui: &mut egui::Ui,
     candidate: &Candidate,
     is_best: bool,
-    graph: &Graph,
+    document: &Document,
     goal: Goal,
 ) {
+    let graph = document.graph();
     ui.horizontal(|ui| {
         ui.label(overlay::primary(format!("Candidate {}", candidate.id)).strong());
         if is_best {
@@ -150,7 +150,7 @@ fn show_content(
     if let Some(standing) = standing_text(candidate.standing) {
         ui.label(overlay::secondary(standing));
     }
-    for (name, value) in facts(candidate, goal) {
+    for (name, value) in facts(candidate, goal, document.is_of_table()) {
         overlay::row(ui, &name, value);
     }
     // While another template is being opened, the archive may still be that of the last one.
@@ -169,8 +169,8 @@ fn standing_text(standing: Standing) -> Option<&'static str> {
     }
 }
 
-/// The facts about a candidate, as names and values.
-fn facts(candidate: &Candidate, goal: Goal) -> Vec<(String, String)> {
+/// The facts about a candidate, as names and values. A table of known results tells neither loss nor costs.
+fn facts(candidate: &Candidate, goal: Goal, is_of_table: bool) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     if let Some(evaluation) = candidate.evaluation {
         let loss = if evaluation.loss.is_finite() {
@@ -183,14 +183,18 @@ fn facts(candidate: &Candidate, goal: Goal) -> Vec<(String, String)> {
         if goal.objective == Objective::BalancedAccuracy {
             facts.push(("Balanced accuracy".to_owned(), goal.of(&evaluation)));
         }
-        facts.push(("Loss".to_owned(), loss));
+        if !is_of_table {
+            facts.push(("Loss".to_owned(), loss));
+        }
     }
     if let Some(iteration) = candidate.iteration {
         // The engine counts from 0, the iteration ring from 1.
         facts.push(("Iteration".to_owned(), (iteration + 1).to_string()));
     }
-    facts.push(("Parameters".to_owned(), format::compact(candidate.cost.params)));
-    facts.push(("FLOPs".to_owned(), format::compact(candidate.cost.flops)));
+    if !is_of_table {
+        facts.push(("Parameters".to_owned(), format::compact(candidate.cost.params)));
+        facts.push(("FLOPs".to_owned(), format::compact(candidate.cost.flops)));
+    }
     if let Some(latency) = candidate.latency {
         facts.push(("Latency".to_owned(), format!("{:.2} ms", latency * 1e3)));
     }
@@ -269,7 +273,7 @@ mod tests {
         let mut candidate = example(7, None);
         candidate.cost.params = 1_234_567;
         let facts_of = |candidate: &Candidate| {
-            facts(candidate, Goal::default())
+            facts(candidate, Goal::default(), false)
                 .into_iter()
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect::<Vec<_>>()
@@ -290,5 +294,7 @@ mod tests {
                 "Parents: #1, #2, #3, #4, 2 more"
             ]
         );
+        let of_table = facts(&candidate, Goal::default(), true).into_iter().map(|(name, _)| name);
+        assert_eq!(of_table.collect::<Vec<_>>(), ["Proxy accuracy", "Iteration", "Parents"]);
     }
 }

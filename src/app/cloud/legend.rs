@@ -50,7 +50,8 @@ fn show_legend(
         overlay::plate(0.94).show(ui, |ui| {
             ui.set_width(WIDTH);
             overlay::tighten(ui);
-            show_content(ui, &scores, &archive, archive.goal(document.graph()));
+            let is_ready = archive.is_trained() || document.is_of_table();
+            show_content(ui, &scores, &archive, archive.goal(document.graph()), is_ready);
         });
     });
     Ok(())
@@ -63,7 +64,7 @@ fn corner_beside(center: egui::Pos2, radius: f32, free: egui::Rect) -> Option<eg
     (nearest.distance(center) < radius).then(|| center + egui::vec2(radius + GAP, -radius))
 }
 
-fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, goal: Goal) {
+fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, goal: Goal, is_ready: bool) {
     // Colours are by accuracy, whatever is made large.
     let quality = goal.quality;
     if let Some((low, high)) = scores.range {
@@ -101,7 +102,7 @@ fn show_content(ui: &mut egui::Ui, scores: &Scores, archive: &Archive, goal: Goa
     } else {
         let next = if archive.tie().is_some() {
             "All evaluated candidates tie: none is best"
-        } else if archive.is_trained() {
+        } else if is_ready {
             "Search to colour the cloud"
         } else {
             "Train the template to colour the cloud"
@@ -153,7 +154,7 @@ mod tests {
     fn the_legend_says_what_is_known_and_what_to_do_next() {
         let say = |scores: &Scores, archive: &Archive| {
             let output = egui::Context::default().run_ui(egui::RawInput::default(), |ui| {
-                show_content(ui, scores, archive, Goal::default());
+                show_content(ui, scores, archive, Goal::default(), archive.is_trained());
             });
             let texts = output.shapes.iter().filter_map(|clipped| match &clipped.shape {
                 egui::Shape::Text(text) => Some(text.galley.text().to_owned()),

@@ -1,11 +1,16 @@
 //! The buttons that start, pause and stop jobs, and the numbers that the jobs start with.
 
 use super::{
+    dialogs::Dialog,
+    presets,
     view::{Choices, View, Wishes},
     widgets,
 };
 use crate::{
-    app::jobs::JobRequest,
+    app::{
+        document::DocumentRequest,
+        jobs::{JobRequest, OTHER_THAN_TABLE},
+    },
     engine::{data::DataSource, report::Job, training::TrainSettings},
 };
 use bevy_egui::egui::{ComboBox, DragValue, PopupCloseBehavior, RichText, TextEdit, Ui};
@@ -22,6 +27,9 @@ pub(super) struct Possible {
 /// Why nothing else can be done while a job runs.
 pub(super) const BUSY: &str = "a job is running; stop it first (X)";
 
+/// Why a table of known results is not trained.
+const NOTHING_TO_TRAIN: &str = "a table of known results has nothing to train; search it (S)";
+
 /// Whether each request to the jobs is possible in this state.
 pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
@@ -34,6 +42,7 @@ pub(super) fn possible(view: View<'_>) -> Possible {
     }
     // Training on other data or in another way begins another run, of which nothing is trained yet.
     let begins_run = !status.is_set_up_as(settings);
+    let of_table = view.document.is_of_table();
     match status.running {
         Some(_) if status.stopping => Possible {
             train: Err(STOPPING),
@@ -43,12 +52,14 @@ pub(super) fn possible(view: View<'_>) -> Possible {
         },
         Some(_) => Possible { train: Err(BUSY), search: Err(BUSY), pause: Ok(()), stop: Ok(()) },
         None => Possible {
-            train: Ok(()),
-            search: if begins_run {
+            train: if of_table { Err(NOTHING_TO_TRAIN) } else { Ok(()) },
+            search: if begins_run && of_table {
+                Err(OTHER_THAN_TABLE)
+            } else if begins_run {
                 Err(
                     "other data or training settings are chosen; train with them first, which begins a new run (T)",
                 )
-            } else if !view.archive.is_trained() {
+            } else if !view.is_ready() {
                 Err("candidates are judged with trained weights; train first (T)")
             } else {
                 Ok(())
@@ -130,7 +141,14 @@ fn more(count: u64, unit: &str) -> String {
 }
 
 /// Draws the numbers and the data set.
-pub(super) fn fields(ui: &mut Ui, view: View<'_>, field: &mut DataField, choices: &mut Choices) {
+pub(super) fn fields(
+    ui: &mut Ui,
+    view: View<'_>,
+    field: &mut DataField,
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) {
+    let choices = &mut wishes.choices;
     number(ui, "Epochs", "Epochs that a press of Train adds", |ui, tip| {
         ui.add(DragValue::new(&mut choices.epochs).range(1..=1000).speed(0.05)).on_hover_text(tip);
     });
@@ -145,8 +163,8 @@ pub(super) fn fields(ui: &mut Ui, view: View<'_>, field: &mut DataField, choices
     number(
         ui,
         "Data",
-        "What to train on; other data begin another run with the next training",
-        |ui, tip| data(ui, tip, view, field, choices),
+        "What to train on; other data begin another run with the next training. Or a table of known results, to search it",
+        |ui, tip| data(ui, tip, view, field, dialog, wishes),
     );
 }
 
@@ -158,7 +176,16 @@ fn number(ui: &mut Ui, name: &str, tip: &str, add: impl FnOnce(&mut Ui, &str)) {
     });
 }
 
-fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: &mut Choices) {
+fn data(
+    ui: &mut Ui,
+    tip: &str,
+    view: View<'_>,
+    field: &mut DataField,
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) {
+    let mut table = None;
+    let choices = &mut wishes.choices;
     let what = tip.lines().next().unwrap_or_default();
     ui.add_enabled_ui(view.status.running.is_none(), |ui| {
         let combo = ComboBox::from_id_salt("data")
@@ -195,14 +222,26 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
                 ui.label(format!("{}:", field.kind));
                 let edit =
                     ui.add(TextEdit::singleline(&mut field.path).desired_width(220.0).hint_text(
-                        if field.kind == "csv" { "/data/iris.csv" } else { "/data/mnist" },
+                        match field.kind {
+                            "csv" => "/data/iris.csv",
+                            "table" => "/data/nas-bench.csv",
+                            _ => "/data/mnist",
+                        },
                     ));
                 let entered =
                     edit.lost_focus() && ui.input(|i| i.key_pressed(bevy_egui::egui::Key::Enter));
-                if ui.button("Use").on_hover_text("Train on this (Enter)").clicked() || entered {
+                let what = match field.kind {
+                    "table" => "Put its template on the plate, to search it (Enter)",
+                    _ => "Train on this (Enter)",
+                };
+                if ui.button("Use").on_hover_text(what).clicked() || entered {
                     match on_disk(field.kind, &field.path) {
                         Ok(source) => {
-                            (choices.data, field.error) = (source, None);
+                            match source {
+                                DataSource::Table(file) => table = Some(file),
+                                source => choices.data = source,
+                            }
+                            field.error = None;
                             ui.close();
                         }
                         Err(message) => field.error = Some(message),
@@ -218,6 +257,10 @@ fn data(ui: &mut Ui, tip: &str, view: View<'_>, field: &mut DataField, choices: 
             .on_hover_text(format!("{what}\nNow {}", choices.data))
             .on_disabled_hover_text(format!("{what}\nNot now: {BUSY}"));
     });
+    if let Some(file) = table {
+        let decimal = view.settings.read.decimal;
+        presets::ask(view, DocumentRequest::OpenTable { file, decimal }, dialog, wishes);
+    }
 }
 
 /// The data set of that kind at the path that was typed.
@@ -225,10 +268,10 @@ fn on_disk(kind: &str, text: &str) -> Result<DataSource, String> {
     let source: DataSource =
         format!("{kind}:{}", text.trim()).parse().map_err(|error| format!("{error}"))?;
     match &source {
-        DataSource::Csv { file, .. } if !file.is_file() => {
+        DataSource::Csv { file, .. } | DataSource::Table(file) if !file.is_file() => {
             Err(format!("{} is not a file; correct the path", file.display()))
         }
-        DataSource::Csv { .. } => Ok(source),
+        DataSource::Csv { .. } | DataSource::Table(_) => Ok(source),
         other => match other.on_disk() {
             Some((_, folder)) if !folder.is_dir() => {
                 Err(format!("{} is not a folder; correct the path", folder.display()))
@@ -246,14 +289,18 @@ pub(super) fn training(ui: &mut Ui, view: View<'_>, choices: &Choices) -> bool {
         "Optimizer, loss, path policy and more; other ones begin another run with the next training\nNow {optimizer}, \
          loss {loss}, {policy}"
     );
-    let state = if view.status.running.is_some() { Err(BUSY) } else { Ok(()) };
+    let state = match view.status.running {
+        Some(_) => Err(BUSY),
+        None if view.document.is_of_table() => Err(NOTHING_TO_TRAIN),
+        None => Ok(()),
+    };
     widgets::button(ui, "Training…", &what, "", state, false).clicked()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::view::tests::Shown, *};
-    use crate::engine::training::OptimizerKind;
+    use crate::{app::document::Document, engine::training::OptimizerKind};
 
     #[test]
     fn first_the_template_is_trained_then_it_is_searched() {
@@ -306,6 +353,25 @@ mod tests {
         assert!(other.search.is_err_and(|why| why.contains("training settings")));
         shown.status.training.optimizer = OptimizerKind::Sgd;
         assert!(possible(shown.view()).search.is_ok());
+    }
+
+    #[test]
+    fn a_table_of_known_results_is_searched_and_not_trained() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "architecture,search,report\n0,0.5,1\n1,0.6,1\n";
+        let file = folder.path().join("table.csv");
+        std::fs::write(&file, text).unwrap();
+        let mut shown = Shown::new();
+        shown.document = Document::of_table(&file, None).unwrap();
+        shown.settings.data = on_disk("table", &file.display().to_string()).unwrap();
+        shown.status.data = Some(shown.settings.data.clone());
+        // How to train does not matter.
+        shown.settings.training.optimizer = OptimizerKind::Sgd;
+        let Possible { train, search, .. } = possible(shown.view());
+        assert!(search.is_ok() && train.is_err_and(|why| why.contains("nothing to train")));
+        assert_eq!(main_action(shown.view()), Some(Job::Search));
+        shown.settings.data = DataSource::Digits;
+        assert_eq!(possible(shown.view()).search, Err(OTHER_THAN_TABLE));
     }
 
     #[test]

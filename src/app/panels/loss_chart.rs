@@ -101,7 +101,14 @@ impl LossChart {
     /// Draws the section's content, `height` points high.
     pub(super) fn show(&mut self, ui: &mut Ui, view: View<'_>, height: f32) {
         if view.is_untrained() {
-            widgets::empty_state(ui, "Train the template to see its loss");
+            widgets::empty_state(
+                ui,
+                if view.document.is_of_table() {
+                    "A table of known results is not trained"
+                } else {
+                    "Train the template to see its loss"
+                },
+            );
             return;
         }
         let epochs = view.archive.epochs();

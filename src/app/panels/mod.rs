@@ -439,7 +439,7 @@ fn draw_bottom(
                 ui.horizontal(|ui| {
                     controls::buttons(ui, view, wishes);
                     ui.add_space(style::GAP);
-                    controls::fields(ui, view, &mut state.data, &mut wishes.choices);
+                    controls::fields(ui, view, &mut state.data, &mut state.dialog, wishes);
                     if controls::training(ui, view, &wishes.choices) {
                         state.dialog = Some(Dialog::Training);
                     }

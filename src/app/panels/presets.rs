@@ -112,7 +112,9 @@ fn preset_row(
 /// Whether the template on the plate is this preset, edited or not.
 fn is_open(view: View<'_>, name: &str) -> bool {
     let document = view.document;
-    document.path().is_none() && document.run().is_none() && document.template().name == name
+    let is_preset =
+        document.path().is_none() && document.run().is_none() && document.table().is_none();
+    is_preset && document.template().name == name
 }
 
 /// The name of the open file, or that the open preset has edits.
@@ -205,7 +207,12 @@ fn files(
 }
 
 /// Asks the document to open something, after a question when edits would be lost.
-fn ask(view: View<'_>, request: DocumentRequest, dialog: &mut Option<Dialog>, wishes: &mut Wishes) {
+pub(super) fn ask(
+    view: View<'_>,
+    request: DocumentRequest,
+    dialog: &mut Option<Dialog>,
+    wishes: &mut Wishes,
+) {
     if view.document.is_dirty() {
         *dialog = Some(Dialog::Discard { then: Then::Open(request) });
     } else {

@@ -65,7 +65,7 @@ fn brick(ui: &mut Ui, view: View<'_>, node: usize, wishes: &mut Wishes) {
     let input = graph.input_shape(node).map_or("the images".to_owned(), |shape| shape.to_string());
     widgets::row(ui, "Input", input);
     widgets::row(ui, "Output", graph.output_shape(node).to_string());
-    costs(ui, graph.cost(node));
+    costs(ui, view, graph.cost(node));
 
     ui.add_space(4.0);
     ui.label(style::strong("In the search"));
@@ -136,10 +136,14 @@ fn template(ui: &mut Ui, view: View<'_>) {
         let [channels, height, width] = graph.image_shape();
         format!("{channels}×{height}×{width}, {}", graph.classes())
     });
-    costs(ui, graph.total_cost(0..graph.len()));
+    costs(ui, view, graph.total_cost(0..graph.len()));
 }
 
-fn costs(ui: &mut Ui, cost: Cost) {
+/// What bricks cost; that of a table of known results means nothing.
+fn costs(ui: &mut Ui, view: View<'_>, cost: Cost) {
+    if view.document.is_of_table() {
+        return;
+    }
     widgets::row(ui, "Parameters", compact(cost.params))
         .on_hover_text(format!("{} trained", grouped(cost.params)));
     widgets::row(ui, "FLOPs per image", compact(cost.flops)).on_hover_text(format!(

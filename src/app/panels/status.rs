@@ -35,7 +35,7 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
                 let bar = ProgressBar::new(share).desired_width(120.0).desired_height(6.0);
                 ui.add(bar.fill(style::text()).animate(false));
             }
-            ui.add(Label::new(status_text(view.status, view.archive.is_trained())).truncate());
+            ui.add(Label::new(status_text(view.status, view.is_ready())).truncate());
         });
         toggled
     })
@@ -56,9 +56,9 @@ fn log_button(ui: &mut Ui, notices: &Notices, open: bool) -> bool {
 }
 
 /// The running job and its progress.
-fn status_text(status: &JobStatus, trained: bool) -> String {
+fn status_text(status: &JobStatus, ready: bool) -> String {
     let Some(job) = status.running else {
-        return if trained { "Ready" } else { "Ready · train the template to colour the cloud" }
+        return if ready { "Ready" } else { "Ready · train the template to colour the cloud" }
             .to_owned();
     };
     let (verb, unit) = match job {

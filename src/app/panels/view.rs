@@ -34,6 +34,11 @@ impl View<'_> {
         self.history.steps.is_empty() && !self.archive.is_trained()
     }
 
+    /// Whether candidates can be evaluated: enough was trained, or there is nothing to train.
+    pub(super) fn is_ready(&self) -> bool {
+        self.archive.is_trained() || self.document.is_of_table()
+    }
+
     /// The result of the search for a node.
     pub(super) fn fitness(&self, node: usize) -> NodeFitness {
         self.archive.fitness().get(node).copied().unwrap_or(UNKNOWN)

@@ -19,6 +19,7 @@ use crate::app::{
     pace::Pipelines,
     settings::Settings,
 };
+use crate::engine::data::DataSource;
 use bevy::{ecs::system::SystemParam, prelude::*, window::RequestRedraw};
 use std::{
     path::{Path, PathBuf},
@@ -358,10 +359,12 @@ fn take_step(director: &Director, step: &Step, scene: &mut Scene) -> Take {
 fn load(director: &Director, scene: &mut Scene, name: &str) -> Take {
     if director.act == Act::Begin {
         let is_file = Path::new(name).extension().is_some_and(|extension| extension == "ron");
-        scene.documents.write(if is_file {
-            DocumentRequest::OpenFile(name.into())
-        } else {
-            DocumentRequest::OpenPreset(name.to_owned())
+        scene.documents.write(match name.parse() {
+            Ok(DataSource::Table(file)) => {
+                DocumentRequest::OpenTable { file, decimal: scene.settings.read.decimal }
+            }
+            _ if is_file => DocumentRequest::OpenFile(name.into()),
+            _ => DocumentRequest::OpenPreset(name.to_owned()),
         });
         return Ok(Turn::Act(Act::Asked));
     }

@@ -11,7 +11,6 @@
 mod baselines;
 
 use super::{
-    mask::Mask,
     median::median,
     search::{Evaluation, SearchState},
     seed,
@@ -319,13 +318,12 @@ const BATCH: usize = 10;
 const POOL: usize = 300;
 
 fn navigator(trial: &mut Trial<'_>, seed: u64) -> Result<(), Spent> {
-    let table = Arc::clone(trial.table);
-    let representative = move |mask: &Mask| table.mask(table.representative(table.of_mask(mask)));
+    let places = trial.table.places(trial.template);
     let mut search = SearchState::with_representatives(
         Arc::clone(trial.template),
         seed,
         POOL,
-        Arc::new(representative),
+        trial.table.representatives(),
     );
     loop {
         let proposed = search.propose(BATCH);
@@ -333,7 +331,8 @@ fn navigator(trial: &mut Trial<'_>, seed: u64) -> Result<(), Spent> {
             break;
         }
         for id in proposed {
-            let architecture = trial.table.of_mask(&search.candidates()[id.index()].mask);
+            let architecture = places.architecture(&search.candidates()[id.index()].mask);
+            let architecture = architecture.expect("a valid candidate keeps a node of each layer");
             let accuracy = trial.evaluate(architecture)?;
             search
                 .record(id, Evaluation { accuracy, ..Evaluation::default() })

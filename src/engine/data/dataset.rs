@@ -220,6 +220,7 @@ impl Dataset {
             DataSource::Cifar100(folder) => cifar::load(&cifar::CIFAR_100, folder, name),
             DataSource::Images(folder) => folder::load(folder, name, options, size),
             DataSource::Csv { file, label } => table::load(file, label.as_deref(), name, options),
+            DataSource::Table(file) => Err(DataError::KnownResults { file: file.clone() }),
         }?;
         data.notes.extend(options.unused(source));
         if is_flat(&data.train) {
@@ -342,12 +343,17 @@ impl Dataset {
                 Targets::Numbers(numbers) => update(&mut hash, numbers),
             }
         }
-        hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        fingerprint(hash)
     }
+}
+
+/// The beginning of a hash as text.
+pub(in crate::engine) fn fingerprint(hash: Sha256) -> String {
+    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Some images with their normalisation, see [`Dataset::pack`].

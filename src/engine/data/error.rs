@@ -77,12 +77,21 @@ pub enum DataError {
     /// The name is none of [`DataSource`](super::DataSource)'s.
     #[error(
         "unknown data set `{given}`; choose `fashion-mini`, `digits`, `idx:DIR`, `cifar10:DIR`, \
-         `cifar100:DIR`, `images:DIR` or `csv:FILE`{}",
+         `cifar100:DIR`, `images:DIR`, `csv:FILE` or `table:FILE`{}",
         did_you_mean(given)
     )]
     UnknownSource {
         /// The given value.
         given: String,
+    },
+    /// A table of known results has nothing to train on.
+    #[error(
+        "{file} is given as a table of known results, which has no examples to train on; search it \
+         (`nas-navigator search --data table:{file}`), or give csv:{file} if its rows are examples", file = file.display()
+    )]
+    KnownResults {
+        /// The file.
+        file: PathBuf,
     },
     /// The folder does not exist, or is something else.
     #[error("{folder} is not a folder; give the one that holds the data files", folder = folder.display())]

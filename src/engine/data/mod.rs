@@ -29,3 +29,5 @@ pub use images::{Images, Pixels, Targets};
 pub use options::{Missing, ReadOptions, TaskKind};
 pub use source::DataSource;
 pub use summary::{ClassCount, DataSummary};
+
+pub(in crate::engine) use dataset::fingerprint;

@@ -37,6 +37,8 @@ pub enum DataSource {
         /// The column to predict, by its name or its number from 1; the last one where it is left out.
         label: Option<String>,
     },
+    /// `table:FILE`: a [table of known results](crate::engine::table), which is searched and not trained on.
+    Table(PathBuf),
 }
 
 impl DataSource {
@@ -44,7 +46,7 @@ impl DataSource {
     pub const EMBEDDED: [Self; 2] = [Self::FashionMini, Self::Digits];
 
     /// The kinds of data sets on disk, each with what its path leads to, for menus and help.
-    pub const ON_DISK: [(&str, &str); 5] = [
+    pub const ON_DISK: [(&str, &str); 6] = [
         ("idx", "folder with the files of MNIST or a relative, under any name"),
         ("cifar10", "folder with the binary files of CIFAR-10"),
         ("cifar100", "folder with the binary files of CIFAR-100"),
@@ -52,6 +54,10 @@ impl DataSource {
         (
             "csv",
             "table (.csv, .csv.gz, .xlsx); add #COLUMN where the last column is not what to predict",
+        ),
+        (
+            "table",
+            "table of known results (columns architecture, search, report, perhaps canonical): it is searched without training",
         ),
     ];
 
@@ -64,6 +70,7 @@ impl DataSource {
             Self::Cifar100(folder) => Some(("cifar100", folder)),
             Self::Images(folder) => Some(("images", folder)),
             Self::Csv { file, .. } => Some(("csv", file)),
+            Self::Table(file) => Some(("table", file)),
         }
     }
 
@@ -76,6 +83,21 @@ impl DataSource {
             Self::Cifar100(_) => Self::Cifar100(path),
             Self::Images(_) => Self::Images(path),
             Self::Csv { label, .. } => Self::Csv { file: path, label: label.clone() },
+            Self::Table(_) => Self::Table(path),
+        }
+    }
+
+    /// The file of a table of known results; `None` for what is trained on.
+    pub fn known_results(&self) -> Option<&Path> {
+        match self {
+            Self::Table(file) => Some(file),
+            Self::FashionMini
+            | Self::Digits
+            | Self::Idx(_)
+            | Self::Cifar10(_)
+            | Self::Cifar100(_)
+            | Self::Images(_)
+            | Self::Csv { .. } => None,
         }
     }
 
@@ -83,8 +105,15 @@ impl DataSource {
     /// program.
     pub fn short_name(&self) -> String {
         let Some((kind, path)) = self.on_disk() else { return self.to_string() };
-        let name =
-            if matches!(self, Self::Csv { .. }) { path.file_stem() } else { path.file_name() };
+        let name = match self {
+            Self::Csv { .. } | Self::Table(_) => path.file_stem(),
+            Self::FashionMini
+            | Self::Digits
+            | Self::Idx(_)
+            | Self::Cifar10(_)
+            | Self::Cifar100(_)
+            | Self::Images(_) => path.file_name(),
+        };
         name.map_or_else(|| kind.to_owned(), |name| name.to_string_lossy().into_owned())
     }
 }
@@ -128,6 +157,7 @@ impl FromStr for DataSource {
             "cifar10" => Ok(Self::Cifar10(here(path))),
             "cifar100" => Ok(Self::Cifar100(here(path))),
             "images" => Ok(Self::Images(here(path))),
+            "table" => Ok(Self::Table(here(path))),
             "csv" => {
                 let is_file = |file: &str| here(file).is_file();
                 let (file, label) = split_label(path, &is_file).unwrap_or((path, ""));
@@ -191,6 +221,7 @@ mod tests {
             "cifar10:/data",
             "cifar100:here",
             "images:cats and dogs",
+            "table:nas-bench.csv",
             "csv:iris.csv",
             "csv:C:/my#data/wine.csv#quality of it",
             "csv:/my#data/wine.csv",
@@ -276,6 +307,7 @@ mod tests {
         assert_eq!(short("digits"), "digits");
         assert_eq!(short("cifar10:/data/cifar-10-batches-bin"), "cifar-10-batches-bin");
         assert_eq!(short("csv:/data/iris.csv#kind"), "iris");
+        assert_eq!(short("table:/data/nas-bench.csv"), "nas-bench");
         assert_eq!(short("idx:/"), "idx");
     }
 }

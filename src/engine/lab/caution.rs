@@ -64,6 +64,8 @@ pub enum Caution {
         candidates: usize,
         /// What is the same.
         figure: &'static str,
+        /// Whether it is from a table of known results.
+        is_known: bool,
     },
     /// All numbers of the validation split are equal.
     ConstantValidation,
@@ -159,10 +161,14 @@ impl fmt::Display for Caution {
                      about which is better: keep one of them, or let them differ in what they compute"
                 )
             }
-            Self::AllEqual { candidates, figure } => write!(
+            Self::AllEqual { candidates, figure, is_known } => write!(
                 f,
-                "all {candidates} evaluated candidates have the same {figure}, so none is better than another; train \
-                 longer, add validation data, or let the template's choices differ in what they compute"
+                "all {candidates} evaluated candidates have the same {figure}, so none is better than another; {}",
+                if *is_known {
+                    "search further, or look at the table"
+                } else {
+                    "train longer, add validation data, or let the template's choices differ in what they compute"
+                }
             ),
             Self::ConstantValidation => {
                 write!(f, "all validation rows have the same number, so R² says nothing; add data")
@@ -283,7 +289,7 @@ fn ties(lab: &Lab) -> Option<Caution> {
         Objective::BalancedAccuracy => "balanced accuracy",
         Objective::Loss => "loss",
     };
-    Some(Caution::AllEqual { candidates: lab.tie()?, figure })
+    Some(Caution::AllEqual { candidates: lab.tie()?, figure, is_known: lab.is_of_table() })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The data of a lab: read for a new run and brought together with the template, or found again for a run that has
 //! one.
 
-use super::{Lab, LabError};
+use super::{Lab, LabError, Source};
 use crate::engine::{
     data::{
         DataError, DataSource, DataSummary, Dataset, ImageSize, Pixels, ReadOptions, Task, TaskKind,
@@ -39,11 +39,23 @@ impl Lab {
     /// # Errors
     /// When it is not there, or is other data, or where it is cannot be written down.
     pub fn check_moved_data(&mut self, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
-        if self.settings.moved_data.is_some() && self.bench.is_none() {
-            self.make_writable()?;
-            self.load_data(report)?;
+        match self.source {
+            Source::Supernet(None) if self.settings.moved_data.is_some() => {
+                self.make_writable()?;
+                self.load_data(report)?;
+                Ok(())
+            }
+            Source::Supernet(_) => Ok(()),
+            Source::Table(_) => self.check_table_stays(),
         }
-        Ok(())
+    }
+
+    /// Makes sure that no other table is asked for than that of the run.
+    pub(super) fn check_table_stays(&self) -> Result<(), LabError> {
+        match &self.settings.moved_data {
+            Some(moved) if *moved != self.settings.data => Err(LabError::TableStays),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn read_new(&mut self, report: &mut dyn FnMut(Report)) -> Result<Dataset, LabError> {

@@ -1,7 +1,7 @@
 //! Editing the template of a run: what is known of the nodes that stay is kept.
 
 use super::{
-    Bench, Lab, LabError, LabSettings,
+    Bench, Lab, LabError, LabSettings, Source,
     attic::{self, Part, Stored, key_and_tensor, merged},
 };
 use crate::engine::{
@@ -43,7 +43,7 @@ impl Lab {
     /// recorded in the run before anything else happens. A lab without a run begins again.
     ///
     /// # Errors
-    /// When the template takes other images than the run has, no candidate of it can be what the search is steered
+    /// When a table of known results lacks what the template has, the template takes other images than the run has, no candidate of it can be what the search is steered
     /// to, or something cannot be read or written; nothing has changed then.
     pub fn edit(&mut self, template: Checked) -> Result<Option<Edited>, LabError> {
         let graph = Arc::clone(template.graph());
@@ -51,12 +51,16 @@ impl Lab {
             self.lay_out(template)?;
             return Ok(None);
         }
+        if let Some(known) = self.source.table() {
+            known.check(graph.network())?;
+        }
         let mut nodes = TemplateDiff::between(self.graph(), &graph);
         if self.run.is_none() {
             let steering = self.steering().carry(&graph);
             let Setup { objective, training, .. } = self.setup();
             let settings = LabSettings { objective, training, ..self.settings.clone() };
-            let mut new = Self::new(template, settings, self.runs.clone(), self.name.clone());
+            let (source, runs) = (self.source.fresh(), self.runs.clone());
+            let mut new = Self::with_source(template, source, settings, runs, self.name.clone());
             // Candidates are others.
             new.steer(Steering { region: Vec::new(), union: Vec::new(), ..steering })?;
             new.untold = new.story();
@@ -103,9 +107,10 @@ impl Lab {
         self.study = study;
         self.untold.push(Report::Template { number, template });
         self.untold.push(Report::Event(Arc::new(told)));
-        if let Some(Bench { data, fingerprint, .. }) = self.bench.take() {
+        if let Some(Bench { data, fingerprint, .. }) = self.source.take_bench() {
             // Where that fails the next job sets up again, and says why.
-            self.bench = self.make_bench(data, fingerprint, self.epochs()).ok();
+            let bench = self.make_bench(data, fingerprint, self.epochs()).ok();
+            self.source = Source::Supernet(bench.map(Box::new));
         }
         let (new, last) = (self.study.search().template(), self.study.last_edit());
         let back = last.back.iter().filter_map(|&key| new.node(key));

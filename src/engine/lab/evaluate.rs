@@ -1,6 +1,6 @@
 //! Evaluating candidates that somebody has chosen, between the steps of a job or without one.
 
-use super::{Lab, LabError, set_up::kept};
+use super::{Lab, LabError, Source, set_up::kept};
 use crate::engine::{
     candidate::{self, CandidateId},
     mask::Mask,
@@ -28,8 +28,10 @@ impl Lab {
     ) -> Result<Option<(CandidateId, Evaluation)>, LabError> {
         let mask = self.check_these(nodes)?;
         self.take_untold().into_iter().for_each(&mut *report);
-        if self.bench.is_none() {
+        if self.run.is_none() || matches!(self.source, Source::Supernet(None)) {
             self.set_up(self.epochs(), self.state.targets, report)?;
+        } else {
+            self.make_writable()?;
         }
         let known = self.study.search().known(&mask);
         let id = known.unwrap_or_else(|| CandidateId::after(self.candidates().len()));
@@ -41,9 +43,8 @@ impl Lab {
         if let Some(evaluation) = evaluated {
             return Ok(Some((id, evaluation)));
         }
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
-        let mut sharing = bench.evaluator.share(&bench.supernet, &[mask]);
-        let evaluation = self.evaluate(id, (&mut sharing, 0), stop, report)?;
+        let mut together = self.source.prepare(self.graph(), &[mask])?;
+        let evaluation = self.evaluate(id, (&mut together, 0), stop, report)?;
         Ok(evaluation.map(|evaluation| (id, evaluation)))
     }
 
@@ -52,9 +53,7 @@ impl Lab {
     /// # Errors
     /// When nothing is trained yet, or the nodes are no candidate of the template.
     pub fn check_these(&self, nodes: &[NodeId]) -> Result<Mask, LabError> {
-        if self.steps_by_now() == 0 {
-            return Err(LabError::NotTrained);
-        }
+        self.source.check_trained(self.steps_by_now())?;
         let graph = self.graph();
         let place = |id: &NodeId| {
             graph

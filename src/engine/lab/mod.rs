@@ -12,6 +12,7 @@ mod pace;
 mod replay;
 mod search;
 mod set_up;
+mod source;
 #[cfg(test)]
 pub(in crate::engine) mod tests;
 mod train;
@@ -25,17 +26,19 @@ pub use verify::{Verification, Verified, VerifySettings};
 
 use super::{
     candidate::CandidateId,
-    data::{DataError, DataSource, DataSummary, Dataset, ReadOptions},
+    data::{DataError, DataSource, DataSummary, ReadOptions},
     device::{DeviceChoice, DeviceError},
     report::{Job, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{Candidate, Measure, NodeFitness, Objective, Rank, Steering, SteeringError, Synergy},
     study::{Event, IterationReport, Judging, Mismatch, Setup, Study},
-    supernet::{EvaluationError, EvaluationSettings, Evaluator, Latency, Supernet, WeightsError},
+    supernet::{EvaluationError, EvaluationSettings, Latency, Supernet, WeightsError},
+    table::{KnownResults, Unknown},
     template::{Checked, Graph, Template},
-    training::{EpochReport, SettingsError, TrainError, TrainSettings, Trainer},
+    training::{EpochReport, SettingsError, TrainError, TrainSettings},
 };
 use serde::Serialize;
+use source::{Bench, Source};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -162,6 +165,32 @@ pub enum LabError {
     /// Nodes that are no candidate.
     #[error("these nodes are no candidate of the template: {0}")]
     NoCandidate(String),
+    /// A table of known results has no weights.
+    #[error(
+        "a table of known results has no weights, so there is nothing to train or retrain; search it: \
+         `nas-navigator search --data table:FILE`"
+    )]
+    NothingToTrain,
+    /// A template has more than the table of known results.
+    #[error(
+        "the table of known results has nothing on {0}; its candidates are those of the template that it makes, from which \
+         nodes and links can be removed"
+    )]
+    NotInTable(#[from] Unknown),
+    /// A table of known results has accuracies only.
+    #[error("a table of known results has accuracies only; search for --objective accuracy")]
+    ObjectiveNotKnown,
+    /// A table of known results tells nothing of costs.
+    #[error(
+        "a table of known results tells nothing of parameters, FLOPs or latency; steer by nodes or candidates instead, and \
+         lift limits of costs and the Pareto front"
+    )]
+    NoCosts,
+    /// The table of a run is in its folder.
+    #[error(
+        "this run has a copy of its table of known results and reads no other; leave --data out"
+    )]
+    TableStays,
     /// Searching before training.
     #[error("the supernet is not trained yet; train it for an epoch or more first")]
     NotTrained,
@@ -327,7 +356,7 @@ pub struct Lab {
     runs: PathBuf,
     name: Option<String>,
     run: Option<Run>,
-    bench: Option<Bench>,
+    source: Source,
     /// Seconds of loading data and setting up, in this session.
     setup_secs: f64,
     /// Seconds of searching since the last iteration ended, apart from evaluations, in this session.
@@ -339,15 +368,6 @@ pub struct Lab {
     untold: Vec<Report>,
 }
 
-/// What training and evaluation need; set up by the first job.
-struct Bench {
-    data: Dataset,
-    fingerprint: String,
-    supernet: Supernet,
-    trainer: Trainer,
-    evaluator: Evaluator,
-}
-
 impl Lab {
     /// A lab for `template`. Candidates are drawn and placed; nothing is written before the first job, which
     /// makes the run folder `runs/<name>`.
@@ -357,14 +377,42 @@ impl Lab {
         runs: PathBuf,
         name: Option<String>,
     ) -> Self {
-        let study = Study::begin(template, settings.study(), settings.pool);
+        Self::with_source(template, Source::Supernet(None), settings, runs, name)
+    }
+
+    /// The same for a table of known results, of which `template` has all architectures or some.
+    ///
+    /// # Errors
+    /// When the template has more than the table, or something else than accuracy is made large.
+    pub fn of_table(
+        template: Checked,
+        known: Arc<KnownResults>,
+        settings: LabSettings,
+        runs: PathBuf,
+        name: Option<String>,
+    ) -> Result<Self, LabError> {
+        known.check(&template.template().network)?;
+        if settings.objective != Objective::Accuracy {
+            return Err(LabError::ObjectiveNotKnown);
+        }
+        Ok(Self::with_source(template, Source::Table(known), settings, runs, name))
+    }
+
+    fn with_source(
+        template: Checked,
+        source: Source,
+        settings: LabSettings,
+        runs: PathBuf,
+        name: Option<String>,
+    ) -> Self {
+        let study = source.study(template, settings.study(), settings.pool);
         Self {
             study,
             settings,
             runs,
             name,
             run: None,
-            bench: None,
+            source,
             setup_secs: 0.0,
             untold_secs: 0.0,
             summary: None,
@@ -420,6 +468,9 @@ impl Lab {
         if objective == self.study.objective() {
             return Ok(false);
         }
+        if self.is_of_table() {
+            return Err(LabError::ObjectiveNotKnown);
+        }
         let numbers = self.summary.as_ref().is_some_and(|summary| summary.classes.is_empty());
         if objective == Objective::BalancedAccuracy && numbers {
             let data = self.settings.data.to_string();
@@ -428,6 +479,19 @@ impl Lab {
         self.make_writable()?;
         self.note([Event::Aimed { objective }])?;
         Ok(true)
+    }
+
+    /// Whether a table of known results is searched.
+    pub fn is_of_table(&self) -> bool {
+        self.source.table().is_some()
+    }
+
+    /// Makes sure that there is something to train.
+    ///
+    /// # Errors
+    /// [`LabError::NothingToTrain`] where a table of known results is searched.
+    pub fn check_trains(&self) -> Result<(), LabError> {
+        self.source.check_trains()
     }
 
     /// The template.
@@ -516,11 +580,14 @@ impl Lab {
     /// as evaluation uses it; best first.
     ///
     /// # Errors
-    /// When the device does not answer or fails.
+    /// When the device does not answer or fails, and where a table of known results is searched.
     pub fn latencies(
         &self,
         count: usize,
     ) -> Result<(DeviceChoice, Vec<(CandidateId, [Latency; 2])>), LabError> {
+        if self.is_of_table() {
+            return Err(LabError::NoCosts);
+        }
         let (name, device) = super::device::open_named(&self.settings.device)?;
         let supernet = Supernet::new(Arc::clone(self.graph()), self.settings.seed, &device);
         let timed: Result<_, LabError> = self
@@ -616,7 +683,10 @@ impl Lab {
     /// Fingerprint of the data, once a job has loaded it or the run says it.
     pub fn data_fingerprint(&self) -> Option<String> {
         let run = self.run.as_ref().map(|run| run.config().data_fingerprint.clone());
-        run.or_else(|| self.bench.as_ref().map(|bench| bench.fingerprint.clone()))
+        run.or_else(|| match &self.source {
+            Source::Supernet(bench) => bench.as_ref().map(|bench| bench.fingerprint.clone()),
+            Source::Table(known) => Some(known.fingerprint()),
+        })
     }
 
     /// The reports with all that the lab holds, for a reader who has none.

@@ -1,12 +1,12 @@
 //! Opening a lab from the journal of its run.
 
-use super::{Lab, LabError, LabSettings};
+use super::{Lab, LabError, LabSettings, Source};
 use crate::engine::{
     device::DeviceChoice,
     run::{Entry, Run},
-    study::{Event, Judging, Setup, Study},
+    study::{Event, Judging, Setup},
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// The `run` with everything its journal holds; nothing is changed. `judging` says when the fitness
 /// of nodes is worked out.
@@ -31,7 +31,11 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
         pool: config.pool,
     };
     let setup = Setup { judging: Judging::WhenAsked, ..settings.study() };
-    let mut study = Study::untold(run.template(1)?, setup);
+    let source = match run.known_results()? {
+        Some(known) => Source::Table(Arc::new(known)),
+        None => Source::Supernet(None),
+    };
+    let mut study = source.untold_study(run.template(1)?, setup);
     let mut judged = match judging {
         Judging::EachIteration => last_iterations(&entries),
         Judging::WhenAsked | Judging::Elsewhere => Vec::new(),
@@ -56,7 +60,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
         settings,
         runs: folder.parent().unwrap_or(Path::new(".")).to_owned(),
         name: None,
-        bench: None,
+        source,
         setup_secs: 0.0,
         untold_secs: 0.0,
         summary: run.summary()?,

@@ -1,10 +1,11 @@
-//! Searching with the trained supernet, and steering the search.
+//! Searching with the trained supernet or a table of known results, and steering the search.
 
 use super::{
     Lab, LabError,
     job::{Running, Work},
     pace::Pace,
     set_up::kept,
+    source::Together,
 };
 use crate::engine::{
     candidate::CandidateId,
@@ -12,7 +13,6 @@ use crate::engine::{
     run::{Budget, Targets},
     search::{Candidate, Evaluation, Proposal, Standing, Steering},
     study::Event,
-    supernet::{EvaluationError, Sharing},
 };
 use std::{collections::VecDeque, sync::atomic::AtomicBool, time::Instant};
 
@@ -45,12 +45,12 @@ enum Stage {
     Iterate { proposed: Vec<CandidateId>, open: Batch },
 }
 
-/// Candidates that are evaluated one after the other, in an order in which neighbours have much in common.
+/// Candidates that are evaluated one after the other; by a supernet, in an order in which neighbours have much in common.
 struct Batch {
     ids: Vec<CandidateId>,
     /// Places of those that are still to be evaluated.
     left: VecDeque<usize>,
-    sharing: Sharing,
+    together: Together,
 }
 
 impl Searching {
@@ -68,9 +68,7 @@ impl Lab {
         budget: Budget,
         report: &mut dyn FnMut(Report),
     ) -> Result<Running, LabError> {
-        if self.epochs() == 0 {
-            return Err(LabError::NotTrained);
-        }
+        self.source.check_trained(self.epochs() as u64)?;
         self.begin(Job::Search, report);
         let mut targets = self.state.targets;
         if iterations > 0 {
@@ -259,10 +257,9 @@ impl Lab {
 
     /// Candidates to be evaluated with the weights as they are.
     fn batch(&self, ids: Vec<CandidateId>) -> Result<Batch, LabError> {
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
         let masks = ids.iter().map(|&id| self.candidates()[id.index()].mask.clone());
-        let sharing = bench.evaluator.share(&bench.supernet, &masks.collect::<Vec<_>>());
-        Ok(Batch { ids, left: sharing.order().into(), sharing })
+        let together = self.source.prepare(self.graph(), &masks.collect::<Vec<_>>())?;
+        Ok(Batch { ids, left: together.order().into(), together })
     }
 
     /// Evaluates the next candidate of a batch, and times it where that is asked for. Nothing happens where `stop` becomes
@@ -277,7 +274,7 @@ impl Lab {
         let Some(&place) = batch.left.front() else { return Ok(()) };
         let id = batch.ids[place];
         if self.is_open(id)
-            && self.evaluate(id, (&mut batch.sharing, place), stop, report)?.is_none()
+            && self.evaluate(id, (&mut batch.together, place), stop, report)?.is_none()
         {
             return Ok(());
         }
@@ -292,23 +289,21 @@ impl Lab {
         candidate.is_some_and(|it| it.evaluation.is_none() || it.standing == Standing::Stale)
     }
 
-    /// Evaluates a candidate, which has this place among those that share, and times it where that is asked for; `None` if
+    /// Evaluates a candidate, which has this place among those that were prepared with it, and times it where that is asked for; `None` if
     /// it was stopped.
     pub(super) fn evaluate(
         &mut self,
         id: CandidateId,
-        (sharing, place): (&mut Sharing, usize),
+        (together, place): (&mut Together, usize),
         stop: &AtomicBool,
         report: &mut dyn FnMut(Report),
     ) -> Result<Option<Evaluation>, LabError> {
         let step = self.steps_by_now();
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
         let now = self.iterations();
         let iteration = self.candidates()[id.index()].iteration.unwrap_or(now) + 1;
         let clock = Instant::now();
-        let evaluation = match sharing.evaluate(bench.evaluator.on(&bench.supernet), place, stop) {
-            Err(EvaluationError::Stopped) => return Ok(None),
-            evaluated => evaluated?,
+        let Some(evaluation) = self.source.evaluate(together, place, stop)? else {
+            return Ok(None);
         };
         let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
         let seconds = clock.elapsed().as_secs_f64();
@@ -324,9 +319,7 @@ impl Lab {
 
     /// Times a candidate.
     fn time(&mut self, id: CandidateId, report: &mut dyn FnMut(Report)) -> Result<(), LabError> {
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
-        let mask = &self.candidates()[id.index()].mask;
-        let latency = bench.supernet.latency(mask, 1, TIMED_PASSES)?.median_secs;
+        let latency = self.source.time(&self.candidates()[id.index()].mask)?;
         self.tell([Event::Timed { id, latency }], report)
     }
 
@@ -339,6 +332,9 @@ impl Lab {
         // What is asked of nodes that an edit has removed is lifted with the rest.
         if steering == *self.asked() {
             return Ok(false);
+        }
+        if self.is_of_table() && steering.is_about_costs() {
+            return Err(LabError::NoCosts);
         }
         self.study.search().check(&steering, self.study.cloud())?;
         self.make_writable()?;

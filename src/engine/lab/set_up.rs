@@ -1,6 +1,7 @@
-//! What a job stands on: the data, the supernet with its trainer, and the run folder that it writes.
+//! What a job stands on: the data, the supernet with its trainer, or a table of known results; and the run folder that it
+//! writes.
 
-use super::{Bench, Lab, LabError, LabSettings};
+use super::{Bench, Lab, LabError, LabSettings, Source, caution};
 use crate::{
     engine::{
         data::Dataset,
@@ -25,7 +26,8 @@ use std::{
 
 impl Lab {
     /// Loads the data, makes the supernet, takes up the last checkpoint and makes the run folder, as far as
-    /// that is still to be done. `epochs` is where the course of the learning rate ends, `targets` is what the run is to
+    /// that is still to be done; of a table of known results there is only the run folder. `epochs` is where the course of
+    /// the learning rate ends, `targets` is what the run is to
     /// do from now on.
     pub(super) fn set_up(
         &mut self,
@@ -36,31 +38,21 @@ impl Lab {
         let clock = Instant::now();
         // First of all, since another process may have written the run since it was read.
         self.make_writable()?;
-        if self.bench.is_none() {
-            let (data, fingerprint) = self.load_data(report)?;
-            let settings = self.settings.evaluation;
-            if self.run.is_none() {
-                self.bound_evaluation(report)?;
-            } else {
-                self.warn_of_memory(report);
+        let fingerprint = match &self.source {
+            Source::Supernet(_) => self.set_up_supernet(epochs, report)?,
+            Source::Table(known) => {
+                self.check_table_stays()?;
+                if self.run.is_none() {
+                    known.notes().iter().cloned().map(Report::Note).for_each(&mut *report);
+                    report(caution::told(&caution::at_start(self)));
+                }
+                known.fingerprint()
             }
-            self.bench = match self.make_bench(data, fingerprint, epochs) {
-                Ok(bench) => Some(bench),
-                Err(error) => {
-                    // Another try begins with the settings as they were.
-                    self.settings.evaluation = settings;
-                    return Err(error);
-                }
-            };
-        }
-        if let Some(bench) = &mut self.bench {
-            bench.trainer.set_course(self.study.schedule_from(), epochs);
-            if self.run.is_none() {
-                let fingerprint = bench.fingerprint.clone();
-                self.create_run(fingerprint, targets)?;
-                if self.study.configure() {
-                    report(Report::Study(Box::new(self.study.replica())));
-                }
+        };
+        if self.run.is_none() {
+            self.create_run(fingerprint, targets)?;
+            if self.study.configure() {
+                report(Report::Study(Box::new(self.study.replica())));
             }
         }
         self.aim(targets)?;
@@ -69,6 +61,38 @@ impl Lab {
         }
         self.setup_secs += clock.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    /// Makes the supernet ready to be trained to the end of so many `epochs`; gives the fingerprint of its data.
+    fn set_up_supernet(
+        &mut self,
+        epochs: usize,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<String, LabError> {
+        let from = self.study.schedule_from();
+        if let Some(bench) = self.source.bench_mut() {
+            bench.trainer.set_course(from, epochs);
+            return Ok(bench.fingerprint.clone());
+        }
+        let (data, fingerprint) = self.load_data(report)?;
+        let settings = self.settings.evaluation;
+        if self.run.is_none() {
+            self.bound_evaluation(report)?;
+        } else {
+            self.warn_of_memory(report);
+        }
+        match self.make_bench(data, fingerprint.clone(), epochs) {
+            Ok(mut bench) => {
+                bench.trainer.set_course(from, epochs);
+                self.source = Source::Supernet(Some(Box::new(bench)));
+                Ok(fingerprint)
+            }
+            Err(error) => {
+                // Another try begins with the settings as they were.
+                self.settings.evaluation = settings;
+                Err(error)
+            }
+        }
     }
 
     /// The most bytes that evaluation may take.
@@ -183,7 +207,9 @@ impl Lab {
         let name = self.name.as_deref();
         let state = RunState { targets, ..self.state.clone() };
         let (template, summary) = (self.template(), self.summary.as_ref());
-        self.run = Some(Run::create(&self.runs, name, template, config, summary, &state, first)?);
+        let table = self.source.table();
+        let run = Run::create(&self.runs, name, template, config, summary, table, &state, first)?;
+        self.run = Some(run);
         self.state = state;
         Ok(())
     }

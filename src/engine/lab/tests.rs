@@ -5,6 +5,7 @@ mod data;
 mod edit;
 mod resume;
 mod steering;
+mod table;
 mod verify;
 
 use super::*;
@@ -111,7 +112,7 @@ pub(in crate::engine) fn journal(folder: &Path) -> Vec<Event> {
 }
 
 pub(in crate::engine) fn weights(lab: &Lab) -> [Vec<u8>; 2] {
-    let bench = lab.bench.as_ref().expect("a job has run");
+    let bench = lab.source.bench().expect("a job has run");
     [
         bench.supernet.to_bytes().expect("the CPU answers"),
         bench.trainer.to_bytes(&bench.supernet).expect("the CPU answers"),

@@ -26,6 +26,7 @@ impl Lab {
         epochs: usize,
         report: &mut dyn FnMut(Report),
     ) -> Result<Running, LabError> {
+        self.source.check_trains()?;
         self.begin(Job::Train, report);
         let last = self.epochs().saturating_add(epochs);
         self.set_up(last, Targets { epochs: Some(last), ..self.state.targets }, report)?;
@@ -37,7 +38,7 @@ impl Lab {
 
     /// Steps from the present epoch to the end of the `last` one, and how many of these are done.
     fn steps_to(&self, last: usize) -> (u64, u64) {
-        let Some(bench) = &self.bench else { return (0, 0) };
+        let Some(bench) = self.source.bench() else { return (0, 0) };
         let steps = bench.trainer.steps(&bench.data) as u64;
         let total = steps.saturating_mul(last.saturating_sub(self.epochs()) as u64);
         let done = match bench.trainer.position() {
@@ -49,7 +50,7 @@ impl Lab {
 
     /// Training steps that the weights have seen at this moment, also in the middle of an epoch.
     pub(in crate::engine) fn steps_by_now(&self) -> u64 {
-        let of_bench = self.bench.as_ref().and_then(|bench| {
+        let of_bench = self.source.bench().and_then(|bench| {
             let (epoch, step) = bench.trainer.position();
             let steps = bench.trainer.steps(&bench.data);
             let is_begun = epoch == self.epochs() + 1 && step > 0;
@@ -74,7 +75,7 @@ impl Lab {
             pace.set_left(total.saturating_sub(done));
             training.epoch = self.begin_epoch(last);
         }
-        let (Some(bench), Some(epoch)) = (&mut self.bench, &mut training.epoch) else {
+        let (Some(bench), Some(epoch)) = (self.source.bench_mut(), &mut training.epoch) else {
             return Ok(false);
         };
         let before = (epoch.number() as u64 - 1) * bench.trainer.steps(&bench.data) as u64;
@@ -98,7 +99,7 @@ impl Lab {
         let by_fitness = self.training().policy == PathPolicy::Fitness;
         let fitness = by_fitness.then(|| self.study.lasting_fitness());
         let (number, from) = (self.epochs() + 1, self.study.schedule_from());
-        let bench = self.bench.as_mut()?;
+        let bench = self.source.bench_mut()?;
         bench.trainer.set_course(from, last);
         if let Some(fitness) = fitness {
             let fitness: Vec<_> = fitness.iter().map(|node| node.fitness).collect();
@@ -109,7 +110,7 @@ impl Lab {
 
     /// What the weights and the trainer are now.
     fn checkpoint_now(&self) -> Result<Option<Checkpoint>, LabError> {
-        let Some(bench) = &self.bench else { return Ok(None) };
+        let Some(bench) = self.source.bench() else { return Ok(None) };
         Ok(Some(Checkpoint {
             supernet: bench.supernet.to_bytes()?,
             trainer: bench.trainer.to_bytes(&bench.supernet)?,
@@ -127,7 +128,7 @@ impl Lab {
         training: &mut Training,
         report: &mut dyn FnMut(Report),
     ) -> Result<(), LabError> {
-        let (Some(bench), Some(epoch)) = (&self.bench, training.epoch.take()) else {
+        let (Some(bench), Some(epoch)) = (self.source.bench(), training.epoch.take()) else {
             return Ok(());
         };
         let number = epoch.number();
@@ -151,7 +152,7 @@ impl Lab {
         training: &mut Training,
         report: &mut dyn FnMut(Report),
     ) -> Result<(), LabError> {
-        let (Some(bench), Some(epoch)) = (&self.bench, training.epoch.take()) else {
+        let (Some(bench), Some(epoch)) = (self.source.bench(), training.epoch.take()) else {
             return Ok(());
         };
         let step = self.steps_by_now();
@@ -188,7 +189,7 @@ impl Lab {
 
     fn go_back(&mut self, report: &mut dyn FnMut(Report)) {
         // The next job begins at the last checkpoint.
-        self.bench = None;
+        self.source.take_bench();
         report(Report::Forgotten { step: self.trained_steps() });
         self.tell_weights(report);
     }
@@ -223,10 +224,11 @@ impl Lab {
         if training == self.study.training() {
             return Ok(false);
         }
+        self.source.check_trains()?;
         training.check_alone().map_err(TrainError::Settings)?;
         self.make_writable()?;
         self.note([Event::Retuned { to, instead_of: self.study.configured() }])?;
-        if let Some(bench) = &mut self.bench {
+        if let Some(bench) = self.source.bench_mut() {
             bench.trainer.retune(to);
         }
         Ok(true)

@@ -101,6 +101,7 @@ impl Lab {
         settings: VerifySettings,
         report: &mut dyn FnMut(Report),
     ) -> Result<Running, LabError> {
+        self.source.check_trains()?;
         let stale = self.study.search().stale().len();
         if stale > 0 {
             return Err(LabError::StaleProxies { stale });
@@ -129,7 +130,7 @@ impl Lab {
 
     /// Steps of the training of one candidate.
     fn steps_alone(&self, epochs: usize) -> u64 {
-        let steps = self.bench.as_ref().map_or(0, |bench| bench.trainer.steps(&bench.data));
+        let steps = self.source.bench().map_or(0, |bench| bench.trainer.steps(&bench.data));
         (steps as u64).saturating_mul(epochs as u64)
     }
 
@@ -163,7 +164,7 @@ impl Lab {
             )?;
             return Ok(!missing.is_empty());
         }
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let Some(bench) = self.source.bench() else { return Err(LabError::NotTrained) };
         let Alone { network, trainer, epoch, is_trained, seconds, .. } = &mut **candidate;
         let trained = match trainer.step(network, &bench.data, epoch) {
             Ok(Some(_)) => {
@@ -250,7 +251,7 @@ impl Lab {
 
     /// A candidate with weights of its own, which begins to be trained.
     fn alone(&self, id: CandidateId, epochs: usize) -> Result<Alone, LabError> {
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let Some(bench) = self.source.bench() else { return Err(LabError::NotTrained) };
         let mask = &self.candidates()[id.index()].mask;
         let graph = alone(self.graph(), mask).map_err(|problems| LabError::Alone {
             id,
@@ -272,7 +273,7 @@ impl Lab {
         Alone { network, .. }: &Alone,
         stop: &AtomicBool,
     ) -> Result<Option<Evaluation>, LabError> {
-        let Some(bench) = &self.bench else { return Err(LabError::NotTrained) };
+        let Some(bench) = self.source.bench() else { return Err(LabError::NotTrained) };
         let all = EvaluationSettings { images: usize::MAX, ..self.settings.evaluation };
         let (seed, loss) = (self.settings.seed, bench.trainer.loss());
         let evaluator = Evaluator::with_loss(network, &bench.data, all, seed, loss)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<name>/run.ron                      settings, seed, versions, fingerprint of the data
 //!             data.ron                     the data in numbers, and what was inferred when it was read
+//!             table.csv                    the table of known results, in runs that search one
 //!             template/0001.ron            the template; 0002.ron and so on once it is edited
 //!             journal.jsonl                what was found out and decided, appended
 //!             state.ron                    what the run set out to do, and an epoch that was stopped
@@ -31,6 +32,7 @@ use super::{
     data::{DataSource, DataSummary},
     files::{self, RonError, WriteError},
     study::Event,
+    table::{KnownResults, TableError},
     template::{self, Checked, FileError, Template},
     training::TrainSettings,
 };
@@ -102,6 +104,17 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// The run's table of known results is missing or damaged.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The run's table of known results was changed.
+    #[error(
+        "{} is not the table that the run began with; restore it, or start a new run", path.display()
+    )]
+    OtherTable {
+        /// The file.
+        path: PathBuf,
     },
     /// The run's template is damaged.
     #[error(transparent)]
@@ -197,7 +210,8 @@ impl Writer {
 impl Run {
     /// Makes the folder `runs/<name>` for a new run that sets out as `state` says and begins with the events
     /// `first`, and locks it.
-    /// Without a name, it is called after template, data and seed, with a number where that is taken.
+    /// Without a name, it is called after template, data and seed, with a number where that is taken. A table of known
+    /// results is copied, so that the run is whole.
     ///
     /// # Errors
     /// When the name is taken or no folder name, or the folder cannot be written.
@@ -207,6 +221,7 @@ impl Run {
         template: &Template,
         mut config: RunConfig,
         summary: Option<&DataSummary>,
+        table: Option<&KnownResults>,
         state: &RunState,
         first: impl IntoIterator<Item = Event>,
     ) -> Result<Self, RunError> {
@@ -221,8 +236,12 @@ impl Run {
                     claim(&runs.join(name))?
                 }
                 None => {
-                    let data = config.data.short_name();
-                    let stem: String = format!("{}-{data}-{}", config.template, config.seed)
+                    let of_data = match config.data.known_results() {
+                        // The template is called after it already.
+                        Some(_) => String::new(),
+                        None => format!("{}-", config.data.short_name()),
+                    };
+                    let stem: String = format!("{}-{of_data}{}", config.template, config.seed)
                         .chars()
                         .map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' })
                         .collect();
@@ -244,6 +263,9 @@ impl Run {
         config.data_place = DataPlace::of(&config.data, &folder);
         if let Some(summary) = summary {
             write_ron(&folder, DATA, summary)?;
+        }
+        if let Some(table) = table {
+            files::write_atomic(&folder.join(TABLE), table.to_text().as_bytes())?;
         }
         let mut journal = Journal::open(&folder.join("journal.jsonl"))?;
         journal.append(first)?;
@@ -385,6 +407,22 @@ impl Run {
         Ok(Some(files::parse_ron(&name, &text)?))
     }
 
+    /// Reads the table of known results that the run searches; `None` for a run that trains a supernet.
+    ///
+    /// # Errors
+    /// When it is missing, damaged, or another one.
+    pub fn known_results(&self) -> Result<Option<KnownResults>, RunError> {
+        if self.config.data.known_results().is_none() {
+            return Ok(None);
+        }
+        let path = self.folder.join(TABLE);
+        let known = KnownResults::load_copy(&path)?;
+        if known.fingerprint() != self.config.data_fingerprint {
+            return Err(RunError::OtherTable { path });
+        }
+        Ok(Some(known))
+    }
+
     /// Notes down that the data is at `source` now.
     ///
     /// # Errors
@@ -412,7 +450,8 @@ impl Run {
     pub fn journal(&mut self) -> Result<Vec<Entry>, RunError> {
         let path = self.journal_path();
         let (entries, read) = read_journal(&path)?;
-        let of_classes = self.summary()?.is_some_and(|summary| !summary.classes.is_empty());
+        let of_classes = self.config.data.known_results().is_some()
+            || self.summary()?.is_some_and(|summary| !summary.classes.is_empty());
         let impossible =
             |Entry { line, event, .. }: &Entry| Some((*line, event.impossible(of_classes)?));
         if let Some((line, message)) = entries.iter().find_map(impossible) {
@@ -493,6 +532,7 @@ pub fn list(runs: &Path) -> Result<Vec<PathBuf>, RunError> {
 const CONFIG: &str = "run.ron";
 const STATE: &str = "state.ron";
 const DATA: &str = "data.ron";
+const TABLE: &str = "table.csv";
 
 fn template_file(number: u32) -> String {
     format!("{number:04}.ron")

@@ -10,7 +10,7 @@ use totals::Totals;
 
 use super::{
     Evaluation, Objective,
-    features::{Features, Representative},
+    features::{Features, Representatives},
     fitness::{Model, Synergy},
     proposal::{self, Known},
     steering::Guide,
@@ -265,7 +265,7 @@ pub struct SearchState {
     features: OnceLock<Arc<Features>>,
     models: Models,
     totals: OnceLock<Totals>,
-    representative: Option<Representative>,
+    representatives: Option<Representatives>,
     candidates: Vec<Candidate>,
     /// By id, as `candidates`.
     records: Vec<Record>,
@@ -297,9 +297,18 @@ impl SearchState {
         graph: Arc<Graph>,
         seed: u64,
         pool_size: usize,
-        representative: Representative,
+        representatives: Representatives,
     ) -> Self {
-        Self::empty(graph, seed, Some(representative)).with_pool(pool_size)
+        Self::empty(graph, seed, Some(representatives)).with_pool(pool_size)
+    }
+
+    /// Like [`untold`](Self::untold) where more is known about which candidates compute the same.
+    pub fn untold_with_representatives(
+        graph: Arc<Graph>,
+        seed: u64,
+        representatives: Representatives,
+    ) -> Self {
+        Self::empty(graph, seed, Some(representatives))
     }
 
     fn with_pool(mut self, pool_size: usize) -> Self {
@@ -354,8 +363,9 @@ impl SearchState {
     }
 
     fn features(&self) -> &Arc<Features> {
-        let new = || Arc::new(Features::new(self.graph(), self.representative.clone()));
-        self.features.get_or_init(new)
+        let of_template = |of: &Representatives| of(self.graph());
+        let representative = || self.representatives.as_ref().map(of_template);
+        self.features.get_or_init(|| Arc::new(Features::new(self.graph(), representative())))
     }
 
     /// The present weights, counted in the order in which they were there.
@@ -605,12 +615,12 @@ impl SearchState {
             .collect()
     }
 
-    fn empty(graph: Arc<Graph>, seed: u64, representative: Option<Representative>) -> Self {
+    fn empty(graph: Arc<Graph>, seed: u64, representatives: Option<Representatives>) -> Self {
         Self {
             features: OnceLock::new(),
             models: Models::default(),
             totals: OnceLock::new(),
-            representative,
+            representatives,
             guide: Guide::free(&graph),
             template: KeyedGraph::first(graph),
             earlier: Vec::new(),

@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// For a valid candidate, the one that stands for all that compute the same function.
 pub type Representative = Arc<dyn Fn(&Mask) -> Mask + Send + Sync>;
 
+/// The same for each template of a run.
+pub type Representatives = Arc<dyn Fn(&Graph) -> Representative + Send + Sync>;
+
 /// The features of a template: its optional nodes, layer by layer.
 ///
 /// A feature is 1 where the node is kept and 0 where it is not, less the share of all candidates that keep

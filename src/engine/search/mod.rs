@@ -16,7 +16,7 @@ mod steering;
 pub use archive::{
     Candidate, Moved, NodeFitness, Proposal, Rank, SearchError, SearchState, Standing,
 };
-pub use features::Representative;
+pub use features::{Representative, Representatives};
 pub use fitness::Synergy;
 pub use steering::{Measure, Steering, SteeringError};
 

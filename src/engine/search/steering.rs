@@ -107,6 +107,11 @@ impl Steering {
         self.max_latency.is_some() || self.pareto == Some(Measure::Latency)
     }
 
+    /// Whether it is about what candidates cost.
+    pub fn is_about_costs(&self) -> bool {
+        self.pareto.is_some() || self.limits().next().is_some()
+    }
+
     /// Whether a candidate's costs are within the limits; a latency that was not measured is.
     pub fn affords(&self, candidate: &Candidate) -> bool {
         self.limits()

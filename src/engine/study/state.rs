@@ -6,8 +6,8 @@ use crate::engine::{
     embedding::{Embedding, RunEmbedding},
     mask::Mask,
     search::{
-        Candidate, Evaluation, Moved, NodeFitness, Objective, SearchError, SearchState,
-        SteeringError,
+        Candidate, Evaluation, Moved, NodeFitness, Objective, Representatives, SearchError,
+        SearchState, SteeringError,
     },
     template::{Checked, EndEdit, Ends, Graph, NodeId, NodeKey, NodeKeys, fit},
     training::{EpochReport, StepLength, TrainSettings},
@@ -178,6 +178,35 @@ impl Study {
     /// A new study of `template`, for which a pool of `pool` candidates is drawn.
     pub fn begin(template: Checked, setup: Setup, pool: usize) -> Self {
         let search = SearchState::new(Arc::clone(template.graph()), setup.seed, pool);
+        Self::settled(template, setup, search)
+    }
+
+    /// The same where more is known about which candidates compute the same than the template shows.
+    pub fn begin_with(
+        template: Checked,
+        setup: Setup,
+        pool: usize,
+        representatives: Representatives,
+    ) -> Self {
+        let (graph, seed) = (Arc::clone(template.graph()), setup.seed);
+        let search = SearchState::with_representatives(graph, seed, pool, representatives);
+        Self::settled(template, setup, search)
+    }
+
+    /// A study of which nothing is told yet: first comes the pool.
+    pub fn untold(template: Checked, setup: Setup) -> Self {
+        let search = SearchState::untold(Arc::clone(template.graph()), setup.seed);
+        Self::with_search(template, setup, search)
+    }
+
+    /// The same where more is known about which candidates compute the same than the template shows.
+    pub fn untold_with(template: Checked, setup: Setup, representatives: Representatives) -> Self {
+        let (graph, seed) = (Arc::clone(template.graph()), setup.seed);
+        let search = SearchState::untold_with_representatives(graph, seed, representatives);
+        Self::with_search(template, setup, search)
+    }
+
+    fn settled(template: Checked, setup: Setup, search: SearchState) -> Self {
         let mut study = Self::with_search(template, setup, search);
         study.settle();
         let graph = study.template.graph();
@@ -188,12 +217,6 @@ impl Study {
         });
         study.past = drawn.collect();
         study
-    }
-
-    /// A study of which nothing is told yet: first comes the pool.
-    pub fn untold(template: Checked, setup: Setup) -> Self {
-        let search = SearchState::untold(Arc::clone(template.graph()), setup.seed);
-        Self::with_search(template, setup, search)
     }
 
     fn with_search(template: Checked, setup: Setup, mut search: SearchState) -> Self {

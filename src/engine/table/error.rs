@@ -32,6 +32,20 @@ pub enum TableError {
         /// What is wrong with it, and the fix.
         what: String,
     },
+    /// A search looks for high accuracies, and these are none.
+    #[error(
+        "{}: `search` of `{architecture}` is {search}, which is no accuracy, neither as a share (0 to 1) nor as per cent (0 to \
+         100); write accuracies there, or measure search algorithms with `bench search`, to which only the order counts",
+        path.display()
+    )]
+    NoAccuracy {
+        /// The file.
+        path: PathBuf,
+        /// The first architecture whose value is none.
+        architecture: String,
+        /// The value.
+        search: f64,
+    },
     /// No training succeeded.
     #[error("{}: none of the {rows} rows has a result; write numbers into `search` and `report`", path.display())]
     NoResults {

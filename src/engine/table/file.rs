@@ -10,6 +10,9 @@ use std::{
     path::Path,
 };
 
+/// What a whole is in per cent.
+pub(super) const PER_CENT: f64 = 100.0;
+
 /// The most choices of all positions together: the navigator weighs each against each, in every iteration of every run.
 const MOST_CHOICES: usize = 256;
 
@@ -40,14 +43,14 @@ struct Line {
 
 /// An architecture, with what its lines say together.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     /// The first of them.
-    line: u64,
-    choices: Vec<String>,
-    known: Known,
+    pub(super) line: u64,
+    pub(super) choices: Vec<String>,
+    pub(super) known: Known,
     /// What is equal for architectures that compute the same; the architecture itself where the file has no
     /// such column.
-    canonical: String,
+    pub(super) canonical: String,
 }
 
 /// The lines of an architecture.
@@ -416,7 +419,7 @@ fn entries(
 }
 
 /// The table of architectures that are sound each for itself and differ.
-fn table(path: &Path, rows: &[Entry], notes: Vec<String>) -> Result<Table, TableError> {
+pub(super) fn table(path: &Path, rows: &[Entry], notes: Vec<String>) -> Result<Table, TableError> {
     let Some(first) = rows.first() else {
         return Err(TableError::NoRows { path: path.to_owned() });
     };

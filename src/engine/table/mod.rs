@@ -1,4 +1,5 @@
-//! Tables of known results, which stand in for a supernet: a search can be measured without training anything.
+//! Tables of known results, which stand in for a supernet: a search can be measured, watched and steered without training
+//! anything.
 //!
 //! A table is a file with the columns `architecture`, `search` and `report`, and perhaps `canonical`; how text becomes rows
 //! and numbers is told in `engine/delimited`. It must be complete: every combination of the choices it names has a
@@ -6,14 +7,18 @@
 //! wrong with them are described at [`Table::load`].
 
 mod choices;
+mod copy;
 mod error;
 mod file;
+mod places;
+mod results;
 
 pub use error::TableError;
+pub use places::Places;
+pub use results::{KnownResults, Unknown};
 
 use super::{
     delimited::Decimal,
-    mask::Mask,
     ops::{Input, Op, Relu},
     template::{Graph, Link, Network, Node, NodeId},
 };
@@ -42,7 +47,7 @@ pub struct Known {
 }
 
 /// A complete table, see the [module](self).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The choices at each position, in natural order (`k3` before `k11`), whatever the order of the rows.
     choices: Vec<Vec<String>>,
@@ -190,22 +195,20 @@ impl Table {
 
     /// The table's architectures as a template: a layer for each position, an alternative for each choice, each
     /// layer linked to the next. Its nodes do nothing worth training; they are there to be told apart, those of one
-    /// choice from those of the others by their bounds.
+    /// choice from those of the others by their bounds. Two channels come in, so that there are two outputs, as of classes:
+    /// one output would predict a number.
     pub fn template(&self) -> Arc<Graph> {
-        let id = |position: usize, choice: usize| {
-            NodeId::new(format!("{}:{}", position + 1, self.choices[position][choice]))
-        };
         let names: BTreeSet<_> = self.choices.iter().flatten().collect();
         let bounds: BTreeMap<_, _> =
             names.into_iter().zip(1..).map(|(name, number)| (name, f64::from(number))).collect();
         let relu = |name: &String| Op::Relu(Relu { max: bounds.get(name).copied() });
         let (input, output) = (NodeId::new("input"), NodeId::new("output"));
         let mut network = Network::default();
-        let ops = vec![Op::Input(Input { shape: [1, 1, 1] })];
+        let ops = vec![Op::Input(Input { shape: [2, 1, 1] })];
         network.nodes.push(Node::new(input.clone(), 0, ops));
         let mut above = vec![input];
         for (position, choices) in self.choices.iter().enumerate() {
-            let ids: Vec<_> = (0..choices.len()).map(|choice| id(position, choice)).collect();
+            let ids: Vec<_> = choices.iter().map(|name| node_id(position, name)).collect();
             for (id, name) in ids.iter().zip(choices) {
                 network.nodes.push(Node::new(id.clone(), position as u32 + 1, vec![relu(name)]));
                 network.links.extend(above.iter().map(|from| Link(from.clone(), id.clone())));
@@ -217,38 +220,11 @@ impl Table {
         network.nodes.push(Node::new(output, last, vec![Op::Flatten, Op::Output]));
         Arc::new(Graph::new(network).expect("layers of equal shapes, each linked to the next"))
     }
+}
 
-    /// The candidate of [`template`](Self::template) that an architecture is.
-    pub fn mask(&self, architecture: Architecture) -> Mask {
-        let count: usize = self.choices.iter().map(Vec::len).sum();
-        let mut mask = Mask::from_nodes(count + 2, [0, count + 1]);
-        let mut first = 1;
-        for (digit, choices) in self.digits(architecture).into_iter().zip(&self.choices) {
-            mask.insert(first + digit);
-            first += choices.len();
-        }
-        mask
-    }
-
-    /// The architecture that a valid candidate of [`template`](Self::template) is; the reverse of
-    /// [`mask`](Self::mask).
-    ///
-    /// # Panics
-    /// If the candidate is not valid.
-    pub fn of_mask(&self, mask: &Mask) -> Architecture {
-        let mut nodes = mask.iter().skip(1);
-        let mut first = 1;
-        let digits: Vec<_> = self
-            .choices
-            .iter()
-            .map(|choices| {
-                let digit = nodes.next().and_then(|node| node.checked_sub(first));
-                first += choices.len();
-                digit.expect("a valid candidate keeps a node of each layer")
-            })
-            .collect();
-        self.architecture(&digits)
-    }
+/// The id of the node that is a choice at a position.
+fn node_id(position: usize, choice: &str) -> NodeId {
+    NodeId::new(format!("{}:{choice}", position + 1))
 }
 
 #[cfg(test)]

@@ -2,13 +2,19 @@
 
 use super::*;
 use crate::engine::candidate;
+use std::path::PathBuf;
 
 /// The table that `text` is the file of.
 pub(in crate::engine) fn parse(text: &str) -> Result<Table, TableError> {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("table.csv");
+    Table::load(&file_of(folder.path(), text))
+}
+
+/// The file `table.csv` of a table.
+pub(in crate::engine) fn file_of(folder: &Path, text: &str) -> PathBuf {
+    let path = folder.join("table.csv");
     std::fs::write(&path, text).expect("is written");
-    Table::load(&path)
+    path
 }
 
 /// A table of all combinations of so many choices, without functional equality.
@@ -95,13 +101,14 @@ fn equal_search_values_are_ordered_by_report() {
 fn the_template_has_a_candidate_for_each_architecture() {
     let table = complete(&[2, 3, 1, 2], |digits| digits.iter().sum::<usize>() as f64);
     let graph = table.template();
+    let places = table.places(&graph);
     assert_eq!(graph.len(), 10);
     let all = candidate::list_all(&graph, 100).expect("a small space");
     assert_eq!(all.len(), table.len());
     for architecture in table.architectures() {
-        let mask = table.mask(architecture);
+        let mask = places.mask(architecture).expect("all nodes are there");
         assert_eq!(candidate::problem(&graph, &mask), None);
-        assert_eq!(table.of_mask(&mask), architecture);
+        assert_eq!(places.architecture(&mask), Some(architecture));
         assert!(all.contains(&mask));
     }
 }

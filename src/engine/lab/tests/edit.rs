@@ -358,7 +358,7 @@ fn a_copy_of_the_fittest_node_is_soon_worth_what_its_original_is() {
     assert!(learned(&lab, "copy") == learned(&lab, id.as_str()));
 
     lab.work(train(1), &control, &mut ignore).expect("trains on");
-    let (graph, bench) = (lab.graph(), lab.bench.as_ref().expect("a job has run"));
+    let (graph, bench) = (lab.graph(), lab.source.bench().expect("a job has run"));
     let node = |id: &NodeId| graph.index_of(id).expect("a node");
     let (original, copy) = (node(&id), node(&"copy".into()));
     let loss = |mask: &Mask| {

@@ -56,7 +56,7 @@ fn a_search_that_is_killed_loses_nothing_evaluated_and_ends_as_if_it_had_not_bee
 }
 
 /// A run that was killed when its journal had so many lines: a copy of the run in `whole`.
-fn killed_after(whole: &Path, lines: usize, folder: &Path) {
+pub(super) fn killed_after(whole: &Path, lines: usize, folder: &Path) {
     copy(whole, folder);
     let path = folder.join("journal.jsonl");
     let text = std::fs::read_to_string(&path).expect("is there");

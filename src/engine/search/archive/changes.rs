@@ -117,8 +117,6 @@ impl SearchState {
 
     fn go_on_with(&mut self, template: KeyedGraph, for_good: bool) -> Moved {
         self.features = OnceLock::new();
-        // Representatives are those of a table, whose template is not edited.
-        self.representative = None;
         self.earlier.push(std::mem::replace(&mut self.template, template));
         self.by_keys.clear();
         let mut moved = Moved::default();

@@ -267,13 +267,15 @@ fn candidates_that_cannot_be_are_refused() {
 fn what_computes_the_same_as_an_evaluated_candidate_is_known() {
     let graph = Arc::new(layered(&[2, 3], BlocksPerLayer::One, &[]));
     // The last node of the second layer does what the one before it does.
-    let same: Representative = Arc::new(|mask: &Mask| {
-        let mut mask = mask.clone();
-        if mask.contains(5) {
-            mask.remove(5);
-            mask.insert(4);
-        }
-        mask
+    let same: Representatives = Arc::new(|_: &Graph| {
+        Arc::new(|mask: &Mask| {
+            let mut mask = mask.clone();
+            if mask.contains(5) {
+                mask.remove(5);
+                mask.insert(4);
+            }
+            mask
+        })
     });
     let mut search = SearchState::with_representatives(Arc::clone(&graph), 1, 300, same);
     assert_eq!(search.candidates().len(), 4, "one of those that are the same");
