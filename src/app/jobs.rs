@@ -313,7 +313,7 @@ fn take(report: Report, views: &mut Views) {
         Report::Progress(progress) => status.progress = Some(progress),
         Report::Paused(paused) => status.paused = paused,
         Report::Answer { ticket: _, answer } => match answer {
-            Answer::Done | Answer::Evaluated(_) => {}
+            Answer::Done | Answer::Begun { .. } | Answer::Evaluated(_) => {}
             Answer::Ended { job, stopped } => {
                 end(status, history);
                 let (name, ended) = (name(job), if stopped { "stopped" } else { "finished" });

@@ -47,7 +47,7 @@ pub(super) struct AskArgs {
     /// The certificate of an encrypted server, or those of authorities (PEM).
     #[arg(long, value_name = "FILE", global = true, value_parser = arguments::path())]
     trust: Option<PathBuf>,
-    /// Show the token to another machine without encryption, as in a network that nobody else can read.
+    /// Show the token to another machine without encryption, as in a network that no one else can read.
     #[arg(long, global = true)]
     exposed: bool,
     /// Seconds in which the server must be found.
@@ -211,15 +211,38 @@ struct Connection {
     tells: bool,
     /// The last note.
     last_note: Option<String>,
-    /// Jobs that have begun since something was asked for.
-    begun: usize,
+    /// Answers that were not asked for by this viewer: how jobs have ended.
+    ends: Vec<(Ticket, Answer)>,
+    /// How long to wait for a connection.
+    patience: Duration,
+    /// Since when there is none.
+    lost: Option<Instant>,
+    /// Whether a study has begun since something was asked for: the server was started again, or begins its run.
+    retold: Option<Instant>,
+    /// Whether a job has begun since then.
+    begun: bool,
 }
 
 /// How long to wait for a report before looking at the clock.
 const TICK: Duration = Duration::from_millis(50);
 
 impl Connection {
-    /// The next answer; a `None` now and then.
+    fn new(viewer: Viewer, printer: ProgressPrinter, tells: bool, patience: Duration) -> Self {
+        Self {
+            viewer,
+            study: None,
+            printer,
+            tells,
+            last_note: None,
+            ends: Vec::new(),
+            patience,
+            lost: None,
+            retold: None,
+            begun: false,
+        }
+    }
+
+    /// The next answer to a command of this viewer; a `None` now and then.
     fn hear(&mut self) -> Result<Option<(Ticket, Answer)>> {
         let Some(report) = self.viewer.wait_for_report(TICK)? else { return Ok(None) };
         if self.tells {
@@ -231,11 +254,17 @@ impl Connection {
             self.last_note = Some(note.clone());
         }
         match (report, &mut self.study) {
-            (Report::Study(told), study) => *study = Some(*told),
+            (Report::Study(told), study) => {
+                *study = Some(*told);
+                (self.retold, self.begun) = (Some(Instant::now()), false);
+            }
             (Report::Template { number, template }, Some(study)) => study.bring(number, template),
             (Report::Event(event), Some(study)) => study.apply(&event)?,
             (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
-            (Report::Started(_), _) => self.begun += 1,
+            (Report::Started(_), _) => self.begun = true,
+            (Report::Answer { ticket: ticket @ Ticket::Lab(_), answer }, _) => {
+                self.ends.push((ticket, answer));
+            }
             (Report::Answer { ticket, answer }, _) => return Ok(Some((ticket, answer))),
             (Report::NotOpened { message }, _) => bail!(message),
             _ => {}
@@ -243,18 +272,35 @@ impl Connection {
         Ok(None)
     }
 
+    /// Hears once more, unless there has been no connection for too long.
+    fn go_on(&mut self) -> Result<Option<(Ticket, Answer)>> {
+        let heard = self.hear()?;
+        if self.viewer.is_connected() {
+            self.lost = None;
+        } else if self.lost.get_or_insert_with(Instant::now).elapsed() > self.patience {
+            let why = self.last_note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+            bail!(
+                "no lab is served there{why}; begin with `nas-navigator serve`, or say with --connect where it is"
+            );
+        }
+        Ok(heard)
+    }
+
+    /// Waits until there is a connection.
+    fn reach(&mut self) -> Result<()> {
+        while !self.viewer.is_connected() {
+            self.go_on()?;
+        }
+        Ok(())
+    }
+
     /// Waits until everything is known.
-    fn catch_up(&mut self, patience: Duration) -> Result<&Study> {
-        let begun = Instant::now();
-        while !(self.viewer.is_up_to_date() && self.study.is_some()) {
-            if begun.elapsed() > patience {
-                let why =
-                    self.last_note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
-                bail!(
-                    "no lab is served there{why}; begin with `nas-navigator serve`, or say with --connect where it is"
-                );
+    fn catch_up(&mut self) -> Result<&Study> {
+        loop {
+            if self.viewer.is_up_to_date() && self.study.is_some() {
+                break;
             }
-            self.hear()?;
+            self.go_on()?;
         }
         match &self.study {
             Some(study) => Ok(study),
@@ -264,26 +310,28 @@ impl Connection {
 
     /// The answer to a command.
     fn ask(&mut self, command: &Command) -> Result<Answer> {
+        self.reach()?;
         let asked = self.viewer.ask(command)?;
-        self.begun = 0;
+        self.retold = None;
         loop {
-            if let Some((_, answer)) = self.hear()?.filter(|&(ticket, _)| ticket == asked) {
+            if let Some((_, answer)) = self.go_on()?.filter(|&(ticket, _)| ticket == asked) {
                 return Ok(answer);
             }
         }
     }
 
-    /// How the job ends that was asked for last.
-    fn end(&mut self) -> Result<Answer> {
+    /// How a job ends that was begun.
+    fn end(&mut self, job: Ticket) -> Result<Answer> {
         loop {
-            let is_end = |answer: &Answer| {
-                matches!(answer, Answer::Ended { .. } | Answer::Failed { job: Some(_), .. })
-            };
-            // Its beginning may be told after the answer, and the end of the job before it as well.
-            let answer = self.hear()?;
-            if let Some((_, answer)) = answer.filter(|(_, it)| self.begun > 0 && is_end(it)) {
-                return Ok(answer);
+            if let Some(place) = self.ends.iter().position(|&(ticket, _)| ticket == job) {
+                return Ok(self.ends.swap_remove(place).1);
             }
+            if self.retold.is_some_and(|since| !self.begun && since.elapsed() > self.patience) {
+                bail!(
+                    "the server was started again, which has ended the job; `ask show` tells what is kept"
+                );
+            }
+            self.go_on()?;
         }
     }
 }
@@ -303,15 +351,15 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
     let goal = Goal { quality: Quality::Accuracy, objective: Objective::default() };
     let printer = ProgressPrinter::new(goal);
     let tells = matches!(what, What::Watch);
-    let mut connection =
-        Connection { viewer, study: None, printer, tells, last_note: None, begun: 0 };
+    let patience = Duration::from_secs(patience);
+    let mut connection = Connection::new(viewer, printer, tells, patience);
     let mut waits = false;
     let command = match what {
         What::Watch => loop {
             connection.hear()?;
         },
         What::Show => {
-            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let study = connection.catch_up()?;
             let (state, objective) = (State::of(study), study.objective());
             let goal = Goal { objective, ..connection.printer.goal() };
             match json {
@@ -338,19 +386,19 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
             Command::Evaluate { candidates: candidates.iter().map(nodes).collect() }
         }
         What::Steer(steering) => {
-            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let study = connection.catch_up()?;
             Command::Steer(steering.steering(study.search())?)
         }
         What::Aim { objective } => Command::Aim(objective),
         What::Retune { learning_rate, clip } => {
-            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let study = connection.catch_up()?;
             let now = study.training().step_length();
             let learning_rate = learning_rate.unwrap_or(now.learning_rate);
             Command::Retune(StepLength { learning_rate, clip: clip.or(now.clip) })
         }
         What::Edit { template } => {
             let template = job::load_template(&template)?;
-            let study = connection.catch_up(Duration::from_secs(patience))?;
+            let study = connection.catch_up()?;
             let (template, edits) = study.fit(template);
             for edit in edits {
                 output::message(&format!("note: as the data of the run is, {edit}"));
@@ -362,11 +410,13 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         What::Stop => Command::Stop,
         What::Cancel => Command::Cancel,
     };
-    connection.catch_up(Duration::from_secs(patience))?;
+    connection.reach()?;
     connection.tells = waits;
     let mut answer = connection.ask(&command)?;
-    if waits && answer == Answer::Done {
-        answer = connection.end()?;
+    if let Answer::Begun { ticket } = answer
+        && waits
+    {
+        answer = connection.end(ticket)?;
     }
     connection.printer.finish();
     if json {
@@ -387,7 +437,7 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
             });
             output::data(&lines.collect::<String>())?;
         }
-        Answer::Done | Answer::Evaluated(_) | Answer::Ended { .. } => {}
+        Answer::Done | Answer::Begun { .. } | Answer::Evaluated(_) | Answer::Ended { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use super::output;
 use crate::{
     engine::{
+        command::Answer,
         report::{Job, Progress, Report},
         study::Event,
     },
@@ -100,6 +101,21 @@ impl ProgressPrinter {
             Report::EndsEarly(why) => Some(why.to_string()),
             Report::Data(summary) => Some(format!("data: {summary}")),
             Report::Note(note) => Some(format!("note: {note}")),
+            Report::NotOpened { message } => Some(message.clone()),
+            Report::Answer { answer, .. } => match answer {
+                Answer::Ended { job, stopped } => {
+                    let how = if *stopped { "was stopped" } else { "has ended" };
+                    Some(format!("the {} {how}", job.name()))
+                }
+                Answer::Failed { job, message } => {
+                    let what = job.map_or("evaluation", Job::name);
+                    Some(format!("the {what} has failed: {message}"))
+                }
+                Answer::Done
+                | Answer::Begun { .. }
+                | Answer::Evaluated(_)
+                | Answer::Refused { .. } => None,
+            },
             _ => None,
         }
     }

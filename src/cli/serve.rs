@@ -44,7 +44,7 @@ pub(super) struct ServeArgs {
     /// The key of the certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "certificate", value_parser = arguments::path())]
     key: Option<PathBuf>,
-    /// Let other machines connect without encryption, as in a network that nobody else can read.
+    /// Let other machines connect without encryption, as in a network that no one else can read.
     #[arg(long)]
     exposed: bool,
 }
@@ -88,6 +88,7 @@ pub(super) fn execute(args: ServeArgs) -> Result<ExitCode> {
     while !ends.load(Ordering::Relaxed) {
         host.tend(&mut |report| printer.print(report))?;
     }
+    host.end(&mut |report| printer.print(report))?;
     printer.finish();
     Ok(ExitCode::SUCCESS)
 }

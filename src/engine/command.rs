@@ -71,6 +71,11 @@ pub enum Ticket {
 pub enum Answer {
     /// It is done.
     Done,
+    /// The job has begun; its end is told to all, with this ticket.
+    Begun {
+        /// The lab's own.
+        ticket: Ticket,
+    },
     /// These were evaluated; fewer than asked for if they were stopped.
     Evaluated(Vec<(CandidateId, Evaluation)>),
     /// The job has ended.
@@ -85,7 +90,7 @@ pub enum Answer {
         /// Why, and what to do.
         message: String,
     },
-    /// It was begun and has failed; what was recorded before is kept.
+    /// It has failed; what was recorded by then is kept.
     Failed {
         /// Which job; `None` for evaluations.
         job: Option<Job>,

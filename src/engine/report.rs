@@ -1,4 +1,4 @@
-//! What a running job tells the window or the command line.
+//! What a lab tells the window, the command line, and viewers elsewhere.
 
 use super::{
     command::{Answer, Ticket},
@@ -18,6 +18,17 @@ pub enum Job {
     Search,
     /// Retraining candidates from scratch.
     Verify,
+}
+
+impl Job {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Search => "search",
+            Self::Verify => "retraining",
+        }
+    }
 }
 
 /// How far a job is.

@@ -1,6 +1,6 @@
-//! Evaluating candidates that somebody has chosen, between the steps of a job or without one.
+//! Evaluating candidates that a person has chosen, between the steps of a job or without one.
 
-use super::{Lab, LabError, Source, set_up::kept};
+use super::{Lab, LabError, set_up::kept};
 use crate::engine::{
     candidate::{self, CandidateId},
     mask::Mask,
@@ -28,23 +28,23 @@ impl Lab {
     ) -> Result<Option<(CandidateId, Evaluation)>, LabError> {
         let mask = self.check_these(nodes)?;
         self.take_untold().into_iter().for_each(&mut *report);
-        if self.run.is_none() || matches!(self.source, Source::Supernet(None)) {
+        if self.run.is_none() || self.source.is_missing() {
             self.set_up(self.epochs(), self.state.targets, report)?;
         } else {
             self.make_writable()?;
         }
         let known = self.study.search().known(&mask);
         let id = known.unwrap_or_else(|| CandidateId::after(self.candidates().len()));
-        if known.is_none() {
-            let (iteration, kept) = (self.iterations() + 1, kept(self.graph(), &mask));
-            self.tell([Event::Candidate { id, iteration, parents: Vec::new(), kept }], report)?;
-        }
-        let evaluated = self.candidates()[id.index()].evaluation.filter(|_| !self.is_open(id));
-        if let Some(evaluation) = evaluated {
+        let evaluation = self.study.search().candidate(id).and_then(|known| known.evaluation);
+        if let Some(evaluation) = evaluation.filter(|_| !self.is_open(id)) {
             return Ok(Some((id, evaluation)));
         }
+        let newcomer = known.is_none().then(|| {
+            let (iteration, kept) = (self.iterations() + 1, kept(self.graph(), &mask));
+            Event::Candidate { id, iteration, parents: Vec::new(), kept }
+        });
         let mut together = self.source.prepare(self.graph(), &[mask])?;
-        let evaluation = self.evaluate(id, (&mut together, 0), stop, report)?;
+        let evaluation = self.evaluate(id, (&mut together, 0), newcomer, stop, report)?;
         Ok(evaluation.map(|evaluation| (id, evaluation)))
     }
 

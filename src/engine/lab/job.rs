@@ -39,6 +39,27 @@ pub enum Plan {
     Verify(VerifySettings),
 }
 
+/// The most of anything that a job can be asked for.
+const MOST: usize = 1_000_000;
+
+impl Plan {
+    fn check(&self) -> Result<(), LabError> {
+        let asked = match *self {
+            Self::Train { epochs } => [("epochs", epochs), ("candidates", 0)],
+            Self::Search { iterations, candidates, budget: _ } => {
+                [("iterations", iterations as usize), ("candidates", candidates)]
+            }
+            Self::Verify(VerifySettings { top, random, epochs }) => {
+                [("epochs", epochs.unwrap_or(0)), ("candidates", top.saturating_add(random))]
+            }
+        };
+        match asked.into_iter().find(|&(_, count)| count > MOST) {
+            Some((what, _)) => Err(LabError::TooMuch { what, most: MOST }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A job between two of its steps.
 pub struct Running {
     pub(super) pace: Pace,
@@ -93,6 +114,7 @@ impl Lab {
         plan: Plan,
         report: &mut dyn FnMut(Report),
     ) -> Result<Running, LabError> {
+        plan.check()?;
         match plan {
             Plan::Train { epochs } => self.start_training(epochs, report),
             Plan::Search { iterations, candidates, budget } => {
@@ -115,14 +137,16 @@ impl Lab {
     ) -> Result<bool, LabError> {
         let Running { pace, work } = running;
         let goes_on = match work {
-            Work::Train(training) => self.train_on(training, pace, report)?,
-            Work::Search(searching) => self.search_on(searching, pace, stop, report)?,
-            Work::Verify(verifying) => self.verify_on(verifying, pace, stop, report)?,
+            Work::Train(training) => self.train_on(training, pace, report),
+            Work::Search(searching) => self.search_on(searching, pace, stop, report),
+            Work::Verify(verifying) => self.verify_on(verifying, pace, stop, report),
         };
-        if !goes_on {
-            self.conclude(running, report)?;
+        if matches!(goes_on, Ok(true)) {
+            return Ok(true);
         }
-        Ok(goes_on)
+        let concluded = self.conclude(running, report);
+        // The first error says what is wrong.
+        goes_on.and_then(|goes_on| concluded.map(|()| goes_on))
     }
 
     /// Ends a job before its end. What is done is kept, in the middle of an epoch too; with `forget`, a training goes back
@@ -158,27 +182,32 @@ impl Lab {
         report: &mut dyn FnMut(Report),
     ) -> Result<(), LabError> {
         match (&mut running.work, change) {
-            (Work::Train(training), Change::Template | Change::StepLength) => {
-                self.keep_epoch(training, report)
-            }
+            // What is known of weights has to be true of weights that a checkpoint has.
+            (
+                Work::Train(training),
+                Change::Template | Change::StepLength | Change::Evaluations,
+            ) => self.keep_epoch(training, report),
             // What evaluations say is asked for when paths are drawn by it.
-            (Work::Train(training), Change::Evaluations | Change::Objective)
+            (Work::Train(training), Change::Objective)
                 if self.training().policy == PathPolicy::Fitness =>
             {
                 self.keep_epoch(training, report)
             }
-            (Work::Search(searching), Change::Template | Change::Objective | Change::Steering) => {
+            (Work::Train(_), Change::Objective | Change::Steering)
+            | (Work::Search(_), Change::StepLength)
+            | (Work::Verify(_), Change::Steering) => Ok(()),
+            (
+                Work::Search(searching),
+                Change::Template | Change::Objective | Change::Steering | Change::Evaluations,
+            ) => {
                 searching.look_again();
                 Ok(())
             }
-            (Work::Verify(_), Change::Template) => Err(LabError::Verifying),
-            // A search leaves out what is evaluated by the time it comes to it.
-            (Work::Train(_), Change::Evaluations | Change::Objective | Change::Steering)
-            | (Work::Search(_), Change::Evaluations | Change::StepLength)
-            | (
+            // What is trained from scratch would be another thing after a kill than without one.
+            (
                 Work::Verify(_),
-                Change::Evaluations | Change::Objective | Change::Steering | Change::StepLength,
-            ) => Ok(()),
+                Change::Template | Change::StepLength | Change::Objective | Change::Evaluations,
+            ) => Err(LabError::Verifying),
         }
     }
 

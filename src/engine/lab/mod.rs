@@ -158,10 +158,17 @@ pub enum LabError {
     },
     /// Candidates of the template are being retrained.
     #[error(
-        "candidates are being trained from scratch as the template has them; wait for the end of that, or stop it, and \
-         edit then"
+        "candidates are being trained from scratch as everything is now; wait for the end of that, or stop it, and ask again"
     )]
     Verifying,
+    /// More than a job can do.
+    #[error("more than {most} {what} are no plan; ask for fewer")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// The most.
+        most: usize,
+    },
     /// Nodes that are no candidate.
     #[error("these nodes are no candidate of the template: {0}")]
     NoCandidate(String),

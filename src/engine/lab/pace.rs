@@ -62,12 +62,6 @@ impl Pace {
         Progress { job: self.job, done, total, elapsed_secs, eta_secs }
     }
 
-    /// One unit was done in an earlier session.
-    pub(super) fn skip(&mut self) {
-        self.done += 1;
-        self.skipped += 1;
-    }
-
     pub(super) fn next(&mut self) -> Progress {
         self.at(self.done + 1)
     }

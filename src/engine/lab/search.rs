@@ -54,7 +54,7 @@ struct Batch {
 }
 
 impl Searching {
-    /// Begins anew with what holds now; what was evaluated in the present iteration stays in it.
+    /// Begins again with what holds now; what was evaluated in the present iteration stays in it.
     pub(super) fn look_again(&mut self) {
         self.stage = Stage::Look;
     }
@@ -82,7 +82,8 @@ impl Lab {
         }
         self.set_up(self.epochs(), targets, report)?;
         let seconds = budget.seconds.map(|most| most as f64 - self.seconds().search);
-        let pace = Pace::new(Job::Search, 0, 0).within(seconds);
+        let begun = self.study.search().evaluated_now().count() as u64;
+        let pace = Pace::new(Job::Search, begun, begun).within(seconds);
         let carried = self.study.unfinished_secs() + std::mem::take(&mut self.untold_secs);
         let (left, mark, stage) = (iterations, 0.0, Stage::Look);
         let searching = Searching { left, candidates, budget, carried, mark, stage };
@@ -112,6 +113,10 @@ impl Lab {
         let ends = match &mut searching.stage {
             Stage::Look if searching.left == 0 => return Ok(false),
             Stage::Look => {
+                if self.source.is_missing() {
+                    // After an edit.
+                    self.set_up(self.epochs(), self.state.targets, report)?;
+                }
                 let candidates = self.candidates();
                 // Those that are evaluated again are timed then; a kill between the two leaves one to be timed first.
                 let present =
@@ -139,7 +144,7 @@ impl Lab {
             }
             // Looked at first, since an iteration that is begun is told.
             Stage::Propose if seconds.is_some() => seconds,
-            Stage::Propose => self.propose(searching, pace, report)?,
+            Stage::Propose => self.propose(searching, report)?,
             Stage::Iterate { open, .. } if !open.left.is_empty() && seconds.is_some() => seconds,
             Stage::Iterate { proposed, open } => {
                 self.evaluate_next(open, pace, stop, report)?;
@@ -170,14 +175,13 @@ impl Lab {
         let begun = self.study.search().evaluated_now().count();
         let planned = (candidates as u64).saturating_mul(u64::from(left));
         let planned = planned.min(self.affordable(budget).saturating_add(begun) as u64);
-        planned.saturating_add(known as u64)
+        planned.saturating_sub(begun as u64).saturating_add(known as u64)
     }
 
     /// Proposes the candidates of the next iteration; says why the search ends where there are none.
     fn propose(
         &mut self,
         searching: &mut Searching,
-        pace: &mut Pace,
         report: &mut dyn FnMut(Report),
     ) -> Result<Option<EarlyEnd>, LabError> {
         let Searching { candidates, budget, .. } = *searching;
@@ -207,10 +211,8 @@ impl Lab {
         }
         self.tell(newcomers, report)?;
         // Some are known already where the iteration was cut short before.
-        let (known, mut open): (Vec<_>, Vec<_>) =
-            proposed.iter().partition(|&&id| self.candidates()[id.index()].evaluation.is_some());
-        open.truncate(left);
-        known.iter().for_each(|_| pace.skip());
+        let is_open = |id: &CandidateId| self.candidates()[id.index()].evaluation.is_none();
+        let open = proposed.iter().copied().filter(is_open).take(left).collect();
         let open = self.batch(open)?;
         searching.stage = Stage::Iterate { proposed, open };
         Ok(None)
@@ -274,7 +276,7 @@ impl Lab {
         let Some(&place) = batch.left.front() else { return Ok(()) };
         let id = batch.ids[place];
         if self.is_open(id)
-            && self.evaluate(id, (&mut batch.together, place), stop, report)?.is_none()
+            && self.evaluate(id, (&mut batch.together, place), None, stop, report)?.is_none()
         {
             return Ok(());
         }
@@ -289,28 +291,28 @@ impl Lab {
         candidate.is_some_and(|it| it.evaluation.is_none() || it.standing == Standing::Stale)
     }
 
-    /// Evaluates a candidate, which has this place among those that were prepared with it, and times it where that is asked for; `None` if
-    /// it was stopped.
+    /// Evaluates a candidate, which has this place among those that were prepared with it, and times it where that is asked
+    /// for; `None` if it was stopped. A `newcomer` is told with its evaluation.
     pub(super) fn evaluate(
         &mut self,
         id: CandidateId,
         (together, place): (&mut Together, usize),
+        newcomer: Option<Event>,
         stop: &AtomicBool,
         report: &mut dyn FnMut(Report),
     ) -> Result<Option<Evaluation>, LabError> {
         let step = self.steps_by_now();
-        let now = self.iterations();
-        let iteration = self.candidates()[id.index()].iteration.unwrap_or(now) + 1;
+        let proposed = self.study.search().candidate(id).and_then(|known| known.iteration);
+        let iteration = proposed.unwrap_or(self.iterations()) + 1;
         let clock = Instant::now();
         let Some(evaluation) = self.source.evaluate(together, place, stop)? else {
             return Ok(None);
         };
         let Evaluation { accuracy, balanced_accuracy, loss } = evaluation;
         let seconds = clock.elapsed().as_secs_f64();
-        self.tell(
-            [Event::Evaluated { id, iteration, step, accuracy, balanced_accuracy, loss, seconds }],
-            report,
-        )?;
+        let evaluated =
+            Event::Evaluated { id, iteration, step, accuracy, balanced_accuracy, loss, seconds };
+        self.tell(newcomer.into_iter().chain([evaluated]), report)?;
         if self.study.search().is_untimed(&self.candidates()[id.index()]) {
             self.time(id, report)?;
         }

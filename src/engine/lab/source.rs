@@ -65,6 +65,14 @@ impl Source {
         }
     }
 
+    /// Whether a job has to set it up before anything is evaluated.
+    pub(super) fn is_missing(&self) -> bool {
+        match self {
+            Self::Supernet(bench) => bench.is_none(),
+            Self::Table(_) => false,
+        }
+    }
+
     /// The same, to train it.
     pub(super) fn bench_mut(&mut self) -> Option<&mut Bench> {
         match self {

@@ -71,6 +71,10 @@ impl Lab {
             if self.epochs() >= last {
                 return Ok(false);
             }
+            // After an edit it may be missing.
+            if self.source.bench().is_none() {
+                self.set_up(last, self.state.targets, report)?;
+            }
             let (total, done) = self.steps_to(last);
             pace.set_left(total.saturating_sub(done));
             training.epoch = self.begin_epoch(last);
@@ -205,12 +209,14 @@ impl Lab {
 
     /// Training has failed: what to do about it.
     fn failed(&mut self, error: TrainError, report: &mut dyn FnMut(Report)) -> LabError {
+        // Whatever it is, the weights are none that a checkpoint has.
+        self.go_back(report);
         match error {
-            TrainError::Diverged { epoch, step } => {
-                self.go_back(report);
-                self.diverged(epoch, step)
-            }
-            error => error.into(),
+            TrainError::Diverged { epoch, step } => self.diverged(epoch, step),
+            TrainError::Stopped
+            | TrainError::Misfit(_)
+            | TrainError::Settings(_)
+            | TrainError::Device(_) => error.into(),
         }
     }
 

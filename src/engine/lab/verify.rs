@@ -123,7 +123,11 @@ impl Lab {
             .into_iter()
             .filter(|&id| !self.told(epochs).any(|retrained| retrained.id == id))
             .collect();
-        let pace = Pace::new(Job::Verify, self.steps_alone(epochs) * missing.len() as u64, 0);
+        let pace = Pace::new(
+            Job::Verify,
+            self.steps_alone(epochs).saturating_mul(missing.len() as u64),
+            0,
+        );
         let verifying = Verifying { epochs, missing, alone: None };
         Ok(Running { pace, work: Work::Verify(verifying) })
     }
@@ -157,7 +161,7 @@ impl Lab {
             let (id, seconds) = (candidate.id, candidate.seconds + clock.elapsed().as_secs_f64());
             *alone = None;
             // What a training that has diverged leaves out.
-            pace.set_left(self.steps_alone(epochs) * missing.len() as u64);
+            pace.set_left(self.steps_alone(epochs).saturating_mul(missing.len() as u64));
             self.tell(
                 [Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds }],
                 report,

@@ -10,6 +10,7 @@ use crate::engine::{
 };
 use std::{
     collections::VecDeque,
+    mem::discriminant,
     net::SocketAddr,
     sync::{
         Arc,
@@ -22,13 +23,16 @@ use thiserror::Error;
 /// Requests of viewers that may wait.
 const REQUESTS: usize = 64;
 
+/// Reports that are passed on before the host looks for requests again.
+const REPORTS: usize = 256;
+
 /// How long the host waits for a report before it looks for requests.
 const TICK: Duration = Duration::from_millis(5);
 
 /// A lab cannot be hosted.
 #[derive(Debug, Error)]
 pub enum HostError {
-    /// Nobody could connect.
+    /// No one could connect.
     #[error(transparent)]
     Remote(#[from] RemoteError),
     /// There is no thread for the lab, or it has ended.
@@ -54,6 +58,8 @@ pub struct Host {
     asked: Receiver<Asked<Command, Answer>>,
     /// Requests that were not answered yet, in the order in which they were asked.
     open: VecDeque<Open>,
+    /// What holds beside the study.
+    standing: Vec<Told>,
 }
 
 impl Host {
@@ -76,7 +82,7 @@ impl Host {
         };
         let server = Server::start(options, Arc::clone(&log), take)?;
         let worker = Worker::start(None, make_lab)?;
-        Ok(Self { worker, log, server, asked, open: VecDeque::new() })
+        Ok(Self { worker, log, server, asked, open: VecDeque::new(), standing: Vec::new() })
     }
 
     /// Where viewers connect.
@@ -100,12 +106,11 @@ impl Host {
             }
         }
         let mut wait = TICK;
-        while let Some(report) = self.worker.wait_for_report(wait)? {
+        for _ in 0..REPORTS {
+            let Some(report) = self.worker.wait_for_report(wait)? else { break };
             tell(&report);
             self.pass_on(report)?;
-            if !wait.is_zero() {
-                wait = Duration::ZERO;
-            }
+            wait = Duration::ZERO;
         }
         Ok(())
     }
@@ -114,7 +119,7 @@ impl Host {
         let told = match report {
             Report::Study(study) => {
                 self.log.begin_again();
-                for told in of_study(&study) {
+                for told in of_study(&study).chain(self.standing.iter().cloned()) {
                     self.log.keep(&told)?;
                 }
                 return Ok(());
@@ -129,10 +134,11 @@ impl Host {
                 return Ok(self.log.pass("progress", &Told::Progress(progress))?);
             }
             Report::Started(job) => {
-                // Whoever has asked for it need not wait for its end, which everybody is told.
+                // The viewer that has asked for it need not wait for its end, which all are told.
                 let place = self.open.iter().position(|open| open.is_job);
-                if let Some(Open { reply, .. }) = place.and_then(|place| self.open.remove(place)) {
-                    reply.answer(&Answer::Done);
+                let open = place.and_then(|place| self.open.remove(place));
+                if let Some(Open { ticket, reply, .. }) = open {
+                    reply.answer(&Answer::Begun { ticket });
                 }
                 Told::Started(job)
             }
@@ -158,6 +164,46 @@ impl Host {
             Report::Paused(paused) => Told::Paused(paused),
             Report::NotOpened { message } => Told::NotOpened { message },
         };
-        Ok(self.log.keep(&told)?)
+        self.log.keep(&told)?;
+        self.take_note(told);
+        Ok(())
+    }
+
+    /// Remembers what goes on to hold when another study begins.
+    fn take_note(&mut self, told: Told) {
+        let replaces = |older: &Told| match (&told, older) {
+            (Told::Cautions { about, .. }, Told::Cautions { about: older, .. }) => about == older,
+            (Told::Answer { answer: Answer::Ended { .. } | Answer::Failed { .. }, .. }, older) => {
+                matches!(older, Told::Started(_) | Told::Paused(_))
+            }
+            (told, older) => discriminant(told) == discriminant(older),
+        };
+        self.standing.retain(|older| !replaces(older));
+        if matches!(
+            told,
+            Told::Run { .. }
+                | Told::Data(_)
+                | Told::Cautions { .. }
+                | Told::Started(_)
+                | Told::Paused(true)
+        ) {
+            self.standing.push(told);
+        }
+    }
+
+    /// Stops what is under way, and tells viewers the last of it before they are left.
+    ///
+    /// # Errors
+    /// When something cannot be told.
+    pub fn end(mut self, tell: &mut dyn FnMut(&Report)) -> Result<(), HostError> {
+        self.worker.wind_up();
+        // The thread ends when the job has recorded what is done.
+        while let Ok(report) = self.worker.wait_for_report(TICK) {
+            if let Some(report) = report {
+                tell(&report);
+                self.pass_on(report)?;
+            }
+        }
+        Ok(())
     }
 }

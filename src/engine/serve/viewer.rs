@@ -9,11 +9,12 @@ use crate::engine::{
 use std::time::Duration;
 
 /// A lab elsewhere: it takes commands and gives reports as a [`Worker`](crate::engine::worker::Worker) does. A job that was
-/// asked for is answered when it has begun; everybody is told its end.
+/// asked for is answered when it has begun; all are told its end.
 pub struct Viewer {
     address: String,
     client: Client<Command, Told, Answer>,
     listener: Listener,
+    is_connected: bool,
     is_up_to_date: bool,
 }
 
@@ -25,7 +26,8 @@ impl Viewer {
     pub fn connect(options: ClientOptions) -> Result<Self, RemoteError> {
         let address = options.address.clone();
         let client = Client::connect(options)?;
-        Ok(Self { address, client, listener: Listener::default(), is_up_to_date: false })
+        let listener = Listener::default();
+        Ok(Self { address, client, listener, is_connected: false, is_up_to_date: false })
     }
 
     /// Asks for something; the answer comes in a report with this ticket.
@@ -34,6 +36,11 @@ impl Viewer {
     /// When it cannot be asked.
     pub fn ask(&self, command: &Command) -> Result<Ticket, AskError> {
         self.client.ask(command).map(Ticket::Viewer)
+    }
+
+    /// Whether there is a connection now.
+    pub fn is_connected(&self) -> bool {
+        self.is_connected
     }
 
     /// Whether everything was reported that had happened when the connection was made.
@@ -90,11 +97,13 @@ impl Viewer {
                 Some(Report::Answer { ticket: Ticket::Viewer(number), answer })
             }
             News::Link(Link::Connected { writes: true }) => {
+                self.is_connected = true;
                 Some(Report::Note(format!("connected to {address}")))
             }
-            News::Link(Link::Connected { writes: false }) => Some(Report::Note(format!(
-                "connected to {address} to watch; another viewer gives the commands until it leaves"
-            ))),
+            News::Link(Link::Connected { writes: false }) => {
+                self.is_connected = true;
+                Some(Report::Note(format!("connected to {address} to watch")))
+            }
             News::Link(Link::Writes(true)) => {
                 Some(Report::Note(format!("{address} takes commands of this viewer now")))
             }
@@ -102,7 +111,7 @@ impl Viewer {
                 Some(Report::Note(format!("{address} takes commands of another viewer now")))
             }
             News::Link(Link::Lost { why, retry_in }) => {
-                self.is_up_to_date = false;
+                (self.is_connected, self.is_up_to_date) = (false, false);
                 let seconds = retry_in.as_secs_f64();
                 Some(Report::Note(format!("{why}; the next attempt is in {seconds:.1} s")))
             }

@@ -134,7 +134,7 @@ pub(in crate::engine) struct LastEdit {
     pub(in crate::engine) new: Vec<NodeKey>,
 }
 
-/// What is told of a study to somebody who knows nothing of it.
+/// What is told of a study to a reader who knows nothing of it.
 #[derive(Clone, Debug)]
 pub enum Retold<'a> {
     /// The template of the edit that is told next.
@@ -301,6 +301,9 @@ impl Study {
 
     /// Takes over how the same network looks.
     pub fn lay_out(&mut self, template: Checked) {
+        if self.number == 1 {
+            self.begun.1 = template.clone();
+        }
         self.template = template;
     }
 
@@ -557,7 +560,7 @@ impl Study {
         before != self.configured
     }
 
-    /// What it began with, and all that has happened since, for somebody who knows nothing of it. Templates of earlier
+    /// What it began with, and all that has happened since, for a reader who knows nothing of it. Templates of earlier
     /// edits come without their looks.
     pub fn retell(&self) -> (Setup, Checked, Vec<Retold<'_>>) {
         let mut told = Vec::with_capacity(self.past.len());

@@ -1,6 +1,6 @@
 //! The lab's side of a worker: what is asked for is done between the steps of what is under way.
 
-use super::Order;
+use super::{COMMANDS, Order, WorkerError};
 use crate::engine::{
     candidate::CandidateId,
     command::{Answer, Command, Ticket},
@@ -43,7 +43,7 @@ struct Evaluations {
     done: Vec<(CandidateId, Evaluation)>,
 }
 
-/// Tells what the lab holds, and does what is asked for until nobody can ask any more.
+/// Tells what the lab holds, and does what is asked for until no more can be asked.
 pub(super) fn serve(lab: &mut Lab, inbox: &Receiver<Order>, report: &mut dyn FnMut(Report)) {
     lab.story().into_iter().for_each(&mut *report);
     let mut desk = Desk { lab, report, job: None, evaluations: VecDeque::new() };
@@ -91,9 +91,14 @@ impl Desk<'_> {
             Command::Verify(settings) => {
                 return self.start(ticket, control, None, Job::Verify, Plan::Verify(settings));
             }
+            Command::Evaluate { .. } if self.evaluations.len() >= COMMANDS => {
+                let message = WorkerError::Full.to_string();
+                return self.answer(ticket, Answer::Refused { message });
+            }
             Command::Evaluate { candidates } => {
                 let check = |nodes: &Vec<_>| self.lab.check_these(nodes).map(drop);
-                match candidates.iter().try_for_each(check) {
+                let checked = candidates.iter().try_for_each(check);
+                match checked.and_then(|()| self.give_way(Change::Evaluations)) {
                     Ok(()) => {
                         let (left, done) = (candidates.into(), Vec::new());
                         self.evaluations.push_back(Evaluations { ticket, control, left, done });
@@ -171,10 +176,10 @@ impl Desk<'_> {
         let Some(job) = &mut self.job else { return Ok(()) };
         match self.lab.give_way(&mut job.running, change, self.report) {
             Err(error) if !matches!(error, LabError::Verifying) => {
-                // What is wrong with the job is told as its end, and the change can be asked for again.
+                // The job ends with it; the change is refused, and can be asked for again.
                 let message = error.to_string();
                 self.end_job(|job| Answer::Failed { job: Some(job), message });
-                Ok(())
+                Err(error)
             }
             given => given,
         }
@@ -227,6 +232,7 @@ impl Desk<'_> {
     }
 
     fn end_job(&mut self, answer: impl FnOnce(Job) -> Answer) {
+        self.resume();
         if let Some(JobAtWork { ticket, running, .. }) = self.job.take() {
             self.answer(ticket, answer(running.job()));
         }

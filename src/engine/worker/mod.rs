@@ -72,7 +72,7 @@ impl Worker {
         let (orders, inbox) = sync_channel(COMMANDS);
         let (outbox, reports) = sync_channel(REPORTS);
         let work = move || {
-            // Where nobody reads any more nobody asks either, which ends the thread.
+            // Where no reports are read no commands come either, which ends the thread.
             let mut report = |report| drop(outbox.send(report));
             if let Some(before) = before {
                 // A panic was printed where it happened.
@@ -157,6 +157,12 @@ impl Worker {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// Stops the running job and takes no further commands; the last reports are still to be read.
+    pub fn wind_up(&mut self) {
+        self.controls.iter().filter_map(Weak::upgrade).for_each(|control| control.stop());
+        self.orders = None;
+    }
+
     /// Stops the running job and gives the thread, which ends when the job has recorded what is done.
     pub fn end(mut self) -> Option<JoinHandle<()>> {
         self.hang_up();
@@ -164,9 +170,8 @@ impl Worker {
     }
 
     fn hang_up(&mut self) {
-        self.controls.iter().filter_map(Weak::upgrade).for_each(|control| control.stop());
+        self.wind_up();
         // Without its ends of the channels the thread neither waits for commands nor for readers.
-        self.orders = None;
         self.reports = None;
     }
 }
