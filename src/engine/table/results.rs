@@ -1,6 +1,6 @@
 //! A table as that by which a search judges candidates: its `search` values are accuracies.
 
-use super::{Table, TableError, copy, file};
+use super::{Table, TableError, copy, file, node_id};
 use crate::engine::{
     data::fingerprint,
     delimited::Decimal,
@@ -105,7 +105,13 @@ impl KnownResults {
     pub fn template(&self, name: &str) -> Checked {
         let graph = self.table.template();
         let about = format!("The {} architectures of a table of known results.", self.table.len());
-        let template = Template { about, ..Template::new(name, Arc::clone(graph.network())) };
+        let mut template = Template { about, ..Template::new(name, Arc::clone(graph.network())) };
+        // What the nodes do says nothing about the choices that they stand for.
+        let choices = self.table.choices.iter().enumerate();
+        let labels = choices.flat_map(|(position, choices)| {
+            choices.iter().map(move |choice| (node_id(position, choice), choice.clone()))
+        });
+        Arc::make_mut(&mut template.layout).labels.extend(labels);
         Checked::new(template).expect("its network is a graph, and its nodes are placed")
     }
 
@@ -193,7 +199,9 @@ mod tests {
     #[test]
     fn a_part_of_the_template_is_known_and_nothing_beyond_it() {
         let results = of(complete(&[3, 2], |_| 0.5)).expect("shares");
-        let network = results.template("a").template().network.as_ref().clone();
+        let template = results.template("a").template().clone();
+        assert_eq!(template.label(&"1:2".into()), Some("2"));
+        let network = template.network.as_ref().clone();
         assert_eq!(results.check(&network), Ok(()));
         let changed = |change: &dyn Fn(&mut Network)| {
             let mut network = network.clone();
