@@ -123,8 +123,9 @@ fn make_run(runs: &Path) -> PathBuf {
         pool: POOL,
     };
     let state = RunState::default();
-    let mut run = Run::create(runs, Some("large"), template.template(), config, None, &state, pool)
-        .expect("is written");
+    let mut run =
+        Run::create(runs, Some("large"), template.template(), config, None, None, &state, pool)
+            .expect("is written");
     let epoch = EpochReport {
         epoch: 1,
         step: STEP,

@@ -51,7 +51,7 @@ impl SteeringArgs {
         Ok(lab.steer(self.steering(lab.study().search())?)?)
     }
 
-    /// What a search is to be steered to.
+    /// What these arguments steer a search to.
     pub(super) fn steering(&self, search: &SearchState) -> Result<Steering> {
         let before = if self.free { Steering::default() } else { search.asked().clone() };
         let nodes = |given: &[String], before: Vec<NodeId>| {

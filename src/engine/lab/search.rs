@@ -166,7 +166,7 @@ impl Lab {
         Ok(ends.is_none())
     }
 
-    /// How many candidates are to be evaluated or timed until the end, as far as that is known.
+    /// How many candidates there are to evaluate or time until the end, as far as that is known.
     fn to_evaluate(&self, searching: &Searching) -> u64 {
         let Searching { left, candidates, budget, .. } = *searching;
         let open =
