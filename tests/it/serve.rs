@@ -294,7 +294,7 @@ impl Follower {
 fn viewers_know_what_the_journal_tells_after_servers_viewers_and_connections_are_cut() {
     let runs = tempfile::tempdir().expect("a folder");
     let runs = runs.path();
-    let new = ["--template", "3-conv-3-layer", "--data", "digits", "--name", "far"];
+    let new = ["--template", "3-conv-7-layer", "--data", "digits", "--name", "far"];
     let (mut server, address) = serve(runs, &new);
     asked(runs, &address, &["train", "--epochs", "1"]);
     let port = address.rsplit_once(':').expect("has a port").1.parse().expect("is a number");
