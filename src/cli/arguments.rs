@@ -39,6 +39,11 @@ pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
 pub(super) fn number() -> impl TypedValueParser<Value = f64> {
     StringValueParser::new().try_map(|text| {
         let text = text.trim();
+        if let Ok(number) = text.parse::<f64>()
+            && !number.is_finite()
+        {
+            return Err("give a finite number".to_owned());
+        }
         text.parse::<f64>().map_err(|_| match text.replacen(',', ".", 1).parse::<f64>() {
             Ok(_) if text.contains(',') => {
                 format!("numbers have a decimal point here: {}", text.replacen(',', ".", 1))
@@ -83,6 +88,7 @@ mod tests {
     fn a_decimal_comma_is_named() {
         assert_eq!((parse("0.1"), parse(" 5 "), parse("-0.5")), (Ok(0.1), Ok(5.0), Ok(-0.5)));
         assert!(parse("0,1").is_err_and(|error| error.contains("decimal point here: 0.1")));
+        assert!(parse("inf").is_err_and(|error| error.contains("finite")));
         assert!(parse("little").is_err_and(|error| error.contains("such as 0.01")));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         command::{Answer, Command, Ticket},
         lab::VerifySettings,
         remote::{ClientOptions, DEFAULT_PORT, Limits, Token, Waits},
-        report::Report,
+        report::{Job, Report},
         search::{Evaluation, Objective},
         serve::Viewer,
         study::Study,
@@ -155,6 +155,10 @@ struct State {
     candidates: usize,
     evaluated: usize,
     best: Option<Best>,
+    /// The job that is under way.
+    job: Option<&'static str>,
+    /// Whether it waits.
+    paused: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,6 +171,8 @@ struct Best {
 impl State {
     fn of(study: &Study) -> Self {
         let (search, graph) = (study.search(), study.template().graph());
+        // Those that the template has.
+        let there = || study.candidates().iter().filter(|it| !it.is_retired());
         let best = search.best().and_then(|id| {
             let candidate = search.candidate(id)?;
             let nodes = candidate.mask.iter().map(|node| graph.id(node).clone()).collect();
@@ -176,14 +182,16 @@ impl State {
             template: study.template().template().name.clone(),
             epochs: study.epochs().len(),
             iterations: study.iterations().len(),
-            candidates: study.candidates().len(),
-            evaluated: study.candidates().iter().filter(|it| it.evaluation.is_some()).count(),
+            candidates: there().count(),
+            evaluated: there().filter(|it| it.evaluation.is_some()).count(),
             best,
+            job: None,
+            paused: false,
         }
     }
 
     fn text(&self, goal: Goal) -> String {
-        let Self { template, epochs, iterations, candidates, evaluated, best } = self;
+        let Self { template, epochs, iterations, candidates, evaluated, best, job, paused } = self;
         let mut text = format!(
             "template {template}: {}, {}, {evaluated} of {candidates} candidates evaluated\n",
             counted(*epochs, "epoch", "epochs"),
@@ -197,6 +205,9 @@ impl State {
                 goal.of(evaluation),
                 nodes.join(",")
             );
+        }
+        if let Some(job) = job {
+            text += &format!("a {job} {}\n", if *paused { "waits" } else { "is under way" });
         }
         text
     }
@@ -219,8 +230,10 @@ struct Connection {
     lost: Option<Instant>,
     /// Whether a study has begun since something was asked for: the server was started again, or begins its run.
     retold: Option<Instant>,
-    /// Whether a job has begun since then.
-    begun: bool,
+    /// The job that is under way.
+    job: Option<Job>,
+    /// Whether it waits.
+    paused: bool,
 }
 
 /// How long to wait for a report before looking at the clock.
@@ -238,7 +251,8 @@ impl Connection {
             patience,
             lost: None,
             retold: None,
-            begun: false,
+            job: None,
+            paused: false,
         }
     }
 
@@ -256,13 +270,15 @@ impl Connection {
         match (report, &mut self.study) {
             (Report::Study(told), study) => {
                 *study = Some(*told);
-                (self.retold, self.begun) = (Some(Instant::now()), false);
+                (self.retold, self.job) = (Some(Instant::now()), None);
             }
             (Report::Template { number, template }, Some(study)) => study.bring(number, template),
             (Report::Event(event), Some(study)) => study.apply(&event)?,
             (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
-            (Report::Started(_), _) => self.begun = true,
+            (Report::Started(job), _) => (self.job, self.paused) = (Some(job), false),
+            (Report::Paused(paused), _) => self.paused = paused,
             (Report::Answer { ticket: ticket @ Ticket::Lab(_), answer }, _) => {
+                self.job = None;
                 self.ends.push((ticket, answer));
             }
             (Report::Answer { ticket, answer }, _) => return Ok(Some((ticket, answer))),
@@ -286,10 +302,16 @@ impl Connection {
         Ok(heard)
     }
 
-    /// Waits until there is a connection.
+    /// Waits until there is a connection whose commands are taken.
     fn reach(&mut self) -> Result<()> {
-        while !self.viewer.is_connected() {
+        let mut since = Instant::now();
+        while !self.viewer.writes() {
             self.go_on()?;
+            if !self.viewer.is_connected() {
+                since = Instant::now();
+            } else if since.elapsed() > self.patience {
+                bail!("another viewer gives the commands; ask again when it has left");
+            }
         }
         Ok(())
     }
@@ -306,6 +328,19 @@ impl Connection {
             Some(study) => Ok(study),
             None => bail!("nothing is known of the lab"),
         }
+    }
+
+    /// How far the run is.
+    fn known(&self) -> Result<State> {
+        let Some(study) = &self.study else { bail!("nothing is known of the lab") };
+        let job = self.job.map(Job::name);
+        Ok(State { job, paused: self.paused && job.is_some(), ..State::of(study) })
+    }
+
+    /// The same as text.
+    fn state(&self) -> Result<String> {
+        let objective = self.study.as_ref().map(Study::objective).unwrap_or_default();
+        Ok(self.known()?.text(Goal { objective, ..self.printer.goal() }))
     }
 
     /// The answer to a command.
@@ -326,7 +361,9 @@ impl Connection {
             if let Some(place) = self.ends.iter().position(|&(ticket, _)| ticket == job) {
                 return Ok(self.ends.swap_remove(place).1);
             }
-            if self.retold.is_some_and(|since| !self.begun && since.elapsed() > self.patience) {
+            if self.job.is_none()
+                && self.retold.is_some_and(|since| since.elapsed() > self.patience)
+            {
                 bail!(
                     "the server was started again, which has ended the job; `ask show` tells what is kept"
                 );
@@ -347,7 +384,7 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         waits: Waits::default(),
         limits: Limits::default(),
     };
-    let viewer = Viewer::connect(options)?;
+    let viewer = Viewer::connect(options.clone())?;
     let goal = Goal { quality: Quality::Accuracy, objective: Objective::default() };
     let printer = ProgressPrinter::new(goal);
     let tells = matches!(what, What::Watch);
@@ -359,12 +396,10 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
             connection.hear()?;
         },
         What::Show => {
-            let study = connection.catch_up()?;
-            let (state, objective) = (State::of(study), study.objective());
-            let goal = Goal { objective, ..connection.printer.goal() };
+            connection.catch_up()?;
             match json {
-                true => output::json(&state)?,
-                false => output::data(&state.text(goal))?,
+                true => output::json(&connection.known()?)?,
+                false => output::data(&connection.state()?)?,
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -410,12 +445,15 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         What::Stop => Command::Stop,
         What::Cancel => Command::Cancel,
     };
-    connection.reach()?;
-    connection.tells = waits;
     let mut answer = connection.ask(&command)?;
     if let Answer::Begun { ticket } = answer
         && waits
     {
+        // To watch is enough from here on, so that others can give commands.
+        connection.viewer = Viewer::connect(ClientOptions { write: false, ..options })?;
+        connection.catch_up()?;
+        connection.tells = true;
+        output::message("the job has begun; Ctrl-C leaves it to the server, `ask stop` ends it");
         answer = connection.end(ticket)?;
     }
     connection.printer.finish();
@@ -427,12 +465,15 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         Answer::Evaluated(done) if !json => {
             let goal = connection.printer.goal();
             let lines = done.iter().map(|(id, evaluation)| {
+                // A table does not tell it.
+                let known = evaluation.loss.is_finite();
+                let loss = known.then(|| format!(", loss {:.4}", evaluation.loss));
                 format!(
-                    "candidate {}: {} {}, loss {:.4}\n",
+                    "candidate {}: {} {}{}\n",
                     id.0,
                     goal.quality.name(),
                     goal.quality.text(evaluation.accuracy),
-                    evaluation.loss
+                    loss.unwrap_or_default()
                 )
             });
             output::data(&lines.collect::<String>())?;

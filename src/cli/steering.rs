@@ -35,7 +35,7 @@ pub(super) struct SteeringArgs {
     max_flops: Option<u64>,
     /// The longest time for an image in milliseconds, measured where candidates are evaluated. A search that looks
     /// at the clock cannot be repeated exactly.
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = super::arguments::number())]
     max_latency: Option<f64>,
     /// Look for the best candidates of any cost: those with high accuracy and a low value of this.
     #[arg(long, value_name = "MEASURE", value_parser = super::training::named::<Measure>())]

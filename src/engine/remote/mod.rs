@@ -88,15 +88,23 @@ pub enum RemoteError {
         /// Where.
         address: String,
     },
+    /// A server cannot encrypt without a certificate.
+    #[error(
+        "{address} asks for encryption, which needs --certificate and --key; give them, or leave tls:// out"
+    )]
+    NoCertificate {
+        /// Where.
+        address: String,
+    },
     /// The system does not let the server listen there.
     #[error(
-        "cannot listen at {address}: {source}; choose another address or port, such as localhost:0"
+        "cannot listen at {address}: {what}; choose another address or port, such as localhost:0"
     )]
     Listen {
         /// Where.
         address: String,
         /// What the system said.
-        source: io::Error,
+        what: io::Error,
     },
     /// An encrypted connection needs to know whom to trust.
     #[error(
@@ -118,12 +126,12 @@ pub enum RemoteError {
     #[error("TLS cannot be set up: {0}; connect without it, through ssh")]
     Tls(rustls::Error),
     /// The file of the token cannot be read or written.
-    #[error("{}: {source}; this file holds the token, which server and viewers share", path.display())]
+    #[error("{}: {what}; this file holds the token, which server and viewers share", path.display())]
     TokenFile {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        what: io::Error,
     },
     /// Other users can read the token.
     #[error("{path}: other users can read this token; make it private: `chmod 600 {path}`, or delete it and let the server write a new one", path = path.display())]

@@ -163,7 +163,10 @@ impl Server {
         let ServerOptions { listen, token, certificate, exposed, limits } = options;
         let tls = certificate.as_ref().map(tls::of_server).transpose()?;
         let place: Address = listen.parse()?;
-        let fails = |source| RemoteError::Listen { address: listen.clone(), source };
+        if place.tls && tls.is_none() {
+            return Err(RemoteError::NoCertificate { address: listen });
+        }
+        let fails = |what| RemoteError::Listen { address: listen.clone(), what };
         let addresses: Vec<_> =
             (&*place.host, place.port).to_socket_addrs().map_err(fails)?.collect();
         if tls.is_none() && !exposed && !addresses.iter().all(is_of_this_machine) {

@@ -33,8 +33,7 @@ impl Token {
     /// As [`read`](Self::read), and when the file cannot be written.
     pub fn read_or_make(path: &Path) -> Result<Self, RemoteError> {
         match Self::read(path) {
-            Err(RemoteError::TokenFile { source, .. })
-                if source.kind() == io::ErrorKind::NotFound => {}
+            Err(RemoteError::TokenFile { what, .. }) if what.kind() == io::ErrorKind::NotFound => {}
             read => return read,
         }
         let token = Self::new()?;
@@ -51,6 +50,9 @@ impl Token {
     /// When there is none, or when other users can read it.
     pub fn read(path: &Path) -> Result<Self, RemoteError> {
         let file = File::open(path).map_err(|source| token_file(path, source))?;
+        if path.is_dir() {
+            return Err(token_file(path, io::ErrorKind::IsADirectory.into()));
+        }
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -108,8 +110,8 @@ impl fmt::Debug for Token {
     }
 }
 
-fn token_file(path: &Path, source: io::Error) -> RemoteError {
-    RemoteError::TokenFile { path: PathBuf::from(path), source }
+fn token_file(path: &Path, what: io::Error) -> RemoteError {
+    RemoteError::TokenFile { path: PathBuf::from(path), what }
 }
 
 /// Bytes that no other program can predict.

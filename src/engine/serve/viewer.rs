@@ -15,6 +15,7 @@ pub struct Viewer {
     client: Client<Command, Told, Answer>,
     listener: Listener,
     is_connected: bool,
+    writes: bool,
     is_up_to_date: bool,
 }
 
@@ -27,7 +28,14 @@ impl Viewer {
         let address = options.address.clone();
         let client = Client::connect(options)?;
         let listener = Listener::default();
-        Ok(Self { address, client, listener, is_connected: false, is_up_to_date: false })
+        Ok(Self {
+            address,
+            client,
+            listener,
+            is_connected: false,
+            writes: false,
+            is_up_to_date: false,
+        })
     }
 
     /// Asks for something; the answer comes in a report with this ticket.
@@ -36,6 +44,11 @@ impl Viewer {
     /// When it cannot be asked.
     pub fn ask(&self, command: &Command) -> Result<Ticket, AskError> {
         self.client.ask(command).map(Ticket::Viewer)
+    }
+
+    /// Whether commands of this viewer are taken.
+    pub fn writes(&self) -> bool {
+        self.writes
     }
 
     /// Whether there is a connection now.
@@ -97,21 +110,23 @@ impl Viewer {
                 Some(Report::Answer { ticket: Ticket::Viewer(number), answer })
             }
             News::Link(Link::Connected { writes: true }) => {
-                self.is_connected = true;
+                (self.is_connected, self.writes) = (true, true);
                 Some(Report::Note(format!("connected to {address}")))
             }
             News::Link(Link::Connected { writes: false }) => {
-                self.is_connected = true;
+                (self.is_connected, self.writes) = (true, false);
                 Some(Report::Note(format!("connected to {address} to watch")))
             }
             News::Link(Link::Writes(true)) => {
+                self.writes = true;
                 Some(Report::Note(format!("{address} takes commands of this viewer now")))
             }
             News::Link(Link::Writes(false)) => {
+                self.writes = false;
                 Some(Report::Note(format!("{address} takes commands of another viewer now")))
             }
             News::Link(Link::Lost { why, retry_in }) => {
-                (self.is_connected, self.is_up_to_date) = (false, false);
+                (self.is_connected, self.writes, self.is_up_to_date) = (false, false, false);
                 let seconds = retry_in.as_secs_f64();
                 Some(Report::Note(format!("{why}; the next attempt is in {seconds:.1} s")))
             }

@@ -188,7 +188,8 @@ impl TrainSettings {
     /// # Errors
     /// When a number is out of its range.
     pub fn check_alone(&self) -> Result<(), SettingsError> {
-        let positive = |number: f64| number.is_finite() && number > 0.0;
+        // Also as the weights are computed.
+        let positive = |number: f64| (number as f32).is_finite() && number > 0.0;
         if self.batch_size == 0 {
             return Err(SettingsError::BatchSize);
         }
