@@ -188,8 +188,7 @@ impl TrainSettings {
     /// # Errors
     /// When a number is out of its range.
     pub fn check_alone(&self) -> Result<(), SettingsError> {
-        // Also as the weights are computed.
-        let positive = |number: f64| (number as f32).is_finite() && number > 0.0;
+        let positive = |number: f64| number.is_finite() && number > 0.0;
         if self.batch_size == 0 {
             return Err(SettingsError::BatchSize);
         }
