@@ -174,7 +174,9 @@ impl Lab {
         }
         match (other, failed) {
             (Some((data, found)), _) => {
-                Err(LabError::OtherData { data, wanted: wanted.clone(), found })
+                // A damaged file may have anything in its place.
+                let wanted = wanted.escape_debug().to_string();
+                Err(LabError::OtherData { data, wanted, found })
             }
             (None, Some((_, true))) if self.settings.moved_data.is_none() => {
                 Err(LabError::DataGone {
