@@ -21,7 +21,7 @@ use crate::{
     signals,
 };
 use anyhow::{Context, Error, Result, anyhow, bail};
-use clap::Args;
+use clap::{Args, CommandFactory, error::ErrorKind};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -123,9 +123,11 @@ impl LabArgs {
             let settings = LabSettings { training, ..settings };
             return Ok(Lab::of_table(template, Arc::new(known), settings, runs, name)?);
         }
-        let template = self.template.as_deref().context(
-            "no template: give --template FILE, or --resume NAME, or search --data table:FILE",
-        )?;
+        let Some(template) = self.template.as_deref() else {
+            let missing =
+                "no template: give --template FILE, or --resume NAME, or search --data table:FILE";
+            super::Cli::command().error(ErrorKind::MissingRequiredArgument, missing).exit()
+        };
         let (template, file) = find_template(template)?;
         let settings = LabSettings { fit: self.data.fit || file.is_none(), ..settings };
         self.tell_unused(&settings.data, epochs);
