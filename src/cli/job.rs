@@ -20,7 +20,7 @@ use crate::{
     },
     signals,
 };
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use clap::{Args, CommandFactory, error::ErrorKind};
 use std::{
     path::{Path, PathBuf},

@@ -106,7 +106,8 @@ fn what_makes_no_sense_with_a_table_is_refused_with_what_to_do() {
     refused(&[&search[..], &["--latency"]].concat(), "nothing of parameters, FLOPs");
     refused(&["search", "--resume", "known-1", "--data", "digits"], "leave --data out");
     refused(&["search", "--resume", "known-1", "--learning-rate", "0.1"], "nothing to train");
-    refused(&["search", "--iterations", "1"], "--data table:FILE");
+    let text = failure(program(runs.path()).args(["search", "--iterations", "1"]), 2);
+    assert!(text.contains("--data table:FILE"), "{text}");
     fs::write(&file, "architecture,search,report\n0,0.5,1\n1,-3,1\n").expect("is written");
     refused(&search, "known.csv: `search` of `1` is -3, which is no accuracy");
     // Nothing of this has begun a run.
