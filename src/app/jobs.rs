@@ -258,34 +258,41 @@ fn drain_reports(
 
 fn take(report: Report, views: &mut Views) {
     let Views { archive, history, status, focus, evaluated, notices } = views;
+    if let Err(mismatch) = archive.follow(&report) {
+        notices.write(Notice::Error(format!(
+            "the window lost track of the run ({mismatch}); open it again"
+        )));
+    }
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
-        Report::Data(summary) => archive.data = Some(summary),
         Report::Note(note) => {
             notices.write(Notice::Info(note));
         }
         Report::Cautions { about, texts } => {
             notices.write(Notice::Cautions { about, texts });
         }
-        Report::Study(study) => archive.begin(*study),
-        Report::Template { number, template } => archive.bring(number, template),
-        Report::Event(event) => {
-            if let Err(mismatch) = archive.apply(&event) {
-                notices.write(Notice::Error(format!(
-                    "the window lost track of the run ({mismatch}); open it again"
-                )));
+        Report::Event(event) => match *event {
+            Event::Evaluated { id, .. } => {
+                evaluated.write(CandidateEvaluated { id });
             }
-            match *event {
-                Event::Evaluated { id, .. } => {
-                    evaluated.write(CandidateEvaluated { id });
-                }
-                // The same candidate keeps other bricks now.
-                Event::Edited { .. } => focus.set_changed(),
-                _ => {}
-            }
-        }
-        // What it did is in a note, and another study follows.
-        Report::Fitted(_) => {}
+            // The same candidate keeps other bricks now.
+            Event::Edited { .. } => focus.set_changed(),
+            Event::Candidate { .. }
+            | Event::Epoch(_)
+            | Event::Iteration { .. }
+            | Event::Timed { .. }
+            | Event::Steered(_)
+            | Event::Aimed { .. }
+            | Event::Retuned { .. }
+            | Event::Retrained { .. } => {}
+        },
+        // They are in the archive; what was fitted is in a note, and another study follows.
+        Report::Study(_)
+        | Report::Data(_)
+        | Report::Template { .. }
+        | Report::WeightsAt { .. }
+        | Report::Iteration(_)
+        | Report::Fitted(_) => {}
         Report::Edited(edited) => {
             notices.write(Notice::Info(edited.to_string()));
         }
@@ -305,8 +312,6 @@ fn take(report: Report, views: &mut Views) {
             let text = format!("what was trained after step {step} is forgotten");
             notices.write(Notice::Info(text));
         }
-        Report::WeightsAt { step } => archive.weights_at(step),
-        Report::Iteration(done) => archive.take_fitness(done.iteration, done.fitness),
         Report::EndsEarly(why) => {
             notices.write(Notice::Info(why.to_string()));
         }

@@ -15,6 +15,7 @@ use crate::{
         command::{Answer, Command, Ticket},
         lab::VerifySettings,
         remote::{ClientOptions, DEFAULT_PORT, Limits, Token, Waits},
+        replica::Replica,
         report::{Job, Report},
         search::{Evaluation, Objective},
         serve::Viewer,
@@ -216,7 +217,7 @@ impl State {
 /// A connection with what is known through it.
 struct Connection {
     viewer: Viewer,
-    study: Option<Study>,
+    replica: Replica,
     printer: ProgressPrinter,
     /// Whether what happens is told.
     tells: bool,
@@ -228,8 +229,6 @@ struct Connection {
     patience: Duration,
     /// Since when there is none.
     lost: Option<Instant>,
-    /// Whether a study has begun since something was asked for: the server was started again, or begins its run.
-    retold: Option<Instant>,
     /// The job that is under way.
     job: Option<Job>,
     /// Whether it waits.
@@ -243,14 +242,13 @@ impl Connection {
     fn new(viewer: Viewer, printer: ProgressPrinter, tells: bool, patience: Duration) -> Self {
         Self {
             viewer,
-            study: None,
+            replica: Replica::default(),
             printer,
             tells,
             last_note: None,
             ends: Vec::new(),
             patience,
             lost: None,
-            retold: None,
             job: None,
             paused: false,
         }
@@ -264,26 +262,32 @@ impl Connection {
         } else {
             self.printer.take(&report);
         }
-        if let Report::Note(note) = &report {
-            self.last_note = Some(note.clone());
-        }
-        match (report, &mut self.study) {
-            (Report::Study(told), study) => {
-                *study = Some(*told);
-                (self.retold, self.job) = (Some(Instant::now()), None);
-            }
-            (Report::Template { number, template }, Some(study)) => study.bring(number, template),
-            (Report::Event(event), Some(study)) => study.apply(&event)?,
-            (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
-            (Report::Started(job), _) => (self.job, self.paused) = (Some(job), false),
-            (Report::Paused(paused), _) => self.paused = paused,
-            (Report::Answer { ticket: ticket @ Ticket::Lab(_), answer }, _) => {
+        self.replica.follow(&report)?;
+        match report {
+            Report::Note(note) => self.last_note = Some(note),
+            // What goes on to hold is told again after it.
+            Report::Study(_) => self.job = None,
+            Report::Started(job) => (self.job, self.paused) = (Some(job), false),
+            Report::Paused(paused) => self.paused = paused,
+            Report::Answer { ticket: ticket @ Ticket::Lab(_), answer } => {
                 self.job = None;
                 self.ends.push((ticket, answer));
             }
-            (Report::Answer { ticket, answer }, _) => return Ok(Some((ticket, answer))),
-            (Report::NotOpened { message }, _) => bail!(message),
-            _ => {}
+            Report::Answer { ticket, answer } => return Ok(Some((ticket, answer))),
+            Report::NotOpened { message } => bail!(message),
+            Report::RunOpened { .. }
+            | Report::Data(_)
+            | Report::Cautions { .. }
+            | Report::Fitted(_)
+            | Report::Template { .. }
+            | Report::Event(_)
+            | Report::Edited(_)
+            | Report::Step { .. }
+            | Report::Forgotten { .. }
+            | Report::WeightsAt { .. }
+            | Report::Iteration(_)
+            | Report::EndsEarly(_)
+            | Report::Progress(_) => {}
         }
         Ok(None)
     }
@@ -319,12 +323,12 @@ impl Connection {
     /// Waits until everything is known.
     fn catch_up(&mut self) -> Result<&Study> {
         loop {
-            if self.viewer.is_up_to_date() && self.study.is_some() {
+            if self.viewer.is_up_to_date() && self.replica.study().is_some() {
                 break;
             }
             self.go_on()?;
         }
-        match &self.study {
+        match self.replica.study() {
             Some(study) => Ok(study),
             None => bail!("nothing is known of the lab"),
         }
@@ -332,14 +336,14 @@ impl Connection {
 
     /// How far the run is.
     fn known(&self) -> Result<State> {
-        let Some(study) = &self.study else { bail!("nothing is known of the lab") };
+        let Some(study) = self.replica.study() else { bail!("nothing is known of the lab") };
         let job = self.job.map(Job::name);
         Ok(State { job, paused: self.paused && job.is_some(), ..State::of(study) })
     }
 
     /// The same as text.
     fn state(&self) -> Result<String> {
-        let objective = self.study.as_ref().map(Study::objective).unwrap_or_default();
+        let objective = self.replica.study().map(Study::objective).unwrap_or_default();
         Ok(self.known()?.text(Goal { objective, ..self.printer.goal() }))
     }
 
@@ -347,7 +351,6 @@ impl Connection {
     fn ask(&mut self, command: &Command) -> Result<Answer> {
         self.reach()?;
         let asked = self.viewer.ask(command)?;
-        self.retold = None;
         loop {
             if let Some((_, answer)) = self.go_on()?.filter(|&(ticket, _)| ticket == asked) {
                 return Ok(answer);
@@ -355,17 +358,17 @@ impl Connection {
         }
     }
 
-    /// How a job ends that was begun.
+    /// How a job ends that was begun and is known to be under way.
     fn end(&mut self, job: Ticket) -> Result<Answer> {
         loop {
             if let Some(place) = self.ends.iter().position(|&(ticket, _)| ticket == job) {
                 return Ok(self.ends.swap_remove(place).1);
             }
-            if self.job.is_none()
-                && self.retold.is_some_and(|since| since.elapsed() > self.patience)
-            {
+            // What ends while there is no connection is told, unless another study has begun since.
+            let another = self.ends.iter().any(|&(ticket, _)| ticket > job);
+            if another || (self.viewer.is_up_to_date() && self.job.is_none()) {
                 bail!(
-                    "the server was started again, which has ended the job; `ask show` tells what is kept"
+                    "the job has ended while there was no connection to the server, or with the server; `ask show` tells what is kept"
                 );
             }
             self.go_on()?;

@@ -101,6 +101,7 @@ impl ProgressPrinter {
             Report::EndsEarly(why) => Some(why.to_string()),
             Report::Data(summary) => Some(format!("data: {summary}")),
             Report::Note(note) => Some(format!("note: {note}")),
+            Report::Edited(edited) => Some(format!("note: {edited}")),
             Report::NotOpened { message } => Some(message.clone()),
             Report::Answer { answer, .. } => match answer {
                 Answer::Ended { job, stopped } => {

@@ -1,15 +1,37 @@
 //! A set of nodes of one template: the form in which a candidate is held, compared and combined.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A set of node indices (positions in [`Graph::nodes`](super::template::Graph::nodes)), one bit per node.
 ///
 /// Two masks that are compared or combined must come from the same template; the number of nodes is
 /// part of the value so that a mix-up is caught.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Mask {
     node_count: usize,
     words: Box<[u64]>,
+}
+
+/// A mask as it is read.
+#[derive(Deserialize)]
+struct Unchecked {
+    node_count: usize,
+    words: Box<[u64]>,
+}
+
+impl TryFrom<Unchecked> for Mask {
+    type Error = String;
+
+    fn try_from(Unchecked { node_count, words }: Unchecked) -> Result<Self, String> {
+        let used = node_count % 64;
+        let is_beyond = |last: &u64| used > 0 && last >> used != 0;
+        if words.len() != node_count.div_ceil(64) || words.last().is_some_and(is_beyond) {
+            return Err(format!("a set of nodes is not one of {node_count} nodes"));
+        }
+        Ok(Self { node_count, words })
+    }
 }
 
 impl Mask {
@@ -134,6 +156,17 @@ mod tests {
             prop_assert_eq!(ma.is_subset(&mb), a.is_subset(&b));
             prop_assert!(ma.intersection(&mb).is_subset(&ma));
             prop_assert_eq!(set(&ma.difference(&mb)), &a - &b);
+            let text = serde_json::to_string(&ma).expect("is written");
+            prop_assert_eq!(serde_json::from_str::<Mask>(&text).expect("is read"), ma);
+        }
+    }
+
+    #[test]
+    fn a_mask_that_is_none_is_not_read() {
+        for (count, words) in [(130, "[1,2]"), (3, "[8]"), (64, "[1,0]"), (usize::MAX, "[]")] {
+            let text = format!(r#"{{"node_count":{count},"words":{words}}}"#);
+            let error = serde_json::from_str::<Mask>(&text).expect_err("is none");
+            assert!(error.to_string().contains("is not one of"), "{error}");
         }
     }
 }

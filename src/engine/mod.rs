@@ -22,6 +22,7 @@ pub mod memory;
 pub mod named;
 pub mod ops;
 pub mod remote;
+pub mod replica;
 pub mod report;
 pub mod run;
 pub mod search;

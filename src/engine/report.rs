@@ -84,8 +84,25 @@ pub enum Topic {
     Memory,
 }
 
+/// Events are written as if no one else had them.
+mod shared {
+    use super::{Arc, Event};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(event: &Event, writer: S) -> Result<S::Ok, S::Error> {
+        event.serialize(writer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        reader: D,
+    ) -> Result<Arc<Event>, D::Error> {
+        Event::deserialize(reader).map(Arc::new)
+    }
+}
+
 /// One message of a job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Report {
     /// The run folder in which everything is recorded.
     RunOpened {
@@ -107,10 +124,13 @@ pub enum Report {
         texts: Vec<String>,
     },
     /// The template was fitted to the data: the same nodes and links, of which some have other arguments. Another study
-    /// begins with it.
+    /// begins with it. Is not written: that study tells it.
+    #[serde(skip)]
     Fitted(Arc<super::template::Graph>),
-    /// The study as it is; events that are told after it follow on it. What was told before is over.
-    Study(Box<Study>),
+    /// The study as it is; events that are told after it follow on it. What was told before is over. Is not written: a
+    /// study is [told again](Study::retell) instead.
+    #[serde(skip)]
+    Study(Arc<Study>),
     /// The template of the [edit](Event::Edited) that is told next.
     Template {
         /// Its number.
@@ -119,7 +139,7 @@ pub enum Report {
         template: Checked,
     },
     /// Something has happened.
-    Event(Arc<Event>),
+    Event(#[serde(with = "shared")] Arc<Event>),
     /// What an edit has done, after its event.
     Edited(Edited),
     /// A job has begun.

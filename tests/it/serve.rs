@@ -5,6 +5,7 @@ use nas_navigator::engine::{
     command::{Answer, Command},
     lab::Lab,
     remote::{ClientOptions, Limits, Token, Waits},
+    replica::Replica,
     report::Report,
     serve::Viewer,
     study::Study,
@@ -237,7 +238,7 @@ impl Proxy {
 /// A viewer with what it has been told.
 struct Follower {
     viewer: Viewer,
-    study: Option<Study>,
+    replica: Replica,
     answers: Vec<Answer>,
 }
 
@@ -253,35 +254,31 @@ impl Follower {
             limits: Limits::default(),
         };
         let viewer = Viewer::connect(options).expect("a thread");
-        Self { viewer, study: None, answers: Vec::new() }
+        Self { viewer, replica: Replica::default(), answers: Vec::new() }
     }
 
     fn hear_for(&mut self, time: Duration) {
         let begun = Instant::now();
         while begun.elapsed() < time {
             let report = self.viewer.wait_for_report(Duration::from_millis(10)).expect("runs");
-            match (report, &mut self.study) {
-                (Some(Report::Study(told)), study) => *study = Some(*told),
-                (Some(Report::Template { number, template }), Some(study)) => {
-                    study.bring(number, template);
-                }
-                (Some(Report::Event(event)), Some(study)) => study.apply(&event).expect("follows"),
-                (Some(Report::WeightsAt { step }), Some(study)) => study.weights_at(step),
-                (Some(Report::Answer { answer, .. }), _) => self.answers.push(answer),
-                (Some(Report::NotOpened { message }), _) => panic!("{message}"),
+            let Some(report) = report else { continue };
+            self.replica.follow(&report).expect("follows");
+            match report {
+                Report::Answer { answer, .. } => self.answers.push(answer),
+                Report::NotOpened { message } => panic!("{message}"),
                 _ => {}
             }
         }
     }
 
     fn evaluated(&self) -> usize {
-        let candidates = self.study.as_ref().map_or(&[][..], Study::candidates);
+        let candidates = self.replica.study().map_or(&[][..], Study::candidates);
         candidates.iter().filter(|candidate| candidate.evaluation.is_some()).count()
     }
 
     /// Whether it knows what the run folder tells.
     fn knows(&self, opened: &Study) -> bool {
-        self.study.as_ref().is_some_and(|study| {
+        self.replica.study().is_some_and(|study| {
             study.candidates() == opened.candidates()
                 && study.epochs() == opened.epochs()
                 && study.iterations().len() == opened.iterations().len()

@@ -161,6 +161,9 @@ pub enum LabError {
         "candidates are being trained from scratch as everything is now; wait for the end of that, or stop it, and ask again"
     )]
     Verifying,
+    /// There is nothing to pause or to end.
+    #[error("no job is under way")]
+    NoJob,
     /// More than a job can do.
     #[error("more than {most} {what} are no plan; ask for fewer")]
     TooMuch {
@@ -706,7 +709,7 @@ impl Lab {
         run.into_iter()
             .chain(self.summary.clone().map(Report::Data))
             .chain([caution::told(&self.cautions())])
-            .chain([Report::Study(Box::new(self.study.replica()))])
+            .chain([Report::Study(Arc::new(self.study.replica()))])
             .collect()
     }
 

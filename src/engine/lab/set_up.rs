@@ -52,7 +52,7 @@ impl Lab {
         if self.run.is_none() {
             self.create_run(fingerprint, targets)?;
             if self.study.configure() {
-                report(Report::Study(Box::new(self.study.replica())));
+                report(Report::Study(Arc::new(self.study.replica())));
             }
         }
         self.aim(targets)?;

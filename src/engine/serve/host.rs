@@ -59,7 +59,7 @@ pub struct Host {
     /// Requests that were not answered yet, in the order in which they were asked.
     open: VecDeque<Open>,
     /// What holds beside the study.
-    standing: Vec<Told>,
+    standing: Vec<Report>,
 }
 
 impl Host {
@@ -116,78 +116,84 @@ impl Host {
     }
 
     fn pass_on(&mut self, report: Report) -> Result<(), HostError> {
-        let told = match report {
+        let kind = match &report {
             Report::Study(study) => {
                 self.log.begin_again();
-                for told in of_study(&study).chain(self.standing.iter().cloned()) {
+                let standing = self.standing.iter().cloned().map(Told::Report);
+                for told in of_study(study).chain(standing) {
                     self.log.keep(&told)?;
                 }
                 return Ok(());
             }
             // Another study follows.
             Report::Fitted(_) => return Ok(()),
-            Report::Step { step, loss, trained } => {
-                let trained = trained.iter().collect();
-                return Ok(self.log.pass("step", &Told::Step { step, loss, trained })?);
-            }
-            Report::Progress(progress) => {
-                return Ok(self.log.pass("progress", &Told::Progress(progress))?);
-            }
-            Report::Started(job) => {
-                // The viewer that has asked for it need not wait for its end, which all are told.
-                let place = self.open.iter().position(|open| open.is_job);
-                let open = place.and_then(|place| self.open.remove(place));
-                if let Some(Open { ticket, reply, .. }) = open {
-                    reply.answer(&Answer::Begun { ticket });
-                }
-                Told::Started(job)
-            }
             Report::Answer { ticket, answer } => {
-                let place = self.open.iter().position(|open| open.ticket == ticket);
+                let place = self.open.iter().position(|open| open.ticket == *ticket);
                 if let Some(Open { reply, .. }) = place.and_then(|place| self.open.remove(place)) {
-                    reply.answer(&answer);
+                    reply.answer(answer);
                     return Ok(());
                 }
-                Told::Answer { ticket, answer }
+                None
             }
-            Report::RunOpened { name, path } => Told::Run { name, path },
-            Report::Data(summary) => Told::Data(summary),
-            Report::Note(note) => Told::Note(note),
-            Report::Cautions { about, texts } => Told::Cautions { about, texts },
-            Report::Template { number, template } => Told::Template { number, template },
-            Report::Event(event) => Told::Event((*event).clone()),
-            Report::Edited(edited) => Told::Note(edited.to_string()),
-            Report::Forgotten { step } => Told::Forgotten { step },
-            Report::WeightsAt { step } => Told::WeightsAt { step },
-            Report::Iteration(report) => Told::Iteration(report),
-            Report::EndsEarly(why) => Told::EndsEarly(why),
-            Report::Paused(paused) => Told::Paused(paused),
-            Report::NotOpened { message } => Told::NotOpened { message },
+            Report::Step { .. } => Some("step"),
+            Report::Progress(_) => Some("progress"),
+            Report::Started(_)
+            | Report::RunOpened { .. }
+            | Report::Data(_)
+            | Report::Note(_)
+            | Report::Cautions { .. }
+            | Report::Template { .. }
+            | Report::Event(_)
+            | Report::Edited(_)
+            | Report::Forgotten { .. }
+            | Report::WeightsAt { .. }
+            | Report::Iteration(_)
+            | Report::EndsEarly(_)
+            | Report::Paused(_)
+            | Report::NotOpened { .. } => None,
         };
-        self.log.keep(&told)?;
-        self.take_note(told);
+        self.take_note(&report);
+        let has_begun = matches!(report, Report::Started(_));
+        let told = Told::Report(report);
+        match kind {
+            Some(kind) => self.log.pass(kind, &told)?,
+            None => self.log.keep(&told)?,
+        }
+        if has_begun {
+            // The viewer that has asked for it need not wait for its end, which all are told.
+            let place = self.open.iter().position(|open| open.is_job);
+            if let Some(Open { ticket, reply, .. }) = place.and_then(|it| self.open.remove(it)) {
+                reply.answer(&Answer::Begun { ticket });
+            }
+        }
         Ok(())
     }
 
     /// Remembers what goes on to hold when another study begins.
-    fn take_note(&mut self, told: Told) {
-        let replaces = |older: &Told| match (&told, older) {
-            (Told::Cautions { about, .. }, Told::Cautions { about: older, .. }) => about == older,
-            (Told::Answer { answer: Answer::Ended { .. } | Answer::Failed { .. }, .. }, older) => {
-                matches!(older, Told::Started(_) | Told::Paused(_))
+    fn take_note(&mut self, report: &Report) {
+        let is_replaced = |older: &Report| match (report, older) {
+            (Report::Cautions { about, .. }, Report::Cautions { about: older, .. }) => {
+                about == older
             }
-            (told, older) => discriminant(told) == discriminant(older),
+            (
+                Report::Answer {
+                    answer: Answer::Ended { .. } | Answer::Failed { job: Some(_), .. },
+                    ..
+                },
+                older,
+            ) => matches!(older, Report::Started(_) | Report::Paused(_)),
+            (report, older) => discriminant(report) == discriminant(older),
         };
-        self.standing.retain(|older| !replaces(older));
+        self.standing.retain(|older| !is_replaced(older));
         if matches!(
-            told,
-            Told::Run { .. }
-                | Told::Data(_)
-                | Told::Cautions { .. }
-                | Told::Started(_)
-                | Told::Paused(true)
+            report,
+            Report::RunOpened { .. }
+                | Report::Data(_)
+                | Report::Cautions { .. }
+                | Report::Started(_)
+                | Report::Paused(true)
         ) {
-            self.standing.push(told);
+            self.standing.push(report.clone());
         }
     }
 

@@ -6,9 +6,10 @@ use crate::engine::{
     device::DeviceChoice,
     lab::{Lab, tests::lab},
     remote::{ClientOptions, Limits, ServerOptions, Token, Waits},
+    replica::Replica,
     report::Report,
     search::Steering,
-    study::{Event, Study},
+    study::Event,
     template::{Checked, Edit, NodeId},
 };
 use std::{
@@ -63,7 +64,7 @@ impl Hosted {
             limits: Limits::default(),
         };
         let viewer = Viewer::connect(options).expect("a thread");
-        Follower { viewer, study: None, answers: Vec::new() }
+        Follower { viewer, replica: Replica::default(), answers: Vec::new() }
     }
 }
 
@@ -79,7 +80,7 @@ impl Drop for Hosted {
 /// A viewer with what it has been told.
 struct Follower {
     viewer: Viewer,
-    study: Option<Study>,
+    replica: Replica,
     answers: Vec<(Ticket, Answer)>,
 }
 
@@ -89,16 +90,10 @@ impl Follower {
         else {
             return;
         };
-        match (report, &mut self.study) {
-            (Report::Study(told), study) => *study = Some(*told),
-            (Report::Template { number, template }, Some(study)) => study.bring(number, template),
-            (Report::Event(event), Some(study)) => study.apply(&event).expect("follows"),
-            (Report::Iteration(done), Some(study)) => {
-                study.take_fitness(done.iteration, done.fitness);
-            }
-            (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
-            (Report::Answer { ticket, answer }, _) => self.answers.push((ticket, answer)),
-            (Report::NotOpened { message }, _) => panic!("{message}"),
+        self.replica.follow(&report).expect("follows");
+        match report {
+            Report::Answer { ticket, answer } => self.answers.push((ticket, answer)),
+            Report::NotOpened { message } => panic!("{message}"),
             _ => {}
         }
     }
@@ -124,7 +119,7 @@ impl Follower {
     }
 
     fn known(&self) -> String {
-        self.study.as_ref().expect("was told").known()
+        self.replica.study().expect("was told").known()
     }
 }
 
@@ -149,8 +144,8 @@ fn viewers_know_what_the_journal_tells_whenever_they_have_come() {
     let folder = runs.path().to_owned();
     let hosted = Hosted::new(move || lab(&folder, "run"));
     let mut first = hosted.viewer(true);
-    first.hear_until(|it| it.viewer.is_up_to_date() && it.study.is_some());
-    let template = first.study.as_ref().expect("was told").template().template().clone();
+    first.hear_until(|it| it.viewer.is_up_to_date() && it.replica.study().is_some());
+    let template = first.replica.study().expect("was told").template().template().clone();
     let mut watcher = hosted.viewer(false);
     let begun = first.ask(&Command::Train { epochs: 2, template: None });
     assert!(matches!(begun, Answer::Begun { .. }), "{begun:?}");
@@ -188,7 +183,7 @@ fn viewers_know_what_the_journal_tells_whenever_they_have_come() {
     assert_eq!(told(|event| matches!(event, Event::Edited { .. })), 2);
     assert_eq!(told(|event| matches!(event, Event::Steered(_))), 1);
     let mut newest = hosted.viewer(false);
-    newest.hear_until(|it| it.viewer.is_up_to_date() && it.study.is_some());
+    newest.hear_until(|it| it.viewer.is_up_to_date() && it.replica.study().is_some());
     for follower in [&mut first, &mut watcher, &mut late, &mut newest] {
         follower.hear_until(|it| it.known() == known);
     }

@@ -1,17 +1,15 @@
 //! What a host tells its viewers.
 
 use crate::engine::{
-    command::{Answer, Ticket},
-    data::DataSummary,
-    mask::Mask,
-    report::{EarlyEnd, Job, Progress, Report, Topic},
+    replica::Replica,
+    report::Report,
     search::Objective,
-    study::{Event, IterationReport, Judging, Retold, Setup, Study},
+    study::{Judging, Retold, Setup, Study},
     template::Checked,
     training::TrainSettings,
 };
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A message of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,44 +31,8 @@ pub(super) enum Told {
         /// Training steps that the weights have seen.
         step: u64,
     },
-    Template {
-        number: u32,
-        template: Checked,
-    },
-    Event(Event),
-    Iteration(Box<IterationReport>),
-    WeightsAt {
-        step: u64,
-    },
-    Run {
-        name: String,
-        path: PathBuf,
-    },
-    Data(DataSummary),
-    Note(String),
-    Cautions {
-        about: Topic,
-        texts: Vec<String>,
-    },
-    Started(Job),
-    Step {
-        step: u64,
-        loss: f64,
-        trained: Vec<usize>,
-    },
-    Forgotten {
-        step: u64,
-    },
-    EndsEarly(EarlyEnd),
-    Progress(Progress),
-    Paused(bool),
-    Answer {
-        ticket: Ticket,
-        answer: Answer,
-    },
-    NotOpened {
-        message: String,
-    },
+    /// Anything else.
+    Report(Report),
 }
 
 /// What is told of a study as it is.
@@ -79,10 +41,11 @@ pub(super) fn of_study(study: &Study) -> impl Iterator<Item = Told> {
     let begin = Told::Begin { seed, objective, training, template };
     let known = Told::Known { step: study.search().step() };
     let told = told.into_iter().map(|told| match told {
-        Retold::Template { number, template } => Told::Template { number, template },
-        Retold::Event(event) => Told::Event((**event).clone()),
-        Retold::Iteration(report) => Told::Iteration(Box::new(report.clone())),
+        Retold::Template { number, template } => Report::Template { number, template },
+        Retold::Event(event) => Report::Event(Arc::clone(event)),
+        Retold::Iteration(report) => Report::Iteration(Box::new(report.clone())),
     });
+    let told = told.map(Told::Report);
     [begin].into_iter().chain(told).chain([known])
 }
 
@@ -90,7 +53,7 @@ pub(super) fn of_study(study: &Study) -> impl Iterator<Item = Told> {
 #[derive(Debug, Default)]
 pub(super) struct Listener {
     /// The study while what was known of it is told.
-    begun: Option<Study>,
+    begun: Option<Replica>,
     /// How many nodes the template has.
     nodes: usize,
 }
@@ -98,62 +61,31 @@ pub(super) struct Listener {
 impl Listener {
     /// The report that a message is, if it is one.
     pub(super) fn hear(&mut self, told: Told) -> Option<Report> {
-        Some(match told {
+        let report = match told {
             Told::Begin { seed, objective, training, template } => {
                 self.nodes = template.graph().len();
                 let setup = Setup { seed, objective, training, judging: Judging::Elsewhere };
-                self.begun = Some(Study::untold(template, setup));
+                self.begun = Some(Replica::of(Study::untold(template, setup)));
                 return None;
             }
             Told::Known { step } => {
-                let mut study = self.begun.take()?;
+                let mut study = self.begun.take()?.into_study()?;
                 study.settle();
                 study.weights_at(step);
-                Report::Study(Box::new(study))
+                return Some(Report::Study(study.into()));
             }
-            Told::Template { number, template } => {
-                self.nodes = template.graph().len();
-                if let Some(study) = &mut self.begun {
-                    study.bring(number, template);
-                    return None;
-                }
-                Report::Template { number, template }
-            }
-            Told::Event(event) => match &mut self.begun {
-                None => Report::Event(event.into()),
-                Some(study) => match study.apply(&event) {
-                    Ok(()) => return None,
-                    Err(error) => {
-                        self.begun = None;
-                        let message = format!("what the server tells cannot be followed: {error}");
-                        Report::NotOpened { message }
-                    }
-                },
-            },
-            Told::Iteration(report) => {
-                if let Some(study) = &mut self.begun {
-                    study.take_fitness(report.iteration, report.fitness);
-                    return None;
-                }
-                Report::Iteration(report)
-            }
-            Told::WeightsAt { step } => Report::WeightsAt { step },
-            Told::Run { name, path } => Report::RunOpened { name, path },
-            Told::Data(summary) => Report::Data(summary),
-            Told::Note(note) => Report::Note(note),
-            Told::Cautions { about, texts } => Report::Cautions { about, texts },
-            Told::Started(job) => Report::Started(job),
-            Told::Step { step, loss, trained } => {
-                let trained = trained.into_iter().filter(|&node| node < self.nodes);
-                let trained = Mask::from_nodes(self.nodes, trained);
-                Report::Step { step, loss, trained }
-            }
-            Told::Forgotten { step } => Report::Forgotten { step },
-            Told::EndsEarly(why) => Report::EndsEarly(why),
-            Told::Progress(progress) => Report::Progress(progress),
-            Told::Paused(paused) => Report::Paused(paused),
-            Told::Answer { ticket, answer } => Report::Answer { ticket, answer },
-            Told::NotOpened { message } => Report::NotOpened { message },
-        })
+            Told::Report(report) => report,
+        };
+        match &report {
+            Report::Template { template, .. } => self.nodes = template.graph().len(),
+            // Views look the nodes up in the template.
+            Report::Step { trained, .. } if trained.node_count() != self.nodes => return None,
+            _ => {}
+        }
+        let Some(replica) = &mut self.begun else { return Some(report) };
+        let Err(error) = replica.follow(&report) else { return None };
+        self.begun = None;
+        let message = format!("what the server tells cannot be followed: {error}");
+        Some(Report::NotOpened { message })
     }
 }

@@ -58,7 +58,7 @@ pub struct Retrained {
 }
 
 /// What an edit has done to a study.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edited {
     /// What has become of the nodes; those that are back are not among those that are added or changed.
     pub nodes: TemplateDiff,
@@ -82,7 +82,7 @@ pub struct Edited {
 }
 
 /// A new node that begins with the weights of another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inherited {
     /// The node.
     pub node: NodeId,

@@ -1,13 +1,14 @@
 //! What has become of the nodes of a template, to be told.
 
 use super::{Graph, NodeId};
+use serde::{Deserialize, Serialize};
 
 /// What has become of the nodes of a template.
 ///
 /// A node stays if the edited template has one with the same id, the same operations and the same shape of
 /// what enters it: then its weights fit, and in the same company it computes the same. Where it stands and
 /// what its label says do not matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateDiff {
     /// Nodes that stay, in the order of the new template.
     pub kept: Vec<NodeId>,

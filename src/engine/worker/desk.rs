@@ -117,6 +117,12 @@ impl Desk<'_> {
                 self.change(Change::StepLength, |lab| lab.retune(length).map(drop))
             }
             Command::Edit(template) => self.edit(template),
+            Command::Pause | Command::Resume if self.job.is_none() => Err(LabError::NoJob),
+            Command::Stop | Command::Cancel
+                if self.job.is_none() && self.evaluations.is_empty() =>
+            {
+                Err(LabError::NoJob)
+            }
             Command::Pause => {
                 self.pause();
                 Ok(())

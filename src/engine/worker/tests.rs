@@ -7,29 +7,16 @@ use crate::engine::{
     device::DeviceChoice,
     lab::LabSettings,
     ops::samples,
+    replica::Replica,
     search::Steering,
-    study::{Event, Study},
+    study::Event,
     template::{self, Checked, Edit, NodeId},
 };
 use std::time::Duration;
 
-/// What a reader of the reports knows.
-fn read(reports: &[Report], mut study: Option<Study>) -> Option<Study> {
-    for report in reports.iter().cloned() {
-        match (report, &mut study) {
-            (Report::Study(told), _) => study = Some(*told),
-            (Report::Template { number, template }, Some(study)) => {
-                study.bring(number, template);
-            }
-            (Report::Event(event), Some(study)) => study.apply(&event).expect("follows"),
-            (Report::Iteration(done), Some(study)) => {
-                study.take_fitness(done.iteration, done.fitness);
-            }
-            (Report::WeightsAt { step }, Some(study)) => study.weights_at(step),
-            _ => {}
-        }
-    }
-    study
+/// A reader of the reports reads on.
+fn read(replica: &mut Replica, reports: &[Report]) {
+    reports.iter().try_for_each(|report| replica.follow(report)).expect("follows");
 }
 
 fn train(epochs: usize, template: Checked) -> Command {
@@ -80,12 +67,13 @@ fn a_changed_template_is_applied_before_the_job_and_reports_tell_all_that_the_ru
     worker.ask(train(1, graph.clone())).expect("is idle");
     let reports = job(&worker);
     assert!(!reports.iter().any(|report| matches!(report, Report::Edited(_))));
-    let known = read(&reports, None);
+    let mut known = Replica::default();
+    read(&mut known, &reports);
     worker.ask(search(1, 2, graph.clone())).expect("is idle");
-    let known = read(&job(&worker), known);
+    read(&mut known, &job(&worker));
     worker.ask(search(1, 2, edited)).expect("is idle");
     let reports = job(&worker);
-    let known = read(&reports, known);
+    read(&mut known, &reports);
     let edited = reports
         .iter()
         .position(|report| matches!(report, Report::Edited(edited) if edited.nodes.dropped == [gone.clone()]))
@@ -101,7 +89,7 @@ fn a_changed_template_is_applied_before_the_job_and_reports_tell_all_that_the_ru
     );
     // Back again, trained on, and stopped in the middle of an epoch.
     worker.ask(train(1, graph.clone())).expect("is idle");
-    let known = read(&job(&worker), known);
+    read(&mut known, &job(&worker));
     worker.ask(train(9, graph)).expect("is idle");
     let mut reports = Vec::new();
     while !reports.iter().any(|report| matches!(report, Report::Step { .. })) {
@@ -109,7 +97,8 @@ fn a_changed_template_is_applied_before_the_job_and_reports_tell_all_that_the_ru
     }
     worker.ask(Command::Stop).expect("listens");
     reports.extend(job(&worker));
-    let known = read(&reports, known).expect("a study");
+    read(&mut known, &reports);
+    let known = known.study().expect("a study");
     drop(worker);
     let folder = runs.path().read_dir().expect("a folder").next().expect("a run");
     let opened = Lab::open(&folder.expect("is there").path(), DeviceChoice::Cpu).expect("opens");
