@@ -54,7 +54,7 @@ pub(super) struct AskArgs {
     /// Seconds in which the server must be found.
     #[arg(long, value_name = "S", global = true, default_value_t = 10)]
     patience: u64,
-    /// Print the answer as JSON.
+    /// Print the answer as JSON; for `watch`, a line for each thing that happens.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -214,13 +214,32 @@ impl State {
     }
 }
 
+/// How what happens is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    /// Not at all.
+    Nothing,
+    /// In lines for people.
+    Lines,
+    /// In lines of JSON, a report each.
+    Json,
+}
+
+/// A line of `watch --json` where a study begins.
+#[derive(Debug, Serialize)]
+struct Begun {
+    study: State,
+}
+
 /// A connection with what is known through it.
 struct Connection {
     viewer: Viewer,
     replica: Replica,
     printer: ProgressPrinter,
-    /// Whether what happens is told.
-    tells: bool,
+    /// How what happens is told.
+    tells: Tells,
+    /// The job whose end is waited for, and told by itself.
+    awaited: Option<Ticket>,
     /// The last note.
     last_note: Option<String>,
     /// Answers that were not asked for by this viewer: how jobs have ended.
@@ -239,12 +258,13 @@ struct Connection {
 const TICK: Duration = Duration::from_millis(50);
 
 impl Connection {
-    fn new(viewer: Viewer, printer: ProgressPrinter, tells: bool, patience: Duration) -> Self {
+    fn new(viewer: Viewer, printer: ProgressPrinter, tells: Tells, patience: Duration) -> Self {
         Self {
             viewer,
             replica: Replica::default(),
             printer,
             tells,
+            awaited: None,
             last_note: None,
             ends: Vec::new(),
             patience,
@@ -257,12 +277,8 @@ impl Connection {
     /// The next answer to a command of this viewer; a `None` now and then.
     fn hear(&mut self) -> Result<Option<(Ticket, Answer)>> {
         let Some(report) = self.viewer.wait_for_report(TICK)? else { return Ok(None) };
-        if self.tells {
-            self.printer.print(&report);
-        } else {
-            self.printer.take(&report);
-        }
         self.replica.follow(&report)?;
+        self.tell(&report)?;
         match report {
             Report::Note(note) => self.last_note = Some(note),
             // What goes on to hold is told again after it.
@@ -290,6 +306,24 @@ impl Connection {
             | Report::Progress(_) => {}
         }
         Ok(None)
+    }
+
+    fn tell(&mut self, report: &Report) -> Result<()> {
+        self.printer.take(report);
+        match (self.tells, report) {
+            (Tells::Lines, Report::Answer { ticket, .. }) if Some(*ticket) == self.awaited => {
+                Ok(())
+            }
+            (Tells::Lines, report) => {
+                self.printer.print(report);
+                Ok(())
+            }
+            (Tells::Json, Report::Study(study)) => {
+                output::json_line(&Begun { study: State::of(study) })
+            }
+            (Tells::Json, report) => output::json_line(report),
+            (Tells::Nothing, _) => Ok(()),
+        }
     }
 
     /// Hears once more, unless there has been no connection for too long.
@@ -390,7 +424,11 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
     let viewer = Viewer::connect(options.clone())?;
     let goal = Goal { quality: Quality::Accuracy, objective: Objective::default() };
     let printer = ProgressPrinter::new(goal);
-    let tells = matches!(what, What::Watch);
+    let tells = match (&what, json) {
+        (What::Watch, true) => Tells::Json,
+        (What::Watch, false) => Tells::Lines,
+        _ => Tells::Nothing,
+    };
     let patience = Duration::from_secs(patience);
     let mut connection = Connection::new(viewer, printer, tells, patience);
     let mut waits = false;
@@ -455,7 +493,7 @@ pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
         // To watch is enough from here on, so that others can give commands.
         connection.viewer = Viewer::connect(ClientOptions { write: false, ..options })?;
         connection.catch_up()?;
-        connection.tells = true;
+        (connection.tells, connection.awaited) = (Tells::Lines, Some(ticket));
         output::message("the job has begun; Ctrl-C leaves it to the server, `ask stop` ends it");
         answer = connection.end(ticket)?;
     }

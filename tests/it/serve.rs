@@ -18,7 +18,7 @@ use std::{
     io::{self, BufRead, BufReader},
     net::{Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command as Process, Stdio},
+    process::{Child, Command as Process, Stdio},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, channel},
@@ -29,7 +29,7 @@ use std::{
 
 const LONG: Duration = Duration::from_secs(120);
 
-/// A program in the background, with the lines that it writes to stderr. It is killed when this is dropped.
+/// A program in the background, with the lines that it writes. It is killed when this is dropped.
 struct Background {
     child: Child,
     lines: Receiver<String>,
@@ -40,19 +40,23 @@ impl Background {
         let mut child = Process::new(env!("CARGO_BIN_EXE_nas-navigator"))
             .args(arguments)
             .env("NAS_NAVIGATOR_RUNS", runs)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let stderr: ChildStderr = child.stderr.take().expect("is piped");
+        let stdout: Box<dyn io::Read + Send> = Box::new(child.stdout.take().expect("is piped"));
+        let stderr: Box<dyn io::Read + Send> = Box::new(child.stderr.take().expect("is piped"));
         let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
+        for output in [stdout, stderr] {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
                 }
-            }
-        });
+            });
+        }
         Self { child, lines }
     }
 
@@ -131,6 +135,8 @@ fn a_served_lab_is_commanded_while_it_works_and_survives_its_server() {
     let (mut server, address) = serve(runs, &new);
     let watcher = Background::start(runs, &["ask", "--connect", &address, "watch"]);
     watcher.line("connected");
+    let reader = Background::start(runs, &["ask", "--connect", &address, "--json", "watch"]);
+    reader.line(r#"{"study":{"template""#);
     let begun = asked(runs, &address, &["train", "--epochs", "500", "--no-wait"]);
     assert!(begun["begun"]["ticket"].is_object(), "{begun}");
     server.line("epoch 1:");
@@ -150,6 +156,8 @@ fn a_served_lab_is_commanded_while_it_works_and_survives_its_server() {
     let file = file.to_str().expect("is text");
     assert_eq!(asked(runs, &address, &["edit", file]), "done");
     watcher.line("epoch");
+    let edited: Value = serde_json::from_str(&reader.line(r#""edited":{"#)).expect("is JSON");
+    assert_eq!(edited["edited"]["nodes"]["dropped"][0], gone.as_str(), "{edited}");
     for (event, times) in [("evaluated", 1), ("steered", 1), ("edited", 1)] {
         assert_eq!(count(runs, event), times, "{event}");
     }
@@ -192,6 +200,8 @@ fn a_served_lab_is_commanded_while_it_works_and_survives_its_server() {
         let kept = kept(line);
         assert!(kept.contains(&pinned.as_str().into()) && !kept.contains(&gone.as_str().into()));
     }
+    let text = failure(&mut ask(runs, &address, &["pause"]), 1);
+    assert!(text.contains("no job is under way"), "{text}");
     let shown = stdout_json(program(runs).args(["runs", "show", "far", "--json"]));
     assert_eq!(shown["iterations"].as_array().map(Vec::len), Some(2), "{shown}");
 }
