@@ -52,7 +52,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Watch a lab that another program serves, or give it commands, also while it works.
     Ask(ask::AskArgs),
-    /// List and show runs, edit the template of one.
+    /// List and show runs, edit the template of one, merge the shares of its verification.
     Runs(runs::RunsArgs),
     /// Check, mend, show and begin templates.
     Template(template::TemplateArgs),

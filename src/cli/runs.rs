@@ -1,4 +1,5 @@
-//! `nas-navigator runs`: lists and shows run folders without changing them, and edits the template of one.
+//! `nas-navigator runs`: lists and shows run folders without changing them, edits the template of one, and merges the shares
+//! of its verification.
 
 use super::{
     arguments::{self, Device, RunsFolder},
@@ -9,14 +10,14 @@ use super::{
 use crate::{
     engine::{
         device::DeviceChoice,
-        lab::{Caution, Lab},
+        lab::{Caution, Lab, MergedShares, MissingShare},
         named::by_name,
         run,
         search::Objective,
         study::{Edited, Inherited},
         template::{Checked, NodeId, TemplateDiff},
     },
-    format::{Goal, Quality},
+    format::{Goal, Quality, counted},
 };
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -63,6 +64,15 @@ enum RunsCommand {
         /// Scene file, or name of a preset.
         #[arg(long, value_name = "FILE|PRESET")]
         template: String,
+    },
+    /// Record in a run what the shares of its verification have found out.
+    Merge {
+        /// Name of the run, or its folder.
+        #[arg(value_parser = arguments::path())]
+        run: PathBuf,
+        /// Files of shares that were trained elsewhere; those in the run's folder are merged in any case.
+        #[arg(value_name = "FILE", value_parser = arguments::path())]
+        files: Vec<PathBuf>,
     },
 }
 
@@ -134,6 +144,7 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
         RunsCommand::Edit { run, template } => {
             edit(&folder(runs, run), load_template(&template)?, args.json)
         }
+        RunsCommand::Merge { run, files } => merge(&folder(runs, run), &files, args.json),
     }
 }
 
@@ -194,6 +205,41 @@ fn edit(folder: &Path, template: Checked, json: bool) -> Result<ExitCode> {
         output::data(&format!("{edited}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn merge(folder: &Path, files: &[PathBuf], json: bool) -> Result<ExitCode> {
+    let mut lab = Lab::open_to_write(folder, DeviceChoice::Cpu)?;
+    let merged = lab.merge_shares(files)?;
+    for why in &merged.refused {
+        output::message(&format!("error: {why}"));
+    }
+    if json {
+        output::json(&merged)?;
+    } else {
+        output::data(&text_of_merge(&merged, folder))?;
+    }
+    Ok(if merged.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What has come of a merge, and what to do next; what was refused is told apart from it.
+fn text_of_merge(shares: &MergedShares, run: &Path) -> String {
+    let MergedShares { merged, known, left_out, refused, missing } = shares;
+    let mut text = format!(
+        "{} merged, {known} known already\n",
+        counted(merged.len(), "result is", "results are")
+    );
+    for why in left_out {
+        text += &format!("left out: {why}\n");
+    }
+    for MissingShare { share, epochs, candidates } in missing {
+        let ids: Vec<_> = candidates.iter().map(ToString::to_string).collect();
+        let epochs = counted(*epochs, "epoch", "epochs");
+        text += &format!("missing: share {share}, {epochs} of candidates {}\n", ids.join(" "));
+    }
+    if missing.is_empty() && refused.is_empty() {
+        text += &format!("all shares are merged: nas-navigator verify {}\n", run.display());
+    }
+    text
 }
 
 fn list(runs: &Path, json: bool) -> Result<ExitCode> {

@@ -10,13 +10,17 @@ use crate::{
     engine::{
         data::DataSource,
         kendall::Kendall,
-        lab::{Lab, Plan, Verification, VerifySettings},
+        lab::{Lab, Plan, ShareStanding, Verification, VerifySettings},
+        run::Share,
     },
     format::{Goal, Quality, counted},
 };
 use anyhow::Result;
 use clap::Args;
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
@@ -36,6 +40,10 @@ pub(super) struct VerifyArgs {
     /// Where the data of the run is now, if it has moved.
     #[arg(long, value_name = "DATA")]
     data: Option<DataSource>,
+    /// Train only share I of N of them, from 1 to N, beside processes that train the others: the run is only read, and `runs
+    /// merge` records in it what the shares have found out.
+    #[arg(long, value_name = "I/N")]
+    share: Option<Share>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -47,7 +55,11 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
-    let mut lab = Lab::open_to_write(&runs::folder(&args.runs.runs, args.run), args.device.device)?;
+    let folder = runs::folder(&args.runs.runs, args.run);
+    let mut lab = match args.share {
+        None => Lab::open_to_write(&folder, args.device.device)?,
+        Some(_) => Lab::open(&folder, args.device.device)?,
+    };
     if let Some(data) = args.data {
         lab.move_data(data);
     }
@@ -56,10 +68,22 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         random: args.random,
         epochs: args.epochs.map(|epochs| epochs as usize),
     };
+    let plan = match args.share {
+        None => Plan::Verify(settings),
+        Some(share) => Plan::VerifyShare(settings, share),
+    };
     let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
-    let stopped =
-        lab.work(Plan::Verify(settings), &control, &mut |report| printer.print(&report))?;
+    let stopped = lab.work(plan, &control, &mut |report| printer.print(&report))?;
     printer.finish();
+    if let Some(share) = args.share {
+        let standing = lab.share_standing(settings, share)?;
+        let printed = if args.json {
+            output::json(&standing)
+        } else {
+            output::data(&text_of_share(&standing, &folder))
+        };
+        return job::exit_code(stopped, printed);
+    }
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
     let printed = match &verification {
         _ if args.json => output::json(&verification),
@@ -67,6 +91,22 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         None => Ok(()),
     };
     job::exit_code(stopped, printed)
+}
+
+/// How far a share is, and what to do once all are done.
+fn text_of_share(standing: &ShareStanding, run: &Path) -> String {
+    let ShareStanding { share, file, epochs, done, missing } = standing;
+    let all = counted(done.len() + missing.len(), "candidate is", "candidates are");
+    let (done, epochs) = (done.len(), counted(*epochs, "epoch", "epochs"));
+    let next = if missing.is_empty() {
+        format!("once all shares are: nas-navigator runs merge {}", run.display())
+    } else {
+        "the same command goes on".to_owned()
+    };
+    format!(
+        "share {share}: {done} of {all} retrained for {epochs}, see {}; {next}\n",
+        file.display()
+    )
 }
 
 /// The table of a verification, and what it says.

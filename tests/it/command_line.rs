@@ -550,6 +550,60 @@ fn verify_prints_both_accuracies_and_their_correlation() {
 }
 
 #[test]
+fn shares_of_a_verification_are_merged_into_what_one_verification_finds() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let job = ["--iterations", "2", "--candidates", "3", "--name", "run"];
+    stdout_json(program(runs.path()).args(SMALL_JOB).args(job));
+    let verify = |more: &[&str]| {
+        let mut command = program(runs.path());
+        command.args(["verify", "run", "--device", "cpu", "--json", "--top", "3", "--random", "2"]);
+        command.args(more);
+        command
+    };
+    for (wrong, part) in [
+        ("3/2", "of 2 shares there is none with the number 3"),
+        ("0/4", "shares count from 1"),
+        ("x", "as in 2/8"),
+    ] {
+        let text = failure(&mut verify(&["--share", wrong]), 2);
+        assert!(text.contains(part), "{text}");
+    }
+    let merge = || {
+        let mut command = program(runs.path());
+        command.args(["runs", "merge", "run", "--json"]);
+        command
+    };
+    let text = failure(&mut merge(), 1);
+    assert!(text.contains("has no shares") && text.contains("--share 1/2"), "{text}");
+
+    let journal = runs.path().join("run/journal.jsonl");
+    let before = fs::read(&journal).expect("is there");
+    let second = stdout_json(&mut verify(&["--share", "2/2"]));
+    assert_eq!((&second["share"], &second["missing"]), (&"2/2".into(), &Value::Array(vec![])));
+    assert_eq!(second["done"].as_array().map(Vec::len), Some(2));
+    assert_eq!(fs::read(&journal).expect("is there"), before);
+    let half = stdout_json(&mut merge());
+    assert_eq!(half["merged"].as_array().map(Vec::len), Some(2));
+    assert_eq!(half["missing"][0]["share"], "1/2");
+    stdout_json(&mut verify(&["--share", "1/2"]));
+    let rest = stdout_json(&mut merge());
+    assert_eq!((rest["merged"].as_array().map(Vec::len), &rest["known"]), (Some(3), &2.into()));
+    assert_eq!(rest["missing"], Value::Array(vec![]));
+    let merged = fs::read(&journal).expect("is there");
+    let table = stdout_json(&mut verify(&[]));
+    assert_eq!(fs::read(&journal).expect("is there"), merged, "nothing is left to train");
+    assert_eq!(table["candidates"].as_array().map(Vec::len), Some(5));
+
+    fs::write(&journal, before).expect("is written");
+    assert_eq!(facts(stdout_json(&mut verify(&[]))), facts(table));
+
+    fs::write(runs.path().join("run/shares/1-of-2.jsonl"), "rubbish\n").expect("is written");
+    let assert = merge().assert().code(1);
+    let text = String::from_utf8(assert.get_output().stderr.clone()).expect("text");
+    assert!(text.contains("shares/1-of-2.jsonl:1: not an entry of a share"), "{text}");
+}
+
+#[test]
 fn a_run_is_resumed_by_its_name_its_folder_or_its_file() {
     let runs = tempfile::tempdir().expect("a folder");
     let folder = runs.path().join("mine");

@@ -13,10 +13,12 @@ mod made;
 use damage::Damage;
 use made::{gzip, workbook, workbook_hiding};
 use nas_navigator::engine::{
+    candidate::CandidateId,
     data::{DataSource, Dataset, Missing, ReadOptions, TaskKind},
     device::DeviceChoice,
     lab::{Control, Lab, LabSettings, Plan},
-    run::read_journal,
+    run::{Run, SHARE_VERSION, SharePlan, read_journal},
+    study::Event,
     supernet::Supernet,
     table::Table,
     template::{self, Fragment, presets, stamps},
@@ -440,6 +442,40 @@ fn run_folders() {
     let journal = run.join("journal.jsonl");
     fuzz("journal-alone", &journal, (300, 1), &|| {
         read_journal(&journal).map(drop).map_err(|error| error.to_string())
+    });
+}
+
+#[test]
+fn shares() {
+    let runs = folder();
+    let run = run(runs.path());
+    let opened = Run::open(&run).expect("is a run");
+    let origin = opened.origin();
+    let plan = SharePlan {
+        version: SHARE_VERSION,
+        share: "2/3".parse().expect("is a share"),
+        run: origin,
+        training: TrainSettings::default(),
+        evaluation: opened.config().evaluation,
+        epochs: 2,
+        chosen: (0..8).map(CandidateId).collect(),
+    };
+    let path = opened.share_path(plan.share);
+    let mut writer = opened.take_share(plan).expect("is free");
+    for id in [1, 4, 7].map(CandidateId) {
+        let (accuracy, balanced_accuracy) = (0.5, Some(0.25));
+        let event = Event::Retrained {
+            id,
+            epochs: 2,
+            accuracy,
+            balanced_accuracy,
+            loss: 1.5,
+            seconds: 9.0,
+        };
+        writer.record("0123456789abcdef".to_owned(), event).expect("is written");
+    }
+    fuzz("shares", &path, (300, 1), &|| {
+        opened.read_share(&path).map(drop).map_err(|error| error.to_string())
     });
 }
 

@@ -152,7 +152,7 @@ impl Lab {
                             report(Report::Note(format!("the data is found at {source}")));
                         }
                         if Some(source) == self.settings.moved_data.as_ref()
-                            && let Some(run) = &mut self.run
+                            && let Some(run) = self.written_run()
                         {
                             run.move_data(source)?;
                         }

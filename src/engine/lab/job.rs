@@ -6,7 +6,7 @@ use super::{
 };
 use crate::engine::{
     report::{Job, Report},
-    run::Budget,
+    run::{Budget, Share},
     training::PathPolicy,
 };
 use std::{sync::atomic::AtomicBool, time::Duration};
@@ -37,6 +37,9 @@ pub enum Plan {
     /// done is recorded and not trained again for as many epochs, one that was stopped begins again. A training that
     /// diverges counts with what has become of it.
     Verify(VerifySettings),
+    /// Do one share of that, while other processes do the others. The run is only read: what becomes of candidates is in the
+    /// share's own journal until it is [merged](Lab::merge_shares).
+    VerifyShare(VerifySettings, Share),
 }
 
 /// The most of anything that a job can be asked for.
@@ -49,7 +52,8 @@ impl Plan {
             Self::Search { iterations, candidates, budget: _ } => {
                 [("iterations", iterations as usize), ("candidates", candidates)]
             }
-            Self::Verify(VerifySettings { top, random, epochs }) => {
+            Self::Verify(VerifySettings { top, random, epochs })
+            | Self::VerifyShare(VerifySettings { top, random, epochs }, _) => {
                 [("epochs", epochs.unwrap_or(0)), ("candidates", top.saturating_add(random))]
             }
         };
@@ -105,7 +109,7 @@ impl Running {
 }
 
 impl Lab {
-    /// Begins a job: sets up what it needs, and locks the run.
+    /// Begins a job: sets up what it needs, and locks the run, or the share that it does.
     ///
     /// # Errors
     /// When it makes no sense now, or something cannot be set up or written.
@@ -120,7 +124,10 @@ impl Lab {
             Plan::Search { iterations, candidates, budget } => {
                 self.start_searching(iterations, candidates, budget, report)
             }
-            Plan::Verify(settings) => self.start_verifying(settings, report),
+            Plan::Verify(settings) => self.start_verifying(settings, None, report),
+            Plan::VerifyShare(settings, share) => {
+                self.start_verifying(settings, Some(share), report)
+            }
         }
     }
 
@@ -220,7 +227,7 @@ impl Lab {
         if let Work::Search(searching) = &running.work {
             self.untold_secs = self.untold(searching, &running.pace);
         }
-        if let Some(run) = &mut self.run {
+        if let Some(run) = self.written_run() {
             run.sync()?;
         }
         self.tell_cautions(report);

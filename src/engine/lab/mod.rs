@@ -12,6 +12,7 @@ mod pace;
 mod replay;
 mod search;
 mod set_up;
+mod share;
 mod source;
 #[cfg(test)]
 pub(in crate::engine) mod tests;
@@ -22,6 +23,7 @@ pub use caution::Caution;
 pub use control::Control;
 pub use data::Unfit;
 pub use job::{Change, Plan, Running};
+pub use share::{MergedResult, MergedShares, MissingShare, ShareStanding};
 pub use verify::{Verification, Verified, VerifySettings};
 
 use super::{
@@ -231,6 +233,15 @@ pub enum LabError {
     TooFewToVerify {
         /// How many were chosen.
         chosen: usize,
+    },
+    /// There is nothing to merge.
+    #[error(
+        "{} has no shares of a verification; `nas-navigator verify {} --share 1/2` makes the first of two, or name their \
+         files", run.display(), quoted(run)
+    )]
+    NoShares {
+        /// The run folder.
+        run: PathBuf,
     },
     /// A candidate is no network of its own.
     #[error("candidate {id} cannot be trained alone: {problem}")]
@@ -719,6 +730,11 @@ impl Lab {
             Some(run) => Ok(run.make_writable()?),
             None => Ok(()),
         }
+    }
+
+    /// The run, where this lab writes it: a share of a verification only reads it.
+    fn written_run(&mut self) -> Option<&mut Run> {
+        self.run.as_mut().filter(|run| run.is_writable())
     }
 
     /// Records in the run, where there is one, what has happened, takes it, and reports it.

@@ -56,11 +56,27 @@ impl Lab {
             }
         }
         self.aim(targets)?;
+        self.tell_run(report);
+        self.setup_secs += clock.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Loads the data and makes the supernet of a run that is only read.
+    pub(super) fn set_up_to_read(
+        &mut self,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<(), LabError> {
+        let clock = Instant::now();
+        self.set_up_supernet(self.epochs(), report)?;
+        self.tell_run(report);
+        self.setup_secs += clock.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn tell_run(&self, report: &mut dyn FnMut(Report)) {
         if let Some(run) = &self.run {
             report(Report::RunOpened { name: run.name(), path: run.folder().to_owned() });
         }
-        self.setup_secs += clock.elapsed().as_secs_f64();
-        Ok(())
     }
 
     /// Makes the supernet ready to be trained to the end of so many `epochs`; gives the fingerprint of its data.

@@ -4,6 +4,7 @@ mod damage;
 mod data;
 mod edit;
 mod resume;
+mod share;
 mod steering;
 mod table;
 mod verify;

@@ -11,6 +11,7 @@ use crate::engine::{
     mask::Mask,
     named::by_name,
     report::{Job, Report},
+    run::{Share, ShareWriter},
     search::{Candidate, Evaluation, Objective, Standing},
     seed,
     study::{Event, Retrained},
@@ -81,6 +82,8 @@ pub(super) struct Verifying {
     missing: VecDeque<CandidateId>,
     /// The one that is trained.
     alone: Option<Box<Alone>>,
+    /// The share in which they are recorded; `None` where that is the run.
+    share: Option<ShareWriter>,
 }
 
 /// A candidate that is trained alone.
@@ -99,6 +102,7 @@ impl Lab {
     pub(super) fn start_verifying(
         &mut self,
         settings: VerifySettings,
+        share: Option<Share>,
         report: &mut dyn FnMut(Report),
     ) -> Result<Running, LabError> {
         self.source.check_trains()?;
@@ -109,27 +113,45 @@ impl Lab {
         if let Some(candidates) = self.tie() {
             return Err(LabError::ProxiesTie { candidates });
         }
-        let epochs = settings.epochs.unwrap_or(self.epochs());
+        let (epochs, chosen) = self.to_verify(settings);
         if epochs == 0 {
             return Err(LabError::NotTrained);
         }
-        let chosen = self.choose(settings.top, settings.random);
         if chosen.len() < FEWEST {
             return Err(LabError::TooFewToVerify { chosen: chosen.len() });
         }
         self.begin(Job::Verify, report);
-        self.set_up(self.epochs(), self.state.targets, report)?;
-        let missing: VecDeque<_> = chosen
-            .into_iter()
-            .filter(|&id| !self.told(epochs).any(|retrained| retrained.id == id))
-            .collect();
+        let (share, missing) = match share {
+            None => {
+                self.set_up(self.epochs(), self.state.targets, report)?;
+                let missing = chosen.into_iter().filter(|&id| !self.has_retrained(id, epochs));
+                (None, missing.collect::<VecDeque<_>>())
+            }
+            Some(share) => {
+                let plan = self.share_plan(share, epochs, chosen)?;
+                let (writer, missing) = self.take_share(plan)?;
+                self.set_up_to_read(report)?;
+                (Some(writer), missing.into())
+            }
+        };
         let pace = Pace::new(
             Job::Verify,
             self.steps_alone(epochs).saturating_mul(missing.len() as u64),
             0,
         );
-        let verifying = Verifying { epochs, missing, alone: None };
+        let verifying = Verifying { epochs, missing, alone: None, share };
         Ok(Running { pace, work: Work::Verify(verifying) })
+    }
+
+    /// For how many epochs candidates are trained, and which, before those that are known are left out.
+    pub(super) fn to_verify(&self, settings: VerifySettings) -> (usize, Vec<CandidateId>) {
+        let epochs = settings.epochs.unwrap_or(self.epochs());
+        (epochs, self.choose(settings.top, settings.random))
+    }
+
+    /// Whether the run knows what becomes of a candidate that is trained alone for so many epochs.
+    pub(super) fn has_retrained(&self, id: CandidateId, epochs: usize) -> bool {
+        self.told(epochs).any(|retrained| retrained.id == id)
     }
 
     /// Steps of the training of one candidate.
@@ -146,7 +168,7 @@ impl Lab {
         stop: &AtomicBool,
         report: &mut dyn FnMut(Report),
     ) -> Result<bool, LabError> {
-        let Verifying { epochs, missing, alone } = verifying;
+        let Verifying { epochs, missing, alone, share } = verifying;
         let (clock, epochs) = (Instant::now(), *epochs);
         let Some(candidate) = alone else {
             let Some(id) = missing.pop_front() else { return Ok(false) };
@@ -162,10 +184,14 @@ impl Lab {
             *alone = None;
             // What a training that has diverged leaves out.
             pace.set_left(self.steps_alone(epochs).saturating_mul(missing.len() as u64));
-            self.tell(
-                [Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds }],
-                report,
-            )?;
+            let event = Event::Retrained { id, epochs, accuracy, balanced_accuracy, loss, seconds };
+            match share {
+                None => self.tell([event], report)?,
+                Some(share) => {
+                    share.record(self.network(id), event.clone())?;
+                    report(Report::Event(Arc::new(event)));
+                }
+            }
             return Ok(!missing.is_empty());
         }
         let Some(bench) = self.source.bench() else { return Err(LabError::NotTrained) };

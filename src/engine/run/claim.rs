@@ -82,8 +82,12 @@ fn remove_remainder(folder: &Path) -> io::Result<()> {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn lock(folder: &Path) -> Result<File, RunError> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(|source| RunError::io(&path, source))?;
+    lock_file(&folder.join(LOCK), || RunError::InUse { path: folder.to_owned() })
+}
+
+/// Makes the file at `path` and locks it; `in_use` says that another process has done so.
+pub(super) fn lock_file(path: &Path, in_use: impl FnOnce() -> RunError) -> Result<File, RunError> {
+    let file = File::create(path).map_err(|source| RunError::io(path, source))?;
     let start = Instant::now();
     loop {
         match file.try_lock() {
@@ -91,10 +95,8 @@ pub(super) fn lock(folder: &Path) -> Result<File, RunError> {
             Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
                 thread::sleep(Duration::from_millis(20));
             }
-            Err(TryLockError::WouldBlock) => {
-                return Err(RunError::InUse { path: folder.to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(RunError::io(&path, source)),
+            Err(TryLockError::WouldBlock) => return Err(in_use()),
+            Err(TryLockError::Error(source)) => return Err(RunError::io(path, source)),
         }
     }
 }

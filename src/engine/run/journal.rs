@@ -7,7 +7,10 @@
 use super::RunError;
 use crate::engine::study::Event;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use std::{
     borrow::Cow,
     fs::{File, OpenOptions},
@@ -21,7 +24,7 @@ const FEWEST_AT_ONCE: usize = 500;
 
 /// A journal line: when, and what.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Entry {
+pub struct Entry<E = Event> {
     /// Its number, from 1.
     #[serde(skip)]
     pub line: usize,
@@ -29,15 +32,15 @@ pub struct Entry {
     pub time: f64,
     /// What happened.
     #[serde(flatten)]
-    pub event: Event,
+    pub event: E,
 }
 
 /// A journal line that is written.
 #[derive(Serialize)]
-struct Line {
+struct Line<E> {
     time: f64,
     #[serde(flatten)]
-    event: Event,
+    event: E,
 }
 
 /// A journal that is open for appending.
@@ -90,7 +93,10 @@ impl Journal {
     /// # Errors
     /// When they cannot be written. What was written of them is cut off again, at the latest by the next
     /// call.
-    pub fn append(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), RunError> {
+    pub fn append<E: Serialize>(
+        &mut self,
+        events: impl IntoIterator<Item = E>,
+    ) -> Result<(), RunError> {
         let time =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut text = if self.unended { vec![b'\n'] } else { Vec::new() };
@@ -138,6 +144,18 @@ pub fn read(path: &Path) -> Result<(Vec<Entry>, u64), RunError> {
     Ok((entries(path, whole, |_| true)?, whole.len() as u64))
 }
 
+/// Reads a journal of something else than a run.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_lines<E: DeserializeOwned + Send>(
+    path: &Path,
+) -> Result<Vec<Entry<E>>, RunError> {
+    let bytes = std::fs::read(path).map_err(|source| RunError::io(path, source))?;
+    let (whole, _) = whole_lines(&bytes);
+    entries(path, whole, |_| true)
+}
+
 /// Reads only the entries that tell of one of these `kinds`, as the field `event` names them, which takes a small part of
 /// the time.
 ///
@@ -159,18 +177,18 @@ pub(super) fn read_some(path: &Path, kinds: &[&str]) -> Result<Vec<Entry>, RunEr
 }
 
 /// The entries in those lines that are wanted.
-fn entries(
+fn entries<E: DeserializeOwned + Send>(
     path: &Path,
     lines: &[u8],
     is_wanted: impl Fn(&[u8]) -> bool + Sync,
-) -> Result<Vec<Entry>, RunError> {
+) -> Result<Vec<Entry<E>>, RunError> {
     let lines: Vec<_> = lines.split(|&byte| byte == b'\n').enumerate().collect();
     let entries: Vec<_> = lines
         .into_par_iter()
         .with_min_len(FEWEST_AT_ONCE)
         .filter(|(_, line)| !line.is_empty() && is_wanted(line))
         .map(|(index, line)| {
-            let entry = serde_json::from_slice(line);
+            let entry = serde_json::from_slice::<Entry<E>>(line);
             entry.map(|entry| Entry { line: index + 1, ..entry }).map_err(|error| {
                 // To the parser each line is a text of its own.
                 let (message, column) = (error.to_string(), error.column());
@@ -194,7 +212,7 @@ fn entries(
 /// is no entry, since the last character closes that.
 fn whole_lines(bytes: &[u8]) -> (&[u8], bool) {
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-    let is_whole = serde_json::from_slice::<Entry>(&bytes[end..]).is_ok();
+    let is_whole = serde_json::from_slice::<IgnoredAny>(&bytes[end..]).is_ok();
     (if is_whole { bytes } else { &bytes[..end] }, is_whole)
 }
 

@@ -9,6 +9,7 @@
 //!             state.ron                    what the run set out to do, and an epoch that was stopped
 //!             weights/<checkpoint>/        supernet.safetensors, trainer.safetensors
 //!             weights/attic-<template>/    the same of nodes that an edit has removed
+//!             shares/                      what several processes retrain at once, see [`Share`]
 //!             lock                         held by the process that writes
 //! ```
 //!
@@ -19,11 +20,15 @@ mod checkpoint;
 mod claim;
 mod config;
 mod journal;
+mod share;
 mod state;
 
 pub use checkpoint::Checkpoint;
 pub use config::{DataPlace, RunConfig};
 pub use journal::{Entry, Journal, read as read_journal};
+pub use share::{
+    Origin, SHARE_VERSION, Share, ShareError, SharePlan, ShareResult, ShareStretch, ShareWriter,
+};
 pub use state::{Budget, RunState, Targets, UnfinishedEpoch};
 
 pub(in crate::engine) use checkpoint::attic_of_edit;
@@ -128,6 +133,43 @@ pub enum RunError {
         line: usize,
         /// What is wrong there.
         message: String,
+    },
+    /// A line of a share is damaged.
+    #[error(
+        "{}:{line}: not an entry of a share: {message}; restore the line, or delete it if it is a result, which the share \
+         then trains again", path.display()
+    )]
+    Share {
+        /// Its journal.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// Another version of the program wrote a share.
+    #[error(
+        "{}:{line}: this share has version {version}, this program reads {SHARE_VERSION}; use the program that wrote it",
+        path.display()
+    )]
+    ShareVersion {
+        /// Its journal.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Its version.
+        version: u64,
+    },
+    /// Another process trains a share.
+    #[error(
+        "share {share} is trained by another process, which writes {}; wait for its end, or take another share",
+        path.display()
+    )]
+    ShareInUse {
+        /// Which.
+        share: Share,
+        /// Its journal.
+        path: PathBuf,
     },
     /// Another process writes the run.
     #[error("{} is in use by another process; close it there, or choose another run", path.display())]
@@ -450,8 +492,7 @@ impl Run {
     pub fn journal(&mut self) -> Result<Vec<Entry>, RunError> {
         let path = self.journal_path();
         let (entries, read) = read_journal(&path)?;
-        let of_classes = self.config.data.known_results().is_some()
-            || self.summary()?.is_some_and(|summary| !summary.classes.is_empty());
+        let of_classes = self.of_classes()?;
         let impossible =
             |Entry { line, event, .. }: &Entry| Some((*line, event.impossible(of_classes)?));
         if let Some((line, message)) = entries.iter().find_map(impossible) {
@@ -459,6 +500,12 @@ impl Run {
         }
         self.read.journal = Some(read);
         Ok(entries)
+    }
+
+    /// Whether accuracies are shares of examples, and not R².
+    fn of_classes(&self) -> Result<bool, RunError> {
+        Ok(self.config.data.known_results().is_some()
+            || self.summary()?.is_some_and(|summary| !summary.classes.is_empty()))
     }
 
     /// Appends to the journal.
@@ -483,6 +530,11 @@ impl Run {
     /// When the run is not writable or the disk refuses, now or before.
     pub fn save_looks(&mut self, number: u32, template: &Template) -> Result<(), RunError> {
         self.write(|_, run| save_template(run, number, template))
+    }
+
+    /// Whether it is locked for writing.
+    pub fn is_writable(&self) -> bool {
+        self.writer.is_some()
     }
 
     /// Where the journal is.
