@@ -73,7 +73,7 @@ fn jobs_are_refused_in_these_words() {
         OtherData {
             data: DataSource::Images("photos".into()),
             wanted: "4a1c".to_owned(),
-            found: "9b3e".to_owned()
+            found: "fingerprint 9b3e".to_owned()
         },
         DataGone { looked_at: vec!["photos".to_owned(), "../photos".to_owned()] },
         OtherEnds { wanted: ([1, 28, 28], 10), found: ([3, 32, 32], 100) },
