@@ -341,7 +341,20 @@ fn x11_answers(_display: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::messages::keep_each;
     use std::net::TcpListener;
+
+    #[test]
+    fn displays_are_refused_in_these_words() {
+        let reason = || "no adapter found".to_owned();
+        keep_each!(
+            DisplayError,
+            NoDisplay,
+            NoAnswer { display: ":7".to_owned() },
+            NoAdapter { reason: reason() },
+            NoWindow { reason: "not authorised".to_owned() },
+        );
+    }
 
     fn plan(display: Option<&str>, tour: bool) -> Result<Output, DisplayError> {
         output_plan(display.map(OsStr::new), tour)

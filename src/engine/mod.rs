@@ -19,6 +19,8 @@ pub mod loss;
 pub mod mask;
 mod median;
 pub mod memory;
+#[cfg(test)]
+pub(crate) mod messages;
 pub mod named;
 pub mod ops;
 pub mod remote;

@@ -164,6 +164,7 @@ fn find_key(name: &str, shifted: bool) -> Option<(KeyCode, Key)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::messages::keep;
 
     fn key(name: &str) -> KeyPress {
         name.parse().expect("is a key")
@@ -190,10 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
-        for name in ["", "ctrl+", "hyper+a", "ab", "f0", "f13", "ä", "+"] {
-            let error = name.parse::<KeyPress>().expect_err(name);
-            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
-        }
+    fn nonsense_is_refused_in_these_words() {
+        let names = ["", "ctrl+", "hyper+a", "ab", "f0", "f13", "ä", "+"];
+        let said = names.map(|name| {
+            (format!("{name:?}"), name.parse::<KeyPress>().expect_err(name).to_string())
+        });
+        keep("UnknownKey", said);
     }
 }

@@ -87,6 +87,7 @@ fn write_png(image: Image, path: &Path) -> Result<(), ShotError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::messages::keep_each;
     use bevy::{
         asset::RenderAssetUsages,
         render::render_resource::{Extent3d, TextureDimension, TextureFormat},
@@ -106,6 +107,17 @@ mod tests {
         write_png(picture(), &path).expect("is written");
         let bytes = std::fs::read(&path).expect("is there");
         assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
+    }
+
+    #[test]
+    fn pictures_are_refused_in_these_words() {
+        let system = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        keep_each!(
+            ShotError,
+            Encode("this format has no colours".to_owned()),
+            Folder { path: "shots".into(), source: system() },
+            Write(WriteError::new("shots/01.png".as_ref(), system())),
+        );
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Records {
             return Err(DataError::TooLarge { place, announced, limit: MAX_FILE });
         }
         if content.is_empty() {
-            return Err(DataError::ZeroSize { place: place(0), what: "of the file" });
+            return Err(DataError::ZeroSize { place: place(0), what: "size of the file" });
         }
         let record = format.record();
         let rest = content.len() % record;

@@ -64,8 +64,8 @@ fn wrong_magic(found: [u8; 4], expected: [u8; 4]) -> String {
             dimensions(expected[3])
         ),
         None => format!(
-            "wrong magic number {found:02x?}, expected {expected:02x?} (unsigned bytes in {}); is this the right \
-             file?",
+            "wrong magic number {found:02x?}, expected {expected:02x?} (unsigned bytes in {}); give the right \
+             file",
             dimensions(expected[3])
         ),
     }
@@ -164,7 +164,7 @@ pub enum DataError {
         looked_for: Vec<String>,
     },
     /// The operating system refused, or compressed data is damaged.
-    #[error("{place}: cannot read on: {source}")]
+    #[error("{place}: cannot read on: {source}; allow reading it, or download or copy it again")]
     Unreadable {
         /// How far the reading came.
         place: Place,
@@ -182,7 +182,7 @@ pub enum DataError {
         expected: [u8; 4],
     },
     /// The header announces no image, or images without pixels.
-    #[error("{place}: the size {what} is 0; an empty data set cannot be used")]
+    #[error("{place}: the {what} is 0; an empty data set cannot be used, give another file")]
     ZeroSize {
         /// Where the size stands.
         place: Place,
@@ -192,7 +192,7 @@ pub enum DataError {
     /// The header announces more than is handled.
     #[error(
         "{place}: the header announces {announced} bytes of content, more than the {limit} that are \
-         handled; the file is damaged or not an IDX file"
+         handled; the file is damaged or not an IDX file: download it again, or give another"
     )]
     TooLarge {
         /// Where the sizes begin.
@@ -213,13 +213,16 @@ pub enum DataError {
         expected: u64,
     },
     /// The file is longer than its header announces.
-    #[error("{place}: the content should end here, but more follows; the file is damaged")]
+    #[error(
+        "{place}: the content should end here, but more follows; the file is damaged, download or copy it again"
+    )]
     TrailingBytes {
         /// Where the content should end.
         place: Place,
     },
     /// The files of a split disagree.
-    #[error("{images} images in {images_file}, but {labels} labels in {labels_file}; the files do not belong together",
+    #[error("{images} images in {images_file}, but {labels} labels in {labels_file}; the files do not belong together, give \
+             those of one data set",
             images_file = images_file.display(), labels_file = labels_file.display())]
     CountMismatch {
         /// The file with the images.
@@ -232,7 +235,8 @@ pub enum DataError {
         labels: usize,
     },
     /// The images of two files differ in size.
-    #[error("{place}: images of {}×{}, but those of {other} have {}×{}; the files do not belong together",
+    #[error("{place}: images of {}×{}, but those of {other} have {}×{}; the files do not belong together, give those of one \
+             data set",
             found[0], found[1], expected[0], expected[1], other = other.display())]
     SizeMismatch {
         /// Where the size stands.
@@ -246,7 +250,7 @@ pub enum DataError {
     },
     /// A label of the validation or test split that no training image has.
     #[error(
-        "{place}: label {label}, which no training image has; the files do not belong together"
+        "{place}: label {label}, which no training image has; the files do not belong together, give those of one data set"
     )]
     LabelOutOfRange {
         /// Where.
@@ -256,7 +260,8 @@ pub enum DataError {
     },
     /// A label that the format does not have.
     #[error(
-        "{place}: label {label}, but labels go from 0 to {last}; the file is damaged or of another format"
+        "{place}: label {label}, but labels go from 0 to {last}; the file is damaged or of another format: download it \
+         again, or name its format"
     )]
     NoSuchLabel {
         /// Where.
@@ -444,7 +449,7 @@ pub enum DataError {
         source: SheetError,
     },
     /// A line of a table cannot be used.
-    #[error("{file}, line {line}: {what}", file = file.display())]
+    #[error("{file}: line {line}: {what}", file = file.display())]
     Row {
         /// The file.
         file: PathBuf,
@@ -454,7 +459,7 @@ pub enum DataError {
         what: String,
     },
     /// A table lacks the column to predict.
-    #[error("{file} has no column `{label}`; its columns are {}", columns.join(", "), file = file.display())]
+    #[error("{file} has no column `{label}`; name one of its columns: {}", columns.join(", "), file = file.display())]
     NoColumn {
         /// The file.
         file: PathBuf,

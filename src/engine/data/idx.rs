@@ -130,7 +130,7 @@ fn read_content(
     for (index, bytes) in header[4..].chunks_exact(4).enumerate() {
         let size = bytes.iter().fold(0, |size, &byte| size << 8 | usize::from(byte));
         if size == 0 {
-            let what = names.get(index).copied().unwrap_or("of a dimension");
+            let what = names.get(index).copied().unwrap_or("size of a dimension");
             return Err(DataError::ZeroSize { place: place(4 + 4 * index as u64), what });
         }
         sizes.push(size);

@@ -8,10 +8,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum SheetError {
     /// The operating system refused.
-    #[error("cannot be read: {0}")]
+    #[error("the file cannot be read: {0}")]
     Read(#[from] io::Error),
     /// The file is larger than memory is allowed for.
-    #[error("has {bytes} bytes, allowed are {limit}; leave out rows or columns")]
+    #[error("the file has {bytes} bytes, allowed are {limit}; leave out rows or columns")]
     TooLarge {
         /// Its size.
         bytes: u64,
@@ -22,7 +22,9 @@ pub enum SheetError {
     #[error("the packed file is damaged or cut off ({0}); download or copy it again")]
     Packed(io::Error),
     /// The packed content is larger than memory is allowed for.
-    #[error("unpacks to more than {0} bytes, which is the limit; leave out rows or columns")]
+    #[error(
+        "the file unpacks to more than {0} bytes, which is the limit; leave out rows or columns"
+    )]
     Unpacked(u64),
     /// The file is of another format.
     #[error("this is {kind}, not a table in text; {fix}")]

@@ -267,8 +267,8 @@ pub enum LabError {
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error(
     "the training diverged by step {step} of epoch {epoch}, at a learning rate of up to {learning_rate:?}: the loss or \
-     a weight is not a number; {} with a lower one: `nas-navigator {command} --resume {} --learning-rate {lower}` \
-     ({})",
+     a weight is not a number; {} with a lower one: `nas-navigator {command} --resume {} --learning-rate {lower}`, or \
+     `nas-navigator ask retune --learning-rate {lower}` where a server has the run ({})",
     if *checkpoint { "go on from the last checkpoint" } else { "begin again" },
     quoted(run),
     match clip {

@@ -352,7 +352,7 @@ impl<T: Operation> AnyOperation for T {
             let value = get(self);
             (!facts.kind.takes(&value)).then(|| Misfit {
                 kind: MisfitKind::Argument { field: facts.name },
-                what: format!("the {} of {} is {value}", facts.name, T::NAME),
+                what: format!("the {} of {} cannot be {value}", facts.name, T::NAME),
                 fix: format!("set it to {}", facts.kind.wanted()),
             })
         };

@@ -126,7 +126,7 @@ pub enum RemoteError {
     #[error("TLS cannot be set up: {0}; connect without it, through ssh")]
     Tls(rustls::Error),
     /// The file of the token cannot be read or written.
-    #[error("{}: {what}; this file holds the token, which server and viewers share", path.display())]
+    #[error("{}: {what}; this file holds the token, which server and viewers share; copy it here from the server, or say with --token where it is", path.display())]
     TokenFile {
         /// The file.
         path: PathBuf,

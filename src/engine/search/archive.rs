@@ -167,25 +167,19 @@ pub struct NodeFitness {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SearchError {
     /// There is no such candidate.
-    #[error("candidate {0} is not in the archive of {1} candidates; propose it first")]
+    #[error("candidate {0} is not one of the {1} candidates that are known")]
     UnknownCandidate(CandidateId, usize),
     /// The candidate has another evaluation, which later proposals rest on.
-    #[error("candidate {0} was evaluated before with another result; evaluate each candidate once")]
+    #[error("candidate {0} was evaluated before with another result")]
     EvaluatedTwice(CandidateId),
     /// A recorded candidate is not valid for the template.
-    #[error(
-        "recorded candidate {0} does not fit the template: {1}; restore the run with the template it was made with"
-    )]
+    #[error("candidate {0} does not fit the template: {1}")]
     Invalid(CandidateId, String),
     /// Two recorded candidates are the same.
-    #[error(
-        "recorded candidates {0} and {1} keep the same nodes; the journal is damaged, remove the later one"
-    )]
+    #[error("candidates {0} and {1} keep the same nodes")]
     Duplicate(CandidateId, CandidateId),
     /// A recorded candidate descends from one that stands after it.
-    #[error(
-        "recorded candidate {0} names {1} as a parent, which is not before it; the journal is damaged"
-    )]
+    #[error("candidate {0} names {1} as a parent, which is not before it")]
     UnknownParent(CandidateId, CandidateId),
 }
 

@@ -182,7 +182,9 @@ pub enum SteeringError {
     #[error("the template has no node `{0}` to pin or forbid; `runs show` lists its nodes")]
     UnknownNode(NodeId),
     /// There is no such candidate.
-    #[error("there is no candidate {0} to restrict the search by")]
+    #[error(
+        "there is no candidate {0} to restrict the search by; give one that the run knows, or best:N"
+    )]
     UnknownCandidate(CandidateId),
     /// A node must be kept and left out.
     #[error("`{0}` must be kept and left out at once; lift one of the two")]
@@ -210,7 +212,7 @@ pub enum SteeringError {
     /// Nothing that the union or region keeps leads from the input to the output.
     #[error(
         "no candidate of this template keeps only what the union or region keeps; choose others, or lift it with \
-         `search --resume RUN --free`"
+         --free"
     )]
     NothingShared,
     /// A pinned node cannot be reached.

@@ -45,7 +45,9 @@ pub enum EvaluationError {
     #[error(transparent)]
     Misfit(#[from] Misfit),
     /// The device failed.
-    #[error("the device failed while evaluating a candidate: {0}")]
+    #[error(
+        "the device failed while evaluating a candidate: {0}; try again, or use another device"
+    )]
     Device(String),
 }
 

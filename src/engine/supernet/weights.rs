@@ -19,10 +19,12 @@ pub enum WeightsError {
     )]
     Optimizer,
     /// A tensor is missing.
-    #[error("the weights lack `{0}`; they were saved for another template")]
+    #[error(
+        "the weights lack `{0}`; they were saved for another template: restore the file, or train again"
+    )]
     Missing(String),
     /// Tensors are left over.
-    #[error("the weights have `{}`{}, which the template does not; they were saved for another one",
+    #[error("the weights have `{}`{}, which the template does not; they were saved for another one: restore the file, or train again",
         .first, more(*.others))]
     Unexpected {
         /// The first of them.
@@ -32,7 +34,8 @@ pub enum WeightsError {
     },
     /// A tensor has another shape or number format.
     #[error(
-        "`{name}` is {found} in the file, the template needs {wanted}; it was saved for another template"
+        "`{name}` is {found} in the file, the template needs {wanted}; it was saved for another template: restore the file, or train \
+         again"
     )]
     Unfit {
         /// The tensor.
@@ -43,7 +46,7 @@ pub enum WeightsError {
         found: String,
     },
     /// The device failed.
-    #[error("the weights cannot be read from the device: {0}")]
+    #[error("the weights cannot be read from the device: {0}; use another device")]
     Device(String),
 }
 

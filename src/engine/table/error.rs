@@ -98,8 +98,9 @@ pub enum TableError {
     },
     /// The first line lacks a column, or has it twice.
     #[error(
-        "{}:{line}: {count} columns are called `{column}` (there are {found}); the first line must name `architecture`, \
-         `search` and `report`, and may name `canonical`", path.display()
+        "{}:{line}: {} called `{column}` (there are {found}); the first line must name `architecture`, `search` and \
+         `report`, and may name `canonical`", path.display(),
+        if *count == 0 { "no column is".to_owned() } else { format!("{count} columns are") }
     )]
     Column {
         /// The file.

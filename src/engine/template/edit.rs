@@ -182,13 +182,13 @@ pub enum Refusal {
     #[error("there is a node `{0}` already; take another id")]
     Taken(NodeId),
     /// There is no such link.
-    #[error("there is no link from `{}` to `{}`", .0.0, .0.1)]
+    #[error("there is no link from `{}` to `{}`; the edit was made for another template", .0.0, .0.1)]
     NoLink(Link),
     /// The link is there already.
-    #[error("`{}` is linked to `{}` already", .0.0, .0.1)]
+    #[error("`{}` is linked to `{}` already; one link is enough", .0.0, .0.1)]
     Linked(Link),
     /// The node has no such operation.
-    #[error("`{node}` has no operation {key}")]
+    #[error("`{node}` has no operation {key}; the edit was made for another template")]
     NoOp {
         /// The node.
         node: NodeId,
@@ -204,16 +204,16 @@ pub enum Refusal {
         source: FieldError,
     },
     /// Layers are numbered as far as they can be.
-    #[error("layer numbers end at {}", u32::MAX)]
+    #[error("layer numbers end at {}; use lower ones", u32::MAX)]
     Layers,
     /// A brick cannot stand there.
     #[error("`{0}` cannot stand there; a position is two numbers, in studs")]
     Nowhere(NodeId),
     /// A group has no title.
-    #[error("a group needs a title")]
+    #[error("a group needs a title; give it one")]
     NoTitle,
     /// There is no such group.
-    #[error("there is no group `{0}`")]
+    #[error("there is no group `{0}`; give the title of one that the template has")]
     NoGroup(String),
 }
 

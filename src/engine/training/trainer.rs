@@ -98,7 +98,7 @@ pub enum TrainError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The device failed.
-    #[error("the device failed while training: {0}")]
+    #[error("the device failed while training: {0}; try again, or use another device")]
     Device(String),
 }
 

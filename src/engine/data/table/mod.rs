@@ -53,7 +53,7 @@ pub(super) fn load(
     let failed = |error| no_table(file, error);
     let sheet = Sheet::open(file).map_err(failed)?;
     let Some(mut survey) = Survey::of(&sheet).map_err(failed)? else {
-        let what = "the file is empty; give it a row an example".to_owned();
+        let what = "the file is empty; give it a row per example".to_owned();
         return Err(DataError::Row { file: file.to_owned(), line: 1, what });
     };
     table(file, label, name, options, &sheet, &mut survey)

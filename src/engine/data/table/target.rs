@@ -141,7 +141,7 @@ impl Label<'_> {
         }
         let (low, high) = range.ends();
         if low == high {
-            return self.refuse(format!("is {low} in every row; there is nothing to predict"));
+            return self.refuse(format!("is {low} in every row, so there is nothing to predict; name another column with csv:FILE#COLUMN"));
         }
         let distinct = distinct_whole(values);
         let overrule = match distinct {
@@ -176,7 +176,7 @@ impl Label<'_> {
         let rows = cells.len();
         if let (1, Some((name, _))) = (counts.len(), counts.first_key_value()) {
             return self.refuse(format!(
-                "is `{}` in every row; at least two classes are needed",
+                "is `{}` in every row, so there is nothing to predict; name another column with csv:FILE#COLUMN",
                 name.text
             ));
         }

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::{
     data::{DataSource, Decimal, ImageSize, Split, Targets, Task, TaskKind},
     delimited::made::{gzip, workbook},
+    messages::keep,
 };
 use proptest::prelude::*;
 use std::fs;
@@ -115,11 +116,7 @@ fn the_column_to_predict_is_found_by_name_or_number() {
     }
     let data = load_text(&with_header, Some("kind")).unwrap();
     has_note(&data, &["`kind` was taken for column `Kind`"]);
-    let text = message(&with_header, Some("size"));
-    assert!(text.contains("no column `size`") && text.contains("Kind, x; or so, square"), "{text}");
     assert!(message(&with_header, Some("4")).contains("no column `4`"));
-    let twice = "a,b,a\n1,2,3\n";
-    assert!(message(twice, Some("a")).contains("line 1: several columns are called `a`"));
 }
 
 #[test]
@@ -385,59 +382,62 @@ fn missing_values_are_refused_or_filled_or_left_out() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_line_and_fix() {
+fn what_cannot_be_used_is_refused_in_these_words() {
     let good: String = (0..20).map(|i| format!("{i},{}\n", i % 2)).collect();
-    for (line, expected) in [
-        ("1,", "line 21: the value of the column to predict, `2`, is missing"),
-        (" ,1", "line 21: a value is missing here, and 1 in all (column `1` 1); --missing mean"),
-        ("NaN,1", "line 21: a value is missing here"),
-        ("#DIV/0!,1", "line 21: a value is missing here"),
-        ("1,\"0\n2,1\n3,1\"", "line 21: the value of column `2` goes on over a line's end"),
-        ("red,1", "line 21: `red` in column `1` is not a number; turn texts into numbers"),
-        ("yes,1", "line 21: `yes` in column `1` is not a number"),
-        ("inf,1", "line 21: `inf` in column `1` is too large"),
-        ("1e39,1", "line 21: `1e39` in column `1` is too large"),
-        ("2020-01-31,1", "line 21: `2020-01-31` in column `1` is a date or a time"),
-        ("Total,1", "line 21: `Total` in column `1` begins a line of totals"),
-        ("190,Total", "line 21: column `2` says that this last line holds totals"),
-        ("1,2,3", "line 21: 3 cells (separated by commas), but the first line has 2"),
-        ("1", "line 21: 1 cell (separated by commas), but the first line has 2"),
-        ("1,\"2", "line 21: the quotes that begin here are not closed"),
-        ("\"a\"b,2", "line 21: text follows on the closing quotes of `a"),
-        ("TRUE,1", "line 21: `TRUE` in column `1` is not a number"),
-    ] {
-        let text = message(&format!("{good}{line}\n"), None);
-        assert!(text.contains(expected) && text.contains("table.csv"), "{line}: {text}");
-    }
-    for (text, expected) in [
-        ("", "is empty"),
-        ("\n\n", "line 1: the file is empty"),
-        ("a\n1\n", "line 1: one column only"),
-        ("a,b\n", "has no rows"),
-        (
-            "a,b,c\ncm,kg,-\n1,2,3\n2,3,4\n",
-            "line 2: `cm` in column `a` is not a number, but what stands below is",
-        ),
-        (
-            "Report\na,b,c\n1,2,3\n2,3,4\n",
-            "line 1: 1 cell (separated by commas), but most rows have 3",
-        ),
-        ("Report,,\na,b,c\n1,2,3\n2,3,4\n", "line 1: `Report` stands alone here"),
-        ("1,x\n2,x\n", "`x` in every row"),
-        ("1,5\n2,5\n", "is 5 in every row"),
-        (
-            "1700000000,1\n1700000900,2\n",
-            "column `1` goes from 1700000000 to 1700000900: with 32 bits",
-        ),
-        ("1,1700000000\n2,1700000001\n", "subtract 1700000000 from all"),
-        ("1,a\n2,b\n3,c\n", "3 different texts in 3 rows"),
-        ("1,1\n2,inf\n", "finite"),
-        ("1,0.5\n2,1.5\n", "2 example(s) are too few"),
-        ("1,0.5\n", "has one row only"),
-        ("a,b\n1,2\n", "has one row only"),
-    ] {
-        assert!(message(text, None).contains(expected), "{text}: {}", message(text, None));
-    }
+    let lines = [
+        "1,",
+        " ,1",
+        "NaN,1",
+        "#DIV/0!,1",
+        "1,\"0\n2,1\n3,1\"",
+        "red,1",
+        "yes,1",
+        "inf,1",
+        "1e39,1",
+        "2020-01-31,1",
+        "Total,1",
+        "190,Total",
+        "1,2,3",
+        "1",
+        "1,\"2",
+        "\"a\"b,2",
+        "TRUE,1",
+    ];
+    let lines = lines
+        .map(|line| (format!("{line:?} after 20 rows"), message(&format!("{good}{line}\n"), None)));
+    let rows = |header: &str, row: fn(usize) -> String| {
+        header.to_owned() + &(0..12).map(row).collect::<String>()
+    };
+    let tables = [
+        String::new(),
+        "\n\n".to_owned(),
+        "a\n1\n".to_owned(),
+        "a,b\n".to_owned(),
+        "a,b,c\ncm,kg,-\n1,2,3\n2,3,4\n".to_owned(),
+        "Report\na,b,c\n1,2,3\n2,3,4\n".to_owned(),
+        "Report,,\na,b,c\n1,2,3\n2,3,4\n".to_owned(),
+        "1,x\n2,x\n".to_owned(),
+        "1,5\n2,5\n".to_owned(),
+        "1700000000,1\n1700000900,2\n".to_owned(),
+        "1,1700000000\n2,1700000001\n".to_owned(),
+        "1,a\n2,b\n3,c\n".to_owned(),
+        "1,1\n2,inf\n".to_owned(),
+        "1,0.5\n2,1.5\n".to_owned(),
+        "1,0.5\n".to_owned(),
+        "a,b\n1,2\n".to_owned(),
+        rows("x,y,k\n", |i| format!("\"1,234\",{i},{}\n", i % 2)),
+        rows("x,price\n", |i| format!("{i}.5,\"{},234\"\n", i + 1)),
+        rows("a,b,k\n", |i| format!("{i},,{}\n", i % 2)),
+        rows("0,1,2,3\n", |i| format!("{i},{},{},{}\n", i * i, 7 * i, i % 2)),
+        rows("a,b,kind\n", |i| format!("{},{i}5,{i},x{}\n", i % 3, i % 2)),
+        rows("sep=;\nx,kind\n", |i| format!("{i},{}\n", i % 2)),
+        rows("k,x,y\n", |i| format!("{},{i}.5,{i}\n", ["b", "#a", "c"][i % 3])) + "a,1,2\n",
+    ];
+    let tables = tables.map(|text| (format!("{text:?}"), message(&text, None)));
+    let labelled = [("x,y,kind\n", "size"), ("x,y,kind\n", "9"), ("x,x,kind\n", "x")].map(
+        |(header, label)| (format!("#{label} of {header:?}"), message(&small(header), Some(label))),
+    );
+    keep("broken-tables", lines.into_iter().chain(tables).chain(labelled));
     let blank: String = (0..20).map(|i| format!("{i},{i},k{}\n", i % 2)).collect();
     let text = message(&format!("a,b,k\n{blank}\n\n\n1,oops,k1\n{blank}"), None);
     assert!(text.contains("line 25: `oops` in column `b`"), "{text}");

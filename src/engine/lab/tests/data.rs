@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::{
     data::{Missing, TaskKind},
     loss::LossKind,
+    messages::keep,
     report::Topic,
     search::Objective,
     training::{PathPolicy, StepLength},
@@ -111,7 +112,7 @@ fn small_images_give_their_size_where_the_template_can_take_it() {
 }
 
 #[test]
-fn without_fitting_the_exact_edit_is_told() {
+fn without_fitting_the_exact_edit_is_told_in_these_words() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = table(folder.path(), "rows.csv", 120, 60);
     let refused = |template: Checked, data: &DataSource, loss| {
@@ -122,20 +123,29 @@ fn without_fitting_the_exact_edit_is_told() {
             Err(error) => error.to_string(),
         }
     };
-    let text = refused(table_template(1_000, &TWO), &data, LossKind::Auto);
-    assert!(text.contains("1000 outputs; set the units of `head` to 2"), "{text}");
-    assert!(text.contains("--fit"), "{text}");
-    let text = refused(table_template(1, &TWO), &data, LossKind::CrossEntropy);
-    assert!(text.contains("--loss binary-cross-entropy"), "{text}");
     let small = template::parse("small", SMALL).expect("is right");
-    let text = refused(small, &data, LossKind::Auto);
-    assert!(text.contains("rows of 2 columns") && text.contains("cannot be fitted"), "{text}");
     let last = SMALL.replace("(1, 8, 8)", "(8, 8, 1)").replace("stride: 2", "stride: 1");
     let last = last.replace("MaxPool(kernel: 2, stride: 1), ", "");
     let last = template::parse("last", &last).expect("is right");
-    let text = refused(last, &DataSource::Digits, LossKind::Auto);
-    assert!(text.contains("channels, height, width"), "{text}");
-    assert!(text.contains("set the shape of `in` to (1, 8, 8)"), "{text}");
+    let numbers = folder.path().join("numbers.csv");
+    let rows: String = (0..60).map(|row| format!("{row},{},{}.5\n", row % 7, row % 20)).collect();
+    fs::write(&numbers, rows).expect("is written");
+    let numbers = DataSource::Csv { file: numbers, label: None };
+    let (digits, auto) = (DataSource::Digits, LossKind::Auto);
+    keep(
+        "unfit-data",
+        [
+            ("too many outputs", refused(table_template(1_000, &TWO), &data, auto)),
+            ("one output for two classes", {
+                refused(table_template(1, &TWO), &data, LossKind::CrossEntropy)
+            }),
+            ("several outputs for numbers", refused(table_template(3, &TWO), &numbers, auto)),
+            ("rows for images", refused(small, &data, auto)),
+            ("images for rows", refused(table_template(10, &TWO), &digits, auto)),
+            ("channels last", refused(last, &digits, auto)),
+            ("a loss for classes", refused(table_template(1, &TWO), &numbers, LossKind::Hinge)),
+        ],
+    );
 }
 
 #[test]

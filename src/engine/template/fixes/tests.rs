@@ -2,16 +2,23 @@
 
 use super::*;
 use crate::engine::{
+    messages::keep,
     ops::{
-        Conv2d, ConvBlock, ConvTranspose2d, Cropping2d, MOST, Merge, Reshape,
+        Conv2d, ConvBlock, ConvTranspose2d, Cropping2d, MOST, Merge, MisfitKind, Reshape,
         samples::{dense, dropout, input, max_pool},
     },
     seed,
-    template::{BlocksPerLayer, Checked, Link, Network, Node, parse, presets, read, to_ron},
+    template::{
+        BlocksPerLayer, Checked, FileError, Fragment, Link, Network, Node, parse, presets, read,
+        to_ron,
+    },
 };
 use rand::{RngExt, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 /// A residual branch of two layers and a concatenation of two widths.
 fn branches() -> Template {
@@ -201,6 +208,143 @@ fn arguments_that_do_not_suit_what_enters_are_told_and_mended() {
         }
         assert!(!problem.fixes.is_empty(), "{problem}");
     }
+}
+
+/// The names of all variants, and a function for that of a value. A variant that is left out does not compile.
+macro_rules! variants {
+    ($kind:ident, $($variant:ident),+ $(,)?) => {{
+        let name = |kind: &$kind| match kind {
+            $($kind::$variant { .. } => stringify!($variant),)+
+        };
+        (name, [$(stringify!($variant)),+])
+    }};
+}
+
+/// Templates that are wrong, each in another way.
+fn wrong_templates() -> Vec<(&'static str, Template)> {
+    let broken = |change: &dyn Fn(&mut Network)| {
+        let mut template = branches();
+        change(template.network_mut());
+        template
+    };
+    let without = |id: &'static str| {
+        broken(&|network| {
+            network.nodes.retain(|node| node.id != id.into());
+            network.links.retain(|link| link.0 != id.into() && link.1 != id.into());
+        })
+    };
+    let linked = |from: &'static str, to: &'static str| {
+        broken(&|network| network.links.push(Link(from.into(), to.into())))
+    };
+    let cut = |from: &'static str, to: &'static str| {
+        broken(&|network| network.links.retain(|link| *link != Link(from.into(), to.into())))
+    };
+    let beginning_with = |id: &'static str, op: Op| {
+        broken(&|network| {
+            let node = network.node_mut(&id.into()).expect("is there");
+            node.ops.insert(0, op.clone());
+        })
+    };
+    let laid_out = |id: &'static str, position: [f32; 2]| {
+        let mut template = branches();
+        template.layout_mut().positions.insert(id.into(), position);
+        template
+    };
+    let conv = |filters| Op::from(ConvBlock::new(filters, 3));
+    let groups = ConvBlock { groups: 7, ..ConvBlock::new(9, 3) };
+    vec![
+        ("a node without an id", broken(&|network| network.nodes[2].id = " ".into())),
+        ("two nodes of one id", broken(&|network| network.nodes[3].id = "a".into())),
+        ("no input", without("in")),
+        ("no output", without("out")),
+        ("an output within", beginning_with("c", Op::Output)),
+        ("an input within", beginning_with("c", input([1, 8, 8]))),
+        ("a link to a name misspelt", linked("a", "sun")),
+        ("a link to nothing", linked("a", "q")),
+        ("a link to itself", linked("a", "a")),
+        ("a link within a layer", broken(&|network| network.nodes[3].layer = 2)),
+        ("a link twice", linked("a", "b")),
+        ("a circle", linked("c", "a")),
+        ("nothing enters", cut("stem", "a")),
+        ("nothing follows", cut("a", "b")),
+        ("a node apart", broken(&|network| network.nodes.push(Node::new("d", 3, vec![conv(4)])))),
+        (
+            "channels last",
+            broken(&|network| network.nodes[0].ops = vec![input([28, 28, 1])].into()),
+        ),
+        ("a sum of two shapes", broken(&|network| network.nodes[3].ops = vec![conv(6)].into())),
+        ("an argument of 0", beginning_with("head", dense(0))),
+        ("a share of 2", beginning_with("head", dropout(2.0))),
+        ("an image for a dense one", beginning_with("pool", dense(7))),
+        ("a vector for a convolution", beginning_with("head", conv(7))),
+        ("a window that is too large", beginning_with("pool", max_pool(40, 40, 0))),
+        ("padding that is too wide", beginning_with("pool", max_pool(2, 1, 7))),
+        ("groups that do not divide", beginning_with("pool", groups.into())),
+        (
+            "values that are left over",
+            beginning_with("pool", Reshape { shape: vec![7, -1, 5] }.into()),
+        ),
+        ("too many weights", beginning_with("pool", Conv2d::new(60_000, 100).into())),
+        ("a position that is none", laid_out("a", [f32::NAN, 0.0])),
+        ("a place for what is no node", laid_out("q", [0.0, 0.0])),
+    ]
+}
+
+#[test]
+fn each_problem_is_told_in_these_words_with_these_fixes() {
+    let (kind, kinds) = variants!(
+        ProblemKind,
+        NoId,
+        SharedId,
+        Place,
+        NoInput,
+        NoOutput,
+        SeveralInputs,
+        SeveralOutputs,
+        LinkToNothing,
+        LinkToItself,
+        LinkWithinLayer,
+        LinkTwice,
+        LooseEnd,
+        Cycle,
+        NotFed,
+        LeadsNowhere,
+        Apart,
+        ChannelsLast,
+        Merge,
+        Op,
+        Position,
+        LooksOfNothing,
+    );
+    let (reason, reasons) = variants!(
+        MisfitKind, Argument, NeedsFlat, NeedsImage, NoInput, HasInput, Window, Padding, Groups,
+        Values, Size,
+    );
+    let wrong = wrong_templates().into_iter();
+    let mut wrong: Vec<_> = wrong.map(|(case, it)| (case, it.analysis().problems)).collect();
+    let loose = r#"(version: 2, name: "loose", nodes: [(id: "a", layer: 0, ops: [Flatten])], links: [],
+        heads: ["a"], tails: ["b"])"#;
+    match Fragment::read("loose.ron", loose) {
+        Err(FileError::Invalid { problems, .. }) => {
+            wrong.push(("a loose end", problems.into_iter().map(|(_, problem)| problem).collect()));
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut seen = BTreeSet::new();
+    let messages = wrong.into_iter().map(|(case, problems)| {
+        let mut text = String::new();
+        for problem in problems {
+            seen.insert(kind(&problem.kind));
+            if let ProblemKind::Op { misfit, .. } = &problem.kind {
+                seen.insert(reason(misfit));
+            }
+            text += &format!("{problem}\n");
+            problem.fixes.iter().for_each(|fix| text += &format!("  - {}\n", fix.title));
+        }
+        (case, text)
+    });
+    keep("Problem", messages.collect::<Vec<_>>());
+    assert_eq!(seen, kinds.into_iter().chain(reasons).collect());
 }
 
 #[test]
