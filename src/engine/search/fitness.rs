@@ -104,11 +104,13 @@ impl Prior {
             .collect();
         let log_probability = |prior: Self| {
             let count = rows.len();
-            let covariance = Mat::from_fn(count, count, |i, j| {
-                // What is above the diagonal is never read.
-                overlaps[i].get(j).map_or(0.0, |&overlap| prior.covariance(overlap))
-            });
-            let lower = factor(covariance.as_ref(), &prior);
+            let mut covariance = vec![0.0; count * count];
+            for (i, overlaps) in overlaps.iter().enumerate() {
+                for (j, &overlap) in overlaps.iter().enumerate() {
+                    covariance[j * count + i] = prior.covariance(overlap);
+                }
+            }
+            let lower = factor(&mut covariance, count, &prior);
             let mut whitened = scores.to_vec();
             whiten(&lower, &mut whitened);
             let log_determinant: f64 = (0..rows.len()).map(|i| lower[(i, i)].ln()).sum();
@@ -132,14 +134,11 @@ impl Prior {
     }
 }
 
-/// The lower triangular L with L L' = covariance of the scores; what is above the diagonal of the `covariance` of what
-/// explains them is not read.
-fn factor(covariance: MatRef<'_, f64>, prior: &Prior) -> Mat<f64> {
-    let mut covariance = covariance.to_owned();
-    for i in 0..covariance.nrows() {
-        covariance[(i, i)] += prior.noise;
-    }
-    covariance
+/// The lower triangular L with L L' = covariance of `count` scores, which are what `covariance` is of, and noise. It holds
+/// columns, one after the other; what is above the diagonal is not read.
+fn factor(covariance: &mut [f64], count: usize, prior: &Prior) -> Mat<f64> {
+    covariance.iter_mut().step_by(count + 1).for_each(|variance| *variance += prior.noise);
+    MatRef::from_column_major_slice(covariance, count, count)
         .llt(Side::Lower)
         .expect(
             "inner products of finite features with noise on the diagonal are positive definite",
@@ -256,7 +255,7 @@ impl Model {
                 put(columns, count, first + below, values);
             });
         });
-        factor(MatRef::from_column_major_slice(&covariance, count, count), prior)
+        factor(&mut covariance, count, prior)
     }
 
     /// The posterior of the scores, without noise, of candidates given by their features.
