@@ -445,9 +445,7 @@ impl<T: FnMut(usize, &Overlap<[f64; ABREAST]>)> Abreast<'_, T> {
             let lanes = |vectors: [S::f64s; V]| {
                 let mut lanes = [0.0; ABREAST];
                 let (into, _) = S::as_mut_simd_f64s(&mut lanes);
-                for v in 0..V {
-                    into[v] = vectors[v];
-                }
+                into[..V].copy_from_slice(&vectors);
                 lanes
             };
             let Overlap { nodes, leans, squares, kinds, kind_pairs } = overlaps;
