@@ -80,10 +80,9 @@ pub fn problem(graph: &Graph, mask: &Mask) -> Option<String> {
     }
     graph.layers().iter().find_map(|layer| {
         let limit = graph.blocks_per_layer().limit(layer.len());
-        let kept: Vec<_> =
-            layer.iter().filter(|&&node| mask.contains(node)).map(|&node| graph.id(node)).collect();
-        (kept.len() > limit).then(|| {
-            let names: Vec<_> = kept.iter().map(|id| format!("`{id}`")).collect();
+        let kept = || layer.iter().filter(|&&node| mask.contains(node));
+        (kept().count() > limit).then(|| {
+            let names: Vec<_> = kept().map(|&node| format!("`{}`", graph.id(node))).collect();
             format!("{} are kept of one layer, the template allows {limit}", names.join(", "))
         })
     })
@@ -113,31 +112,34 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
     };
 
     // What feeds each kept node once identities are looked through: a multiset, sorted, but where slots count a list
-    // with gaps.
-    let mut feeds: Vec<Vec<Option<usize>>> = vec![Vec::new(); graph.len()];
+    // with gaps. The lists of all nodes lie one after the other, since this is done for each of many candidates.
+    let mut feeds: Vec<Option<usize>> = Vec::with_capacity(4 * graph.len());
+    let mut of_node = vec![0..0; graph.len()];
     for &node in graph.order().iter().filter(|&&node| kept.contains(node)) {
-        let looked_through = graph.sources(node).iter().map(|&source| {
-            if !kept.contains(source) {
-                return None;
+        let (merge, first) = (graph.merge(node), feeds.len());
+        for &source in graph.sources(node) {
+            let looked_through =
+                kept.contains(source).then(|| match feeds[of_node[source].clone()] {
+                    [Some(single)] if passes_on(source) => single,
+                    _ => source,
+                });
+            if looked_through.is_some() || merge.has_slots() {
+                feeds.push(looked_through);
             }
-            match feeds[source].as_slice() {
-                &[Some(single)] if passes_on(source) => Some(single),
-                _ => Some(source),
-            }
-        });
-        let merge = graph.merge(node);
-        let mut sources = merge.slots(looked_through);
+        }
+        let sources = &mut feeds[first..];
         match merge {
             Merge::Mean => {
                 sources.sort_unstable();
                 if sources.first() == sources.last() {
-                    sources.truncate(1);
+                    feeds.truncate(first + 1);
                 }
-                if let &[Some(source)] = sources.as_slice()
+                if let &[Some(source)] = &feeds[first..]
                     && graph.merge(source) == Merge::Mean
                     && passes_on(source)
                 {
-                    sources.clone_from(&feeds[source]);
+                    feeds.truncate(first);
+                    feeds.extend_from_within(of_node[source].clone());
                 }
             }
             Merge::Sum => {
@@ -145,13 +147,14 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
                 // A sum stays without what adds nothing to it.
                 let adds = |source: &Option<usize>| source.is_some_and(|source| !zeros(source));
                 if sources.iter().any(adds) {
-                    sources.retain(adds);
+                    let left: Vec<_> = feeds.drain(first..).filter(adds).collect();
+                    feeds.extend(left);
                 }
             }
             // Each slot is another input.
             Merge::Concatenate => {}
         }
-        feeds[node] = sources;
+        of_node[node] = first..feeds.len();
     }
 
     let mut code = Vec::new();
@@ -162,8 +165,9 @@ pub fn canonical(graph: &Graph, mask: &Mask) -> Canonical {
     for &node in graph.order().iter().rev() {
         if needed.contains(node) {
             code.push(node as u32);
-            code.push(feeds[node].len() as u32);
-            for &source in &feeds[node] {
+            let sources = &feeds[of_node[node].clone()];
+            code.push(sources.len() as u32);
+            for &source in sources {
                 // A gap is no node's number.
                 code.push(source.map_or(u32::MAX, |source| source as u32));
                 if let Some(source) = source {

@@ -13,17 +13,21 @@ use std::cmp::Ordering;
 pub fn prune(graph: &Graph, mask: &Mask) -> Mask {
     let mut from_input = Mask::empty(graph.len());
     for &node in graph.order() {
-        let fed = node == graph.input()
-            || graph.sources(node).iter().any(|&source| from_input.contains(source));
-        if fed && mask.contains(node) {
+        let is_fed = || {
+            node == graph.input()
+                || graph.sources(node).iter().any(|&source| from_input.contains(source))
+        };
+        if mask.contains(node) && is_fed() {
             from_input.insert(node);
         }
     }
     let mut on_a_path = Mask::empty(graph.len());
     for &node in graph.order().iter().rev() {
-        let used = node == graph.output()
-            || graph.targets(node).iter().any(|&target| on_a_path.contains(target));
-        if used && from_input.contains(node) {
+        let is_used = || {
+            node == graph.output()
+                || graph.targets(node).iter().any(|&target| on_a_path.contains(target))
+        };
+        if from_input.contains(node) && is_used() {
             on_a_path.insert(node);
         }
     }

@@ -5,6 +5,10 @@ use super::{
     Space, prune,
 };
 use rand::Rng;
+use rayon::prelude::*;
+
+/// Fewer masks are not worth the attention of another thread.
+const FEWEST_AT_ONCE: usize = 1_000;
 
 /// The choices in one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +139,9 @@ impl Space<'_> {
         let masks = combinations.into_iter().map(|picked| {
             Mask::from_nodes(self.graph.len(), picked.into_iter().chain(self.pinned.iter()))
         });
-        Some(masks.filter(|mask| self.problem(mask).is_none()).collect())
+        let masks: Vec<_> = masks.collect();
+        let valid = masks.into_par_iter().with_min_len(FEWEST_AT_ONCE);
+        Some(valid.filter(|mask| self.problem(mask).is_none()).collect())
     }
 }
 

@@ -2,13 +2,18 @@
 
 use super::{
     Evaluation, Objective,
-    features::{Features, Overlap},
+    features::{ABREAST, Features, Overlap},
     normal,
 };
 use crate::engine::mask::Mask;
-use faer::{Mat, Par, Side, linalg::triangular_solve::solve_lower_triangular_in_place};
+use faer::{
+    Mat, MatMut, MatRef, Par, Side, linalg::triangular_solve::solve_lower_triangular_in_place,
+};
 use rayon::prelude::*;
-use std::sync::{Arc, OnceLock};
+use std::{
+    array,
+    sync::{Arc, OnceLock},
+};
 
 /// What the model assumes before it sees data. The scores that it explains have variance 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,10 +56,11 @@ const LEVEL: f64 = 1.0;
 pub(super) const MOST_EVALUATIONS: usize = 1_500;
 const MOST_FOR_PRIOR: usize = 100;
 
-/// Fewer candidates are not worth the attention of another thread.
-const FEWEST_AT_ONCE: usize = 100;
+/// How many candidates, or nodes, a thread relates to the evaluations at once; a multiple of [`ABREAST`].
+const AT_ONCE: usize = 64;
 
 impl Prior {
+    #[inline(always)]
     fn covariance(&self, overlap: Overlap) -> f64 {
         LEVEL
             + self.effect_covariance(overlap)
@@ -63,6 +69,7 @@ impl Prior {
     }
 
     /// The part of the covariance that the weights of nodes, trends and kinds make.
+    #[inline(always)]
     fn effect_covariance(&self, overlap: Overlap) -> f64 {
         self.node * (overlap.nodes(self.trend) + self.kind * overlap.kinds)
     }
@@ -90,12 +97,24 @@ impl Prior {
         if rows.is_empty() {
             return USUAL;
         }
-        let overlaps = Overlaps::new(features, rows);
+        let overlaps: Vec<Vec<_>> = rows
+            .iter()
+            .enumerate()
+            .map(|(i, a)| rows[..=i].iter().map(|b| features.overlap(a, b)).collect())
+            .collect();
         let log_probability = |prior: Self| {
-            let lower = overlaps.factor(&prior);
-            let whitened = whiten(&lower, 1, |i, _| scores[i]);
+            let count = rows.len();
+            let mut covariance = vec![0.0; count * count];
+            for (i, overlaps) in overlaps.iter().enumerate() {
+                for (j, &overlap) in overlaps.iter().enumerate() {
+                    covariance[j * count + i] = prior.covariance(overlap);
+                }
+            }
+            let lower = factor(&mut covariance, count, &prior);
+            let mut whitened = scores.to_vec();
+            whiten(&lower, &mut whitened);
             let log_determinant: f64 = (0..rows.len()).map(|i| lower[(i, i)].ln()).sum();
-            -0.5 * square(whitened.col_as_slice(0)) - log_determinant + prior.log_probability()
+            -0.5 * square(&whitened) - log_determinant + prior.log_probability()
         };
         let mut best = (log_probability(USUAL), USUAL);
         for step in STEPS {
@@ -115,49 +134,26 @@ impl Prior {
     }
 }
 
-/// What each two of the evaluated candidates have in common.
-struct Overlaps {
-    count: usize,
-    /// Row by row the lower triangle, diagonal included.
-    lower: Vec<Overlap>,
+/// The lower triangular L with L L' = covariance of `count` scores, which are what `covariance` is of, and noise. It holds
+/// columns, one after the other; what is above the diagonal is not read.
+fn factor(covariance: &mut [f64], count: usize, prior: &Prior) -> Mat<f64> {
+    covariance.iter_mut().step_by(count + 1).for_each(|variance| *variance += prior.noise);
+    MatRef::from_column_major_slice(covariance, count, count)
+        .llt(Side::Lower)
+        .expect(
+            "inner products of finite features with noise on the diagonal are positive definite",
+        )
+        .L()
+        .to_owned()
 }
 
-impl Overlaps {
-    fn new(features: &Features, rows: &[Vec<f64>]) -> Self {
-        let lower = rows
-            .par_iter()
-            .with_min_len(FEWEST_AT_ONCE)
-            .enumerate()
-            .flat_map_iter(|(i, a)| rows[..=i].iter().map(|b| features.overlap(a, b)))
-            .collect();
-        Self { count: rows.len(), lower }
+/// Replaces columns, one after the other, by L^-1 times them.
+fn whiten(lower: &Mat<f64>, columns: &mut [f64]) {
+    let rows = lower.nrows();
+    if !columns.is_empty() {
+        let columns = MatMut::from_column_major_slice_mut(columns, rows, columns.len() / rows);
+        solve_lower_triangular_in_place(lower.as_ref(), columns, Par::Seq);
     }
-
-    /// The lower triangular L with L L' = covariance of the scores under `prior`.
-    fn factor(&self, prior: &Prior) -> Mat<f64> {
-        let covariance = Mat::from_fn(self.count, self.count, |i, j| match j.cmp(&i) {
-            std::cmp::Ordering::Less => prior.covariance(self.lower[i * (i + 1) / 2 + j]),
-            std::cmp::Ordering::Equal => {
-                prior.covariance(self.lower[i * (i + 1) / 2 + j]) + prior.noise
-            }
-            // Never read.
-            std::cmp::Ordering::Greater => 0.0,
-        });
-        covariance
-            .llt(Side::Lower)
-            .expect("inner products of finite features with noise on the diagonal are positive definite")
-            .L()
-            .to_owned()
-    }
-}
-
-/// L^-1 times a matrix of `[evaluations, columns]`.
-fn whiten(lower: &Mat<f64>, columns: usize, value: impl Fn(usize, usize) -> f64) -> Mat<f64> {
-    let mut matrix = Mat::from_fn(lower.nrows(), columns, value);
-    if lower.nrows() > 0 && columns > 0 {
-        solve_lower_triangular_in_place(lower.as_ref(), matrix.as_mut(), Par::Seq);
-    }
-    matrix
 }
 
 /// The posterior of a quantity that is linear in the weights.
@@ -225,37 +221,73 @@ impl Model {
         evaluated: &[(&Mask, Evaluation)],
         objective: Objective,
     ) -> Self {
+        let mut evaluated = evaluated.to_vec();
+        if evaluated.len() > MOST_EVALUATIONS {
+            // Thinning out sorts, which takes long unless it was done before.
+            evaluated.par_sort_by(|a, b| objective.compare(&b.1, &a.1));
+        }
         let prepare = |most: usize| {
-            let evaluated = thin_out(evaluated, most, objective);
+            let evaluated = thin_out(&evaluated, most, objective);
             let rows: Vec<_> = evaluated.iter().map(|(mask, _)| features.row(mask)).collect();
             (rows, normal::normal_scores(&evaluated, |a, b| objective.compare(&a.1, &b.1)))
         };
         let (rows, scores) = prepare(MOST_FOR_PRIOR);
         let prior = Prior::likeliest(features, &rows, &scores);
         let (rows, scores) = prepare(MOST_EVALUATIONS);
-        let lower = Overlaps::new(features, &rows).factor(&prior);
-        let whitened_scores = whiten(&lower, 1, |i, _| scores[i]).col_as_slice(0).to_vec();
+        let lower = Self::factor(features, &rows, &prior);
+        let mut whitened_scores = scores;
+        whiten(&lower, &mut whitened_scores);
         let features = Arc::clone(features);
         Self { features, prior, rows, lower, whitened_scores, effects: OnceLock::new() }
     }
 
+    /// The lower triangular L with L L' = covariance of the scores of evaluated candidates with these features.
+    fn factor(features: &Features, rows: &[Vec<f64>], prior: &Prior) -> Mat<f64> {
+        let count = rows.len();
+        let mut covariance = vec![0.0; count * count];
+        // Each piece is some columns, of which what is above the first one's place on the diagonal stays 0.
+        let pieces = covariance.par_chunks_mut(ABREAST * count.max(1)).enumerate();
+        pieces.for_each(|(piece, columns)| {
+            let first = piece * ABREAST;
+            let block = &rows[first..count.min(first + ABREAST)];
+            features.overlaps(&rows[first..], block, |below, _, overlaps| {
+                let values = array::from_fn(|lane| prior.covariance(overlaps.lane(lane)));
+                put(columns, count, first + below, values);
+            });
+        });
+        factor(&mut covariance, count, prior)
+    }
+
     /// The posterior of the scores, without noise, of candidates given by their features.
     pub(super) fn predict(&self, rows: &[Vec<f64>]) -> Vec<Predicted> {
-        let with_known = |row: &Vec<f64>| -> Vec<f64> {
-            self.rows.iter().map(|known| self.covariance_before(known, row)).collect()
+        let predict = |(row, whitened): (&Vec<f64>, Vec<f64>)| Predicted {
+            posterior: self.posterior(&whitened, self.covariance_before(row, row)),
+            whitened,
         };
-        let before: Vec<_> = rows.par_iter().with_min_len(FEWEST_AT_ONCE).map(with_known).collect();
-        let whitened = whiten(&self.lower, rows.len(), |i, j| before[j][i]);
-        rows.iter()
-            .enumerate()
-            .map(|(j, row)| {
-                let whitened = whitened.col_as_slice(j).to_vec();
-                Predicted {
-                    posterior: self.posterior(&whitened, self.covariance_before(row, row)),
-                    whitened,
-                }
-            })
-            .collect()
+        let whitened = self.whitened(rows, |overlap| self.prior.covariance(overlap));
+        rows.par_iter().with_min_len(AT_ONCE).zip(whitened).map(predict).collect()
+    }
+
+    /// For each of `rows`, L^-1 times its `covariance` with each evaluation.
+    fn whitened(
+        &self,
+        rows: &[Vec<f64>],
+        covariance: impl Fn(Overlap) -> f64 + Sync,
+    ) -> Vec<Vec<f64>> {
+        let count = self.rows.len();
+        if count == 0 {
+            return vec![Vec::new(); rows.len()];
+        }
+        let whitened = |rows: &[Vec<f64>]| {
+            let mut columns = vec![0.0; count * rows.len()];
+            self.features.overlaps(&self.rows, rows, |evaluation, first, overlaps| {
+                let values = array::from_fn(|lane| covariance(overlaps.lane(lane)));
+                put(&mut columns[first * count..], count, evaluation, values);
+            });
+            whiten(&self.lower, &mut columns);
+            columns.chunks_exact(count).map(<[f64]>::to_vec).collect::<Vec<_>>()
+        };
+        rows.par_chunks(AT_ONCE).flat_map_iter(whitened).collect()
     }
 
     /// The covariance of two candidates' scores given the evaluations.
@@ -271,21 +303,23 @@ impl Model {
     /// The effect of including `node`, see [`Features::effect`], and its variance before any data.
     /// `None` for a node that every candidate keeps.
     pub(super) fn effect(&self, node: usize) -> Option<(Posterior, f64)> {
-        let of_all =
-            || (0..self.features.template_len()).map(|node| self.find_effect(node)).collect();
-        self.effects.get_or_init(of_all).get(node).copied().flatten()
+        self.effects.get_or_init(|| self.find_effects()).get(node).copied().flatten()
     }
 
-    fn find_effect(&self, node: usize) -> Option<(Posterior, f64)> {
-        let factors = self.features.effect(node)?;
-        let before = self.effect_covariance(&factors, &factors);
-        let whitened =
-            whiten(&self.lower, 1, |i, _| self.effect_covariance(&factors, &self.rows[i]));
-        Some((self.posterior(whitened.col_as_slice(0), before), before))
+    fn find_effects(&self) -> Vec<Option<(Posterior, f64)>> {
+        let nodes = self.features.nodes();
+        let factors: Vec<_> = nodes.iter().filter_map(|&node| self.features.effect(node)).collect();
+        let whitened = self.whitened(&factors, |overlap| self.prior.effect_covariance(overlap));
+        let mut effects = vec![None; self.features.template_len()];
+        for ((&node, factors), whitened) in nodes.iter().zip(&factors).zip(&whitened) {
+            let before = self.prior.effect_covariance(self.features.overlap(factors, factors));
+            effects[node] = Some((self.posterior(whitened, before), before));
+        }
+        effects
     }
 
-    /// The pairs with the largest effects beyond those of their nodes, at most `count`, largest first.
-    pub(super) fn synergies(&self, count: usize) -> Vec<Synergy> {
+    /// The pairs with the largest effects beyond those of their nodes, at most `most`, largest first.
+    pub(super) fn synergies(&self, most: usize) -> Vec<Synergy> {
         let nodes = self.features.nodes();
         let factors: Vec<_> = nodes.iter().filter_map(|&node| self.features.effect(node)).collect();
         let trend = self.prior.trend;
@@ -307,11 +341,20 @@ impl Model {
             .map(|&(a, b)| self.features.joint_effect(&factors[a], &factors[b]))
             .collect();
         let of_kinds =
-            |joint: &[f64], row: &[f64]| kind_scale * Features::joint_overlap(joint, row);
-        let whitened = whiten(&self.lower, pairs.len(), |i, at| {
-            scale * along[pairs[at].0][i] * along[pairs[at].1][i]
-                + of_kinds(&joint[at], &self.rows[i])
-        });
+            |joint: &[f64], products: &[f64]| kind_scale * Features::joint_overlap(joint, products);
+        let evaluated: Vec<_> =
+            self.rows.iter().map(|row| self.features.products_in(row)).collect();
+        let count = self.rows.len();
+        let mut whitened: Vec<f64> = pairs
+            .iter()
+            .zip(&joint)
+            .flat_map(|(&(a, b), joint)| {
+                let (a, b) = (&along[a], &along[b]);
+                let covariances = a.iter().zip(b).zip(&evaluated);
+                covariances.map(|((a, b), products)| scale * a * b + of_kinds(joint, products))
+            })
+            .collect();
+        whiten(&self.lower, &mut whitened);
         let own = |f: &[f64]| self.features.overlap(f, f).nodes(trend);
         let mut found: Vec<_> = pairs
             .into_iter()
@@ -319,7 +362,7 @@ impl Model {
             .map(|(at, (a, b))| {
                 let before =
                     scale * own(&factors[a]) * own(&factors[b]) + of_kinds(&joint[at], &joint[at]);
-                let posterior = self.posterior(whitened.col_as_slice(at), before);
+                let posterior = self.posterior(&whitened[at * count..][..count], before);
                 Synergy {
                     nodes: [nodes[a], nodes[b]],
                     mean: posterior.mean,
@@ -329,7 +372,7 @@ impl Model {
             })
             .collect();
         found.sort_by(|x, y| y.mean.abs().total_cmp(&x.mean.abs()).then(x.nodes.cmp(&y.nodes)));
-        found.truncate(count);
+        found.truncate(most);
         found
     }
 
@@ -337,16 +380,18 @@ impl Model {
         self.prior.covariance(self.features.overlap(a, b))
     }
 
-    /// The covariance of a sum of weights (of nodes, trends and kinds) with a score (or another such sum),
-    /// before any data.
-    fn effect_covariance(&self, factors: &[f64], row: &[f64]) -> f64 {
-        self.prior.effect_covariance(self.features.overlap(factors, row))
-    }
-
     fn posterior(&self, whitened: &[f64], before: f64) -> Posterior {
         // Rounding may leave a tiny negative rest.
         let variance = (before - square(whitened)).max(0.0);
         Posterior { mean: dot(whitened, &self.whitened_scores), variance }
+    }
+}
+
+/// Puts the values of one row into columns of a matrix, as far as there are columns.
+#[inline(always)]
+fn put(columns: &mut [f64], count: usize, row: usize, values: [f64; ABREAST]) {
+    for (column, value) in columns.chunks_exact_mut(count).zip(values) {
+        column[row] = value;
     }
 }
 
@@ -543,6 +588,58 @@ mod tests {
         assert!(probability(5) > 0.99, "{}", probability(5));
         assert!(probability(11) > 0.7, "{}", probability(11));
         assert!(probability(10) < 0.5, "{}", probability(10));
+    }
+
+    #[test]
+    fn many_at_once_have_the_posteriors_that_each_has_alone() {
+        let graph = kernels(&[&[1, 3, 5], &[3, 5], &[5, 3, 7], &[1, 3, 5]], BlocksPerLayer::One);
+        let features = Arc::new(Features::new(&graph, None));
+        let data = evaluated(&graph, 45, |mask| mask.iter().map(|node| (node % 4) as f64).sum());
+        let model = fit(&features, &borrowed(&data));
+        // By definition, one number after the other.
+        let rows: Vec<_> = data.iter().map(|(mask, _)| features.row(mask)).collect();
+        let covariance = |a: &[f64], b: &[f64]| model.prior.covariance(features.overlap(a, b));
+        let scores = normal::normal_scores(&data, |a, b| Objective::Accuracy.compare(&a.1, &b.1));
+        let mut lower = vec![vec![0.0; rows.len()]; rows.len()];
+        let solve = |lower: &[Vec<f64>], right: &[f64]| {
+            let mut solution: Vec<f64> = Vec::new();
+            for (row, right) in lower.iter().zip(right) {
+                let known = dot(&solution, row);
+                solution.push((right - known) / row[solution.len()]);
+            }
+            solution
+        };
+        for i in 0..rows.len() {
+            let right: Vec<_> = rows[..i].iter().map(|row| covariance(row, &rows[i])).collect();
+            let solution = solve(&lower[..i], &right);
+            let rest = covariance(&rows[i], &rows[i]) + model.prior.noise - square(&solution);
+            lower[i][..i].copy_from_slice(&solution);
+            lower[i][i] = rest.sqrt();
+        }
+        let whitened_scores = solve(&lower, &scores);
+        let check = |posterior: Posterior, covariances: &[f64], before: f64| {
+            let whitened = solve(&lower, covariances);
+            let (mean, variance) = (dot(&whitened, &whitened_scores), before - square(&whitened));
+            assert!((posterior.mean - mean).abs() < 1e-10, "{posterior:?} {mean}");
+            assert!((posterior.variance - variance).abs() < 1e-10, "{posterior:?} {variance}");
+        };
+        let others = evaluated(&graph, 2 * AT_ONCE + 5, |_| 0.0);
+        let others: Vec<_> = others.iter().map(|(mask, _)| features.row(mask)).collect();
+        let predicted = model.predict(&others);
+        assert_eq!(predicted.len(), others.len());
+        for (row, predicted) in others.iter().zip(&predicted) {
+            let covariances: Vec<_> = rows.iter().map(|known| covariance(known, row)).collect();
+            check(predicted.posterior, &covariances, covariance(row, row));
+        }
+        for &node in features.nodes() {
+            let factors = features.effect(node).expect("has a feature");
+            let of_effect =
+                |row: &[f64]| model.prior.effect_covariance(features.overlap(&factors, row));
+            let covariances: Vec<_> = rows.iter().map(|known| of_effect(known)).collect();
+            let (posterior, before) = model.effect(node).expect("has a feature");
+            assert!((before - of_effect(&factors)).abs() < 1e-10);
+            check(posterior, &covariances, before);
+        }
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Objective {
         let loss = |evaluation: &Evaluation| worst_if_nan(-evaluation.loss);
         let accuracy = |evaluation: &Evaluation| worst_if_nan(evaluation.accuracy);
         let by_objective = self.worth(a).total_cmp(&self.worth(b));
-        by_objective.then(loss(a).total_cmp(&loss(b))).then(accuracy(a).total_cmp(&accuracy(b)))
+        by_objective
+            .then_with(|| loss(a).total_cmp(&loss(b)))
+            .then_with(|| accuracy(a).total_cmp(&accuracy(b)))
     }
 }
 

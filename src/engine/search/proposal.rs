@@ -20,7 +20,7 @@ use rand::{
 use rayon::prelude::*;
 use std::{
     cmp::Ordering,
-    collections::HashSet,
+    collections::{BinaryHeap, HashSet},
     sync::{Arc, OnceLock},
 };
 
@@ -138,16 +138,22 @@ struct Drafts<'a> {
 
 impl Drafts<'_> {
     fn add(&mut self, proposal: Proposal) {
-        if !self.masks.insert(proposal.mask.clone()) {
-            return;
+        if self.masks.insert(proposal.mask.clone()) {
+            let form = self.form(&proposal.mask);
+            self.add_of_form(proposal, form);
         }
+    }
+
+    /// The form of a candidate, if it is wanted.
+    fn form(&self, mask: &Mask) -> Option<Canonical> {
         // Repair cannot make a valid candidate where a template has none.
-        let Known { graph, features, guided, taken, .. } = self.known;
-        if !guided.admits(&proposal.mask) {
-            return;
-        }
-        let form = features.form(graph, &proposal.mask);
-        if !taken.contains(&form) && self.seen.insert(form) {
+        let Known { graph, features, guided, .. } = self.known;
+        guided.admits(mask).then(|| features.form(graph, mask))
+    }
+
+    fn add_of_form(&mut self, proposal: Proposal, form: Option<Canonical>) {
+        let new = form.filter(|form| !self.known.taken.contains(form));
+        if new.is_some_and(|form| self.seen.insert(form)) {
             self.list.push(proposal);
         }
     }
@@ -162,8 +168,12 @@ impl Drafts<'_> {
     }
 
     fn add_samples(&mut self, masks: impl IntoIterator<Item = Mask>) {
-        for mask in masks {
-            self.add(Proposal { mask, parents: Vec::new() });
+        let masks = masks.into_iter().filter(|mask| self.masks.insert(mask.clone()));
+        let masks: Vec<_> = masks.collect();
+        let forms = masks.par_iter().with_min_len(FEWEST_AT_ONCE).map(|mask| self.form(mask));
+        let forms: Vec<_> = forms.collect();
+        for (mask, form) in masks.into_iter().zip(forms) {
+            self.add_of_form(Proposal { mask, parents: Vec::new() }, form);
         }
     }
 
@@ -222,24 +232,24 @@ fn elite(known: &Known<'_>) -> Vec<Proposal> {
     let wanted = wanted.map(|known| guided.admits_all() || guided.admits(known.mask));
     let wanted: Vec<bool> = wanted.collect();
     let mut order: Vec<_> = known.evaluated.iter().zip(wanted).collect();
-    order.sort_by(|(a, wanted_a), (b, wanted_b)| wanted_b.cmp(wanted_a).then(better(known, a, b)));
-    let mut order: Vec<_> = order.into_iter().map(|(known, _)| known).collect();
-    let chosen = match guided.pareto() {
-        Some(measure) => {
-            order.retain(|known| !known.retired);
-            let mut chosen = first_fronts(guided, measure, order, ELITE);
-            // A long front is thinned out evenly.
-            if chosen.len() > MOST_PARENTS {
-                let step = chosen.len() as f64 / MOST_PARENTS as f64;
-                chosen = (0..MOST_PARENTS).map(|i| chosen[(i as f64 * step) as usize]).collect();
-            }
-            chosen
-        }
-        None => {
-            order.truncate(ELITE);
-            order
-        }
+    let first = |a: &(&Evaluated<'_>, bool), b: &(&Evaluated<'_>, bool)| {
+        b.1.cmp(&a.1).then_with(|| better(known, a.0, b.0))
     };
+    if guided.pareto().is_none() && order.len() > ELITE {
+        order.select_nth_unstable_by(ELITE, first);
+        order.truncate(ELITE);
+    }
+    order.sort_by(first);
+    let mut chosen: Vec<_> = order.into_iter().map(|(known, _)| known).collect();
+    if let Some(measure) = guided.pareto() {
+        chosen.retain(|known| !known.retired);
+        chosen = first_fronts(guided, measure, chosen, ELITE);
+        // A long front is thinned out evenly.
+        if chosen.len() > MOST_PARENTS {
+            let step = chosen.len() as f64 / MOST_PARENTS as f64;
+            chosen = (0..MOST_PARENTS).map(|i| chosen[(i as f64 * step) as usize]).collect();
+        }
+    }
     let parent =
         |known: &Evaluated<'_>| Proposal { mask: known.mask.clone(), parents: vec![known.id] };
     chosen.into_iter().map(parent).collect()
@@ -360,39 +370,116 @@ fn upper_bound(predicted: &Predicted, variance: f64, pick: usize) -> f64 {
 /// Picks the draft with the most merit at its upper bound (the first among equals) `count` times; after each pick, the
 /// variances of all are what they will be once it is evaluated.
 fn choose(model: &Model, known: &Known<'_>, drafts: &[Proposal], count: usize) -> Vec<Proposal> {
-    let rows: Vec<_> = drafts.iter().map(|draft| known.features.row(&draft.mask)).collect();
+    let drafted = drafts.par_iter().with_min_len(FEWEST_AT_ONCE);
+    let rows: Vec<_> = drafted.map(|draft| known.features.row(&draft.mask)).collect();
     let mut merit = Merit::new(model, known, drafts);
-    let predicted = model.predict(&rows);
-    let mut variances: Vec<_> =
-        predicted.iter().map(|predicted| predicted.posterior.variance).collect();
+    let mut batch = Batch::new(model, &rows);
     let mut open: Vec<_> = (0..drafts.len()).collect();
-    // For each pick, what it takes from all covariances: covariance with it, over its standard deviation.
-    let mut reductions: Vec<Vec<f64>> = Vec::new();
     let mut chosen = Vec::new();
     while chosen.len() < count {
-        let bound = |draft: usize| upper_bound(&predicted[draft], variances[draft], chosen.len());
-        let merits: Vec<_> = open.iter().map(|&draft| merit.of(draft, bound(draft))).collect();
-        let best = (0..open.len()).max_by(|&a, &b| merits[a].total_cmp(&merits[b]).then(b.cmp(&a)));
-        let Some(place) = best else { break };
-        let pick = open.remove(place);
-        merit.take(pick, bound(pick));
-        chosen.push(drafts[pick].clone());
-        let deviation = (variances[pick] + model.noise()).sqrt();
-        let reduction: Vec<f64> = (0..drafts.len())
-            .map(|draft| {
-                let before = model
-                    .covariance((&rows[draft], &predicted[draft]), (&rows[pick], &predicted[pick]));
-                let taken: f64 =
-                    reductions.iter().map(|earlier| earlier[draft] * earlier[pick]).sum();
-                (before - taken) / deviation
-            })
+        let bound = |batch: &Batch<'_>, draft: usize| {
+            upper_bound(&batch.predicted[draft], batch.variances[draft], chosen.len())
+        };
+        let mut ranks: BinaryHeap<_> = open
+            .iter()
+            .map(|&draft| Ranked { merit: merit.of(draft, bound(&batch, draft)), draft })
             .collect();
-        for (variance, reduction) in variances.iter_mut().zip(&reduction) {
-            *variance = (*variance - reduction * reduction).max(0.0);
-        }
-        reductions.push(reduction);
+        // Variances only fall, and with a variance the bound and the merit: the first whose variance is that of now is the
+        // best, whatever those after it are worth now.
+        let best = loop {
+            let Some(mut first) = ranks.peek_mut() else { return chosen };
+            let draft = first.draft;
+            if batch.is_up_to_date(draft) {
+                break draft;
+            }
+            batch.update(draft);
+            first.merit = merit.of(draft, bound(&batch, draft));
+        };
+        merit.take(best, bound(&batch, best));
+        batch.pick(best);
+        open.retain(|&draft| draft != best);
+        chosen.push(drafts[best].clone());
     }
     chosen
+}
+
+/// A draft in the order in which drafts are picked: the greatest first.
+struct Ranked {
+    merit: f64,
+    draft: usize,
+}
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.merit.total_cmp(&other.merit).then(other.draft.cmp(&self.draft))
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Ranked {}
+
+/// What is expected of drafts, some of which are picked: of each, the variance that it will have once these are evaluated,
+/// or, until it is [updated](Self::update), once the first few of them are.
+struct Batch<'a> {
+    model: &'a Model,
+    rows: &'a [Vec<f64>],
+    predicted: Vec<Predicted>,
+    variances: Vec<f64>,
+    /// By draft: what each pick takes from its covariances, which is its covariance with the pick over the pick's standard
+    /// deviation; of as many picks as its variance knows of.
+    reductions: Vec<Vec<f64>>,
+    picks: Vec<Pick>,
+}
+
+struct Pick {
+    draft: usize,
+    /// The standard deviation of its evaluation.
+    deviation: f64,
+}
+
+impl<'a> Batch<'a> {
+    fn new(model: &'a Model, rows: &'a [Vec<f64>]) -> Self {
+        let predicted = model.predict(rows);
+        let variances = predicted.iter().map(|predicted| predicted.posterior.variance).collect();
+        let reductions = vec![Vec::new(); rows.len()];
+        Self { model, rows, predicted, variances, reductions, picks: Vec::new() }
+    }
+
+    fn is_up_to_date(&self, draft: usize) -> bool {
+        self.reductions[draft].len() == self.picks.len()
+    }
+
+    /// Makes a draft's variance what it will be once all picks are evaluated.
+    fn update(&mut self, draft: usize) {
+        let whole = |draft: usize| (self.rows[draft].as_slice(), &self.predicted[draft]);
+        let mut own = std::mem::take(&mut self.reductions[draft]);
+        for pick in &self.picks[own.len()..] {
+            let before = self.model.covariance(whole(draft), whole(pick.draft));
+            let earlier = self.reductions[pick.draft].iter().zip(&own);
+            let taken: f64 = earlier.map(|(of_pick, own)| own * of_pick).sum();
+            let reduction = (before - taken) / pick.deviation;
+            self.variances[draft] = (self.variances[draft] - reduction * reduction).max(0.0);
+            own.push(reduction);
+        }
+        self.reductions[draft] = own;
+    }
+
+    /// Picks a draft that is up to date.
+    fn pick(&mut self, draft: usize) {
+        let deviation = (self.variances[draft] + self.model.noise()).sqrt();
+        self.picks.push(Pick { draft, deviation });
+    }
 }
 
 /// Makes children of candidates.
@@ -592,6 +679,71 @@ mod tests {
             let chosen = choose(&model, known, &[a.clone(), near.clone(), apart.clone()], 2);
             assert_eq!(chosen, [a.clone(), apart.clone()]);
         });
+    }
+
+    /// What [`choose`] does, with the variances of all drafts after each pick.
+    fn choose_by_all(
+        model: &Model,
+        known: &Known<'_>,
+        drafts: &[Proposal],
+        count: usize,
+    ) -> Vec<Proposal> {
+        let rows: Vec<_> = drafts.iter().map(|draft| known.features.row(&draft.mask)).collect();
+        let mut merit = Merit::new(model, known, drafts);
+        let predicted = model.predict(&rows);
+        let mut variances: Vec<_> =
+            predicted.iter().map(|predicted| predicted.posterior.variance).collect();
+        let mut open: Vec<_> = (0..drafts.len()).collect();
+        let mut reductions: Vec<Vec<f64>> = Vec::new();
+        let mut chosen = Vec::new();
+        while chosen.len() < count {
+            let bound =
+                |draft: usize| upper_bound(&predicted[draft], variances[draft], chosen.len());
+            let merits: Vec<_> = open.iter().map(|&draft| merit.of(draft, bound(draft))).collect();
+            let best =
+                (0..open.len()).max_by(|&a, &b| merits[a].total_cmp(&merits[b]).then(b.cmp(&a)));
+            let Some(place) = best else { break };
+            let pick = open.remove(place);
+            merit.take(pick, bound(pick));
+            chosen.push(drafts[pick].clone());
+            let deviation = (variances[pick] + model.noise()).sqrt();
+            let reduction: Vec<f64> = (0..drafts.len())
+                .map(|draft| {
+                    let [a, b] = [draft, pick].map(|at| (rows[at].as_slice(), &predicted[at]));
+                    let taken: f64 =
+                        reductions.iter().map(|earlier| earlier[draft] * earlier[pick]).sum();
+                    (model.covariance(a, b) - taken) / deviation
+                })
+                .collect();
+            for (variance, reduction) in variances.iter_mut().zip(&reduction) {
+                *variance = (*variance - reduction * reduction).max(0.0);
+            }
+            reductions.push(reduction);
+        }
+        chosen
+    }
+
+    #[test]
+    fn variances_of_the_most_promising_drafts_are_enough_to_choose() {
+        let [small, ..] = presets();
+        let graph = small.graph().expect("presets are right");
+        let mut front = Guide::free(&graph);
+        front.steering.pareto = Some(Measure::Parameters);
+        let all = drawn(&graph, 250);
+        let proposal = |mask: &Mask| Proposal { mask: mask.clone(), parents: Vec::new() };
+        let drafts: Vec<_> = all[30..].iter().map(proposal).collect();
+        for guide in [Guide::free(&graph), front] {
+            for evaluated in [1, 30] {
+                with_known(&graph, &all[..evaluated], &guide, |known| {
+                    let model = known.model.expect("some are evaluated");
+                    for count in [60, drafts.len() + 1] {
+                        let chosen = choose(model, known, &drafts, count);
+                        assert_eq!(chosen, choose_by_all(model, known, &drafts, count));
+                        assert_eq!(chosen.len(), count.min(drafts.len()));
+                    }
+                });
+            }
+        }
     }
 
     #[test]
