@@ -80,6 +80,8 @@ fn jobs_are_refused_in_these_words() {
         ObjectiveNeedsClasses { data: "csv:rows.csv".to_owned() },
         Memory { needed: 9_000_000_000, budget: 4_000_000_000 },
         Verifying,
+        NoJob,
+        NoShares { run: "runs/a".into() },
         TooMuch { what: "epochs", most: 1_000_000 },
         NoCandidate("there is no node `a`".to_owned()),
         NothingToTrain,

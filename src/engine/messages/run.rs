@@ -38,6 +38,12 @@ fn runs_are_refused_in_these_words() {
         OtherTable { path: "runs/a/table.csv".into() },
         Template(FileError::Version { name: "runs/a/template/1.ron".to_owned(), version: 99 }),
         Journal { path: "runs/a/journal.jsonl".into(), line: 7, message: "WHAT".to_owned() },
+        Share { path: "runs/a/shares/1-of-2.jsonl".into(), line: 7, message: "WHAT".to_owned() },
+        ShareVersion { path: "runs/a/shares/1-of-2.jsonl".into(), line: 1, version: 99 },
+        ShareInUse {
+            share: "1/2".parse().expect("is a share"),
+            path: "runs/a/shares/1-of-2.jsonl".into()
+        },
         InUse { path: "runs/a".into() },
         Unrecorded { path: "runs/a".into() },
         Changed { path: "runs/a".into() },
