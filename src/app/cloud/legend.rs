@@ -170,7 +170,7 @@ mod tests {
             say(&waiting, &trained),
             "0 of 500 evaluated|Train the template to colour the cloud"
         );
-        trained.apply(&Event::Epoch(EpochReport::EXAMPLE)).expect("is the first");
+        trained.apply(&Event::Epoch(EpochReport::EXAMPLE).into()).expect("is the first");
         assert_eq!(say(&waiting, &trained), "0 of 500 evaluated|Search to colour the cloud");
         let searched = Scores {
             count: 500,

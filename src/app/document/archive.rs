@@ -12,6 +12,7 @@ use crate::engine::{
 };
 use crate::format::{Goal, Quality};
 use bevy::prelude::*;
+use std::sync::Arc;
 
 /// What is known of the run: a replica of the lab's [`Study`], to which the events that the lab tells are applied.
 #[derive(Resource, Debug, Default)]
@@ -49,13 +50,13 @@ impl Archive {
     ///
     /// # Errors
     /// When it does not follow on what is known; nothing is known any more then, until another study begins.
-    pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
+    pub fn apply(&mut self, event: &Arc<Event>) -> Result<(), Mismatch> {
         let Some(study) = &mut self.study else { return Ok(()) };
         if let Err(mismatch) = study.apply(event) {
             self.close();
             return Err(mismatch);
         }
-        if matches!(event, Event::Edited { .. }) {
+        if matches!(**event, Event::Edited { .. }) {
             self.see_fitness();
         }
         Ok(())

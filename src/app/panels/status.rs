@@ -146,7 +146,7 @@ mod tests {
         };
         assert_eq!(text(&shown), "best 50.0 % · candidate 0");
         let objective = Objective::Loss;
-        shown.archive.apply(&Event::Aimed { objective }).expect("follows");
+        shown.archive.apply(&Event::Aimed { objective }.into()).expect("follows");
         assert_eq!(text(&shown), "best loss 0.2500 · candidate 1");
         let other = Candidate { evaluation: first.evaluation, ..other };
         shown.archive.show(vec![(other, [0.0; 3])]);

@@ -172,7 +172,7 @@ impl Bench {
         let epoch = EpochReport { step: 30, ..EpochReport::EXAMPLE };
         let mut archive = self.app.world_mut().resource_mut::<Archive>();
         for epoch in [epoch, EpochReport { epoch: 2, step: 60, train_loss: 0.9, ..epoch }] {
-            archive.apply(&study::Event::Epoch(epoch)).expect("is the next");
+            archive.apply(&study::Event::Epoch(epoch).into()).expect("is the next");
         }
     }
 

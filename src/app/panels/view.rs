@@ -173,7 +173,7 @@ pub(super) mod tests {
 
         /// An epoch is done.
         pub(in crate::app::panels) fn train(&mut self) {
-            self.archive.apply(&Event::Epoch(EpochReport::EXAMPLE)).expect("is the first");
+            self.archive.apply(&Event::Epoch(EpochReport::EXAMPLE).into()).expect("is the first");
         }
 
         /// A candidate is evaluated.

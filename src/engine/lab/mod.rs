@@ -740,8 +740,9 @@ impl Lab {
 
     /// Takes an event that is recorded.
     fn take(&mut self, event: Event) -> Result<(), LabError> {
+        let event = Arc::new(event);
         self.study.apply(&event)?;
-        self.untold.push(Report::Event(Arc::new(event)));
+        self.untold.push(Report::Event(event));
         Ok(())
     }
 

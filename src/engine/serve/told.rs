@@ -121,7 +121,7 @@ impl Listener {
             }
             Told::Event(event) => match &mut self.begun {
                 None => Report::Event(event.into()),
-                Some(study) => match study.apply(&event) {
+                Some(study) => match study.apply(&event.into()) {
                     Ok(()) => return None,
                     Err(error) => {
                         self.begun = None;
