@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 /// The most keyframes.
 const MOST_KEYFRAMES: usize = 16;
 
-/// The most candidates that all keyframes have together, each of which takes about 500 bytes: 200 MB in all.
+/// The most candidates that all keyframes have together, each of which takes about 350 bytes: 140 MB in all.
 const MOST_CANDIDATES: usize = 400_000;
 
 /// A study as it was after each of its events, as far as it has come when the timeline is made.

@@ -146,7 +146,7 @@ fn a_timeline_gives_what_the_first_lines_of_the_journal_tell() {
     let journal = journal(&runs.path().join("runs/whole"));
     let of_pool = |event: &&Event| matches!(event, Event::Candidate { iteration: 0, .. });
     let pool = journal.iter().take_while(of_pool).count();
-    assert!(timeline.events() == journal.len() && journal.len() > pool + 20);
+    assert!(timeline.events() == journal.len() && journal.len() > pool + 12);
     for lines in (pool..=journal.len()).rev().step_by(3) {
         let name = lines.to_string();
         killed_after(&runs.path().join("runs/whole"), lines, &runs.path().join("runs").join(&name));
