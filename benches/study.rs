@@ -10,7 +10,7 @@ use nas_navigator::engine::{
     run::{RUN_VERSION, Run, RunConfig, RunState},
     search::{Measure, Objective, Steering},
     seed,
-    study::{Event, Judging, Setup, Study},
+    study::{Event, Judging, Setup, Study, Timeline},
     template::{Checked, presets},
     training::EpochReport,
 };
@@ -20,6 +20,7 @@ use std::{
     hint::black_box,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -77,7 +78,8 @@ fn iteration(study: &Study, candidates: Vec<CandidateId>) -> Event {
 
 /// Takes the events in, and gives them back.
 fn told(study: &mut Study, events: Vec<Event>) -> Vec<Event> {
-    events.iter().for_each(|event| study.apply(event).expect("follows"));
+    let take = |event: &Event| study.apply(&event.clone().into()).expect("follows");
+    events.iter().for_each(take);
     events
 }
 
@@ -161,11 +163,11 @@ fn make_run(runs: &Path) -> PathBuf {
     run.folder().to_owned()
 }
 
-/// The most memory that this process has had at once, in MiB.
-fn peak_memory() -> Option<u64> {
+/// The most memory that this process has had at once, `VmHWM`, or what it has now, `VmRSS`, in MiB.
+fn memory(which: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? / 1024)
+    let size = status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':'))?;
+    Some(size.trim().strip_suffix(" kB")?.parse::<u64>().ok()? / 1024)
 }
 
 /// Opens the run in `folder` as the window does, which has a study of its own, and proposes candidates.
@@ -176,7 +178,7 @@ fn open_in_this_process(folder: &Path) {
     let story = lab.story();
     let proposals = lab.study().search().proposals(COUNT);
     let both = began.elapsed().as_secs_f64();
-    let memory = peak_memory().map_or("unknown".to_owned(), |peak| format!("{peak} MiB"));
+    let memory = memory("VmHWM").map_or("unknown".to_owned(), |peak| format!("{peak} MiB"));
     eprintln!(
         "opened in {opened:.2} s, and proposed {} candidates after {both:.2} s; memory with the window's study: {memory}",
         proposals.len()
@@ -209,7 +211,7 @@ fn large_run(c: &mut Criterion) {
     // One that has searched before, as in the middle of a job.
     let mut searching = study.clone();
     let candidates = propose_and_evaluate(&mut searching);
-    let end = iteration(&searching, candidates);
+    let end = Arc::new(iteration(&searching, candidates));
     group.bench_function("the end of an iteration", |bencher| {
         bencher.iter_batched(
             || searching.clone(),
@@ -237,7 +239,7 @@ fn large_run(c: &mut Criterion) {
         ..Steering::default()
     };
     let mut steered = searching.clone();
-    steered.apply(&Event::Steered(steering)).expect("can be met");
+    steered.apply(&Event::Steered(steering).into()).expect("can be met");
     group.bench_function("proposing 100 candidates for a front", |bencher| {
         bencher.iter_batched(
             || steered.clone(),
@@ -253,7 +255,7 @@ fn large_run(c: &mut Criterion) {
             || searching.clone(),
             |mut study| {
                 let candidates = propose_and_evaluate(&mut study);
-                study.apply(&iteration(&study, candidates)).expect("follows");
+                study.apply(&iteration(&study, candidates).into()).expect("follows");
                 study
             },
             BatchSize::PerIteration,
@@ -279,7 +281,8 @@ fn large_run(c: &mut Criterion) {
                 let event = evaluated(next, &live.candidates()[next].mask, 1, step);
                 next += 1;
                 let began = Instant::now();
-                run.record([event.clone()]).expect("is written");
+                let event = Arc::new(event);
+                run.record([(*event).clone()]).expect("is written");
                 live.apply(&event).expect("follows");
                 window.apply(&event).expect("follows");
                 // What views of the window ask for.
@@ -304,6 +307,56 @@ fn large_run(c: &mut Criterion) {
             },
             BatchSize::PerIteration,
         );
+    });
+
+    let (all, middle) = (study.events(), study.events() / 2);
+    group.bench_function("the middle of the run, for the first time", |bencher| {
+        bencher.iter_batched(
+            || Timeline::of(study),
+            |mut timeline| {
+                black_box(timeline.at(middle).expect("follows"));
+                timeline
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    let mut timeline = Timeline::of(study);
+    let before = memory("VmRSS");
+    timeline.at(all).expect("follows");
+    if let (Some(before), Some(after)) = (before, memory("VmRSS")) {
+        eprintln!("keyframes and another study: {} MiB", after.saturating_sub(before));
+    }
+    group.bench_function("the middle of the run, again", |bencher| {
+        bencher.iter_custom(|count| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..count {
+                timeline.at(all).expect("follows");
+                let began = Instant::now();
+                black_box(timeline.at(middle).expect("follows"));
+                spent += began.elapsed();
+            }
+            spent
+        });
+    });
+    // Each has its events for candidates and evaluations, and its end.
+    let mut now = middle;
+    group.bench_function("an iteration more, event by event", |bencher| {
+        bencher.iter_custom(|count| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..count {
+                if now + 2 * COUNT + 1 > all {
+                    now = middle;
+                    timeline.at(now).expect("follows");
+                }
+                let began = Instant::now();
+                for _ in 0..2 * COUNT + 1 {
+                    now += 1;
+                    black_box(timeline.at(now).expect("follows"));
+                }
+                spent += began.elapsed();
+            }
+            spent
+        });
     });
     group.finish();
 }

@@ -5,15 +5,16 @@ use crate::{
     engine::{
         candidate::{self, CandidateId, SpaceSize},
         data::DataSummary,
-        lab::{Caution, Lab, Verification},
+        lab::{Caution, Lab, PhaseSeconds, Verification},
         named::{Named, by_name},
         search::{Candidate, Objective, Standing, Steering},
+        study::{Study, Timeline},
         supernet::Latency,
         training::EpochReport,
     },
     format::{self, Goal, Quality},
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 use std::fmt;
 
@@ -44,6 +45,11 @@ pub(super) struct RunReport {
     examples: Option<DataSummary>,
     /// Why results are not worth what they seem to be.
     cautions: Vec<Caution>,
+    /// How many events it is about: the first lines of the run's journal.
+    events: usize,
+    /// How many there are, where the report is on the run as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_events: Option<usize>,
     epochs: Vec<EpochReport>,
     iterations: Vec<IterationSummary>,
     evaluated: usize,
@@ -64,7 +70,7 @@ pub(super) struct RunReport {
     verification: Option<Verification>,
     nodes: Vec<NodeReport>,
     synergies: Vec<SynergyReport>,
-    seconds: crate::engine::lab::PhaseSeconds,
+    seconds: PhaseSeconds,
 }
 
 #[derive(Debug, Serialize)]
@@ -174,12 +180,28 @@ const SYNERGIES: usize = 10;
 impl RunReport {
     /// The report on the present state of `lab`.
     pub(super) fn new(lab: &Lab) -> Self {
-        let (graph, objective) = (lab.graph(), lab.objective());
-        let tie = lab.tie().and_then(|candidates| {
-            let proxy = objective.figure(&lab.best()?.evaluation?);
+        Self { seconds: lab.seconds(), ..Self::of(lab, lab.study()) }
+    }
+
+    /// The report on `lab` as it was after the first `events` of its run.
+    pub(super) fn at(lab: &Lab, events: usize) -> Result<Self> {
+        let all = lab.study().events();
+        if events > all {
+            bail!("the run has {all} events, so there is nothing after {events}; ask for fewer");
+        }
+        let mut timeline = Timeline::of(lab.study());
+        Ok(Self { of_events: Some(all), ..Self::of(lab, timeline.at(events)?) })
+    }
+
+    /// The report on what is in `study`, that of `lab` as it is or was.
+    fn of(lab: &Lab, study: &Study) -> Self {
+        let (graph, objective) = (study.template().graph(), study.objective());
+        let search = study.search();
+        let tie = study.tie().and_then(|candidates| {
+            let proxy = objective.figure(&study.best()?.evaluation?);
             Some(TieReport { candidates, proxy })
         });
-        let best = lab.best().and_then(|candidate| {
+        let best = study.best().and_then(|candidate| {
             let evaluation = candidate.evaluation?;
             Some(BestReport {
                 candidate: candidate.id.0,
@@ -198,7 +220,7 @@ impl RunReport {
                 kept: candidate.mask.iter().map(|node| graph.id(node).to_string()).collect(),
             })
         });
-        let nodes = lab
+        let nodes = study
             .fitness()
             .into_iter()
             .enumerate()
@@ -211,8 +233,8 @@ impl RunReport {
                 candidates: fitness.count,
             })
             .collect();
-        let iterations = lab
-            .iteration_reports()
+        let iterations = study
+            .iterations()
             .iter()
             .map(|report| IterationSummary {
                 iteration: report.iteration,
@@ -225,7 +247,7 @@ impl RunReport {
                 seconds: report.seconds,
             })
             .collect();
-        let synergies = lab
+        let synergies = search
             .synergies(SYNERGIES)
             .into_iter()
             .map(|synergy| SynergyReport {
@@ -246,14 +268,14 @@ impl RunReport {
                 latency_seconds: candidate.latency,
             })
         };
-        let front = lab
-            .steering()
-            .pareto
-            .map(|measure| lab.front(measure).into_iter().filter_map(on_front).collect());
+        let front = search.steering().pareto.map(|measure| {
+            let front = search.front(measure).into_iter();
+            front.filter_map(|id| search.candidate(id)).filter_map(on_front).collect()
+        });
         let size = candidate::count(graph);
-        let policy = lab.training().policy;
+        let policy = study.training().policy;
         Self {
-            template: lab.template().name.clone(),
+            template: study.template().template().name.clone(),
             search_space: size.exact(),
             search_space_estimate: size.exact().is_none().then(|| SizeEstimate {
                 log10: size.log10(),
@@ -265,22 +287,24 @@ impl RunReport {
             data: lab.settings().data.to_string(),
             data_fingerprint: lab.data_fingerprint(),
             seed: lab.settings().seed,
-            measure: Quality::of_lab(lab),
-            objective: lab.objective(),
+            measure: Quality::of(graph, lab.summary()),
+            objective,
             examples: lab.summary().cloned(),
-            cautions: lab.cautions(),
-            epochs: lab.epoch_reports().to_vec(),
+            cautions: lab.cautions_at(study),
+            events: study.events(),
+            of_events: None,
+            epochs: study.epochs().to_vec(),
             iterations,
-            evaluated: lab.evaluated(),
-            steering: lab.steering().clone(),
+            evaluated: search.evaluations(),
+            steering: search.steering().clone(),
             best,
             tie,
             front,
             latencies: None,
-            verification: lab.verification(None),
+            verification: lab.verification_at(study, None),
             nodes,
             synergies,
-            seconds: lab.seconds(),
+            seconds: PhaseSeconds::told(study),
         }
     }
 
@@ -357,6 +381,12 @@ impl fmt::Display for RunReport {
         }
         for caution in &self.cautions {
             writeln!(f, "caution   {caution}")?;
+        }
+        match self.of_events {
+            None => writeln!(f, "events    {}", self.events)?,
+            Some(all) => {
+                writeln!(f, "events    {} of {all}: the run as it was after them", self.events)?;
+            }
         }
         writeln!(f, "space     {} candidates", self.size)?;
         if let Some(last) = self.epochs.last() {

@@ -50,6 +50,9 @@ enum RunsCommand {
         /// Name of the run, or its folder.
         #[arg(value_parser = arguments::path())]
         run: PathBuf,
+        /// Tell how the run was after the first K of its events, which are the lines of its journal.
+        #[arg(long, value_name = "K", conflicts_with = "latency")]
+        events: Option<usize>,
         /// Time the best candidates, too.
         #[arg(long)]
         latency: bool,
@@ -132,9 +135,12 @@ pub(super) fn execute(args: RunsArgs) -> Result<ExitCode> {
     let runs = &args.runs.runs;
     match args.command {
         RunsCommand::List => list(runs, args.json),
-        RunsCommand::Show { run, latency, device } => {
+        RunsCommand::Show { run, events, latency, device } => {
             let lab = Lab::open(&folder(runs, run), device.device)?;
-            let mut report = RunReport::new(&lab);
+            let mut report = match events {
+                Some(events) => RunReport::at(&lab, events)?,
+                None => RunReport::new(&lab),
+            };
             if latency {
                 report.time(&lab)?;
             }

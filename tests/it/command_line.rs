@@ -521,6 +521,38 @@ fn an_edited_template_goes_on_in_the_same_run() {
 }
 
 #[test]
+fn a_run_is_shown_as_it_was_after_some_of_its_events() {
+    let runs = tempfile::tempdir().expect("a folder");
+    for (name, iterations) in [("shorter", "1"), ("longer", "2")] {
+        let job = ["--candidates", "4", "--name", name, "--iterations", iterations];
+        program(runs.path()).args(SMALL_JOB).args(job).assert().success();
+    }
+    let show = |arguments: &[&str]| {
+        let mut command = program(runs.path());
+        command.args(["runs", "show"]).args(arguments);
+        command
+    };
+    let shorter = facts(stdout_json(&mut show(&["shorter", "--json"])));
+    let longer = facts(stdout_json(&mut show(&["longer", "--json"])));
+    let (events, all) = (shorter["events"].to_string(), longer["events"].to_string());
+    let journal = fs::read_to_string(runs.path().join("longer/journal.jsonl")).expect("is there");
+    assert_eq!(journal.lines().count().to_string(), all);
+    let mut then = facts(stdout_json(&mut show(&["longer", "--json", "--events", &events])));
+    let fields = then.as_object_mut().expect("an object");
+    assert_eq!(fields.remove("of_events").as_ref(), Some(&longer["events"]));
+    assert_eq!(then, shorter);
+    assert_ne!(then["evaluated"], longer["evaluated"]);
+
+    let text = show(&["longer", "--events", &events]).assert().success();
+    let text = String::from_utf8(text.get_output().stdout.clone()).expect("is text");
+    assert!(text.contains(&format!("events    {events} of {all}")), "{text}");
+    assert!(text.contains("search    1 iterations, 4 candidates evaluated"), "{text}");
+    let text = failure(&mut show(&["longer", "--events", "100000"]), 1);
+    assert!(text.contains(&format!("the run has {all} events")), "{text}");
+    failure(&mut show(&["longer", "--events", &events, "--latency"]), 2);
+}
+
+#[test]
 fn verify_prints_both_accuracies_and_their_correlation() {
     let runs = tempfile::tempdir().expect("a folder");
     let job = ["--iterations", "2", "--candidates", "3", "--name", "run", "--latency"];

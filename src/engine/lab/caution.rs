@@ -7,6 +7,7 @@ use crate::engine::{
     ops::Op,
     report::{Report, Topic},
     search::{Evaluation, Objective, Standing},
+    study::Study,
     template::Graph,
 };
 use serde::{Serialize, Serializer};
@@ -229,18 +230,22 @@ fn of_data(summary: &DataSummary) -> Vec<Caution> {
 
 /// The cautions about a lab before it has results.
 pub(super) fn at_start(lab: &Lab) -> Vec<Caution> {
+    before_results(lab, &lab.study)
+}
+
+fn before_results(lab: &Lab, study: &Study) -> Vec<Caution> {
     let mut cautions = lab.summary.as_ref().map(of_data).unwrap_or_default();
-    cautions.extend(of_template(lab.graph()));
+    cautions.extend(of_template(study.template().graph()));
     cautions
 }
 
-/// The same, and what the results so far show.
-pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
-    let mut cautions = at_start(lab);
+/// The same, and what the results so far show: those of `study`, which is the lab's as it is or was.
+pub(super) fn of_study(lab: &Lab, study: &Study) -> Vec<Caution> {
+    let mut cautions = before_results(lab, study);
     // An accuracy of older weights says nothing about those that are there.
-    let best = lab.best().filter(|best| best.standing == Standing::Present);
+    let best = study.best().filter(|best| best.standing == Standing::Present);
     let best = best.and_then(|best| best.evaluation);
-    let last = lab.epoch_reports().last().map(|epoch| Evaluation {
+    let last = study.epochs().last().map(|epoch| Evaluation {
         accuracy: epoch.val_accuracy,
         balanced_accuracy: epoch.val_balanced_accuracy,
         loss: epoch.val_loss,
@@ -253,7 +258,7 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
                     balanced: shown.balanced_accuracy,
                     class: class.to_owned(),
                     share,
-                    by_accuracy: lab.study.objective() == Objective::Accuracy
+                    by_accuracy: study.objective() == Objective::Accuracy
                         && is_lopsided(share, summary),
                 });
             }
@@ -263,7 +268,7 @@ pub(super) fn of_lab(lab: &Lab) -> Vec<Caution> {
             Some(_) | None => {}
         }
     }
-    cautions.extend(ties(lab));
+    cautions.extend(ties(lab, study));
     cautions
 }
 
@@ -281,15 +286,15 @@ fn is_no_better(shown: &Evaluation, share: f64, summary: &DataSummary) -> bool {
 }
 
 /// Whether all candidates that can be compared are equal in what the search makes large.
-fn ties(lab: &Lab) -> Option<Caution> {
+fn ties(lab: &Lab, study: &Study) -> Option<Caution> {
     let numbers = lab.summary.as_ref().is_some_and(|summary| summary.classes.is_empty());
-    let figure = match lab.study.objective() {
+    let figure = match study.objective() {
         Objective::Accuracy if numbers => "R²",
         Objective::Accuracy => "accuracy",
         Objective::BalancedAccuracy => "balanced accuracy",
         Objective::Loss => "loss",
     };
-    Some(Caution::AllEqual { candidates: lab.tie()?, figure, is_known: lab.is_of_table() })
+    Some(Caution::AllEqual { candidates: study.tie()?, figure, is_known: lab.is_of_table() })
 }
 
 #[cfg(test)]

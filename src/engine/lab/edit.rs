@@ -72,14 +72,11 @@ impl Lab {
             return Err(LabError::OtherEnds { wanted: ends(self.graph()), found: ends(&graph) });
         }
         let (number, step) = (self.number() + 1, self.trained_steps());
-        let event = |forgotten| Event::Edited {
-            template: number,
-            step,
-            lasting: true,
-            restarts: true,
-            forgotten,
+        let event = |forgotten| {
+            let (template, lasting, restarts) = (number, true, true);
+            Arc::new(Event::Edited { template, step, lasting, restarts, forgotten })
         };
-        let edited = |event: &Event| -> Result<Study, LabError> {
+        let edited = |event: &Arc<Event>| -> Result<Study, LabError> {
             let mut study = self.study.clone();
             study.bring(number, template.clone());
             study.apply(event)?;
@@ -106,7 +103,7 @@ impl Lab {
         }
         self.study = study;
         self.untold.push(Report::Template { number, template });
-        self.untold.push(Report::Event(Arc::new(told)));
+        self.untold.push(Report::Event(told));
         if let Some(Bench { data, fingerprint, .. }) = self.source.take_bench() {
             // Where that fails the next job sets up again, and says why.
             let bench = self.make_bench(data, fingerprint, self.epochs()).ok();

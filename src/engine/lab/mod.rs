@@ -32,12 +32,12 @@ use super::{
     device::{DeviceChoice, DeviceError},
     report::{Job, Report},
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
-    search::{Candidate, Measure, NodeFitness, Objective, Rank, Steering, SteeringError, Synergy},
+    search::{Candidate, Objective, Rank, Steering, SteeringError},
     study::{Event, IterationReport, Judging, Mismatch, Setup, Study},
     supernet::{EvaluationError, EvaluationSettings, Latency, Supernet, WeightsError},
     table::{KnownResults, Unknown},
     template::{Checked, Graph, Template},
-    training::{EpochReport, SettingsError, TrainError, TrainSettings},
+    training::{SettingsError, TrainError, TrainSettings},
 };
 use serde::Serialize;
 use source::{Bench, Source};
@@ -366,6 +366,17 @@ pub struct PhaseSeconds {
     pub search: f64,
 }
 
+impl PhaseSeconds {
+    /// As far as a study knows them.
+    pub fn told(study: &Study) -> Self {
+        Self {
+            setup: 0.0,
+            training: study.training_secs(),
+            search: study.search_secs() + study.unfinished_secs(),
+        }
+    }
+}
+
 fn sizes([channels, height, width]: [usize; 3]) -> String {
     format!("{channels}×{height}×{width}")
 }
@@ -566,11 +577,6 @@ impl Lab {
         self.study.search().finished_iterations()
     }
 
-    /// The finished epochs.
-    pub fn epoch_reports(&self) -> &[EpochReport] {
-        self.study.epochs()
-    }
-
     /// The finished iterations.
     pub fn iteration_reports(&self) -> &[IterationReport] {
         self.study.iterations()
@@ -583,7 +589,7 @@ impl Lab {
 
     /// The best candidate so far.
     pub fn best(&self) -> Option<&Candidate> {
-        self.study.search().best().and_then(|id| self.study.search().candidate(id))
+        self.study.best()
     }
 
     /// How many candidates tie, where all that are evaluated with the present weights do: then [`best`](Self::best) is the
@@ -624,16 +630,6 @@ impl Lab {
         Ok((name, timed?))
     }
 
-    /// Fitness and frequency of every node, by node index.
-    pub fn fitness(&self) -> Vec<NodeFitness> {
-        self.study.fitness()
-    }
-
-    /// The pairs of nodes that do best (or worst) together, at most `count`, strongest first.
-    pub fn synergies(&self, count: usize) -> Vec<Synergy> {
-        self.study.search().synergies(count)
-    }
-
     /// What new candidates have to be like.
     pub fn steering(&self) -> &Steering {
         self.study.search().steering()
@@ -644,12 +640,6 @@ impl Lab {
         self.study.search().asked()
     }
 
-    /// The best candidates of any cost, lowest cost first, see [`SearchState::front`](crate::engine::search::SearchState::front).
-    pub fn front(&self, measure: Measure) -> Vec<&Candidate> {
-        let candidates = self.study.search().candidates();
-        self.study.search().front(measure).into_iter().map(|id| &candidates[id.index()]).collect()
-    }
-
     /// All candidates, by id.
     pub fn candidates(&self) -> &[Candidate] {
         self.study.search().candidates()
@@ -658,10 +648,11 @@ impl Lab {
     /// Seconds of work in each phase.
     pub fn seconds(&self) -> PhaseSeconds {
         let unfinished = self.unfinished_epoch().map_or(0.0, |epoch| epoch.seconds);
+        let told = PhaseSeconds::told(&self.study);
         PhaseSeconds {
             setup: self.setup_secs,
-            training: self.study.training_secs() + unfinished,
-            search: self.study.search_secs() + self.study.unfinished_secs() + self.untold_secs,
+            training: told.training + unfinished,
+            search: told.search + self.untold_secs,
         }
     }
 
@@ -694,7 +685,12 @@ impl Lab {
 
     /// Why results are not worth what they seem to be.
     pub fn cautions(&self) -> Vec<Caution> {
-        caution::of_lab(self)
+        self.cautions_at(&self.study)
+    }
+
+    /// The same about the results that are in `study`, the lab's as it is or was.
+    pub fn cautions_at(&self, study: &Study) -> Vec<Caution> {
+        caution::of_study(self, study)
     }
 
     fn tell_cautions(&self, report: &mut dyn FnMut(Report)) {
@@ -759,8 +755,9 @@ impl Lab {
 
     /// Takes an event that is recorded.
     fn take(&mut self, event: Event) -> Result<(), LabError> {
+        let event = Arc::new(event);
         self.study.apply(&event)?;
-        self.untold.push(Report::Event(Arc::new(event)));
+        self.untold.push(Report::Event(event));
         Ok(())
     }
 

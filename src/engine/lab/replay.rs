@@ -44,7 +44,7 @@ pub(super) fn open(mut run: Run, device: DeviceChoice, judging: Judging) -> Resu
         if let Event::Edited { template, .. } = event {
             study.bring(template, run.template(template)?);
         }
-        study.apply(&event).map_err(|mismatch| LabError::JournalMismatch {
+        study.apply(&event.into()).map_err(|mismatch| LabError::JournalMismatch {
             path: journal.clone(),
             line,
             what: mismatch.to_string(),

@@ -13,9 +13,9 @@ use super::*;
 use crate::engine::{
     report::EarlyEnd,
     run::{Budget, read_journal},
-    search::Standing,
+    search::{Measure, Standing},
     template::{self, Checked, Edit, Link, NodeId, Template},
-    training::StepLength,
+    training::{EpochReport, StepLength},
 };
 use std::{thread, time::Duration};
 
@@ -85,7 +85,7 @@ fn length(learning_rate: f64, clip: Option<f64>) -> StepLength {
 pub(in crate::engine) fn facts(
     lab: &Lab,
 ) -> (Vec<EpochReport>, Vec<IterationReport>, Vec<(Candidate, [f32; 3])>) {
-    let epochs = lab.epoch_reports().iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
+    let epochs = lab.study.epochs().iter().map(|epoch| EpochReport { seconds: 0.0, ..*epoch });
     let iterations = lab.iteration_reports().iter();
     let iterations = iterations.map(|report| IterationReport { seconds: 0.0, ..report.clone() });
     (epochs.collect(), iterations.collect(), placed(lab))

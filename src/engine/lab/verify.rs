@@ -14,7 +14,7 @@ use crate::engine::{
     run::{Share, ShareWriter},
     search::{Candidate, Evaluation, Objective, Standing},
     seed,
-    study::{Event, Retrained},
+    study::{Event, Retrained, Study},
     supernet::{EvaluationError, EvaluationSettings, Evaluator, Supernet},
     template::{BlocksPerLayer, Graph, Network, Problem},
     training::{Epoch, TrainError, TrainSettings, Trainer},
@@ -151,7 +151,7 @@ impl Lab {
 
     /// Whether the run knows what becomes of a candidate that is trained alone for so many epochs.
     pub(super) fn has_retrained(&self, id: CandidateId, epochs: usize) -> bool {
-        self.told(epochs).any(|retrained| retrained.id == id)
+        told(&self.study, epochs).any(|retrained| retrained.id == id)
     }
 
     /// Steps of the training of one candidate.
@@ -222,14 +222,18 @@ impl Lab {
     /// `epochs`, or for as many as the last one; `None` where there are none. What cannot be computed any more counts as
     /// the worst.
     pub fn verification(&self, epochs: Option<usize>) -> Option<Verification> {
-        let epochs = epochs.or_else(|| Some(self.study.retrained().last()?.epochs))?;
-        let objective = self.study.objective();
-        let mut candidates: Vec<_> = self
-            .told(epochs)
+        self.verification_at(&self.study, epochs)
+    }
+
+    /// The same by what is in `study`, the lab's as it is or was.
+    pub fn verification_at(&self, study: &Study, epochs: Option<usize>) -> Option<Verification> {
+        let epochs = epochs.or_else(|| Some(study.retrained().last()?.epochs))?;
+        let objective = study.objective();
+        let mut candidates: Vec<_> = told(study, epochs)
             .filter_map(|retrained| {
                 // Evaluations of other weights do not compare.
                 let present = |candidate: &&Candidate| candidate.standing == Standing::Present;
-                let candidate = self.study.search().candidate(retrained.id).filter(present)?;
+                let candidate = study.search().candidate(retrained.id).filter(present)?;
                 let evaluations = (candidate.evaluation?, retrained.evaluation);
                 let verified = Verified {
                     candidate: retrained.id,
@@ -253,20 +257,6 @@ impl Lab {
         let kendall = Kendall::of(&pairs, self.settings.seed);
         let candidates = candidates.into_iter().map(|(_, verified, _)| verified).collect();
         Some(Verification { epochs, objective, candidates, kendall })
-    }
-
-    /// The candidates that were retrained for so many `epochs` and of which the run's objective is known: journals of
-    /// older programs have no balanced accuracy of them.
-    fn told(&self, epochs: usize) -> impl Iterator<Item = &Retrained> {
-        let has_balanced = |evaluation: &Evaluation| evaluation.balanced_accuracy.is_some();
-        let proxy =
-            |id| self.study.search().candidate(id).and_then(|candidate| candidate.evaluation);
-        self.study.retrained().filter(move |retrained| {
-            let comparable = self.study.objective() != Objective::BalancedAccuracy
-                || has_balanced(&retrained.evaluation)
-                || !proxy(retrained.id).is_some_and(|proxy| has_balanced(&proxy));
-            retrained.epochs == epochs && comparable
-        })
     }
 
     /// The best candidates, best first, and others.
@@ -313,6 +303,19 @@ impl Lab {
             evaluated => Ok(Some(evaluated?)),
         }
     }
+}
+
+/// The candidates that were retrained for so many `epochs` and of which the run's objective is known: journals of
+/// older programs have no balanced accuracy of them.
+fn told(study: &Study, epochs: usize) -> impl Iterator<Item = &Retrained> {
+    let has_balanced = |evaluation: &Evaluation| evaluation.balanced_accuracy.is_some();
+    let proxy = |id| study.search().candidate(id).and_then(|candidate| candidate.evaluation);
+    study.retrained().filter(move |retrained| {
+        let comparable = study.objective() != Objective::BalancedAccuracy
+            || has_balanced(&retrained.evaluation)
+            || !proxy(retrained.id).is_some_and(|proxy| has_balanced(&proxy));
+        retrained.epochs == epochs && comparable
+    })
 }
 
 /// The network that is the candidate `mask` of `graph` and no more: every node is in a layer of its own.

@@ -362,6 +362,11 @@ impl SearchState {
         self.features.get_or_init(|| Arc::new(Features::new(self.graph(), representative())))
     }
 
+    /// What is known about which candidates compute the same, apart from what templates show.
+    pub fn representatives(&self) -> Option<&Representatives> {
+        self.representatives.as_ref()
+    }
+
     /// The present weights, counted in the order in which they were there.
     pub fn weights(&self) -> u64 {
         self.weights

@@ -11,9 +11,11 @@ mod facts;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 pub use event::Event;
 pub use facts::{Edited, Inherited, IterationReport, Placed, Retrained};
 pub use state::{Judging, Mismatch, Retold, Setup, Study};
+pub use timeline::Timeline;
 
 pub(in crate::engine) use state::{checkpoint_of_edit, checkpoint_of_epoch};

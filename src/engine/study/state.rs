@@ -1,5 +1,9 @@
 //! What is known, and how events change it.
 
+mod retold;
+
+pub use retold::Retold;
+
 use super::{Event, IterationReport, Placed, Retrained};
 use crate::engine::{
     candidate::{CandidateId, Space, alike},
@@ -84,13 +88,15 @@ pub enum Judging {
 #[derive(Clone)]
 pub struct Study {
     /// What it began with.
-    begun: (Setup, Checked),
+    begun: Setup,
     /// What has happened since.
     past: Vec<Arc<Event>>,
     setup: Setup,
     /// The step length that the run was set up with.
     configured: StepLength,
     template: Checked,
+    /// The templates that it had before.
+    earlier: Vec<Checked>,
     /// The number of the template: 1, and one more with each edit.
     number: u32,
     /// The template of the next edit.
@@ -132,22 +138,6 @@ pub(in crate::engine) struct LastEdit {
     pub(in crate::engine) back: Vec<NodeKey>,
     /// Those that no template had, in template order.
     pub(in crate::engine) new: Vec<NodeKey>,
-}
-
-/// What is told of a study to a reader who knows nothing of it.
-#[derive(Clone, Debug)]
-pub enum Retold<'a> {
-    /// The template of the edit that is told next.
-    Template {
-        /// Its number.
-        number: u32,
-        /// The template.
-        template: Checked,
-    },
-    /// Something has happened.
-    Event(&'a Arc<Event>),
-    /// What follows from the end of an iteration, after its event.
-    Iteration(&'a IterationReport),
 }
 
 /// When a node left the template.
@@ -224,11 +214,12 @@ impl Study {
         let mut keys = NodeKeys::default();
         keys.admit(Arc::clone(template.graph()));
         Self {
-            begun: (setup, template.clone()),
+            begun: setup,
             past: Vec::new(),
             configured: setup.training.step_length(),
             setup,
             template,
+            earlier: Vec::new(),
             number: 1,
             next: None,
             since: vec![0; keys.given()],
@@ -294,6 +285,11 @@ impl Study {
         self.setup.judging = judging;
     }
 
+    /// When the fitness of nodes is worked out.
+    pub(in crate::engine::study) fn judging(&self) -> Judging {
+        self.setup.judging
+    }
+
     /// Hands over the template of the [edit](Event::Edited) that is told next: events name templates by number.
     pub fn bring(&mut self, number: u32, template: Checked) {
         self.next = Some((number, template));
@@ -301,9 +297,6 @@ impl Study {
 
     /// Takes over how the same network looks.
     pub fn lay_out(&mut self, template: Checked) {
-        if self.number == 1 {
-            self.begun.1 = template.clone();
-        }
         self.template = template;
     }
 
@@ -316,9 +309,9 @@ impl Study {
     ///
     /// # Errors
     /// When it cannot follow on those before it; what the study then knows is of no use.
-    pub fn apply(&mut self, event: &Event) -> Result<(), Mismatch> {
+    pub fn apply(&mut self, event: &Arc<Event>) -> Result<(), Mismatch> {
         self.follow(event)?;
-        self.past.push(Arc::new(event.clone()));
+        self.past.push(Arc::clone(event));
         Ok(())
     }
 
@@ -473,7 +466,7 @@ impl Study {
             self.cloud = map.admit(&keyed);
         }
         let candidates = self.search.edit(keyed, &self.cloud, !lasting)?;
-        self.template = template;
+        self.earlier.push(std::mem::replace(&mut self.template, template));
         self.number = number;
         // With all that is known of a node that is back, the fitness of the others is what it would be had it stayed.
         self.is_fitness_kept = back.is_empty();
@@ -516,6 +509,11 @@ impl Study {
         self.search.candidates()
     }
 
+    /// The best candidate so far.
+    pub fn best(&self) -> Option<&Candidate> {
+        self.search.best().and_then(|id| self.search.candidate(id))
+    }
+
     /// Where candidates of the present template are placed.
     pub fn cloud(&self) -> &Embedding {
         &self.cloud
@@ -555,39 +553,9 @@ impl Study {
     pub fn configure(&mut self) -> bool {
         let before = std::mem::replace(&mut self.configured, self.setup.training.step_length());
         // What was asked for before is what the run begins with.
-        self.begun.0.training = self.setup.training;
+        self.begun.training = self.setup.training;
         self.past.retain(|event| !matches!(**event, Event::Retuned { .. }));
         before != self.configured
-    }
-
-    /// What it began with, and all that has happened since, for a reader who knows nothing of it. Templates of earlier
-    /// edits come without their looks.
-    pub fn retell(&self) -> (Setup, Checked, Vec<Retold<'_>>) {
-        let mut told = Vec::with_capacity(self.past.len());
-        for event in &self.past {
-            match **event {
-                Event::Edited { template: number, .. } => {
-                    let template = self.template_of(number);
-                    told.extend(template.map(|template| Retold::Template { number, template }));
-                    told.push(Retold::Event(event));
-                }
-                Event::Iteration { iteration, .. } => {
-                    told.push(Retold::Event(event));
-                    let report = self.iterations.get((iteration as usize).wrapping_sub(1));
-                    told.extend(report.map(Retold::Iteration));
-                }
-                Event::Epoch(_)
-                | Event::Candidate { .. }
-                | Event::Evaluated { .. }
-                | Event::Timed { .. }
-                | Event::Steered(_)
-                | Event::Aimed { .. }
-                | Event::Retuned { .. }
-                | Event::Retrained { .. } => told.push(Retold::Event(event)),
-            }
-        }
-        let (setup, first) = self.begun.clone();
-        (Setup { judging: Judging::Elsewhere, ..setup }, first, told)
     }
 
     /// An edited template with the ends of the present one, where it can have them, and what that took: the data of a run
@@ -597,15 +565,6 @@ impl Study {
             Ok((graph, edits)) => (template.with_graph(Arc::new(graph)), edits),
             Err(_) => (template, Vec::new()),
         }
-    }
-
-    /// The template with this number.
-    fn template_of(&self, number: u32) -> Option<Checked> {
-        if number == self.number {
-            return Some(self.template.clone());
-        }
-        let graph = Arc::clone(self.search.template_of(number)?.graph());
-        Some(Checked::plain(self.template.template().name.clone(), graph))
     }
 
     /// The finished epochs.

@@ -1,5 +1,7 @@
 //! Sessions of all kinds of events, told live and folded.
 
+mod timeline;
+
 use super::*;
 use crate::engine::{
     candidate::CandidateId,
@@ -10,6 +12,7 @@ use crate::engine::{
     training::{EpochReport, StepLength, TrainSettings},
 };
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// Candidates that are drawn before anything happens.
 const POOL: usize = 12;
@@ -23,7 +26,7 @@ fn setup() -> Setup {
 struct Session {
     first: Checked,
     live: Study,
-    events: Vec<Event>,
+    events: Vec<Arc<Event>>,
     /// By number less 1.
     templates: Vec<Checked>,
     /// At the end of each iteration.
@@ -37,11 +40,9 @@ impl Session {
         let first = small.checked().expect("presets are right");
         let live = Study::begin(first.clone(), setup(), POOL);
         let graph = first.graph();
-        let pool = live.candidates().iter().map(|candidate| Event::Candidate {
-            id: candidate.id,
-            iteration: 0,
-            parents: Vec::new(),
-            kept: ids(&first, &candidate.mask),
+        let pool = live.candidates().iter().map(|candidate| {
+            let (parents, kept) = (Vec::new(), ids(&first, &candidate.mask));
+            Arc::new(Event::Candidate { id: candidate.id, iteration: 0, parents, kept })
         });
         let events = pool.collect();
         assert!(graph.len() > 10);
@@ -49,6 +50,7 @@ impl Session {
     }
 
     fn tell(&mut self, event: Event) {
+        let event = Arc::new(event);
         self.live.apply(&event).expect("follows");
         self.events.push(event);
         assert_eq!(kept_up_to_date(&self.live), counted(&self.live), "{:?}", self.events.last());
@@ -103,13 +105,13 @@ impl Session {
     /// Goes on with another template, if it can be searched.
     fn edit(&mut self, template: Checked) -> bool {
         let number = self.live.number() + 1;
-        let event = Event::Edited {
+        let event = Arc::new(Event::Edited {
             template: number,
             step: self.step,
             lasting: true,
             restarts: true,
             forgotten: Vec::new(),
-        };
+        });
         let mut edited = self.live.clone();
         edited.bring(number, template.clone());
         if edited.apply(&event).is_err() {
@@ -138,13 +140,15 @@ impl Session {
         for event in &self.events[..count] {
             self.take(&mut study, event);
         }
-        study.settle();
+        if count >= POOL {
+            study.settle();
+        }
         study
     }
 
-    fn take(&self, study: &mut Study, event: &Event) {
-        if let Event::Edited { template, .. } = event {
-            study.bring(*template, self.templates[*template as usize - 1].clone());
+    fn take(&self, study: &mut Study, event: &Arc<Event>) {
+        if let Event::Edited { template, .. } = **event {
+            study.bring(template, self.templates[template as usize - 1].clone());
         }
         study.apply(event).expect("follows");
     }
@@ -295,9 +299,9 @@ proptest! {
         let mut replica = session.fold(half, Judging::EachIteration).replica();
         for event in &session.events[half..] {
             session.take(&mut replica, event);
-            if let Event::Iteration { iteration, .. } = event {
-                let told = session.fitness[*iteration as usize - 1].clone();
-                replica.take_fitness(*iteration, told);
+            if let Event::Iteration { iteration, .. } = **event {
+                let told = session.fitness[iteration as usize - 1].clone();
+                replica.take_fitness(iteration, told);
             }
         }
         prop_assert_eq!(replica.known(), session.live.known());
@@ -369,7 +373,7 @@ fn a_run_of_an_older_program_forgets_what_its_edits_removed() {
     assert!(session.remove(node));
     session.edit(whole);
     for event in &mut session.events {
-        if let Event::Edited { lasting, .. } = event {
+        if let Event::Edited { lasting, .. } = Arc::make_mut(event) {
             *lasting = false;
         }
     }
@@ -384,7 +388,8 @@ fn a_run_of_an_older_program_forgets_what_its_edits_removed() {
     let mut again = folded.clone();
     let id = CandidateId::after(again.candidates().len());
     let kept = ids(again.template(), &gone.mask);
-    again.apply(&Event::Candidate { id, iteration: 2, parents: Vec::new(), kept }).expect("is new");
+    let candidate = Event::Candidate { id, iteration: 2, parents: Vec::new(), kept };
+    again.apply(&candidate.into()).expect("is new");
 }
 
 #[test]
@@ -425,7 +430,7 @@ fn events_that_do_not_follow_are_refused_in_these_words() {
         ("a node forgotten that is there", edit(50, vec![there])),
     ];
     let refused = |mut study: Study, event: &Event| {
-        let error = study.apply(event).expect_err("does not follow").to_string();
+        let error = study.apply(&event.clone().into()).expect_err("does not follow").to_string();
         assert!(!error.contains('\n'), "{error}");
         error
     };

@@ -43,12 +43,6 @@ impl Checked {
         Self { template: Template { network, ..self.template.clone() }, graph }
     }
 
-    /// The template of a network that is known, without looks.
-    pub fn plain(name: String, graph: Arc<Graph>) -> Self {
-        let network = Arc::clone(graph.network());
-        Self { template: Template { name, network, ..Template::default() }, graph }
-    }
-
     /// The template.
     pub fn template(&self) -> &Template {
         &self.template

@@ -25,7 +25,8 @@ static RUN: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
 fn told(folder: &Path) -> Result<(), LabError> {
     drop(Lab::open_briefly(folder)?);
     let mut opened = Lab::open(folder, DeviceChoice::Cpu)?;
-    let _ = (opened.story(), opened.fitness(), opened.synergies(3), opened.verification(None));
+    let synergies = opened.study.search().synergies(3);
+    let _ = (opened.story(), opened.study.fitness(), synergies, opened.verification(None));
     let control = Control::default();
     control.stop();
     opened.work(search(1, 1), &control, &mut ignore)?;

@@ -160,7 +160,7 @@ fn one_output_tells_two_classes_apart() {
         for _ in 0..3 {
             trained(&mut lab).expect("is trained");
         }
-        let last = lab.epoch_reports().last().expect("an epoch");
+        let last = lab.study.epochs().last().expect("an epoch");
         assert!(last.val_accuracy > 0.95 && last.val_loss < 0.5, "{loss}: {last:?}");
         assert!(last.val_balanced_accuracy.is_some_and(|balanced| balanced > 0.95), "{last:?}");
     }
@@ -314,7 +314,7 @@ fn results_of_older_weights_are_not_cautioned_about() {
     let before = lazy(&lab);
     lab.retune(StepLength { learning_rate: 0.05, clip: None }).expect("makes sense");
     // Until it has learned, however the paths were drawn.
-    let last = |lab: &Lab| lab.epoch_reports().last().expect("an epoch").val_accuracy;
+    let last = |lab: &Lab| lab.study.epochs().last().expect("an epoch").val_accuracy;
     for _ in 0..40 {
         if last(&lab) <= 0.95 {
             trained(&mut lab).expect("is trained");
@@ -378,7 +378,11 @@ fn candidates_that_tie_are_told_and_not_verified() {
     let iteration = |report: &Report| matches!(report, Report::Iteration(done) if done.tie);
     assert!(told.iter().any(iteration), "{told:?}");
     assert_eq!(lab.tie(), Some(4));
-    assert!(lab.fitness().iter().all(|node| node.fitness == 0.5), "{:?}", lab.fitness());
+    assert!(
+        lab.study.fitness().iter().all(|node| node.fitness == 0.5),
+        "{:?}",
+        lab.study.fitness()
+    );
     let settings = VerifySettings { top: 2, random: 2, epochs: Some(1) };
     let refused =
         lab.work(Plan::Verify(settings), &Control::default(), &mut ignore).expect_err("no order");
@@ -415,7 +419,7 @@ fn alternatives_that_compute_the_same_are_named_and_share_their_fitness() {
     let of = |name: &str| {
         let is = |node: &usize| graph.nodes()[*node].ops.iter().all(|op| op.name() == name);
         let nodes = (0..graph.len()).filter(is).filter(|&node| graph.nodes()[node].layer == 1);
-        nodes.map(|node| lab.fitness()[node].fitness).collect::<Vec<_>>()
+        nodes.map(|node| lab.study.fitness()[node].fitness).collect::<Vec<_>>()
     };
     let dropout = of("dropout");
     assert_eq!((dropout[0], dropout.len()), (dropout[1], 2));

@@ -34,7 +34,7 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
     lab.work(train(1), &control, &mut ignore).expect("trains");
     lab.work(search(2, 3), &control, &mut ignore).expect("searches");
     let old = Arc::clone(lab.graph());
-    let (before, fitness, before_edit) = (weights(&lab), lab.fitness(), placed(&lab));
+    let (before, fitness, before_edit) = (weights(&lab), lab.study.fitness(), placed(&lab));
     let shown = lab.iteration_reports().last().expect("two").fitness.clone();
     let template = edited(lab.template());
     let graph = Arc::clone(template.graph());
@@ -60,7 +60,7 @@ fn an_edit_keeps_weights_optimizer_state_fitness_and_places_of_what_stays() {
         let Some(twin) = graph.index_of(old.id(node)) else { continue };
         let after = lab.study.fitness_after(&lab.iteration_reports()[1]);
         assert_eq!(after[twin], shown[node]);
-        assert_eq!(lab.fitness()[twin], fitness[node]);
+        assert_eq!(lab.study.fitness()[twin], fitness[node]);
     }
     let model = |id: &str| {
         lab.study.search().fitness()[graph.index_of(&id.into()).expect("a node")].fitness
@@ -341,7 +341,7 @@ fn a_copy_of_the_fittest_node_is_soon_worth_what_its_original_is() {
     let mut lab = lab(runs.path(), "run");
     lab.work(train(3), &control, &mut ignore).expect("trains");
     lab.work(search(4, 3), &control, &mut ignore).expect("searches");
-    let (graph, fitness) = (Arc::clone(lab.graph()), lab.fitness());
+    let (graph, fitness) = (Arc::clone(lab.graph()), lab.study.fitness());
     let layer = graph.layers()[2].iter().copied();
     let original = layer.max_by(|&a, &b| fitness[a].fitness.total_cmp(&fitness[b].fitness));
     let id = graph.id(original.expect("alternatives")).clone();

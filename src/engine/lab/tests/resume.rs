@@ -177,7 +177,7 @@ fn a_training_that_another_process_has_stopped_meanwhile_must_be_opened_again() 
             steps += u64::from(matches!(report, Report::Step { .. }));
         })
         .expect("goes on");
-    assert_eq!(steps + 10 + third.epoch_reports()[0].step, third.epoch_reports()[1].step);
+    assert_eq!(steps + 10 + third.study.epochs()[0].step, third.study.epochs()[1].step);
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn seconds_of_what_was_stopped_are_not_lost() {
     let mut opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
     assert_eq!(opened.seconds().training, spent);
     opened.work(train(1), &Control::default(), &mut ignore).expect("goes on");
-    let epoch = opened.epoch_reports()[0].seconds;
+    let epoch = opened.study.epochs()[0].seconds;
     assert!(epoch > spent && opened.seconds().training == epoch);
 }
 

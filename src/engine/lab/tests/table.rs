@@ -1,7 +1,7 @@
 //! Searching tables of known results.
 
 use super::{resume::killed_after, *};
-use crate::engine::table::tests::file_of;
+use crate::engine::{study::Timeline, table::tests::file_of};
 use std::sync::atomic::AtomicBool;
 
 /// 4 · 4 · 3 architectures; the last choice of the first two positions does what the one before it does.
@@ -131,6 +131,28 @@ fn no_function_is_evaluated_twice_after_reopening_and_after_an_edit_either() {
     let count = functions.len();
     functions.dedup();
     assert_eq!((count, functions.len()), (27, 27));
+}
+
+#[test]
+fn a_timeline_gives_what_the_first_lines_of_the_journal_tell() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let mut whole = lab(runs.path(), "whole");
+    let control = Control::default();
+    whole.work(search(2, 3), &control, &mut ignore).expect("searches");
+    let template = without(whole.template(), "1:2");
+    whole.edit(template).expect("is known").expect("is another");
+    whole.work(search(4, 3), &control, &mut ignore).expect("searches on");
+    let mut timeline = Timeline::of(whole.study());
+    let journal = journal(&runs.path().join("runs/whole"));
+    let of_pool = |event: &&Event| matches!(event, Event::Candidate { iteration: 0, .. });
+    let pool = journal.iter().take_while(of_pool).count();
+    assert!(timeline.events() == journal.len() && journal.len() > pool + 12);
+    for lines in (pool..=journal.len()).rev().step_by(3) {
+        let name = lines.to_string();
+        killed_after(&runs.path().join("runs/whole"), lines, &runs.path().join("runs").join(&name));
+        let known = open(runs.path(), &name).study.known();
+        assert_eq!(timeline.at(lines).expect("follows").known(), known, "after {lines} lines");
+    }
 }
 
 #[test]
