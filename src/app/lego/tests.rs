@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     app::{
-        document::{self, Archive, TrainingHistory},
+        document::{self, Archive, TemplateOpened, TrainingHistory},
         stage::{Plate, STUD, Stage, studs_from_world},
     },
     engine::{
