@@ -62,6 +62,8 @@ pub enum JobRequest {
 struct Jobs {
     source: Option<SyncCell<Source>>,
     asked: Asked,
+    /// Whether a lab elsewhere is telling what had happened before the window came to it.
+    tells_past: bool,
 }
 
 /// Where reports come from and requests go to.
@@ -69,7 +71,7 @@ enum Source {
     /// A lab on a thread of this program.
     Here(Worker),
     /// A lab that another program serves.
-    Elsewhere(Viewer),
+    Elsewhere(Box<Viewer>),
 }
 
 /// A lab takes no request, or has no more reports.
@@ -144,13 +146,30 @@ impl Asked {
 
 /// Everything that reports update.
 #[derive(SystemParam)]
-struct Views<'w> {
+struct Views<'w, 's> {
     archive: ResMut<'w, Archive>,
     history: ResMut<'w, TrainingHistory>,
     status: ResMut<'w, JobStatus>,
     focus: ResMut<'w, Focus>,
     evaluated: MessageWriter<'w, CandidateEvaluated>,
-    notices: MessageWriter<'w, Notice>,
+    notices: Notices<'w, 's>,
+}
+
+/// What the user is told of reports.
+#[derive(SystemParam)]
+struct Notices<'w, 's> {
+    writer: MessageWriter<'w, Notice>,
+    /// Whether it is about something that had happened before the window came to a lab elsewhere.
+    are_past: Local<'s, bool>,
+}
+
+impl Notices<'_, '_> {
+    /// Tells it, unless it is past; cautions hold until others are told.
+    fn write(&mut self, notice: Notice) {
+        if !*self.are_past || matches!(notice, Notice::Cautions { .. }) {
+            self.writer.write(notice);
+        }
+    }
 }
 
 /// Another template, run or lab: the lab before is left, everything it reported goes, another one begins.
@@ -181,7 +200,7 @@ fn reach_lab(
             let connected = Viewer::connect(lab.options.clone());
             views.status.contact = Some(match connected {
                 Ok(viewer) => {
-                    jobs.source = Some(SyncCell::new(Source::Elsewhere(viewer)));
+                    jobs.source = Some(SyncCell::new(Source::Elsewhere(Box::new(viewer))));
                     Contact::Begun
                 }
                 Err(error) => {
@@ -257,7 +276,7 @@ fn pass_requests_on(
 ) {
     // A Train that had to wait for the worker to be started with other settings comes first.
     let waited = std::mem::take(&mut *waiting).then_some(JobRequest::Train);
-    let Jobs { source, asked } = &mut *jobs;
+    let Jobs { source, asked, .. } = &mut *jobs;
     for request in waited.iter().chain(requests.read()) {
         let begins_run = status.data.is_some() && !status.is_set_up_as(&settings);
         let Some(source) = source.as_mut().map(SyncCell::get) else {
@@ -346,7 +365,7 @@ fn drain_reports(
 ) {
     // Only a report changes anything, so an idle frame must not mark resources as changed.
     let jobs = jobs.bypass_change_detection();
-    let Jobs { source, asked } = jobs;
+    let Jobs { source, asked, tells_past } = jobs;
     let Some(source) = source.as_mut().map(SyncCell::get) else { return };
     let is_elsewhere = matches!(source, Source::Elsewhere(_));
     let mut taken = 0;
@@ -354,6 +373,15 @@ fn drain_reports(
     while taken < REPORTS_A_FRAME {
         match source.try_report() {
             Ok(Some(report)) => {
+                let catches_up = match &*source {
+                    Source::Here(_) => false,
+                    Source::Elsewhere(viewer) => {
+                        matches!(viewer.contact(), Contact::Up { is_up_to_date: false, .. })
+                    }
+                };
+                *tells_past &= catches_up;
+                // That events do not follow on what is known must be told in any case.
+                *views.notices.are_past = *tells_past && !matches!(report, Report::Event(_));
                 // Candidates come in crowds, and cost little; no more wait than the channel holds.
                 let is_candidate = matches!(&report, Report::Event(event) if matches!(**event, Event::Candidate { .. }));
                 taken += usize::from(!is_candidate);
@@ -371,6 +399,7 @@ fn drain_reports(
                 if is_elsewhere && (begins || is_edit) {
                     follow(&mut document, &mut replaced, &mut views);
                 }
+                *tells_past |= begins && catches_up;
             }
             Ok(None) => break,
             Err(_) => {
@@ -407,7 +436,7 @@ fn drain_reports(
 }
 
 /// Another study begins elsewhere: what was known beside the study before is told again, if it still holds.
-fn forget(asked: &Asked, views: &mut Views) {
+fn forget(asked: &Asked, views: &mut Views<'_, '_>) {
     views.archive.data = None;
     *views.history = TrainingHistory::default();
     views.status.run = None;
@@ -423,7 +452,7 @@ fn forget(asked: &Asked, views: &mut Views) {
 fn follow(
     document: &mut ResMut<Document>,
     replaced: &mut MessageWriter<TemplateReplaced>,
-    views: &mut Views,
+    views: &mut Views<'_, '_>,
 ) {
     let Some(study) = views.archive.study() else { return };
     match document.bypass_change_detection().follow(study.template()) {
@@ -434,13 +463,13 @@ fn follow(
             views.history.training_path = None;
             if edits_lost {
                 let text = "the lab has another template now, which is shown as it is there; how bricks were moved here is forgotten";
-                views.notices.write(Notice::Info(text.to_owned()));
+                views.notices.writer.write(Notice::Info(text.to_owned()));
             }
         }
     }
 }
 
-fn take(report: Report, views: &mut Views) {
+fn take(report: Report, views: &mut Views<'_, '_>) {
     let Views { archive, history, status, focus, evaluated, notices } = views;
     match report {
         Report::RunOpened { name, path } => status.run = Some((name, path)),
@@ -858,6 +887,11 @@ mod tests {
         let journaled = opened.study().known();
         update_until(&mut app, |world| known(world) == journaled);
         assert_eq!(app.world().resource::<Archive>().fitness().len(), edited.graph().len());
+        // What had happened before a window came is no news.
+        let mut late = connected(runs.path(), hosted.options(false));
+        update_until(&mut late, |world| is_up(world, false) && known(world) == journaled);
+        assert!(has_told(late.world(), "to watch") && !has_told(late.world(), "finished"));
+        assert!(has_told(app.world(), "finished"));
         // Its turn comes when the other one leaves.
         drop(other);
         update_until(&mut app, |world| is_up(world, true));

@@ -123,15 +123,15 @@ fn is_open(view: View<'_>, name: &str) -> bool {
 fn open_file(ui: &mut Ui, view: View<'_>) {
     let edited = view.document.is_dirty();
     let (text, tip) = match (view.document.path(), view.document.lab()) {
-        (Some(path), _) => {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            (format!("File: {name}"), path.display().to_string())
-        }
-        (None, Some(lab)) => (
+        (_, Some(lab)) => (
             format!("Lab: {}", lab.options.address),
             "The template and its results are those of a lab that another program serves"
                 .to_owned(),
         ),
+        (Some(path), None) => {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            (format!("File: {name}"), path.display().to_string())
+        }
         (None, None) if edited => {
             ("Not saved yet".to_owned(), "The template has edits that are in no file".to_owned())
         }

@@ -76,7 +76,7 @@ fn cut_off(
         Contact::Begun | Contact::Up { .. } => None,
         Contact::Lost { why, again } => {
             let what = match archive.study() {
-                Some(_) => format!("connection to {address} lost"),
+                Some(_) => format!("Connection to {address} lost"),
                 None => format!("{address} cannot be reached"),
             };
             let next = match again.saturating_duration_since(now).as_secs_f64().ceil() {
@@ -88,7 +88,7 @@ fn cut_off(
             Some((format!("{what} · {next}"), format!("{why}\n{advice}")))
         }
         Contact::Refused { why } => Some((
-            format!("not connected to {address} · open a template or a run to work here"),
+            format!("Not connected to {address} · open a template or a run to work here"),
             why.clone(),
         )),
     }
@@ -97,8 +97,10 @@ fn cut_off(
 /// The running job and its progress.
 fn status_text(status: &JobStatus, ready: bool) -> String {
     let watches = match &status.contact {
-        Some(Contact::Begun) => return "Connecting".to_owned(),
-        Some(Contact::Up { is_up_to_date: false, .. }) => return "Catching up".to_owned(),
+        Some(Contact::Begun) => return "Connecting to the lab".to_owned(),
+        Some(Contact::Up { is_up_to_date: false, .. }) => {
+            return "Catching up with the lab".to_owned();
+        }
         Some(Contact::Up { writes: false, .. }) => true,
         Some(Contact::Up { writes: true, .. } | Contact::Lost { .. } | Contact::Refused { .. })
         | None => false,
@@ -229,7 +231,7 @@ mod tests {
             let now = again - Duration::from_millis(before);
             cut_off(&lost, "far:7878", archive, now).map(|(text, _)| text)
         };
-        let lost_text = "connection to far:7878 lost · next attempt in 3 s";
+        let lost_text = "Connection to far:7878 lost · next attempt in 3 s";
         assert_eq!(text(&known, 2100).as_deref(), Some(lost_text));
         let unreached = "far:7878 cannot be reached · trying again";
         assert_eq!(text(&Archive::default(), 0).as_deref(), Some(unreached));
