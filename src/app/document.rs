@@ -9,8 +9,10 @@ use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
     data::{DataSource, Decimal},
+    remote::ClientOptions,
     report::{Job, Progress, Topic},
     run::{Run, RunError},
+    serve::Contact,
     table::{KnownResults, TableError},
     template::{self, Checked, Edit, FileError, Graph, Network, NodeId, Template},
     training::TrainSettings,
@@ -31,6 +33,7 @@ pub(super) fn plugin(app: &mut App) {
         .init_resource::<Focus>()
         .add_message::<TemplateOpened>()
         .add_message::<TemplateFitted>()
+        .add_message::<TemplateReplaced>()
         .add_message::<CandidateEvaluated>()
         .add_message::<Notice>()
         .add_message::<DocumentRequest>()
@@ -101,7 +104,7 @@ fn answer_requests(
                     Some(path) => save(&mut document, path, &mut notices),
                     None => {
                         notices.write(Notice::Error(
-                            "a preset has no file yet; save it under a name of your own".into(),
+                            "the template has no file yet; save it under a name of your own".into(),
                         ));
                     }
                 }
@@ -152,6 +155,19 @@ pub struct TemplateOpened;
 #[derive(Message, Clone, Debug)]
 pub struct TemplateFitted;
 
+/// Another template came to the plate from a lab elsewhere; what is known of candidates is not affected.
+#[derive(Message, Clone, Debug)]
+pub struct TemplateReplaced;
+
+/// Whether another template has come to the plate, in whichever way: for systems that show it.
+pub(in crate::app) fn template_changed(
+    mut opened: MessageReader<TemplateOpened>,
+    mut replaced: MessageReader<TemplateReplaced>,
+) -> bool {
+    // Both are read in any case, or what is left would be heard again in the next frame.
+    opened.read().count() + replaced.read().count() > 0
+}
+
 /// A candidate in the [`Archive`] has got its accuracy.
 #[derive(Message, Clone, Debug)]
 pub struct CandidateEvaluated {
@@ -182,6 +198,7 @@ pub struct Document {
     path: Option<PathBuf>,
     run: Option<OpenedRun>,
     table: Option<OpenedTable>,
+    lab: Option<ServedLab>,
     saved: Template,
     undo: Vec<Template>,
     redo: Vec<Template>,
@@ -194,6 +211,27 @@ pub struct OpenedTable {
     pub file: PathBuf,
     /// What it holds.
     pub known: Arc<KnownResults>,
+}
+
+/// The lab elsewhere that a document follows.
+#[derive(Clone, Debug)]
+pub struct ServedLab {
+    /// How it is reached.
+    pub options: ClientOptions,
+    /// Whether the template on the plate is the lab's.
+    is_told: bool,
+}
+
+/// What a document makes of the template that a lab elsewhere has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::app) enum Followed {
+    /// It has the same network already.
+    Same,
+    /// It took it over.
+    Changed {
+        /// Whether edits that were made here went with the template before.
+        edits_lost: bool,
+    },
 }
 
 /// The run that a document was opened from.
@@ -212,7 +250,7 @@ impl Document {
     pub fn new(checked: Checked, path: Option<PathBuf>) -> Self {
         let saved = checked.template().clone();
         let (undo, redo) = (Vec::new(), Vec::new());
-        Self { checked, path, run: None, table: None, saved, undo, redo }
+        Self { checked, path, run: None, table: None, lab: None, saved, undo, redo }
     }
 
     /// The document of the table of known results in `file`: its template, to be searched.
@@ -239,6 +277,36 @@ impl Document {
         Ok(Self { run: Some(opened), ..Self::new(template, None) })
     }
 
+    /// The document of a lab that another program serves. `meanwhile` is on the plate until the lab has told its template.
+    pub fn of_lab(options: ClientOptions, meanwhile: Checked) -> Self {
+        let lab = ServedLab { options, is_told: false };
+        Self { lab: Some(lab), ..Self::new(meanwhile, None) }
+    }
+
+    /// The lab elsewhere that it follows; `None` for what this program works on itself.
+    pub fn lab(&self) -> Option<&ServedLab> {
+        self.lab.as_ref()
+    }
+
+    /// Takes over the template of the lab elsewhere, where that computes something else. This is no step of undo: where
+    /// other nodes or links came, the steps before it are forgotten.
+    pub(in crate::app) fn follow(&mut self, told: &Checked) -> Followed {
+        let Some(lab) = &mut self.lab else { return Followed::Same };
+        let was_told = std::mem::replace(&mut lab.is_told, true);
+        let (here, there) = (&self.checked.template().network, &told.template().network);
+        if was_told && here == there {
+            return Followed::Same;
+        }
+        if was_told && with_ops_of(here, there) == **there {
+            self.fit(told.graph());
+            return Followed::Changed { edits_lost: false };
+        }
+        let edits_lost = self.is_dirty() || self.can_undo();
+        let lab = self.lab.take();
+        *self = Self { lab, ..Self::new(told.clone(), None) };
+        Followed::Changed { edits_lost }
+    }
+
     /// The run that was opened; `None` for a template, whose run begins with its first job.
     pub fn run(&self) -> Option<&OpenedRun> {
         self.run.as_ref()
@@ -252,7 +320,13 @@ impl Document {
     /// Whether a table of known results is searched: there is nothing to train.
     pub fn is_of_table(&self) -> bool {
         let of_run = |run: &OpenedRun| run.data.known_results().is_some();
-        self.table.is_some() || self.run.as_ref().is_some_and(of_run)
+        // A lab elsewhere does not tell it, but a table's template has no weights.
+        let graph = self.graph();
+        let has_weights = (0..graph.len()).any(|node| graph.cost(node).params > 0);
+        let of_lab = |lab: &ServedLab| lab.is_told && !has_weights;
+        self.table.is_some()
+            || self.run.as_ref().is_some_and(of_run)
+            || self.lab.as_ref().is_some_and(of_lab)
     }
 
     /// Keeps the template and leaves the run that was opened: the next job begins another.
@@ -413,6 +487,8 @@ pub struct JobStatus {
     pub data: Option<DataSource>,
     /// How the run trains.
     pub training: TrainSettings,
+    /// The connection to the lab, if that is elsewhere.
+    pub contact: Option<Contact>,
 }
 
 impl JobStatus {
@@ -422,12 +498,17 @@ impl JobStatus {
             run: self.run.take(),
             data: self.data.take(),
             training: self.training,
+            contact: self.contact.take(),
             ..Self::default()
         };
     }
 
-    /// Whether the run was set up as the settings say now; otherwise the next training begins another run.
+    /// Whether the run was set up as the settings say now; otherwise the next training begins another run. The settings
+    /// here are not about a lab elsewhere.
     pub fn is_set_up_as(&self, settings: &Settings) -> bool {
+        if self.contact.is_some() {
+            return true;
+        }
         let trains = settings.data.known_results().is_none();
         let is_same_training = !trains || self.training == settings.training;
         self.data.as_ref() == Some(&settings.data) && is_same_training
@@ -502,6 +583,7 @@ impl Focus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::remote::{Limits, Token, Waits};
     use proptest::prelude::*;
 
     fn document() -> Document {
@@ -571,6 +653,42 @@ mod tests {
         let mut app = App::new();
         app.add_plugins((MinimalPlugins, plugin)).insert_resource(document);
         app
+    }
+
+    #[test]
+    fn what_a_lab_elsewhere_tells_replaces_only_what_computes_something_else() {
+        const TOLD: &str = include_str!("../../scenes/3-conv-3-layer.ron");
+        let parse = |text: &str| template::parse("told", text).expect("is right");
+        let options = ClientOptions {
+            address: "localhost".to_owned(),
+            token: Token::new().expect("random bytes"),
+            write: true,
+            trust: None,
+            exposed: false,
+            waits: Waits::default(),
+            limits: Limits::default(),
+        };
+        let mut document = Document::of_lab(options, document().checked().clone());
+        let changed = |edits_lost| Followed::Changed { edits_lost };
+        let told = parse(TOLD);
+        assert_eq!(document.follow(&told), changed(false));
+        let id = document.graph().id(0).clone();
+        document.move_brick(&id, [-40.0, 0.0]);
+        assert_eq!(document.follow(&told), Followed::Same);
+        assert!(document.is_dirty() && document.can_undo());
+
+        // Other arguments leave bricks where they were moved to.
+        let other = parse(&TOLD.replace("kernel: 5)", "kernel: 7)"));
+        assert_eq!(document.follow(&other), changed(false));
+        assert_eq!(document.template().network, other.template().network);
+        assert_eq!(document.template().position(&id), [-40.0, 0.0]);
+        assert!(document.undo() && document.redo());
+        assert_eq!(document.template().network, other.template().network);
+
+        let others = template::presets()[2].checked().expect("presets are right");
+        assert_eq!(document.follow(&others), changed(true));
+        assert_eq!(document.template(), others.template());
+        assert!(!document.is_dirty() && !document.can_undo());
     }
 
     fn notices(app: &mut App) -> Vec<Notice> {

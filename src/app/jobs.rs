@@ -1,21 +1,25 @@
-//! The bridge to the engine's worker thread: requests go in, reports come out and update the document.
+//! The bridge to the lab, on a thread here or elsewhere: requests go in, reports come out and update the document.
 
 use super::{
     document::{
-        Archive, CandidateEvaluated, Document, DocumentSystems, Focus, JobStatus, Notice,
-        OpenedTable, TemplateFitted, TemplateOpened, TrainingHistory,
+        Archive, CandidateEvaluated, Document, DocumentSystems, Focus, Followed, JobStatus, Notice,
+        OpenedTable, TemplateFitted, TemplateOpened, TemplateReplaced, TrainingHistory,
     },
     settings::Settings,
 };
 use crate::engine::{
-    command::{Answer, Command},
+    command::{Answer, Command, Ticket},
     data::DataSource,
     lab::{Lab, LabError, LabSettings},
+    remote::AskError,
     report::{Job, Report, Topic},
+    serve::{Contact, Viewer},
     study::Event,
     worker::{Worker, WorkerError},
 };
 use bevy::{ecs::system::SystemParam, platform::cell::SyncCell, prelude::*};
+use std::thread::JoinHandle;
+use thiserror::Error;
 
 /// Reports taken in one frame at most, so that no frame waits for a talkative job.
 const REPORTS_A_FRAME: usize = 256;
@@ -30,7 +34,7 @@ pub(super) fn plugin(app: &mut App) {
         .add_systems(PreUpdate, drain_reports)
         .add_systems(
             Update,
-            (start_worker.run_if(on_message::<TemplateOpened>), pass_requests_on)
+            (reach_lab.run_if(on_message::<TemplateOpened>), pass_requests_on)
                 .chain()
                 .after(DocumentSystems),
         );
@@ -53,31 +57,123 @@ pub enum JobRequest {
     Cancel,
 }
 
-/// The worker; none when it could not begin or has ended.
+/// The lab; none when it could not begin or has ended.
 #[derive(Resource, Default)]
 struct Jobs {
-    worker: Option<SyncCell<Worker>>,
+    source: Option<SyncCell<Source>>,
+    asked: Asked,
+    /// Whether a lab elsewhere is telling what had happened before the window came to it.
+    tells_past: bool,
 }
 
-impl Jobs {
-    fn worker(&mut self) -> Option<&mut Worker> {
-        self.worker.as_mut().map(SyncCell::get)
+/// Where reports come from and requests go to.
+enum Source {
+    /// A lab on a thread of this program.
+    Here(Worker),
+    /// A lab that another program serves.
+    Elsewhere(Box<Viewer>),
+}
+
+/// A lab takes no request, or has no more reports.
+#[derive(Debug, Error)]
+enum SourceError {
+    #[error(transparent)]
+    Here(#[from] WorkerError),
+    #[error(transparent)]
+    Elsewhere(#[from] AskError),
+}
+
+impl Source {
+    fn ask(&mut self, command: Command) -> Result<Ticket, SourceError> {
+        Ok(match self {
+            Self::Here(worker) => worker.ask(command)?,
+            Self::Elsewhere(viewer) => viewer.ask(&command)?,
+        })
+    }
+
+    fn try_report(&mut self) -> Result<Option<Report>, SourceError> {
+        let viewer = match self {
+            Self::Here(worker) => return Ok(worker.try_report()?),
+            Self::Elsewhere(viewer) => viewer,
+        };
+        loop {
+            let before = viewer.contact().clone();
+            let report = viewer.try_report()?;
+            let lost = |contact: &Contact| matches!(contact, Contact::Lost { .. });
+            // That a further attempt was in vain too is no news; the status line counts down to the next one.
+            if lost(&before) && lost(viewer.contact()) && before != *viewer.contact() {
+                continue;
+            }
+            return Ok(report);
+        }
+    }
+
+    /// Leaves the lab; gives the thread that has to end before another lab opens the same run.
+    fn leave(self) -> Option<JoinHandle<()>> {
+        match self {
+            Self::Here(worker) => worker.end(),
+            // It disconnects when it is dropped.
+            Self::Elsewhere(_) => None,
+        }
+    }
+}
+
+/// Requests on whose answer the shown state depends.
+#[derive(Debug, Default)]
+struct Asked {
+    /// For a job that has not begun.
+    job: Option<Ticket>,
+    /// For the end of a job.
+    stop: Option<Ticket>,
+}
+
+impl Asked {
+    /// Takes back what was shown of a request that is refused.
+    fn hear(&mut self, report: &Report, status: &mut JobStatus) {
+        if matches!(report, Report::Started(_)) {
+            self.job = None;
+        }
+        let Report::Answer { ticket, answer } = report else { return };
+        let refused = matches!(answer, Answer::Refused { .. });
+        if self.job.take_if(|job| job == ticket).is_some() && refused {
+            status.end_job();
+        }
+        if self.stop.take_if(|stop| stop == ticket).is_some() && refused {
+            status.stopping = false;
+        }
     }
 }
 
 /// Everything that reports update.
 #[derive(SystemParam)]
-struct Views<'w> {
+struct Views<'w, 's> {
     archive: ResMut<'w, Archive>,
     history: ResMut<'w, TrainingHistory>,
     status: ResMut<'w, JobStatus>,
     focus: ResMut<'w, Focus>,
     evaluated: MessageWriter<'w, CandidateEvaluated>,
-    notices: MessageWriter<'w, Notice>,
+    notices: Notices<'w, 's>,
 }
 
-/// Another template or run: the old worker ends, everything it reported goes, a new one begins.
-fn start_worker(
+/// What the user is told of reports.
+#[derive(SystemParam)]
+struct Notices<'w, 's> {
+    writer: MessageWriter<'w, Notice>,
+    /// Whether it is about something that had happened before the window came to a lab elsewhere.
+    are_past: Local<'s, bool>,
+}
+
+impl Notices<'_, '_> {
+    /// Tells it, unless it is past; cautions hold until others are told.
+    fn write(&mut self, notice: Notice) {
+        if !*self.are_past || matches!(notice, Notice::Cautions { .. }) {
+            self.writer.write(notice);
+        }
+    }
+}
+
+/// Another template, run or lab: the lab before is left, everything it reported goes, another one begins.
+fn reach_lab(
     document: Res<Document>,
     mut settings: ResMut<Settings>,
     mut jobs: ResMut<Jobs>,
@@ -87,57 +183,85 @@ fn start_worker(
     *views.history = TrainingHistory::default();
     *views.status = JobStatus::default();
     *views.focus = Focus::default();
-    // The new worker tells what holds of its results, but has not looked at memory yet.
+    // The new lab tells what holds of its results, but has not looked at memory yet.
     views.notices.write(Notice::Cautions { about: Topic::Memory, texts: Vec::new() });
+    let left = std::mem::take(&mut *jobs).source.map(SyncCell::to_inner);
+    if let Some(Source::Elsewhere(viewer)) = &left {
+        let address = viewer.address();
+        let text = format!(
+            "the connection to {address} is left; what runs there goes on, and jobs are done here from now on"
+        );
+        views.notices.write(Notice::Info(text));
+    }
     // The thread is not waited for here, since no frame waits for a job.
-    let before = jobs.worker.take().and_then(|worker| SyncCell::to_inner(worker).end());
+    let before = left.and_then(Source::leave);
+    match document.lab() {
+        Some(lab) => {
+            let connected = Viewer::connect(lab.options.clone());
+            views.status.contact = Some(match connected {
+                Ok(viewer) => {
+                    jobs.source = Some(SyncCell::new(Source::Elsewhere(Box::new(viewer))));
+                    Contact::Begun
+                }
+                Err(error) => {
+                    views.notices.write(Notice::Error(error.to_string()));
+                    Contact::Refused { why: error.to_string() }
+                }
+            });
+        }
+        None => match start_worker(&document, &mut settings, before) {
+            Ok(worker) => {
+                jobs.source = Some(SyncCell::new(Source::Here(worker)));
+                views.status.data = Some(settings.data.clone());
+                views.status.training = settings.training;
+            }
+            Err(error) => {
+                views.notices.write(Notice::Error(error.to_string()));
+            }
+        },
+    }
+}
+
+/// Starts a lab on a thread of this program, which waits for the end of the thread `before`.
+fn start_worker(
+    document: &Document,
+    settings: &mut Settings,
+    before: Option<JoinHandle<()>>,
+) -> Result<Worker, WorkerError> {
     let device = settings.device;
     // A preset is there to be tried on whatever data there is.
     let fit = settings.fit || document.path().is_none();
-    let started = if let Some(run) = document.run() {
+    if let Some(run) = document.run() {
         settings.data = run.data.clone();
         settings.training = run.training;
         let folder = run.folder.clone();
         let (moved, memory) = (settings.moved_data.take(), settings.memory);
-        Worker::start(before, move || {
+        return Worker::start(before, move || {
             let mut lab = Lab::open(&folder, device)?;
             lab.set_memory(memory);
             if let Some(moved) = moved {
                 lab.move_data(moved);
             }
             Ok(lab)
-        })
-    } else {
-        let template = document.checked().clone();
-        let table = document.table().cloned();
-        settings.data = match &table {
-            Some(table) => DataSource::Table(table.file.clone()),
-            // What was chosen for a table that is not on the plate any more.
-            None if settings.data.known_results().is_some() => DataSource::default(),
-            None => settings.data.clone(),
-        };
-        let Settings { data, read, memory, training, seed, runs, .. } = settings.clone();
-        Worker::start(before, move || {
-            let settings =
-                LabSettings { data, read, fit, memory, device, seed, ..LabSettings::default() };
-            match table {
-                Some(OpenedTable { known, .. }) => {
-                    Lab::of_table(template, known, settings, runs, None)
-                }
-                None => Ok(Lab::new(template, LabSettings { training, ..settings }, runs, None)),
-            }
-        })
-    };
-    match started {
-        Ok(worker) => {
-            jobs.worker = Some(SyncCell::new(worker));
-            views.status.data = Some(settings.data.clone());
-            views.status.training = settings.training;
-        }
-        Err(error) => {
-            views.notices.write(Notice::Error(error.to_string()));
-        }
+        });
     }
+    let template = document.checked().clone();
+    let table = document.table().cloned();
+    settings.data = match &table {
+        Some(table) => DataSource::Table(table.file.clone()),
+        // What was chosen for a table that is not on the plate any more.
+        None if settings.data.known_results().is_some() => DataSource::default(),
+        None => settings.data.clone(),
+    };
+    let Settings { data, read, memory, training, seed, runs, .. } = settings.clone();
+    Worker::start(before, move || {
+        let settings =
+            LabSettings { data, read, fit, memory, device, seed, ..LabSettings::default() };
+        match table {
+            Some(OpenedTable { known, .. }) => Lab::of_table(template, known, settings, runs, None),
+            None => Ok(Lab::new(template, LabSettings { training, ..settings }, runs, None)),
+        }
+    })
 }
 
 fn pass_requests_on(
@@ -152,13 +276,22 @@ fn pass_requests_on(
 ) {
     // A Train that had to wait for the worker to be started with other settings comes first.
     let waited = std::mem::take(&mut *waiting).then_some(JobRequest::Train);
+    let Jobs { source, asked, .. } = &mut *jobs;
     for request in waited.iter().chain(requests.read()) {
         let begins_run = status.data.is_some() && !status.is_set_up_as(&settings);
-        let Some(worker) = jobs.worker() else {
-            notices.write(Notice::Error(WorkerError::Ended.to_string()));
+        let Some(source) = source.as_mut().map(SyncCell::get) else {
+            let why = match &status.contact {
+                Some(Contact::Refused { why }) => why.clone(),
+                Some(Contact::Begun | Contact::Up { .. } | Contact::Lost { .. }) | None => {
+                    WorkerError::Ended.to_string()
+                }
+            };
+            notices.write(Notice::Error(why));
             continue;
         };
-        let template = || Some(document.checked().clone());
+        // To a lab elsewhere its own template is not sent back: another viewer may have edited it meanwhile.
+        let is_news = document.lab().is_none() || document.is_dirty();
+        let template = || is_news.then(|| document.checked().clone());
         // A job counts as running from here on, not from its first report, so that no other job can start.
         let (command, job) = match request {
             JobRequest::Train | JobRequest::Search if status.running.is_some() => {
@@ -207,12 +340,18 @@ fn pass_requests_on(
             JobRequest::Cancel => (Command::Cancel, None),
         };
         let stops = matches!(command, Command::Stop | Command::Cancel);
-        let asked = worker.ask(command).map(|_| {
-            status.running = job.or(status.running);
-            status.stopping |= stops && status.running.is_some();
-        });
-        if let Err(error) = asked {
-            notices.write(Notice::Error(error.to_string()));
+        match source.ask(command) {
+            Ok(ticket) => {
+                if job.is_some() {
+                    (status.running, asked.job) = (job, Some(ticket));
+                }
+                if stops && status.running.is_some() {
+                    (status.stopping, asked.stop) = (true, Some(ticket));
+                }
+            }
+            Err(error) => {
+                notices.write(Notice::Error(error.to_string()));
+            }
         }
     }
 }
@@ -222,41 +361,115 @@ fn drain_reports(
     mut views: Views,
     mut document: ResMut<Document>,
     mut fitted: MessageWriter<TemplateFitted>,
+    mut replaced: MessageWriter<TemplateReplaced>,
 ) {
     // Only a report changes anything, so an idle frame must not mark resources as changed.
     let jobs = jobs.bypass_change_detection();
-    let Some(worker) = jobs.worker() else { return };
+    let Jobs { source, asked, tells_past } = jobs;
+    let Some(source) = source.as_mut().map(SyncCell::get) else { return };
+    let is_elsewhere = matches!(source, Source::Elsewhere(_));
     let mut taken = 0;
+    let mut is_over = false;
     while taken < REPORTS_A_FRAME {
-        match worker.try_report() {
+        match source.try_report() {
             Ok(Some(report)) => {
+                let catches_up = match &*source {
+                    Source::Here(_) => false,
+                    Source::Elsewhere(viewer) => {
+                        matches!(viewer.contact(), Contact::Up { is_up_to_date: false, .. })
+                    }
+                };
+                *tells_past &= catches_up;
+                // That events do not follow on what is known must be told in any case.
+                *views.notices.are_past = *tells_past && !matches!(report, Report::Event(_));
                 // Candidates come in crowds, and cost little; no more wait than the channel holds.
                 let is_candidate = matches!(&report, Report::Event(event) if matches!(**event, Event::Candidate { .. }));
                 taken += usize::from(!is_candidate);
+                asked.hear(&report, &mut views.status);
                 if let Report::Fitted(graph) = &report {
                     document.fit(graph);
                     fitted.write(TemplateFitted);
                 }
+                let begins = matches!(&report, Report::Study(_));
+                let is_edit = matches!(&report, Report::Event(event) if matches!(**event, Event::Edited { .. }));
+                if is_elsewhere && begins {
+                    forget(asked, &mut views);
+                }
                 take(report, &mut views);
+                if is_elsewhere && (begins || is_edit) {
+                    follow(&mut document, &mut replaced, &mut views);
+                }
+                *tells_past |= begins && catches_up;
             }
-            Ok(None) => return,
-            Err(_) => break,
+            Ok(None) => break,
+            Err(_) => {
+                is_over = true;
+                break;
+            }
         }
     }
-    if worker.has_ended() {
-        let was_running = views.status.running.is_some();
-        jobs.worker = None;
-        views.status.data = None;
-        if was_running {
-            views.status.end_job();
-            views.notices.write(Notice::Error(
-                "the job's thread ended unexpectedly; what it had recorded is in the run folder: open the run to go on".into(),
-            ));
+    match source {
+        Source::Here(worker) => {
+            if is_over && worker.has_ended() {
+                jobs.source = None;
+                views.status.data = None;
+                if views.status.running.is_some() {
+                    views.status.end_job();
+                    views.notices.write(Notice::Error(
+                        "the job's thread ended unexpectedly; what it had recorded is in the run folder: open the run to go on".into(),
+                    ));
+                }
+            }
+        }
+        Source::Elsewhere(viewer) => {
+            let ended = is_over.then(|| Contact::Refused { why: AskError::Ended.to_string() });
+            let contact = ended.as_ref().unwrap_or_else(|| viewer.contact());
+            let is_refused = matches!(contact, Contact::Refused { .. });
+            if views.status.contact.as_ref() != Some(contact) {
+                views.status.contact = Some(contact.clone());
+            }
+            if is_refused {
+                jobs.source = None;
+            }
         }
     }
 }
 
-fn take(report: Report, views: &mut Views) {
+/// Another study begins elsewhere: what was known beside the study before is told again, if it still holds.
+fn forget(asked: &Asked, views: &mut Views<'_, '_>) {
+    views.archive.data = None;
+    *views.history = TrainingHistory::default();
+    views.status.run = None;
+    if asked.job.is_none() {
+        views.status.end_job();
+    }
+    for about in [Topic::Results, Topic::Memory] {
+        views.notices.write(Notice::Cautions { about, texts: Vec::new() });
+    }
+}
+
+/// The template of the lab elsewhere comes to the plate.
+fn follow(
+    document: &mut ResMut<Document>,
+    replaced: &mut MessageWriter<TemplateReplaced>,
+    views: &mut Views<'_, '_>,
+) {
+    let Some(study) = views.archive.study() else { return };
+    match document.bypass_change_detection().follow(study.template()) {
+        Followed::Same => {}
+        Followed::Changed { edits_lost } => {
+            document.set_changed();
+            replaced.write(TemplateReplaced);
+            views.history.training_path = None;
+            if edits_lost {
+                let text = "the lab has another template now, which is shown as it is there; how bricks were moved here is forgotten";
+                views.notices.writer.write(Notice::Info(text.to_owned()));
+            }
+        }
+    }
+}
+
+fn take(report: Report, views: &mut Views<'_, '_>) {
     let Views { archive, history, status, focus, evaluated, notices } = views;
     if let Err(mismatch) = archive.follow(&report) {
         notices.write(Notice::Error(format!(
@@ -342,7 +555,11 @@ fn take(report: Report, views: &mut Views) {
         },
         Report::NotOpened { message } => {
             end(status, history);
-            notices.write(Notice::Error(format!("the run could not be opened: {message}")));
+            let told = match status.contact {
+                Some(_) => message,
+                None => format!("the run could not be opened: {message}"),
+            };
+            notices.write(Notice::Error(told));
         }
     }
 }
@@ -364,7 +581,12 @@ fn name(job: Job) -> &'static str {
 mod tests {
     use super::*;
     use crate::app::document::DocumentRequest;
-    use crate::engine::{device::DeviceChoice, template};
+    use crate::engine::{
+        device::DeviceChoice,
+        remote::{ClientOptions, Token},
+        serve::tests::{Follower, Hosted},
+        template,
+    };
     use std::{path::Path, time::Duration};
 
     /// The bridge with a real worker on a small template, without anything that draws.
@@ -576,5 +798,207 @@ mod tests {
         ask(&mut app, DocumentRequest::OpenPreset("vgg11".to_owned()));
         assert!(!app.world().resource::<Document>().is_of_table());
         assert_eq!(app.world().resource::<Settings>().data, DataSource::default());
+    }
+
+    /// The notices since the window began.
+    #[derive(Resource, Default)]
+    struct Told(Vec<Notice>);
+
+    fn collect(mut notices: MessageReader<Notice>, mut told: ResMut<Told>) {
+        told.0.extend(notices.read().cloned());
+    }
+
+    /// The same window, which follows a lab elsewhere.
+    fn connected(runs: &Path, options: ClientOptions) -> App {
+        let mut app = app(runs);
+        let meanwhile = app.world().resource::<Document>().checked().clone();
+        app.insert_resource(Document::of_lab(options, meanwhile))
+            .init_resource::<Told>()
+            .add_systems(Last, collect);
+        app
+    }
+
+    fn contact(world: &World) -> Option<&Contact> {
+        world.resource::<JobStatus>().contact.as_ref()
+    }
+
+    fn is_up(world: &World, writes: bool) -> bool {
+        contact(world) == Some(&Contact::Up { writes, is_up_to_date: true })
+            && world.resource::<Archive>().study().is_some()
+    }
+
+    fn is_idle(world: &World) -> bool {
+        world.resource::<JobStatus>().running.is_none()
+    }
+
+    fn known(world: &World) -> String {
+        world.resource::<Archive>().study().map_or(String::new(), |study| study.known())
+    }
+
+    fn has_told(world: &World, part: &str) -> bool {
+        world.resource::<Told>().0.iter().any(|notice| match notice {
+            Notice::Info(text) | Notice::Error(text) => text.contains(part),
+            Notice::Cautions { .. } => false,
+        })
+    }
+
+    fn ask(app: &mut App, request: JobRequest) {
+        app.world_mut().write_message(request);
+        app.update();
+    }
+
+    #[test]
+    fn a_window_that_watches_knows_what_another_viewer_does_with_the_lab() {
+        let (runs, here) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let hosted = Hosted::of_lab(runs.path());
+        let mut other = Follower::new(&hosted.options(true));
+        other.hear_until(|it| it.viewer.writes());
+        let mut app = connected(here.expect("a folder").path(), hosted.options(true));
+        update_until(&mut app, |world| is_up(world, false));
+        let template = app.world().resource::<Document>().checked().clone();
+        assert_eq!(template.template().name, "small");
+
+        // What is refused is not shown as if it ran.
+        ask(&mut app, JobRequest::Train);
+        update_until(&mut app, |world| has_told(world, "another viewer has the right to write"));
+        assert!(is_idle(app.world()));
+
+        assert!(matches!(
+            other.ask(&Command::Train { epochs: 2, template: None }),
+            Answer::Begun { .. }
+        ));
+        update_until(&mut app, |world| !world.resource::<TrainingHistory>().steps.is_empty());
+        update_until(&mut app, is_idle);
+        assert_eq!(app.world().resource::<Archive>().epochs().len(), 2);
+        other.hear_the_end();
+
+        let moved = template::NodeId::from("a1");
+        app.world_mut().resource_mut::<Document>().move_brick(&moved, [-40.0, 0.0]);
+        let gone = template::Edit::Remove { nodes: vec!["b3".into()], heal: false };
+        let edited = template.template().edited(&[gone]).expect("can be done");
+        let edited = template::Checked::new(edited).expect("is right");
+        assert_eq!(other.ask(&Command::Edit(edited.clone())), Answer::Done);
+        update_until(&mut app, |world| {
+            world.resource::<Document>().template().network == edited.template().network
+        });
+        let document = app.world().resource::<Document>();
+        assert!(!document.is_dirty() && !document.can_undo());
+        update_until(&mut app, |world| has_told(world, "how bricks were moved here is forgotten"));
+
+        let search = Command::Search { iterations: 2, candidates: 2, template: None };
+        assert!(matches!(other.ask(&search), Answer::Begun { .. }));
+        other.hear_the_end();
+        let opened = Lab::open(&runs.path().join("run"), DeviceChoice::Cpu).expect("opens");
+        let journaled = opened.study().known();
+        update_until(&mut app, |world| known(world) == journaled);
+        assert_eq!(app.world().resource::<Archive>().fitness().len(), edited.graph().len());
+        // What had happened before a window came is no news.
+        let mut late = connected(runs.path(), hosted.options(false));
+        update_until(&mut late, |world| is_up(world, false) && known(world) == journaled);
+        assert!(has_told(late.world(), "to watch") && !has_told(late.world(), "finished"));
+        assert!(has_told(app.world(), "finished"));
+        // Its turn comes when the other one leaves.
+        drop(other);
+        update_until(&mut app, |world| is_up(world, true));
+    }
+
+    #[test]
+    fn commands_of_a_window_are_carried_out_elsewhere_and_opening_a_template_leaves_the_lab() {
+        let (runs, here) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let here = here.expect("a folder");
+        let hosted = Hosted::of_lab(runs.path());
+        let mut app = connected(here.path(), hosted.options(true));
+        update_until(&mut app, |world| is_up(world, true));
+        let moved = template::NodeId::from("a1");
+        app.world_mut().resource_mut::<Document>().move_brick(&moved, [-40.0, 0.0]);
+        app.world_mut().resource_mut::<Settings>().epochs = 500;
+        // Choices that are about jobs here begin no other run there.
+        app.world_mut().resource_mut::<Settings>().data = DataSource::FashionMini;
+        ask(&mut app, JobRequest::Train);
+        assert_eq!(app.world().resource::<JobStatus>().running, Some(Job::Train));
+        update_until(&mut app, |world| world.resource::<Archive>().is_trained());
+        ask(&mut app, JobRequest::Pause);
+        update_until(&mut app, |world| world.resource::<JobStatus>().paused);
+        ask(&mut app, JobRequest::Resume);
+        update_until(&mut app, |world| !world.resource::<JobStatus>().paused);
+        ask(&mut app, JobRequest::Stop);
+        assert!(app.world().resource::<JobStatus>().stopping);
+        update_until(&mut app, is_idle);
+        let folder = runs.path().join("run");
+        let run = Document::of_run(&folder).expect("opens");
+        assert_eq!(run.template().position(&moved), [-40.0, 0.0], "where bricks stand goes along");
+        let document = app.world().resource::<Document>();
+        assert!(document.can_undo(), "what is told does not take edits of bricks back");
+        let epochs = app.world().resource::<Archive>().epochs().len();
+        assert!(epochs < 500);
+        let opened = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+        assert_eq!(opened.study().epochs().len(), epochs);
+
+        app.world_mut().write_message(DocumentRequest::OpenPreset("3-conv-3-layer".to_owned()));
+        update_until(&mut app, |world| {
+            contact(world).is_none() && !world.resource::<Archive>().candidates().is_empty()
+        });
+        assert!(has_told(app.world(), "is left; what runs there goes on"));
+        assert!(app.world().resource::<Document>().lab().is_none());
+        assert_eq!(app.world().resource::<Archive>().epochs().len(), 0);
+    }
+
+    #[test]
+    fn a_server_that_ends_is_missed_and_caught_up_with_when_it_is_back() {
+        let (runs, here) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let hosted = Hosted::of_lab(runs.path());
+        let (address, token) = (hosted.address.clone(), hosted.token.clone());
+        let mut app = connected(here.expect("a folder").path(), hosted.options(true));
+        update_until(&mut app, |world| is_up(world, true));
+        ask(&mut app, JobRequest::Train);
+        update_until(&mut app, |world| world.resource::<Archive>().is_trained() && is_idle(world));
+        drop(hosted);
+        update_until(&mut app, |world| matches!(contact(world), Some(Contact::Lost { .. })));
+        assert_eq!(app.world().resource::<Archive>().epochs().len(), 1, "views stay");
+        ask(&mut app, JobRequest::Search);
+        update_until(&mut app, is_idle);
+        assert!(has_told(app.world(), "was lost before there was an answer"));
+
+        let folder = runs.path().join("run");
+        let mut lab = Lab::open(&folder, DeviceChoice::Cpu).expect("opens");
+        let plan = crate::engine::lab::Plan::Train { epochs: 1 };
+        let mut running = lab.start(plan, &mut |_| {}).expect("begins");
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        while lab.step(&mut running, &stop, &mut |_| {}).expect("trains") {}
+        let trained = lab.study().known();
+        let hosted = Hosted::at(&address, token, move || lab);
+        update_until(&mut app, |world| is_up(world, true) && known(world) == trained);
+        assert_eq!(app.world().resource::<Archive>().epochs().len(), 2);
+        ask(&mut app, JobRequest::Search);
+        update_until(&mut app, |world| !world.resource::<Archive>().iterations().is_empty());
+        update_until(&mut app, is_idle);
+        drop(hosted);
+    }
+
+    #[test]
+    fn a_wrong_token_is_an_error_that_says_what_to_do_and_the_window_stays_of_use() {
+        let (runs, here) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let hosted = Hosted::of_lab(runs.path());
+        let token = Token::new().expect("random bytes");
+        let options = ClientOptions { token, ..hosted.options(true) };
+        let mut app = connected(here.expect("a folder").path(), options);
+        update_until(&mut app, |world| matches!(contact(world), Some(Contact::Refused { .. })));
+        app.update();
+        assert!(has_told(app.world(), "give the file with --token"));
+        ask(&mut app, JobRequest::Train);
+        assert!(is_idle(app.world()));
+        app.world_mut().write_message(DocumentRequest::OpenPreset("3-conv-3-layer".to_owned()));
+        update_until(&mut app, |world| !world.resource::<Archive>().candidates().is_empty());
+        assert_eq!(contact(app.world()), None);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_an_error_that_says_how_to_write_one() {
+        let (runs, here) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir());
+        let hosted = Hosted::of_lab(runs.path());
+        let options = ClientOptions { address: "not:an:address".into(), ..hosted.options(true) };
+        let mut app = connected(here.expect("a folder").path(), options);
+        update_until(&mut app, |world| has_told(world, "is no address; write HOST:PORT"));
+        assert!(matches!(contact(app.world()), Some(Contact::Refused { .. })));
     }
 }

@@ -5,6 +5,7 @@ use super::{
     document::{Archive, JobStatus, Notice, TemplateOpened},
     settings::Settings,
 };
+use crate::engine::serve::Contact;
 use bevy::{
     prelude::*,
     render::{ExtractSchedule, MainWorld, RenderApp, render_resource::PipelineCache},
@@ -30,6 +31,9 @@ pub const IDLE: Pace = Pace(Duration::from_secs(3600));
 const WORKING: Pace = Pace(Duration::from_millis(80));
 /// A job works, and every picture takes the processor away from it.
 const WORKING_IN_SOFTWARE: Pace = Pace(Duration::from_millis(400));
+
+/// A lab elsewhere may tell something at any time: jobs are begun by others as well.
+const WATCHING: Pace = Pace(Duration::from_millis(250));
 
 /// The time from one frame to the next when nothing asks for one earlier.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +122,18 @@ fn keep_pace(
     }
     let answer_due = alarms.answer.is_some_and(|until| now < until);
     let working = status.running.is_some() && (!status.paused || status.stopping);
+    let watching = match &status.contact {
+        Some(Contact::Begun | Contact::Up { .. } | Contact::Lost { .. }) => true,
+        Some(Contact::Refused { .. }) | None => false,
+    };
     let next = if working && settings.low_quality {
         WORKING_IN_SOFTWARE
     } else if working || answer_due {
         WORKING
+    } else if watching && settings.low_quality {
+        WORKING_IN_SOFTWARE
+    } else if watching {
+        WATCHING
     } else {
         match contexts.iter().filter_map(next_look).min() {
             Some(delay) => alarms.until_look(now, delay, *pace),

@@ -1,7 +1,7 @@
 //! The stage on which everything stands: the baseplate, its light and floor, and where the cloud floats.
 
 use super::{
-    document::{Document, TemplateOpened},
+    document::{Document, template_changed},
     lego::{self, geometry::Solid},
     settings::Settings,
     theme::{self, rgb},
@@ -78,7 +78,7 @@ pub(super) fn plugin(app: &mut App) {
         .add_systems(
             Update,
             (
-                lay_out_stage.run_if(on_message::<TemplateOpened>),
+                lay_out_stage.run_if(template_changed),
                 resize_plate.run_if(resource_changed::<Stage>),
             )
                 .chain()

@@ -2,6 +2,7 @@
 
 use super::{
     arguments::{self, Device, RunsFolder},
+    connect::ConnectArgs,
     data::DataArgs,
     job, runs,
 };
@@ -20,11 +21,13 @@ use std::{path::PathBuf, process::ExitCode};
 #[command(after_long_help = super::data::HELP)]
 pub(super) struct AppArgs {
     /// Scene file, or name of a preset; not with a table of known results, which makes its own [default: vgg11].
-    #[arg(long, value_name = "FILE|PRESET", conflicts_with = "run")]
+    #[arg(long, value_name = "FILE|PRESET", conflicts_with_all = ["run", "connect"])]
     template: Option<String>,
     /// Open the run of this name, or in this folder.
-    #[arg(long, value_name = "NAME|DIR", value_parser = arguments::path())]
+    #[arg(long, value_name = "NAME|DIR", conflicts_with = "connect", value_parser = arguments::path())]
     run: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "A lab elsewhere")]
+    connect: ConnectArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Seed of every random draw; a run keeps its own.
@@ -89,6 +92,12 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
             "{flag} was settled when the run began; leave it out, or open a template without --run"
         );
     }
+    if let Some(address) = &args.connect.connect
+        && let Some(data) = &args.data.data
+    {
+        bail!("the lab at {address} has its own data; leave --data {data} out");
+    }
+    let lab = args.connect.options(&args.runs, true)?;
     let moved_data = args.data.data.clone().filter(|_| args.run.is_some());
     let document = match args.run {
         Some(run) => Document::of_run(&runs::folder(&args.runs.runs, run))?,
@@ -102,7 +111,10 @@ pub(super) fn execute(args: AppArgs) -> Result<ExitCode> {
             (_, template) => {
                 let name = template.as_deref().unwrap_or(DEFAULT_TEMPLATE);
                 let (template, file) = job::find_template(name)?;
-                Document::new(template, file)
+                match lab {
+                    Some(lab) => Document::of_lab(lab, template),
+                    None => Document::new(template, file),
+                }
             }
         },
     };

@@ -2,10 +2,10 @@
 
 use super::{
     arguments::{self, RunsFolder},
+    connect::ConnectArgs,
     job::{self, MOST},
     output,
     progress::ProgressPrinter,
-    serve::token_file,
     steering::SteeringArgs,
     training::named,
 };
@@ -14,7 +14,7 @@ use crate::{
         candidate::CandidateId,
         command::{Answer, Command, Ticket},
         lab::VerifySettings,
-        remote::{ClientOptions, DEFAULT_PORT, Limits, Token, Waits},
+        remote::{ClientOptions, DEFAULT_PORT},
         replica::Replica,
         report::{Job, Report},
         search::{Evaluation, Objective},
@@ -29,28 +29,28 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::{
-    path::PathBuf,
     process::ExitCode,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
+/// Where a lab is served unless it is said.
+static HERE: LazyLock<String> = LazyLock::new(|| format!("localhost:{DEFAULT_PORT}"));
+
 /// Arguments of `ask`.
+// How the lab is reached may also be said behind the word for what is asked for.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("connect", |arg| arg.global(true).default_value(HERE.as_str())),
+    mut_arg("token", |arg| arg.global(true)),
+    mut_arg("trust", |arg| arg.global(true)),
+    mut_arg("exposed", |arg| arg.global(true))
+)]
 pub(super) struct AskArgs {
-    /// Where the lab is served: HOST:PORT, or tls://HOST:PORT.
-    #[arg(long, value_name = "ADDRESS", global = true, env = "NAS_NAVIGATOR_CONNECT", default_value_t = format!("localhost:{DEFAULT_PORT}"))]
-    connect: String,
-    /// File with the token of the server [default: `token` in the folder of the runs].
-    #[arg(long, value_name = "FILE", global = true, value_parser = arguments::path())]
-    token: Option<PathBuf>,
+    #[command(flatten)]
+    connect: ConnectArgs,
     #[command(flatten)]
     runs: RunsFolder,
-    /// The certificate of an encrypted server, or those of authorities (PEM).
-    #[arg(long, value_name = "FILE", global = true, value_parser = arguments::path())]
-    trust: Option<PathBuf>,
-    /// Show the token to another machine without encryption, as in a network that no one else can read.
-    #[arg(long, global = true)]
-    exposed: bool,
     /// Seconds in which the server must be found.
     #[arg(long, value_name = "S", global = true, default_value_t = 10)]
     patience: u64,
@@ -411,15 +411,10 @@ impl Connection {
 }
 
 pub(super) fn execute(args: AskArgs) -> Result<ExitCode> {
-    let AskArgs { connect, token, runs, trust, exposed, patience, json, what } = args;
-    let options = ClientOptions {
-        address: connect,
-        token: Token::read(&token_file(token, &runs))?,
-        write: !matches!(what, What::Watch | What::Show),
-        trust,
-        exposed,
-        waits: Waits::default(),
-        limits: Limits::default(),
+    let AskArgs { connect, runs, patience, json, what } = args;
+    let write = !matches!(what, What::Watch | What::Show);
+    let Some(options) = connect.options(&runs, write)? else {
+        bail!("say with --connect where the lab is served");
     };
     let viewer = Viewer::connect(options.clone())?;
     let goal = Goal { quality: Quality::Accuracy, objective: Objective::default() };

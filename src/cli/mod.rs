@@ -7,6 +7,7 @@ mod arguments;
 mod ask;
 mod bench;
 mod bench_engine;
+mod connect;
 mod data;
 mod job;
 mod output;

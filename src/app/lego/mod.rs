@@ -21,7 +21,7 @@ mod tests;
 pub use layout::footprint;
 
 use super::{
-    document::{Document, Focus, TemplateFitted, TemplateOpened, View},
+    document::{Document, Focus, TemplateFitted, View, template_changed},
     settings::Settings,
     stage::{StageSystems, diffuse_light, world_from_studs},
 };
@@ -108,7 +108,7 @@ fn bricks_plugin(app: &mut App) {
         (
             (drag::cancel_drags, spawn_bricks)
                 .chain()
-                .run_if(on_message::<TemplateOpened>)
+                .run_if(template_changed)
                 .in_set(LegoSystems::Spawn),
             relabel_bricks.run_if(on_message::<TemplateFitted>),
             motion::glide_bricks.in_set(LegoSystems::Move),
@@ -128,7 +128,7 @@ fn place_of(template: &Template, id: &NodeId) -> Vec3 {
     world_from_studs(template.position(id))
 }
 
-/// Replaces all bricks by those of the template that was opened.
+/// Replaces all bricks by those of the template that came to the plate.
 fn spawn_bricks(
     mut commands: Commands,
     document: Res<Document>,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     app::{
-        document::{self, Archive, TrainingHistory},
+        document::{self, Archive, TemplateOpened, TemplateReplaced, TrainingHistory},
         stage::{Plate, STUD, Stage, studs_from_world},
     },
     engine::{
@@ -11,7 +11,7 @@ use crate::{
         mask::Mask,
         ops::Cost,
         search::Candidate,
-        template::{Checked, presets},
+        template::{Checked, Edit, presets},
     },
 };
 use bevy::{
@@ -126,6 +126,24 @@ fn drop_brick(app: &mut App, brick: Entity) {
     point(app, brick, DragEnd { button: PointerButton::Primary, distance: Vec2::ONE });
     app.update();
     app.update();
+}
+
+#[test]
+fn a_template_that_comes_from_elsewhere_replaces_the_bricks_and_keeps_what_is_selected() {
+    let mut app = test_app("vgg11");
+    let graph = app.world().resource::<Document>().graph().clone();
+    let (kept, gone) = (graph.id(0).clone(), graph.id(1).clone());
+    let other = app.world().resource::<Document>().template().clone();
+    let edit = Edit::Remove { nodes: vec![gone.clone()], heal: false };
+    let other = Checked::new(other.edited(&[edit]).expect("can be done")).expect("is right");
+    app.insert_resource(Document::new(other, None));
+    app.world_mut().resource_mut::<Focus>().selected_brick = Some(kept.clone());
+    app.world_mut().write_message(TemplateReplaced);
+    app.update();
+    let mut bricks = app.world_mut().query::<&Brick>();
+    assert_eq!(bricks.iter(app.world()).count(), graph.len() - 1);
+    assert!(bricks.iter(app.world()).all(|brick| brick.0 != gone));
+    assert_eq!(selected(&app), Some(kept.to_string()));
 }
 
 #[test]

@@ -8,16 +8,21 @@ use super::{
 };
 use crate::{
     app::{
-        document::DocumentRequest,
+        document::{DocumentRequest, JobStatus},
         jobs::{JobRequest, OTHER_THAN_TABLE},
     },
-    engine::{data::DataSource, report::Job, training::TrainSettings},
+    engine::{
+        data::DataSource, report::Job, serve::Contact, study::Study, training::TrainSettings,
+    },
+    format::counted,
 };
 use bevy_egui::egui::{ComboBox, DragValue, PopupCloseBehavior, RichText, TextEdit, Ui};
 
-/// Whether each request to the jobs is possible now, or why not.
+/// Whether each request is possible now, or why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Possible {
+    /// To open another template or run.
+    pub(super) open: Result<(), &'static str>,
     pub(super) train: Result<(), &'static str>,
     pub(super) search: Result<(), &'static str>,
     pub(super) pause: Result<(), &'static str>,
@@ -30,28 +35,62 @@ pub(super) const BUSY: &str = "a job is running; stop it first (X)";
 /// Why a table of known results is not trained.
 const NOTHING_TO_TRAIN: &str = "a table of known results has nothing to train; search it (S)";
 
-/// Whether each request to the jobs is possible in this state.
+/// Why a lab that another program serves is told nothing else.
+const SETTLED: &str = "this is settled where the lab is served";
+
+/// Whether there is a lab that takes commands, or why not.
+fn reached(status: &JobStatus) -> Result<(), &'static str> {
+    match &status.contact {
+        None if status.data.is_none() => {
+            Err("what was opened has failed; open a template or a run")
+        }
+        None | Some(Contact::Up { writes: true, is_up_to_date: true }) => Ok(()),
+        Some(Contact::Begun) => Err("the lab is being connected to"),
+        Some(Contact::Up { is_up_to_date: false, .. }) => {
+            Err("the lab is telling what it holds; wait a moment")
+        }
+        Some(Contact::Up { writes: false, .. }) => {
+            Err("another viewer gives the commands; it is your turn when that one has left")
+        }
+        Some(Contact::Lost { .. }) => {
+            Err("there is no connection to the lab; it is tried again by itself")
+        }
+        Some(Contact::Refused { .. }) => {
+            Err("there is no connection to the lab; open a template or a run to work here")
+        }
+    }
+}
+
+/// Whether each request is possible in this state.
 pub(super) fn possible(view: View<'_>) -> Possible {
     const IDLE: &str = "no job is running";
     const STOPPING: &str = "the job is stopping";
     let View { status, settings, .. } = view;
-    const NO_WORKER: &str = "what was opened has failed; open a template or a run";
-    if status.data.is_none() {
-        let [train, search, pause, stop] = [Err(NO_WORKER); 4];
-        return Possible { train, search, pause, stop };
+    // A job elsewhere goes on when the lab is left.
+    let open = match status.running {
+        Some(_) if status.contact.is_none() => Err(BUSY),
+        Some(_) | None => Ok(()),
+    };
+    if let Err(why) = reached(status) {
+        let [train, search, pause, stop] = [Err(why); 4];
+        return Possible { open, train, search, pause, stop };
     }
     // Training on other data or in another way begins another run, of which nothing is trained yet.
     let begins_run = !status.is_set_up_as(settings);
     let of_table = view.document.is_of_table();
     match status.running {
         Some(_) if status.stopping => Possible {
+            open,
             train: Err(STOPPING),
             search: Err(STOPPING),
             pause: Err(STOPPING),
             stop: Err(STOPPING),
         },
-        Some(_) => Possible { train: Err(BUSY), search: Err(BUSY), pause: Ok(()), stop: Ok(()) },
+        Some(_) => {
+            Possible { open, train: Err(BUSY), search: Err(BUSY), pause: Ok(()), stop: Ok(()) }
+        }
         None => Possible {
+            open,
             train: if of_table { Err(NOTHING_TO_TRAIN) } else { Ok(()) },
             search: if begins_run && of_table {
                 Err(OTHER_THAN_TABLE)
@@ -109,7 +148,7 @@ pub(super) fn buttons(ui: &mut Ui, view: View<'_>, wishes: &mut Wishes) {
     {
         wishes.jobs.push(JobRequest::Train);
     }
-    let each = crate::format::counted(candidates, "candidate", "candidates");
+    let each = counted(candidates, "candidate", "candidates");
     let search = format!("Search for {}, {each} each", more(u64::from(iterations), "iteration"));
     if widgets::button(ui, "Search", &search, "S", possible.search, main == Some(Job::Search))
         .clicked()
@@ -160,6 +199,10 @@ pub(super) fn fields(
         ui.add(DragValue::new(&mut choices.candidates).range(1..=1000).speed(0.05))
             .on_hover_text(tip);
     });
+    if let Some(lab) = view.document.lab() {
+        served_data(ui, view, &lab.options.address);
+        return;
+    }
     number(
         ui,
         "Data",
@@ -174,6 +217,24 @@ fn number(ui: &mut Ui, name: &str, tip: &str, add: impl FnOnce(&mut Ui, &str)) {
         ui.label(widgets::secondary(name)).on_hover_text(tip);
         add(ui, &format!("{tip}\nDrag it, or click and type"));
     });
+}
+
+/// What a lab elsewhere has told of its data.
+fn served_data(ui: &mut Ui, view: View<'_>, address: &str) {
+    let (text, tip) = match &view.archive.data {
+        Some(data) => {
+            let examples: usize = data.examples.iter().sum();
+            (counted(examples, "example", "examples"), data.to_string())
+        }
+        None => ("as served".to_owned(), "The lab has not read its data yet".to_owned()),
+    };
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.label(widgets::secondary("Data"));
+        ui.label(text);
+    })
+    .response
+    .on_hover_text(format!("{tip}\nThe lab at {address} has its own data"));
 }
 
 fn data(
@@ -283,13 +344,15 @@ fn on_disk(kind: &str, text: &str) -> Result<DataSource, String> {
 
 /// Draws the button that opens the other training settings; `true` when it is pressed.
 pub(super) fn training(ui: &mut Ui, view: View<'_>, choices: &Choices) -> bool {
-    let TrainSettings { optimizer, loss, policy, .. } = choices.training;
+    let served = view.document.lab().and(view.archive.study()).map(Study::training);
+    let TrainSettings { optimizer, loss, policy, .. } = served.unwrap_or(choices.training);
     let policy = policy.told(view.document.graph());
     let what = format!(
         "Optimizer, loss, path policy and more; other ones begin another run with the next training\nNow {optimizer}, \
          loss {loss}, {policy}"
     );
     let state = match view.status.running {
+        _ if view.document.lab().is_some() => Err(SETTLED),
         Some(_) => Err(BUSY),
         None if view.document.is_of_table() => Err(NOTHING_TO_TRAIN),
         None => Ok(()),
@@ -323,7 +386,8 @@ mod tests {
         assert!(untrained.search.is_err_and(|why| why.contains("train first")));
         shown.train();
         shown.status.running = Some(Job::Train);
-        let Possible { train, search, pause, stop } = possible(shown.view());
+        let Possible { open, train, search, pause, stop } = possible(shown.view());
+        assert!(open.is_err());
         assert!(train.is_err() && search.is_err() && pause.is_ok() && stop.is_ok());
         shown.status.stopping = true;
         assert!(possible(shown.view()).stop.is_err());
@@ -372,6 +436,39 @@ mod tests {
         assert_eq!(main_action(shown.view()), Some(Job::Search));
         shown.settings.data = DataSource::Digits;
         assert_eq!(possible(shown.view()).search, Err(OTHER_THAN_TABLE));
+    }
+
+    #[test]
+    fn a_lab_elsewhere_takes_commands_as_long_as_it_is_there_and_no_other_viewer_gives_them() {
+        let mut shown = Shown::new();
+        shown.train();
+        // Settings here are not about it, and what it does does not keep a template from being opened here.
+        shown.settings.data = DataSource::FashionMini;
+        shown.status.running = Some(Job::Train);
+        let mut possible_with = |contact| {
+            shown.status.contact = Some(contact);
+            possible(shown.view())
+        };
+        let up = |writes| Contact::Up { writes, is_up_to_date: true };
+        let Possible { open, train, pause, stop, .. } = possible_with(up(true));
+        assert_eq!((open, train, pause, stop), (Ok(()), Err(BUSY), Ok(()), Ok(())));
+        let again = std::time::Instant::now();
+        for (contact, part) in [
+            (Contact::Begun, "connected to"),
+            (Contact::Up { writes: true, is_up_to_date: false }, "wait a moment"),
+            (up(false), "another viewer"),
+            (Contact::Lost { why: String::new(), again }, "by itself"),
+            (Contact::Refused { why: String::new() }, "open a template"),
+        ] {
+            let Possible { open, train, search, pause, stop } = possible_with(contact);
+            assert_eq!(open, Ok(()));
+            for refused in [train, search, pause, stop] {
+                assert!(refused.is_err_and(|why| why.contains(part)), "{refused:?}");
+            }
+        }
+        shown.status.running = None;
+        shown.status.contact = Some(up(true));
+        assert_eq!(main_action(shown.view()), Some(Job::Search));
     }
 
     #[test]

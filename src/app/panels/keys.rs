@@ -2,7 +2,7 @@
 
 use super::{
     PanelState,
-    controls::{self, BUSY, Possible},
+    controls::{self, Possible},
     dialogs::Dialog,
     view::View,
 };
@@ -133,7 +133,8 @@ pub(super) fn press_keys(
             focus: &focus,
             settings: &settings,
         };
-        let job = match job_request(action, &status, controls::possible(view)) {
+        let possible = controls::possible(view);
+        let job = match job_request(action, &status, possible) {
             Some(Ok(request)) => {
                 jobs.write(request);
                 continue;
@@ -146,8 +147,8 @@ pub(super) fn press_keys(
         };
         let state = &mut *state;
         match job {
-            Action::Open | Action::OpenRun if status.running.is_some() => {
-                notices.write(Notice::Info(format!("Not now: {BUSY}")));
+            Action::Open | Action::OpenRun if let Err(why) = possible.open => {
+                notices.write(Notice::Info(format!("Not now: {why}")));
             }
             Action::Open => state.dialog = Some(Dialog::open(view)),
             Action::OpenRun => state.dialog = Some(Dialog::open_run(view)),

@@ -1,7 +1,7 @@
 //! The left panel: templates that come with the program, files, undo, and what the colours mean.
 
 use super::{
-    controls::BUSY,
+    controls::{self, BUSY},
     dialogs::{Dialog, Then},
     style,
     view::{View, Wishes},
@@ -62,7 +62,7 @@ pub(super) fn show(
         .inner;
     ui.add_space(4.0);
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        let idle = if view.status.running.is_some() { Err(BUSY) } else { Ok(()) };
+        let idle = controls::possible(view).open;
         for preset in list {
             preset_row(ui, view, preset, idle, dialog, wishes);
         }
@@ -112,23 +112,30 @@ fn preset_row(
 /// Whether the template on the plate is this preset, edited or not.
 fn is_open(view: View<'_>, name: &str) -> bool {
     let document = view.document;
-    let is_preset =
-        document.path().is_none() && document.run().is_none() && document.table().is_none();
+    let is_preset = document.path().is_none()
+        && document.run().is_none()
+        && document.table().is_none()
+        && document.lab().is_none();
     is_preset && document.template().name == name
 }
 
-/// The name of the open file, or that the open preset has edits.
+/// The name of the open file or lab, or that the open preset has edits.
 fn open_file(ui: &mut Ui, view: View<'_>) {
     let edited = view.document.is_dirty();
-    let (text, tip) = match view.document.path() {
-        Some(path) => {
+    let (text, tip) = match (view.document.path(), view.document.lab()) {
+        (_, Some(lab)) => (
+            format!("Lab: {}", lab.options.address),
+            "The template and its results are those of a lab that another program serves"
+                .to_owned(),
+        ),
+        (Some(path), None) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             (format!("File: {name}"), path.display().to_string())
         }
-        None if edited => {
+        (None, None) if edited => {
             ("Not saved yet".to_owned(), "The template has edits that are in no file".to_owned())
         }
-        None => return,
+        (None, None) => return,
     };
     let text = if edited { format!("{text} · edited") } else { text };
     ui.add(Label::new(RichText::new(text).color(style::secondary())).truncate()).on_hover_text(tip);

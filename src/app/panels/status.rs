@@ -3,18 +3,21 @@
 use super::{log::Notices, style, view::View, widgets};
 use crate::{
     app::document::{Archive, JobStatus},
-    engine::report::Job,
+    engine::{report::Job, serve::Contact},
     format::{self, Goal},
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
+use std::time::Instant;
 
 /// Draws the line; `true` when the user opens or folds the log.
 pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: bool) -> bool {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let toggled = log_button(ui, notices, log_open);
+        let lab = view.document.lab().map(|lab| lab.options.address.as_str());
         if let Some((name, folder)) = &view.status.run {
-            ui.add(Label::new(widgets::secondary(format!("run {name}"))).truncate())
-                .on_hover_text(format!("Everything is recorded in {}", folder.display()));
+            let at = lab.map_or(String::new(), |address| format!(" at {address}"));
+            ui.add(Label::new(widgets::secondary(format!("run {name}{at}"))).truncate())
+                .on_hover_text(format!("Everything is recorded in {}{at}", folder.display()));
         }
         let goal = view.archive.goal(view.document.graph());
         if let Some(mean) = mean_text(view.archive, goal) {
@@ -26,6 +29,13 @@ pub(super) fn show(ui: &mut Ui, view: View<'_>, notices: &Notices, log_open: boo
                 .on_hover_text(format!("Best proxy {} so far", goal.name()));
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            if let (Some(contact), Some(address)) = (&view.status.contact, lab)
+                && let Some((text, why)) = cut_off(contact, address, view.archive, Instant::now())
+            {
+                let text = RichText::new(text).color(style::ERROR_TEXT);
+                ui.add(Label::new(text).truncate()).on_hover_text(why);
+                return;
+            }
             if let (Some(_), Some(progress)) = (view.status.running, view.status.progress) {
                 let share = if progress.total == 0 {
                     0.0
@@ -55,9 +65,50 @@ fn log_button(ui: &mut Ui, notices: &Notices, open: bool) -> bool {
     ui.add(Button::selectable(open, text)).on_hover_text(tip).clicked()
 }
 
+/// That there is no connection to the lab at `address`, and why.
+fn cut_off(
+    contact: &Contact,
+    address: &str,
+    archive: &Archive,
+    now: Instant,
+) -> Option<(String, String)> {
+    match contact {
+        Contact::Begun | Contact::Up { .. } => None,
+        Contact::Lost { why, again } => {
+            let what = match archive.study() {
+                Some(_) => format!("Connection to {address} lost"),
+                None => format!("{address} cannot be reached"),
+            };
+            let next = match again.saturating_duration_since(now).as_secs_f64().ceil() {
+                0.0 => "trying again".to_owned(),
+                seconds => format!("next attempt in {seconds} s"),
+            };
+            let advice =
+                "Begin `nas-navigator serve` there, or open a template or a run to work here";
+            Some((format!("{what} · {next}"), format!("{why}\n{advice}")))
+        }
+        Contact::Refused { why } => Some((
+            format!("Not connected to {address} · open a template or a run to work here"),
+            why.clone(),
+        )),
+    }
+}
+
 /// The running job and its progress.
 fn status_text(status: &JobStatus, ready: bool) -> String {
+    let watches = match &status.contact {
+        Some(Contact::Begun) => return "Connecting to the lab".to_owned(),
+        Some(Contact::Up { is_up_to_date: false, .. }) => {
+            return "Catching up with the lab".to_owned();
+        }
+        Some(Contact::Up { writes: false, .. }) => true,
+        Some(Contact::Up { writes: true, .. } | Contact::Lost { .. } | Contact::Refused { .. })
+        | None => false,
+    };
     let Some(job) = status.running else {
+        if watches {
+            return "Watching · another viewer gives the commands".to_owned();
+        }
         return if ready { "Ready" } else { "Ready · train the template to colour the cloud" }
             .to_owned();
     };
@@ -82,6 +133,9 @@ fn status_text(status: &JobStatus, ready: bool) -> String {
         if let (Some(eta), false, false) = (progress.eta_secs, status.paused, status.stopping) {
             parts.push(format!("{} to go", format::duration(eta)));
         }
+    }
+    if watches {
+        parts.push("watching".to_owned());
     }
     parts.join(" · ")
 }
@@ -114,6 +168,7 @@ mod tests {
             study::Event,
         },
     };
+    use std::time::Duration;
 
     fn training(eta_secs: Option<f64>) -> JobStatus {
         let progress =
@@ -159,6 +214,28 @@ mod tests {
         assert_eq!(status_text(&paused, true), "Paused · Training · step 120 of 1,375");
         let stopping = JobStatus { stopping: true, ..training(Some(12.0)) };
         assert_eq!(status_text(&stopping, true), "Stopping · Training · step 120 of 1,375");
+    }
+
+    #[test]
+    fn the_line_says_who_gives_the_commands_elsewhere_and_that_a_connection_is_lost() {
+        let watching = Contact::Up { writes: false, is_up_to_date: true };
+        let status = JobStatus { contact: Some(watching.clone()), ..training(None) };
+        assert_eq!(status_text(&status, true), "Training · step 120 of 1,375 · watching");
+        let status = JobStatus { contact: Some(watching.clone()), ..JobStatus::default() };
+        assert!(status_text(&status, true).contains("another viewer gives the commands"));
+
+        let known = Shown::new().archive;
+        let again = Instant::now();
+        let lost = Contact::Lost { why: "closed".to_owned(), again };
+        let text = |archive: &Archive, before| {
+            let now = again - Duration::from_millis(before);
+            cut_off(&lost, "far:7878", archive, now).map(|(text, _)| text)
+        };
+        let lost_text = "Connection to far:7878 lost · next attempt in 3 s";
+        assert_eq!(text(&known, 2100).as_deref(), Some(lost_text));
+        let unreached = "far:7878 cannot be reached · trying again";
+        assert_eq!(text(&Archive::default(), 0).as_deref(), Some(unreached));
+        assert_eq!(cut_off(&watching, "far:7878", &known, again), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod told;
 mod viewer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use host::{Host, HostError};
-pub use viewer::Viewer;
+pub use viewer::{Contact, Viewer};

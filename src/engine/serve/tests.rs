@@ -23,18 +23,32 @@ use std::{
 };
 
 /// A host of a new lab, tended on a thread until it is dropped.
-struct Hosted {
-    address: String,
-    token: Token,
+pub(crate) struct Hosted {
+    pub(crate) address: String,
+    pub(crate) token: Token,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Hosted {
+    /// A new lab on a small template, whose run is called `run`.
+    pub(crate) fn of_lab(runs: &Path) -> Self {
+        let runs = runs.to_owned();
+        Self::new(move || lab(&runs, "run"))
+    }
+
     fn new(make_lab: impl FnOnce() -> Lab + Send + 'static) -> Self {
-        let token = Token::new().expect("random bytes");
+        Self::at("127.0.0.1:0", Token::new().expect("random bytes"), make_lab)
+    }
+
+    /// The same at a place and with a token of before.
+    pub(crate) fn at(
+        listen: &str,
+        token: Token,
+        make_lab: impl FnOnce() -> Lab + Send + 'static,
+    ) -> Self {
         let options = ServerOptions {
-            listen: "127.0.0.1:0".to_owned(),
+            listen: listen.to_owned(),
             token: token.clone(),
             certificate: None,
             exposed: false,
@@ -53,18 +67,21 @@ impl Hosted {
         Self { address, token, ends, thread }
     }
 
-    fn viewer(&self, write: bool) -> Follower {
-        let options = ClientOptions {
+    /// What a viewer needs that does not wait for long after a loss.
+    pub(crate) fn options(&self, write: bool) -> ClientOptions {
+        ClientOptions {
             address: self.address.clone(),
             token: self.token.clone(),
             write,
             trust: None,
             exposed: false,
-            waits: Waits::default(),
+            waits: Waits { first: Duration::from_millis(20), longest: Duration::from_millis(100) },
             limits: Limits::default(),
-        };
-        let viewer = Viewer::connect(options).expect("a thread");
-        Follower { viewer, replica: Replica::default(), answers: Vec::new() }
+        }
+    }
+
+    fn viewer(&self, write: bool) -> Follower {
+        Follower::new(&self.options(write))
     }
 }
 
@@ -78,13 +95,18 @@ impl Drop for Hosted {
 }
 
 /// A viewer with what it has been told.
-struct Follower {
-    viewer: Viewer,
+pub(crate) struct Follower {
+    pub(crate) viewer: Viewer,
     replica: Replica,
     answers: Vec<(Ticket, Answer)>,
 }
 
 impl Follower {
+    pub(crate) fn new(options: &ClientOptions) -> Self {
+        let viewer = Viewer::connect(options.clone()).expect("a thread");
+        Self { viewer, replica: Replica::default(), answers: Vec::new() }
+    }
+
     fn hear(&mut self) {
         let Some(report) = self.viewer.wait_for_report(Duration::from_millis(20)).expect("runs")
         else {
@@ -98,13 +120,13 @@ impl Follower {
         }
     }
 
-    fn hear_until(&mut self, done: impl Fn(&Self) -> bool) {
+    pub(crate) fn hear_until(&mut self, done: impl Fn(&Self) -> bool) {
         while !done(self) {
             self.hear();
         }
     }
 
-    fn ask(&mut self, command: &Command) -> Answer {
+    pub(crate) fn ask(&mut self, command: &Command) -> Answer {
         let ticket = self.viewer.ask(command).expect("is asked");
         let answered = |it: &Self| it.answers.iter().any(|&(known, _)| known == ticket);
         self.hear_until(answered);
@@ -112,7 +134,7 @@ impl Follower {
         self.answers.remove(place.expect("is answered")).1
     }
 
-    fn hear_the_end(&mut self) {
+    pub(crate) fn hear_the_end(&mut self) {
         let is_end = |answer: &Answer| matches!(answer, Answer::Ended { stopped: false, .. });
         self.hear_until(|it| it.answers.iter().any(|(_, answer)| is_end(answer)));
         self.answers.retain(|(_, answer)| !is_end(answer));
@@ -141,8 +163,7 @@ fn journaled(runs: &Path) -> (String, Vec<Event>) {
 #[test]
 fn viewers_know_what_the_journal_tells_whenever_they_have_come() {
     let runs = tempfile::tempdir().expect("a folder");
-    let folder = runs.path().to_owned();
-    let hosted = Hosted::new(move || lab(&folder, "run"));
+    let hosted = Hosted::of_lab(runs.path());
     let mut first = hosted.viewer(true);
     first.hear_until(|it| it.viewer.is_up_to_date() && it.replica.study().is_some());
     let template = first.replica.study().expect("was told").template().template().clone();

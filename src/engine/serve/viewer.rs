@@ -6,7 +6,33 @@ use crate::engine::{
     remote::{self, AskError, Client, ClientOptions, Link, News, RemoteError},
     report::Report,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The state of a viewer's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// The first attempt is under way.
+    Begun,
+    /// There is a connection.
+    Up {
+        /// Whether commands of this viewer are taken.
+        writes: bool,
+        /// Whether everything was reported that had happened when the connection was made.
+        is_up_to_date: bool,
+    },
+    /// There is none, and the viewer tries again by itself.
+    Lost {
+        /// A sentence.
+        why: String,
+        /// When it tries again.
+        again: Instant,
+    },
+    /// There is none, and there will be none.
+    Refused {
+        /// A sentence that says what to do.
+        why: String,
+    },
+}
 
 /// A lab elsewhere: it takes commands and gives reports as a [`Worker`](crate::engine::worker::Worker) does. A job that was
 /// asked for is answered when it has begun; all are told its end.
@@ -14,9 +40,7 @@ pub struct Viewer {
     address: String,
     client: Client<Command, Told, Answer>,
     listener: Listener,
-    is_connected: bool,
-    writes: bool,
-    is_up_to_date: bool,
+    contact: Contact,
 }
 
 impl Viewer {
@@ -28,14 +52,7 @@ impl Viewer {
         let address = options.address.clone();
         let client = Client::connect(options)?;
         let listener = Listener::default();
-        Ok(Self {
-            address,
-            client,
-            listener,
-            is_connected: false,
-            writes: false,
-            is_up_to_date: false,
-        })
+        Ok(Self { address, client, listener, contact: Contact::Begun })
     }
 
     /// Asks for something; the answer comes in a report with this ticket.
@@ -46,19 +63,29 @@ impl Viewer {
         self.client.ask(command).map(Ticket::Viewer)
     }
 
+    /// Where the lab is, as it was said.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The state of the connection.
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
     /// Whether commands of this viewer are taken.
     pub fn writes(&self) -> bool {
-        self.writes
+        matches!(self.contact, Contact::Up { writes: true, .. })
     }
 
     /// Whether there is a connection now.
     pub fn is_connected(&self) -> bool {
-        self.is_connected
+        matches!(self.contact, Contact::Up { .. })
     }
 
     /// Whether everything was reported that had happened when the connection was made.
     pub fn is_up_to_date(&self) -> bool {
-        self.is_up_to_date
+        matches!(self.contact, Contact::Up { is_up_to_date: true, .. })
     }
 
     /// The next report, if there is one.
@@ -93,7 +120,8 @@ impl Viewer {
                 None
             }
             News::CaughtUp => {
-                self.is_up_to_date = true;
+                let writes = self.writes();
+                self.contact = Contact::Up { writes, is_up_to_date: true };
                 None
             }
             News::Kept(told) | News::Passing(told) => self.listener.hear(told),
@@ -109,28 +137,27 @@ impl Viewer {
                 };
                 Some(Report::Answer { ticket: Ticket::Viewer(number), answer })
             }
-            News::Link(Link::Connected { writes: true }) => {
-                (self.is_connected, self.writes) = (true, true);
-                Some(Report::Note(format!("connected to {address}")))
+            News::Link(Link::Connected { writes }) => {
+                self.contact = Contact::Up { writes, is_up_to_date: false };
+                let role = if writes { "" } else { " to watch" };
+                Some(Report::Note(format!("connected to {address}{role}")))
             }
-            News::Link(Link::Connected { writes: false }) => {
-                (self.is_connected, self.writes) = (true, false);
-                Some(Report::Note(format!("connected to {address} to watch")))
-            }
-            News::Link(Link::Writes(true)) => {
-                self.writes = true;
-                Some(Report::Note(format!("{address} takes commands of this viewer now")))
-            }
-            News::Link(Link::Writes(false)) => {
-                self.writes = false;
-                Some(Report::Note(format!("{address} takes commands of another viewer now")))
+            News::Link(Link::Writes(writes)) => {
+                let whose = if writes { "this viewer" } else { "another viewer" };
+                let note = format!("{address} takes commands of {whose} now");
+                self.contact = Contact::Up { writes, is_up_to_date: self.is_up_to_date() };
+                Some(Report::Note(note))
             }
             News::Link(Link::Lost { why, retry_in }) => {
-                (self.is_connected, self.writes, self.is_up_to_date) = (false, false, false);
                 let seconds = retry_in.as_secs_f64();
-                Some(Report::Note(format!("{why}; the next attempt is in {seconds:.1} s")))
+                let note = format!("{why}; the next attempt is in {seconds:.1} s");
+                self.contact = Contact::Lost { why, again: Instant::now() + retry_in };
+                Some(Report::Note(note))
             }
-            News::Link(Link::Refused { why }) => Some(Report::NotOpened { message: why }),
+            News::Link(Link::Refused { why }) => {
+                self.contact = Contact::Refused { why: why.clone() };
+                Some(Report::NotOpened { message: why })
+            }
         }
     }
 }
