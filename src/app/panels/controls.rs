@@ -109,12 +109,13 @@ pub(super) fn possible(view: View<'_>) -> Possible {
     }
 }
 
-/// The one action that leads on from here; `None` while a job runs.
+/// The one action that leads on from here; `None` while a job runs, and where none is possible.
 pub(super) fn main_action(view: View<'_>) -> Option<Job> {
+    let Possible { train, search, .. } = possible(view);
     match view.status.running {
         Some(_) => None,
-        None if possible(view).search.is_ok() => Some(Job::Search),
-        None => Some(Job::Train),
+        None if search.is_ok() => Some(Job::Search),
+        None => train.is_ok().then_some(Job::Train),
     }
 }
 
@@ -467,6 +468,8 @@ mod tests {
             }
         }
         shown.status.running = None;
+        shown.status.contact = Some(up(false));
+        assert_eq!(main_action(shown.view()), None);
         shown.status.contact = Some(up(true));
         assert_eq!(main_action(shown.view()), Some(Job::Search));
     }
