@@ -3,7 +3,6 @@
 
 use crate::engine::{
     data::DataSummary,
-    lab::Lab,
     search::{Evaluation, Objective},
     template::Graph,
 };
@@ -63,11 +62,6 @@ impl Quality {
         if numbers { Self::R2 } else { Self::Accuracy }
     }
 
-    /// Of the candidates of a lab.
-    pub(crate) fn of_lab(lab: &Lab) -> Self {
-        Self::of(lab.graph(), lab.summary())
-    }
-
     /// `accuracy` or `R²`.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -95,11 +89,6 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
-    /// Of the candidates of a lab.
-    pub(crate) fn of_lab(lab: &Lab) -> Self {
-        Self { quality: Quality::of_lab(lab), objective: lab.objective() }
-    }
-
     /// `accuracy`, `R²`, `balanced accuracy` or `loss`.
     pub(crate) fn name(self) -> &'static str {
         match self.objective {

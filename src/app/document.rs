@@ -8,9 +8,10 @@ pub use archive::Archive;
 use super::settings::Settings;
 use crate::engine::{
     candidate::CandidateId,
+    command::Job,
     data::{DataSource, Decimal},
     remote::ClientOptions,
-    report::{Job, Progress, Topic},
+    report::{Progress, Topic},
     run::{Run, RunError},
     serve::Contact,
     table::{KnownResults, TableError},

@@ -8,11 +8,11 @@ use super::{
     settings::Settings,
 };
 use crate::engine::{
-    command::{Answer, Command, Ticket},
+    command::{Answer, Command, Job, Ticket},
     data::DataSource,
     lab::{Lab, LabError, LabSettings},
     remote::AskError,
-    report::{Job, Report, Topic},
+    report::{Report, Topic},
     serve::{Contact, Viewer},
     study::Event,
     worker::{Worker, WorkerError},

@@ -12,11 +12,10 @@ use super::{
 use crate::{
     engine::{
         candidate::CandidateId,
-        command::{Answer, Command, Ticket},
-        lab::VerifySettings,
+        command::{Answer, Command, Job, Ticket, VerifySettings},
         remote::{ClientOptions, DEFAULT_PORT},
         replica::Replica,
-        report::{Job, Report},
+        report::Report,
         search::{Evaluation, Objective},
         serve::Viewer,
         study::Study,
@@ -41,7 +40,9 @@ static HERE: LazyLock<String> = LazyLock::new(|| format!("localhost:{DEFAULT_POR
 // How the lab is reached may also be said behind the word for what is asked for.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("connect", |arg| arg.global(true).default_value(HERE.as_str())),
+    mut_arg("connect", |arg| {
+        arg.global(true).env("NAS_NAVIGATOR_CONNECT").default_value(HERE.as_str())
+    }),
     mut_arg("token", |arg| arg.global(true)),
     mut_arg("trust", |arg| arg.global(true)),
     mut_arg("exposed", |arg| arg.global(true))

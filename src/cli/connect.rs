@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(super) struct ConnectArgs {
     /// Where the lab is served: HOST:PORT, or tls://HOST:PORT.
-    #[arg(long, value_name = "ADDRESS", env = "NAS_NAVIGATOR_CONNECT")]
+    #[arg(long, value_name = "ADDRESS")]
     pub(super) connect: Option<String>,
     /// File with the token of the server [default: `token` in the folder of the runs].
     #[arg(long, value_name = "FILE", value_parser = arguments::path())]

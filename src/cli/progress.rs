@@ -3,8 +3,9 @@
 use super::output;
 use crate::{
     engine::{
-        command::Answer,
-        report::{Job, Progress, Report},
+        command::{Answer, Job},
+        lab::Lab,
+        report::{Progress, Report},
         study::Event,
     },
     format::{self, Goal, Quality},
@@ -15,6 +16,11 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+/// What the results of a lab are told by.
+pub(super) fn goal(lab: &Lab) -> Goal {
+    Goal { quality: Quality::of(lab.graph(), lab.summary()), objective: lab.objective() }
+}
 
 /// How often a progress line is written where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@ use super::{
     arguments::{self, Device, RunsFolder},
     job::load_template,
     output,
+    progress::goal,
     report::RunReport,
 };
 use crate::{
@@ -310,7 +311,7 @@ fn summary(folder: &Path, lab: &Lab) -> RunLine {
         epochs: lab.epochs(),
         iterations: lab.iterations(),
         evaluated: lab.evaluated(),
-        measure: Quality::of_lab(lab),
+        measure: goal(lab).quality,
         best_proxy_accuracy: best.map(|best| best.accuracy),
         objective,
         best_proxy: best.map(|best| objective.figure(&best)),

@@ -3,17 +3,14 @@
 
 use super::{
     job::{self, MOST},
-    progress::ProgressPrinter,
+    progress::{ProgressPrinter, goal},
     steering::SteeringArgs,
     training::named,
 };
-use crate::{
-    engine::{
-        lab::{LabError, Plan},
-        run::{Budget, Targets},
-        search::Objective,
-    },
-    format::Goal,
+use crate::engine::{
+    lab::{LabError, Plan},
+    run::{Budget, Targets},
+    search::Objective,
 };
 use anyhow::Result;
 use clap::Args;
@@ -61,7 +58,7 @@ pub(super) fn execute(args: SearchArgs) -> Result<ExitCode> {
     if let Some(objective) = args.objective {
         lab.aim_at(objective)?;
     }
-    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(goal(&lab));
     let epochs = args.job.epochs_to_go(&lab);
     let targets = lab.targets();
     let given = Budget {

@@ -4,14 +4,13 @@ use super::{
     arguments::{self, RunsFolder},
     job::LabArgs,
     output,
-    progress::ProgressPrinter,
+    progress::{ProgressPrinter, goal},
 };
 use crate::{
     engine::{
         remote::{Certificate, DEFAULT_PORT, Limits, ServerOptions, Token},
         serve::Host,
     },
-    format::Goal,
     signals,
 };
 use anyhow::{Context, Result};
@@ -71,7 +70,7 @@ pub(super) fn execute(args: ServeArgs) -> Result<ExitCode> {
         limits: Limits::default(),
     };
     let lab = lab.lab(None)?;
-    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(goal(&lab));
     let ends = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&ends);
     signals::listen(move |signal| {

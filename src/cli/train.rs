@@ -1,7 +1,9 @@
 //! `nas-navigator train`: trains a supernet and keeps its weights.
 
-use super::{job, progress::ProgressPrinter};
-use crate::format::Goal;
+use super::{
+    job,
+    progress::{ProgressPrinter, goal},
+};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -18,7 +20,7 @@ pub(super) fn execute(args: TrainArgs) -> Result<ExitCode> {
     let control = job::control_with_signals()?;
     let mut lab = args.job.lab()?;
     lab.check_trains()?;
-    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(goal(&lab));
     let epochs = args.job.epochs_to_go(&lab);
     job::train_missing(&mut lab, epochs, &control, &mut printer)?;
     printer.finish();

@@ -3,14 +3,15 @@
 use super::{
     arguments::{self, Device, RunsFolder},
     job, output,
-    progress::ProgressPrinter,
+    progress::{ProgressPrinter, goal},
     runs,
 };
 use crate::{
     engine::{
+        command::VerifySettings,
         data::DataSource,
         kendall::Kendall,
-        lab::{Lab, Plan, ShareStanding, Verification, VerifySettings},
+        lab::{Lab, Plan, ShareStanding, Verification},
         run::Share,
     },
     format::{Goal, Quality, counted},
@@ -72,7 +73,7 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
         None => Plan::Verify(settings),
         Some(share) => Plan::VerifyShare(settings, share),
     };
-    let mut printer = ProgressPrinter::new(Goal::of_lab(&lab));
+    let mut printer = ProgressPrinter::new(goal(&lab));
     let stopped = lab.work(plan, &control, &mut |report| printer.print(&report))?;
     printer.finish();
     if let Some(share) = args.share {
@@ -87,7 +88,7 @@ pub(super) fn execute(args: VerifyArgs) -> Result<ExitCode> {
     let verification = lab.verification(Some(settings.epochs.unwrap_or(lab.epochs())));
     let printed = match &verification {
         _ if args.json => output::json(&verification),
-        Some(verification) => output::data(&text(verification, Quality::of_lab(&lab))),
+        Some(verification) => output::data(&text(verification, goal(&lab).quality)),
         None => Ok(()),
     };
     job::exit_code(stopped, printed)

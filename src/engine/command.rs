@@ -2,13 +2,34 @@
 
 use super::{
     candidate::CandidateId,
-    lab::VerifySettings,
-    report::Job,
     search::{Evaluation, Objective, Steering},
     template::{Checked, NodeId},
     training::StepLength,
 };
 use serde::{Deserialize, Serialize};
+
+/// The kinds of long work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// Training the supernet.
+    Train,
+    /// Searching with the trained supernet.
+    Search,
+    /// Retraining candidates from scratch.
+    Verify,
+}
+
+impl Job {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Search => "search",
+            Self::Verify => "retraining",
+        }
+    }
+}
 
 /// A request to a lab. Jobs are done a step at a time, one job at a time; everything else is done between two of its steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +74,18 @@ pub enum Command {
     Stop,
     /// The same, and a training forgets the epoch that it has begun.
     Cancel,
+}
+
+/// What to verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifySettings {
+    /// How many of the best candidates.
+    pub top: usize,
+    /// How many of the other evaluated ones, drawn with the run's seed.
+    pub random: usize,
+    /// Epochs of training for each; `None` for as many as the supernet was trained.
+    pub epochs: Option<usize>,
 }
 
 /// The number of a request: each is answered once.

@@ -1,35 +1,12 @@
 //! What a lab tells the window, the command line, and viewers elsewhere.
 
 use super::{
-    command::{Answer, Ticket},
+    command::{Answer, Job, Ticket},
     study::{Edited, Event, IterationReport, Study},
     template::Checked,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
-
-/// The kinds of long work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Job {
-    /// Training the supernet.
-    Train,
-    /// Searching with the trained supernet.
-    Search,
-    /// Retraining candidates from scratch.
-    Verify,
-}
-
-impl Job {
-    /// What people call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "training",
-            Self::Search => "search",
-            Self::Verify => "retraining",
-        }
-    }
-}
 
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

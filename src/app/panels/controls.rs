@@ -12,7 +12,7 @@ use crate::{
         jobs::{JobRequest, OTHER_THAN_TABLE},
     },
     engine::{
-        data::DataSource, report::Job, serve::Contact, study::Study, training::TrainSettings,
+        command::Job, data::DataSource, serve::Contact, study::Study, training::TrainSettings,
     },
     format::counted,
 };

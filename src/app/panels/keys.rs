@@ -245,7 +245,7 @@ mod tests {
             job_request(Action::PauseOrResume, &shown.status, controls::possible(shown.view()))
         };
         assert!(matches!(asked(&shown), Some(Err(_))));
-        shown.status.running = Some(crate::engine::report::Job::Train);
+        shown.status.running = Some(crate::engine::command::Job::Train);
         assert_eq!(asked(&shown), Some(Ok(JobRequest::Pause)));
         shown.status.paused = true;
         assert_eq!(asked(&shown), Some(Ok(JobRequest::Resume)));

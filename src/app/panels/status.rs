@@ -3,7 +3,7 @@
 use super::{log::Notices, style, view::View, widgets};
 use crate::{
     app::document::{Archive, JobStatus},
-    engine::{report::Job, serve::Contact},
+    engine::{command::Job, serve::Contact},
     format::{self, Goal},
 };
 use bevy_egui::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};

@@ -4,12 +4,8 @@ use super::*;
 use crate::{
     app::jobs,
     engine::{
-        data::DataSource,
-        report::{Job, Progress},
-        search::NodeFitness,
-        study,
-        template::presets,
-        training::EpochReport,
+        command::Job, data::DataSource, report::Progress, search::NodeFitness, study,
+        template::presets, training::EpochReport,
     },
 };
 use bevy::{

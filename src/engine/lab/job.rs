@@ -1,11 +1,11 @@
 //! Jobs, done a step at a time: between two steps the lab may be steered, edited and asked.
 
 use super::{
-    Control, Lab, LabError, VerifySettings, pace::Pace, search::Searching, train::Training,
-    verify::Verifying,
+    Control, Lab, LabError, pace::Pace, search::Searching, train::Training, verify::Verifying,
 };
 use crate::engine::{
-    report::{Job, Report},
+    command::{Job, VerifySettings},
+    report::Report,
     run::{Budget, Share},
     training::PathPolicy,
 };

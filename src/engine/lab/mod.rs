@@ -24,13 +24,14 @@ pub use control::Control;
 pub use data::Unfit;
 pub use job::{Change, Plan, Running};
 pub use share::{MergedResult, MergedShares, MissingShare, ShareStanding};
-pub use verify::{Verification, Verified, VerifySettings};
+pub use verify::{Verification, Verified};
 
 use super::{
     candidate::CandidateId,
+    command::Job,
     data::{DataError, DataSource, DataSummary, ReadOptions},
     device::{DeviceChoice, DeviceError},
-    report::{Job, Report},
+    report::Report,
     run::{Run, RunError, RunState, Targets, UnfinishedEpoch},
     search::{Candidate, Objective, Rank, Steering, SteeringError},
     study::{Event, IterationReport, Judging, Mismatch, Setup, Study},

@@ -1,6 +1,6 @@
 //! How fast a job is and how long it will still take, pauses left out.
 
-use crate::engine::report::{Job, Progress};
+use crate::engine::{command::Job, report::Progress};
 use std::time::{Duration, Instant};
 
 /// Measures the pace of a job, pauses left out.

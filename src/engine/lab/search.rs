@@ -9,7 +9,8 @@ use super::{
 };
 use crate::engine::{
     candidate::CandidateId,
-    report::{EarlyEnd, Job, Report},
+    command::Job,
+    report::{EarlyEnd, Report},
     run::{Budget, Targets},
     search::{Candidate, Evaluation, Proposal, Standing, Steering},
     study::Event,

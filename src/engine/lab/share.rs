@@ -1,8 +1,9 @@
 //! Shares of a verification: what one of them has to train, and how their results come into the run.
 
-use super::{Lab, LabError, VerifySettings};
+use super::{Lab, LabError};
 use crate::engine::{
     candidate::CandidateId,
+    command::VerifySettings,
     data::fingerprint,
     run::{SHARE_VERSION, Share, SharePlan, ShareResult, ShareStretch, ShareWriter},
     search::Standing,

@@ -11,6 +11,7 @@ mod verify;
 
 use super::*;
 use crate::engine::{
+    command::VerifySettings,
     report::EarlyEnd,
     run::{Budget, read_journal},
     search::{Measure, Standing},

@@ -6,7 +6,8 @@ use super::{
     pace::Pace,
 };
 use crate::engine::{
-    report::{Job, Report},
+    command::Job,
+    report::Report,
     run::{Checkpoint, RunState, Targets, UnfinishedEpoch},
     study::{Event, checkpoint_of_epoch},
     training::{Epoch, PathPolicy, StepLength, TrainError, TrainSettings},

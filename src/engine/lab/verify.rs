@@ -7,10 +7,11 @@ use super::{
 };
 use crate::engine::{
     candidate::CandidateId,
+    command::{Job, VerifySettings},
     kendall::{FEWEST, Kendall},
     mask::Mask,
     named::by_name,
-    report::{Job, Report},
+    report::Report,
     run::{Share, ShareWriter},
     search::{Candidate, Evaluation, Objective, Standing},
     seed,
@@ -20,24 +21,12 @@ use crate::engine::{
     training::{Epoch, TrainError, TrainSettings, Trainer},
 };
 use rand::{Rng, seq::SliceRandom};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
-
-/// What to verify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VerifySettings {
-    /// How many of the best candidates.
-    pub top: usize,
-    /// How many of the other evaluated ones, drawn with the run's seed.
-    pub random: usize,
-    /// Epochs of training for each; `None` for as many as the supernet was trained.
-    pub epochs: Option<usize>,
-}
 
 /// How well proxies rank candidates.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -3,9 +3,9 @@
 use super::{COMMANDS, Order, WorkerError};
 use crate::engine::{
     candidate::CandidateId,
-    command::{Answer, Command, Ticket},
+    command::{Answer, Command, Job, Ticket},
     lab::{Change, Control, Lab, LabError, Plan, Running},
-    report::{Job, Report},
+    report::Report,
     run::Budget,
     search::Evaluation,
     template::{Checked, NodeId, same},
