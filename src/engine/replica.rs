@@ -19,16 +19,16 @@ impl Replica {
         Self { study: Some(Arc::new(study)) }
     }
 
-    /// Takes what a report tells of the study.
+    /// Takes what a report tells of the study; whether it tells something of it.
     ///
     /// # Errors
     /// When an event does not follow on what is known. Nothing is known then, until another study begins.
-    pub fn follow(&mut self, report: &Report) -> Result<(), Mismatch> {
+    pub fn follow(&mut self, report: &Report) -> Result<bool, Mismatch> {
         if let Report::Study(told) = report {
             self.study = Some(Arc::clone(told));
-            return Ok(());
+            return Ok(true);
         }
-        let Some(shared) = &mut self.study else { return Ok(()) };
+        let Some(shared) = &mut self.study else { return Ok(false) };
         match report {
             Report::Template { number, template } => {
                 Arc::make_mut(shared).bring(*number, template.clone());
@@ -58,9 +58,9 @@ impl Replica {
             | Report::Progress(_)
             | Report::Paused(_)
             | Report::Answer { .. }
-            | Report::NotOpened { .. } => {}
+            | Report::NotOpened { .. } => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What is known; nothing before a study was told.

@@ -200,7 +200,8 @@ fn a_served_lab_is_commanded_while_it_works_and_survives_its_server() {
         let kept = kept(line);
         assert!(kept.contains(&pinned.as_str().into()) && !kept.contains(&gone.as_str().into()));
     }
-    let text = failure(&mut ask(runs, &address, &["pause"]), 1);
+    let paused = ask(runs, &address, &["pause"]).assert().code(1).get_output().stderr.clone();
+    let text = String::from_utf8_lossy(&paused).into_owned();
     assert!(text.contains("no job is under way"), "{text}");
     let shown = stdout_json(program(runs).args(["runs", "show", "far", "--json"]));
     assert_eq!(shown["iterations"].as_array().map(Vec::len), Some(2), "{shown}");

@@ -119,8 +119,7 @@ impl Host {
         let kind = match &report {
             Report::Study(study) => {
                 self.log.begin_again();
-                let standing = self.standing.iter().cloned().map(Told::Report);
-                for told in of_study(study).chain(standing) {
+                for told in of_study(study, &self.standing) {
                     self.log.keep(&told)?;
                 }
                 return Ok(());

@@ -83,8 +83,13 @@ impl Viewer {
         matches!(self.contact, Contact::Up { .. })
     }
 
-    /// Whether everything was reported that had happened when the connection was made.
+    /// Whether everything was reported that had happened when the connection was made, or when the study began that is
+    /// told now.
     pub fn is_up_to_date(&self) -> bool {
+        self.has_caught_up() && self.listener.is_done()
+    }
+
+    fn has_caught_up(&self) -> bool {
         matches!(self.contact, Contact::Up { is_up_to_date: true, .. })
     }
 
@@ -93,12 +98,15 @@ impl Viewer {
     /// # Errors
     /// When the connection's thread has ended, which it does after the connection was refused.
     pub fn try_report(&mut self) -> Result<Option<Report>, AskError> {
-        while let Some(news) = self.client.try_news()? {
+        loop {
+            if let Some(report) = self.listener.next() {
+                return Ok(Some(report));
+            }
+            let Some(news) = self.client.try_news()? else { return Ok(None) };
             if let Some(report) = self.hear(news) {
                 return Ok(Some(report));
             }
         }
-        Ok(None)
     }
 
     /// The next report, for which it waits at most so long.
@@ -106,10 +114,12 @@ impl Viewer {
     /// # Errors
     /// As [`try_report`](Self::try_report).
     pub fn wait_for_report(&mut self, most: Duration) -> Result<Option<Report>, AskError> {
-        match self.try_report()? {
-            Some(report) => Ok(Some(report)),
-            None => Ok(self.client.wait_for_news(most)?.and_then(|news| self.hear(news))),
+        if let Some(report) = self.try_report()? {
+            return Ok(Some(report));
         }
+        let news = self.client.wait_for_news(most)?;
+        let report = news.and_then(|news| self.hear(news));
+        Ok(report.or_else(|| self.listener.next()))
     }
 
     fn hear(&mut self, news: News<Told, Answer>) -> Option<Report> {
@@ -124,7 +134,10 @@ impl Viewer {
                 self.contact = Contact::Up { writes, is_up_to_date: true };
                 None
             }
-            News::Kept(told) | News::Passing(told) => self.listener.hear(told),
+            News::Kept(told) | News::Passing(told) => {
+                self.listener.hear(told);
+                None
+            }
             News::Answer { number, answer } => {
                 let answer = match answer {
                     remote::Answer::Given(answer) => answer,
@@ -145,7 +158,7 @@ impl Viewer {
             News::Link(Link::Writes(writes)) => {
                 let whose = if writes { "this viewer" } else { "another viewer" };
                 let note = format!("{address} takes commands of {whose} now");
-                self.contact = Contact::Up { writes, is_up_to_date: self.is_up_to_date() };
+                self.contact = Contact::Up { writes, is_up_to_date: self.has_caught_up() };
                 Some(Report::Note(note))
             }
             News::Link(Link::Lost { why, retry_in }) => {

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 /// A reader of the reports reads on.
 fn read(replica: &mut Replica, reports: &[Report]) {
-    reports.iter().try_for_each(|report| replica.follow(report)).expect("follows");
+    for report in reports {
+        replica.follow(report).expect("follows");
+    }
 }
 
 fn train(epochs: usize, template: Checked) -> Command {
