@@ -63,7 +63,7 @@ pub(super) struct Listener {
     ready: VecDeque<Report>,
 }
 
-/// A study that is not told to the end, and what is to be reported after it.
+/// A study that is not told to the end, and what is reported after it.
 #[derive(Debug)]
 struct Begun {
     replica: Replica,
