@@ -182,7 +182,7 @@ mod tests {
     use rand::RngExt;
 
     /// Kernels of one tap and of several, strides, odd numbers of channels and filters, more than a block;
-    /// kernels that are higher than wide, and the reverse.
+    /// kernels that are higher than wide, and the reverse; a sum of 1,715 products.
     fn dense() -> impl Iterator<Item = Geometry> {
         [
             ([9, 7, 3], 5, [3, 3], [1, 1], [1, 1]),
@@ -195,6 +195,7 @@ mod tests {
             ([9, 6, 3], 7, [1, 7], [1, 1], [0, 3]),
             ([6, 8, 5], 17, [5, 2], [3, 1], [4, 0]),
             ([10, 5, 2], 4, [3, 1], [1, 2], [1, 0]),
+            ([6, 11, 35], 5, [7, 7], [1, 1], [1, 0]),
         ]
         .into_iter()
         .map(|sizes| geometry(Reach::All, sizes))
@@ -290,6 +291,7 @@ mod tests {
         let (input, weights) = (noise(images * g.window.in_len(), 1), noise(weights(g), 2));
         let bias = noise(g.filters, 3);
         let expected = by_definition(g, &input, &weights);
+        let products = (seen(g) * g.window.kernel[0] * g.window.kernel[1]) as f64;
         for (fused, most) in [
             (Fused::Nothing, f64::INFINITY),
             (Fused::Relu, f64::INFINITY),
@@ -301,8 +303,9 @@ mod tests {
             for (i, (&found, &sum)) in output.iter().zip(&expected).enumerate() {
                 let sum = sum + f64::from(bias[i % g.filters]);
                 let wanted = if fused == Fused::Nothing { sum } else { sum.clamp(0.0, most) };
-                // A thousand products, each rounded to 24 bits of the sum so far.
-                let tolerance = 1e-5 * wanted.abs().max(1.0);
+                // Each product is rounded to 24 bits of the sum so far, which itself grows with the square root of
+                // their number: together the error grows with the number.
+                let tolerance = 1e-5 * wanted.abs().max(1.0).max(products / 300.0);
                 assert!((f64::from(found) - wanted).abs() < tolerance, "{g:?}: {found} {wanted}");
             }
         }
